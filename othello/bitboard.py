@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from othello.jit import kernel, lowest_bit_index, popcount
+from othello.lanes import reached, turned
 
 SIZES: Final = (4, 6, 8)
 
@@ -22,9 +23,6 @@ def _square_mask(size: int) -> np.uint64:
 
 
 BOARD_MASK: Final = {size: _square_mask(size) for size in SIZES}
-_INNER = np.uint64(0x7E7E7E7E7E7E7E7E)  # columns b..g: a run of flipped discs cannot pass over the a or h file
-_ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 
 
 def start_bits(size: int) -> tuple[int, int]:
@@ -36,72 +34,18 @@ def start_bits(size: int) -> tuple[int, int]:
 
 
 @kernel
-def _up(own: np.uint64, through: np.uint64, shift: np.uint64) -> np.uint64:
-    """The squares one step past an unbroken run of `through` discs that starts next to `own`, towards higher bits."""
-    double = shift + shift
-    run = through & (own << shift)
-    run |= through & (run << shift)
-    pair = through & (through << shift)
-    run |= pair & (run << double)
-    run |= pair & (run << double)
-    return run << shift
-
-
-@kernel
-def _down(own: np.uint64, through: np.uint64, shift: np.uint64) -> np.uint64:
-    """As `_up`, towards lower bits."""
-    double = shift + shift
-    run = through & (own >> shift)
-    run |= through & (run >> shift)
-    pair = through & (through >> shift)
-    run |= pair & (run >> double)
-    run |= pair & (run >> double)
-    return run >> shift
-
-
-@kernel
 def legal_mask(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.uint64:
     """The legal moves of the side that owns `own`, as a mask; `board` is `BOARD_MASK[size]`."""
-    inner = opp & _INNER
-    reached = _up(own, inner, np.uint64(1)) | _down(own, inner, np.uint64(1))
-    reached |= _up(own, opp, np.uint64(8)) | _down(own, opp, np.uint64(8))
-    reached |= _up(own, inner, np.uint64(7)) | _down(own, inner, np.uint64(7))
-    reached |= _up(own, inner, np.uint64(9)) | _down(own, inner, np.uint64(9))
-    return reached & ~(own | opp) & board
-
-
-@kernel
-def _flips_up(own: np.uint64, through: np.uint64, move: np.uint64, shift: np.uint64) -> np.uint64:
-    run = through & (move << shift)
-    run |= through & (run << shift)
-    pair = through & (through << shift)
-    double = shift + shift
-    run |= pair & (run << double)
-    run |= pair & (run << double)
-    return run if (run << shift) & own else _ZERO
-
-
-@kernel
-def _flips_down(own: np.uint64, through: np.uint64, move: np.uint64, shift: np.uint64) -> np.uint64:
-    run = through & (move >> shift)
-    run |= through & (run >> shift)
-    pair = through & (through >> shift)
-    double = shift + shift
-    run |= pair & (run >> double)
-    run |= pair & (run >> double)
-    return run if (run >> shift) & own else _ZERO
+    return reached(own, opp) & ~(own | opp) & board
 
 
 @kernel
 def flip_mask(own: np.uint64, opp: np.uint64, bit: np.int64) -> np.uint64:
-    """The opponent discs that a move on `bit` turns over; zero if the move flips nothing (it is then illegal)."""
-    inner = opp & _INNER
-    move = _ONE << np.uint64(bit)
-    flips = _flips_up(own, inner, move, np.uint64(1)) | _flips_down(own, inner, move, np.uint64(1))
-    flips |= _flips_up(own, opp, move, np.uint64(8)) | _flips_down(own, opp, move, np.uint64(8))
-    flips |= _flips_up(own, inner, move, np.uint64(7)) | _flips_down(own, inner, move, np.uint64(7))
-    flips |= _flips_up(own, inner, move, np.uint64(9)) | _flips_down(own, inner, move, np.uint64(9))
-    return flips
+    """The opponent discs that a move on `bit` turns over; zero if the move flips nothing (it is then illegal).
+
+    The square itself must be empty.
+    """
+    return turned(own, opp, bit)
 
 
 @kernel

@@ -1,0 +1,142 @@
+"""The rules, counted: perft tables, and every position of many games compared with an independent program."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rust_reversi
+
+from othello.bitboard import BOARD_MASK, final_score
+from othello.board import Board, squares_of
+from othello.errors import ConfigError
+from othello.perft import divide, perft
+from tests.othello.positions import random_position
+
+TABLE = [
+    tuple(map(int, line.split()))
+    for line in (Path(__file__).parents[1] / "data" / "perft.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+MARKED = [pytest.param(*row, marks=[pytest.mark.long] if row[2] > 5_000_000 else []) for row in TABLE]
+
+
+@pytest.mark.parametrize("size, depth, leaves", MARKED)
+def test_the_leaves_are_those_of_the_table(size: int, depth: int, leaves: int) -> None:
+    assert perft(depth, size=size) == leaves
+
+
+def test_the_4x4_game_has_60060_ways_to_end() -> None:
+    assert perft(15, size=4) == perft(20, size=4) == 60060
+
+
+def test_divide_adds_up_and_perft_starts_anywhere() -> None:
+    board = random_position(random.Random(1), 8, 30)
+    assert sum(divide(5, board).values()) == perft(5, board)
+    assert perft(0, board) == 1
+    assert perft(11, random_position(random.Random(5), 4, 10)) > 0
+
+
+@pytest.mark.parametrize("depth", [-1, 41])
+def test_a_depth_out_of_range_is_refused(depth: int) -> None:
+    with pytest.raises(ConfigError, match=r"0\.\.40"):
+        perft(depth)
+
+
+def slow_perft(board: Board, depth: int) -> int:
+    if depth == 0 or board.is_over:
+        return 1
+    return sum(slow_perft(board.play(action), depth - 1) for action in board.legal_actions())
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_perft_of_late_positions_is_that_of_plain_recursion(size: int) -> None:
+    generator = random.Random(size)
+    for _ in range(10):
+        board = random_position(generator, size, size * size - 7)  # passes and ends abound
+        assert perft(5, board) == slow_perft(board, 5)
+
+
+def mirrored(word: int) -> int:
+    """`word` with bit 0 as bit 63: rust-reversi calls a1 bit 63."""
+    return int(f"{word:064b}"[::-1], 2)
+
+
+def discs_of(reference: rust_reversi.Board) -> tuple[int, int]:
+    own, opp, _ = reference.get_board()
+    return mirrored(own), mirrored(opp)
+
+
+def agree(board: Board, reference: rust_reversi.Board) -> None:
+    """Moves, passes, ends and scores of one position are those of rust-reversi."""
+    legal = board.legal_moves()
+    assert list(legal) == reference.get_legal_moves_vec()
+    assert board.must_pass == reference.is_pass() or board.is_over
+    assert board.is_over == reference.is_game_over()
+    assert (board.own, board.opp) == discs_of(reference)
+
+
+def random_games(generator: random.Random) -> Iterator[tuple[Board, rust_reversi.Board]]:
+    """Endless positions of random games, each with its brothers: all the children of a visited position."""
+    while True:
+        board, reference = Board.initial(), rust_reversi.Board()
+        while not board.is_over:
+            yield board, reference
+            if board.must_pass:
+                board = board.pass_turn()
+                reference.do_pass()
+                continue
+            children = []
+            for move in board.legal_moves():
+                child = reference.clone()
+                child.do_move(move)
+                children.append((board.play(move), child))
+                yield children[-1]
+            board, reference = generator.choice(children)
+        yield board, reference
+
+
+def compare(positions: int, seed: int) -> None:
+    games, passes, ends = random_games(random.Random(seed)), 0, 0
+    for _ in range(positions):
+        board, reference = next(games)
+        agree(board, reference)
+        passes += board.must_pass
+        ends += board.is_over
+    assert passes > positions // 1000 and ends > positions // 1000
+
+
+def test_positions_agree_with_an_independent_program() -> None:
+    compare(20_000, seed=0)
+
+
+@pytest.mark.long
+def test_a_million_positions_agree_with_an_independent_program() -> None:
+    compare(1_000_000, seed=1)
+
+
+def test_arbitrary_discs_have_the_moves_of_an_independent_program() -> None:
+    generator = random.Random(2)
+    for _ in range(3000):
+        discs, black = generator.getrandbits(64) | generator.getrandbits(64), generator.getrandbits(64)
+        board = Board(discs & black, discs & ~black)
+        reference = rust_reversi.Board()
+        reference.set_board(mirrored(board.black), mirrored(board.white), rust_reversi.Turn.BLACK)
+        agree(board, reference)
+        for move in board.legal_moves():
+            child = reference.clone()
+            child.do_move(move)
+            assert discs_of(child) == (board.play(move).own, board.play(move).opp)
+
+
+def test_the_compiled_score_is_that_of_the_board() -> None:
+    generator = random.Random(3)
+    for size in (4, 6, 8):
+        for _ in range(30):
+            board = random_position(generator, size, size * size)
+            own, opp = (BOARD_MASK[size].dtype.type(word) for word in (board.own, board.opp))
+            if board.is_over:
+                assert final_score(own, opp, BOARD_MASK[size]) == board.score() * (1 if board.side == "X" else -1)
+    assert squares_of(0b101 << 8, 6) == (6, 8)
