@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from othello import atomic
 from othello.errors import CheckpointError
@@ -32,6 +33,7 @@ META = "meta.json"
 WEIGHTS = "weights.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{12})?\.safetensors")
 _MAX_META_BYTES = 1 << 20
+_RANDOM = ("uniform_", "normal_")
 _RESERVED = frozenset({"format", "kind", "architecture", "weights"})
 
 
@@ -55,6 +57,15 @@ class Kind:
 
 
 KINDS = (Kind("othello-network", Network, Architecture.from_dict),)
+
+
+class _WithoutInitialisation(TorchFunctionMode):
+    """Random initialisers leave their tensor alone: on meta tensors they would import a second's worth of modules."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init" or getattr(func, "__name__", "") in _RANDOM:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def save(
@@ -109,7 +120,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     kind = _kind(meta, folder)
     stored = meta["weights"]
     file = folder / stored["file"]
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutInitialisation():
         network = kind.module(_architecture(meta, kind, folder))
     expected = network.state_dict()
     if stored["size"] < sum(tensor.nbytes for tensor in expected.values()):
