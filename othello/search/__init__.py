@@ -1,0 +1,1 @@
+"""Tree search over any evaluator; it knows neither torch nor the network."""

@@ -1,0 +1,190 @@
+"""Many search trees as flat arrays, and the compiled steps every search shares: add, descend, back up.
+
+Letters: `G` trees, `M` nodes a tree, `E` edges a tree.  A node is a position seen from its side to move; an edge is a
+legal move of it.  A move after which the opponent must pass leads straight to the position where the same side moves
+again, with sign +1 instead of −1, so a pass never costs an evaluation.  Node 0 is the root.  All values are in
+[−1, 1], from the view of the side to move at the node that holds them (an edge's from the view of its parent).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from othello.bitboard import BOARD_MASK, final_score, flip_mask, legal_mask, lowest_bit_index
+from othello.jit import kernel
+from othello.search.exact import solve_outcome
+
+ROOT: Final = 0
+UNEXPANDED: Final = -1
+MAX_MOVES: Final = 34  # more legal moves than any reachable position of 8×8 has
+MAX_DEPTH: Final = 64
+
+FRESH: Final = 0  # a node without an evaluation
+EXPANDED: Final = 1  # a node whose edges carry priors
+EXACT: Final = 2  # a finished or solved position: its value is the true outcome
+
+
+class Forest(NamedTuple):
+    """G search trees.  Counts are int32, statistics float32, words uint64."""
+
+    nodes: NDArray[np.int32]  # [G] nodes in use
+    edges: NDArray[np.int32]  # [G] edges in use
+    own: NDArray[np.uint64]  # [G, M] discs of the side to move
+    opp: NDArray[np.uint64]  # [G, M] discs of the other side
+    state: NDArray[np.int8]  # [G, M] FRESH, EXPANDED or EXACT
+    value: NDArray[np.float32]  # [G, M] the evaluator's value, or the exact outcome
+    first: NDArray[np.int32]  # [G, M] the node's first edge
+    count: NDArray[np.int32]  # [G, M] its number of edges
+    bit: NDArray[np.int8]  # [G, E] the move, as a bit 0..63
+    logit: NDArray[np.float32]  # [G, E] policy logit of the move
+    prior: NDArray[np.float32]  # [G, E] softmax of the logits over the legal moves
+    visits: NDArray[np.int32]  # [G, E] simulations that took this edge (N)
+    total: NDArray[np.float32]  # [G, E] sum of their values (W), for the parent's side to move; Q = W / N
+    pending: NDArray[np.int32]  # [G, E] simulations under way below this edge (virtual loss)
+    child: NDArray[np.int32]  # [G, E] node index, or UNEXPANDED
+    sign: NDArray[np.int8]  # [G, E] −1, or +1 where the opponent must pass
+
+
+class Paths(NamedTuple):
+    """The way from the root to each leaf under way: L leaves."""
+
+    length: NDArray[np.int32]  # [L]
+    edge: NDArray[np.int32]  # [L, MAX_DEPTH]
+    leaf: NDArray[np.int32]  # [L] node index
+
+
+def new_forest(trees: int, simulations: int) -> Forest:
+    """Empty trees with room for `simulations` each."""
+    nodes, edges = simulations + 2, min((simulations + 2) * MAX_MOVES, 2**31 - 1)
+    return Forest(
+        nodes=np.zeros(trees, np.int32), edges=np.zeros(trees, np.int32),
+        own=np.zeros((trees, nodes), np.uint64), opp=np.zeros((trees, nodes), np.uint64),
+        state=np.zeros((trees, nodes), np.int8), value=np.zeros((trees, nodes), np.float32),
+        first=np.zeros((trees, nodes), np.int32), count=np.zeros((trees, nodes), np.int32),
+        bit=np.zeros((trees, edges), np.int8), logit=np.zeros((trees, edges), np.float32),
+        prior=np.zeros((trees, edges), np.float32), visits=np.zeros((trees, edges), np.int32),
+        total=np.zeros((trees, edges), np.float32), pending=np.zeros((trees, edges), np.int32),
+        child=np.full((trees, edges), UNEXPANDED, np.int32), sign=np.zeros((trees, edges), np.int8),
+    )  # fmt: skip
+
+
+def new_paths(leaves: int) -> Paths:
+    return Paths(np.zeros(leaves, np.int32), np.zeros((leaves, MAX_DEPTH), np.int32), np.zeros(leaves, np.int32))
+
+
+@kernel
+def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.uint64, solve_empties: int) -> int:
+    """Append a position whose side to move owns `own`; a finished or small enough one gets its exact outcome."""
+    node = forest.nodes[g]
+    forest.nodes[g] = node + 1
+    forest.own[g, node] = own
+    forest.opp[g, node] = opp
+    forest.first[g, node] = 0
+    forest.count[g, node] = 0
+    forest.state[g, node] = FRESH
+    forest.value[g, node] = 0.0
+    if legal_mask(own, opp, board) == np.uint64(0):
+        if legal_mask(opp, own, board) == np.uint64(0):
+            forest.state[g, node] = EXACT
+            forest.value[g, node] = np.sign(final_score(own, opp, board))
+    elif solve_empties > 0:
+        empties = board & ~(own | opp)
+        count = 0
+        while empties and count <= solve_empties:
+            empties &= empties - np.uint64(1)
+            count += 1
+        if count <= solve_empties:
+            forest.state[g, node] = EXACT
+            forest.value[g, node] = solve_outcome(own, opp, board)
+    return node
+
+
+@kernel
+def set_root(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.uint64) -> None:
+    """Empty tree `g` and put the position at its root (a root is never solved: its edges are wanted)."""
+    forest.nodes[g] = 0
+    forest.edges[g] = 0
+    add_node(forest, g, own, opp, board, 0)
+
+
+@kernel
+def add_edges(
+    forest: Forest, g: int, node: int, board: np.uint64, size: int, logits: NDArray[np.float32], value: float
+) -> None:
+    """Expand `node` with the evaluator's policy logits [A] and value for its side to move."""
+    moves = legal_mask(forest.own[g, node], forest.opp[g, node], board)
+    first = forest.edges[g]
+    forest.first[g, node] = first
+    forest.state[g, node] = EXPANDED
+    forest.value[g, node] = value
+    edge = first
+    highest = np.float32(-np.inf)
+    while moves:
+        bit = lowest_bit_index(moves)
+        moves &= moves - np.uint64(1)
+        logit = logits[(bit >> 3) * size + (bit & 7)]
+        forest.bit[g, edge] = bit
+        forest.logit[g, edge] = logit
+        forest.visits[g, edge] = 0
+        forest.total[g, edge] = 0.0
+        forest.pending[g, edge] = 0
+        forest.child[g, edge] = UNEXPANDED
+        highest = max(highest, logit)
+        edge += 1
+    forest.count[g, node] = edge - first
+    forest.edges[g] = edge
+    mass = np.float32(0.0)
+    for e in range(first, edge):
+        forest.prior[g, e] = np.exp(forest.logit[g, e] - highest)
+        mass += forest.prior[g, e]
+    for e in range(first, edge):
+        forest.prior[g, e] /= mass
+
+
+@kernel
+def follow(forest: Forest, g: int, node: int, edge: int, board: np.uint64, solve_empties: int) -> int:
+    """The child of `node` along `edge`, made on first use; a forced pass of the opponent is played on the way."""
+    child = forest.child[g, edge]
+    if child != UNEXPANDED:
+        return child
+    own, opp = forest.own[g, node], forest.opp[g, node]
+    bit = forest.bit[g, edge]
+    flips = flip_mask(own, opp, np.int64(bit))
+    mine = own | flips | (np.uint64(1) << np.uint64(bit))
+    theirs = opp & ~flips
+    sign = -1
+    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(mine, theirs, board) != np.uint64(0):
+        sign = 1
+        child = add_node(forest, g, mine, theirs, board, solve_empties)
+    else:
+        child = add_node(forest, g, theirs, mine, board, solve_empties)
+    forest.sign[g, edge] = sign
+    forest.child[g, edge] = child
+    return child
+
+
+@kernel
+def back_up(forest: Forest, g: int, paths: Paths, leaf: int, value: float) -> None:
+    """Add `value`, for the side to move at the leaf, to every edge of path `leaf`, and lift its virtual losses."""
+    for step in range(paths.length[leaf] - 1, -1, -1):
+        edge = paths.edge[leaf, step]
+        value = value * forest.sign[g, edge]
+        forest.visits[g, edge] += 1
+        forest.total[g, edge] += np.float32(value)
+        forest.pending[g, edge] -= 1
+
+
+@kernel
+def node_visits(forest: Forest, g: int, node: int) -> int:
+    """Simulations that went on below `node`: ΣN over its edges."""
+    visits = 0
+    for edge in range(forest.first[g, node], forest.first[g, node] + forest.count[g, node]):
+        visits += forest.visits[g, edge]
+    return visits
+
+
+def board_mask(size: int) -> np.uint64:
+    return BOARD_MASK[size]

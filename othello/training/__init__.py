@@ -1,0 +1,1 @@
+"""Self-play, replay window, learner, and the loop that ties them together."""

@@ -1,0 +1,131 @@
+"""The settings of a training run: TOML in, checked dataclasses out; every number says its unit."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from othello.errors import ConfigError
+from othello.network import Architecture
+from othello.training.selfplay import SelfPlaySettings
+
+_Settings = TypeVar("_Settings")
+
+
+@dataclass(frozen=True)
+class LearnerSettings:
+    """How a generation is trained from the replay window."""
+
+    batch: int = 512  # positions a step
+    samples_per_position: float = 4.0  # how often each new position is drawn, on average
+    learning_rate: float = 2e-3  # AdamW, at the first iteration
+    final_learning_rate: float = 2e-4
+    half_life: int = 60  # iterations in which the learning rate halves
+    weight_decay: float = 1e-4
+    value_weight: float = 1.0
+    score_weight: float = 0.25
+    outcome_share: float = 0.75  # value target: this share of the game's outcome, the rest the root's search value
+    average_decay: float = 0.998  # exponential average of the weights, per step
+    gradient_norm: float = 5.0  # gradients are clipped to this norm
+    window_start: int = 60_000  # positions in the replay window at first
+    window_growth: float = 0.6  # the window is this share of all positions made, once that is more
+    window_limit: int = 600_000
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run."""
+
+    seed: int = 1
+    iterations: int = 1000
+    games: int = 512  # self-play games an iteration
+    chunk: int = 128  # games a worker plays at a time
+    workers: int = 2  # self-play processes, one thread each
+    device: str = "cpu"
+    network: Architecture = field(default_factory=Architecture)
+    selfplay: SelfPlaySettings = field(default_factory=SelfPlaySettings)
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("iterations", 1, 10**6), ("games", 1, 10**6), ("chunk", 1, 10**6),
+                                ("workers", 1, 1024), ("seed", 0, 2**63)):
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} = {getattr(self, name)} is not in {low}..{high}")
+        play, learn = self.selfplay, self.learner
+        for settings, name, low, high in (
+            (play, "simulations", 2, 100_000), (play, "considered", 2, 64), (play, "slots", 1, 65_536),
+            (play, "random_plies", 0, 40), (play, "solve_empties", 0, 20), (play, "label_empties", 0, 20),
+            (play, "leaf_empties", 0, 12), (play, "c_visit", 0, 1e6), (play, "c_scale", 0, 1e3),
+            (learn, "batch", 2, 65_536), (learn, "samples_per_position", 1e-3, 1e3), (learn, "learning_rate", 0, 10),
+            (learn, "final_learning_rate", 0, 10), (learn, "half_life", 1, 10**6), (learn, "weight_decay", 0, 1),
+            (learn, "outcome_share", 0, 1), (learn, "average_decay", 0, 1), (learn, "window_start", 1, 10**9),
+            (learn, "window_growth", 0, 1), (learn, "window_limit", 1, 10**9), (learn, "score_weight", 0, 100),
+            (learn, "value_weight", 0, 100), (learn, "gradient_norm", 1e-6, 1e6),
+        ):  # fmt: skip
+            if not low <= getattr(settings, name) <= high:
+                table = "selfplay" if settings is play else "learner"
+                raise ConfigError(f"[{table}] {name} = {getattr(settings, name)} is not in {low}..{high}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _build(kind: type[_Settings], data: dict[str, Any], where: str) -> _Settings:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    default = kind()
+    for name, value in data.items():
+        if name not in known:
+            raise ConfigError(f"unknown setting {where}{name}; known: {', '.join(known)}")
+        current = getattr(default, name)
+        if is_dataclass(current):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where}{name} must be a table")
+            values[name] = _build(type(current), value, f"{where}{name}.")
+        elif isinstance(current, float) and isinstance(value, int | float) and not isinstance(value, bool):
+            values[name] = float(value)
+        elif type(value) is type(current):
+            values[name] = value
+        else:
+            raise ConfigError(f"{where}{name} = {value!r} must be of type {type(current).__name__}")
+    return kind(**values)
+
+
+def parse_config(text: str, source: str = "config") -> RunConfig:
+    """Read a run's settings from TOML; absent ones keep their defaults.
+
+    >>> parse_config("games = 64\\n[network]\\nblocks = 2").network.blocks
+    2
+    """
+    try:
+        return _build(RunConfig, tomllib.loads(text), "")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def read_config(path: Path) -> RunConfig:
+    try:
+        return parse_config(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+
+
+def write_toml(config: RunConfig) -> str:
+    """The settings as TOML that `parse_config` reads back to the same value."""
+    lines: list[str] = []
+    tables: list[str] = []
+    for name, value in config.to_dict().items():
+        if isinstance(value, dict):
+            tables.append(f"\n[{name}]")
+            tables.extend(f"{key} = {_toml(entry)}" for key, entry in value.items())
+        else:
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines + tables) + "\n"
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,226 @@
+"""The training loop: while workers play iteration i with generation i, the learner makes generation i + 1.
+
+The learner sees the iterations before i, so both run at once and yet nothing depends on timing: same seed and
+settings, same generations.  An iteration counts when the manifest names it; killed before, it is played again, except
+for chunks of games already on disk.
+"""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from othello import checkpoint
+from othello.network import Network
+from othello.training.config import RunConfig
+from othello.training.learner import Learner, Losses
+from othello.training.replay import newest, read_samples, window_size, write_samples
+from othello.training.run import Run, State, file_record, locked
+from othello.training.selfplay import Samples
+from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker
+
+Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Metrics:
+    """One row of metrics.csv: what an iteration made, cost and learned; times in seconds, losses per position."""
+
+    iteration: int
+    games: int
+    positions: int
+    evaluations: int
+    seconds: float
+    selfplay_core_seconds: float
+    learner_seconds: float
+    window: int
+    steps: int
+    learning_rate: float
+    train_policy: float
+    train_value: float
+    train_score: float
+    fresh_policy: float
+    fresh_value: float
+    fresh_score: float
+    fresh_value_error: float
+
+
+def local_workers(count: int) -> Executor:
+    """`count` worker processes, one thread each."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=start_worker)
+
+
+class Trainer:
+    """A run under way; the lock must be held."""
+
+    def __init__(self, run: Run, report: Report) -> None:
+        self.run, self.report = run, report
+        self.config = run.config
+        torch.manual_seed(self.config.seed)
+        network = Network(self.config.network)
+        if run.state.generation_sha256:
+            run.clear_unlisted()
+            folder = run.generation(run.state.iteration)
+            network.load_state_dict(checkpoint.load(folder).network.state_dict())
+        self.learner = Learner(network, self.config.learner, self.config.device)
+        if run.state.generation_sha256:
+            self.learner.restore(checkpoint.load_tensors(folder / "optimizer.safetensors"))
+        else:
+            self._publish(State())
+        self.parts = [read_samples(run.replay / entry.name) for entry in run.state.replay]
+
+    def _publish(self, state: State, **meta: Any) -> None:
+        """Save the present weights as generation `state.iteration`, then let the manifest name it."""
+        self.learner.check_finite()
+        folder = self.run.generation(state.iteration)
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.save_tensors(folder / "optimizer.safetensors", self.learner.state())
+        described = {
+            "generation": state.iteration, "seed": self.config.seed, "games": state.games,
+            "positions": state.positions, "evaluations": state.evaluations, "core_seconds": round(state.core_seconds, 1),
+            "selfplay": asdict(self.config.selfplay), "learner": asdict(self.config.learner), **meta,
+        }  # fmt: skip
+        digest = checkpoint.save(self.learner.average, folder, described)
+        self.run.commit(State(**{**asdict(state), "generation_sha256": digest, "replay": state.replay}))
+        old = self.run.generation(state.iteration - 2) / "optimizer.safetensors"
+        old.unlink(missing_ok=True)
+
+    def _chunks(self, iteration: int) -> list[Chunk]:
+        starts = range(0, self.config.games, self.config.chunk)
+        weights = str(self.run.generation(iteration))
+        return [
+            Chunk(weights, self.config.selfplay, self.config.seed, iteration, start, stop,
+                  str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"), self.config.device)
+            for start in starts
+            for stop in (min(start + self.config.chunk, self.config.games),)
+        ]  # fmt: skip
+
+    def iterate(self, workers: Executor) -> Metrics:
+        """One iteration: self-play and learning side by side, then the new generation and its manifest."""
+        state, began = self.run.state, time.perf_counter()
+        i = state.iteration
+        chunks = self._chunks(i)
+        futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
+        try:
+            learned = self._learn(i, began, futures)
+            reports = self._collect(futures, i)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        samples = Samples.concatenate([read_samples(Path(chunk.out)) for chunk in chunks])
+        fresh = self.learner.measure(samples)
+        path = self.run.replay / f"{i:04d}.npz"
+        write_samples(path, samples)
+        seconds = time.perf_counter() - began
+        core = sum(report.seconds for report in reports)
+        evaluations = sum(report.evaluations for report in reports)
+        self.parts.append(samples)
+        replay = [*state.replay, file_record(path, len(samples.own))]
+        while len(replay) > 1 and sum(entry.positions for entry in replay[1:]) >= self.config.learner.window_limit:
+            (self.run.replay / replay.pop(0).name).unlink(missing_ok=True)
+            self.parts.pop(0)
+        after = State(
+            iteration=i + 1, games=state.games + self.config.games, positions=state.positions + len(samples.own),
+            evaluations=state.evaluations + evaluations, replay=replay,
+            core_seconds=state.core_seconds + core + learned["learner_seconds"],
+        )  # fmt: skip
+        metrics = Metrics(
+            iteration=i, games=self.config.games, positions=len(samples.own), evaluations=evaluations, seconds=seconds,
+            selfplay_core_seconds=core, fresh_policy=fresh.policy, fresh_value=fresh.value, fresh_score=fresh.score,
+            fresh_value_error=fresh.value_error, **learned,
+        )  # fmt: skip
+        self._publish(after, fresh_value_error=round(fresh.value_error, 4))
+        for chunk in chunks:
+            Path(chunk.out).unlink(missing_ok=True)
+        write_metrics(self.run.metrics, metrics)
+        return metrics
+
+    def _learn(self, iteration: int, began: float, futures: list[Future[ChunkReport]]) -> dict[str, Any]:
+        settings = self.config.learner
+        start = time.perf_counter()
+        window, steps, losses = 0, 0, Losses(0.0, 0.0, 0.0, 0.0)
+        if self.parts:
+            window = window_size(self.run.state.positions, settings)
+            samples = newest(self.parts, window)
+            window = len(samples.own)
+            steps = max(1, round(settings.samples_per_position * len(self.parts[-1].own) / settings.batch))
+
+            def progress(step: int, losses: Losses) -> None:
+                if step % 8 == 0 or step == steps:
+                    done = sum(future.done() for future in futures)
+                    self.report({"iteration": iteration, "step": step, "steps": steps, "chunks_done": done,
+                                 "chunks": len(futures), "losses": losses, "seconds": time.perf_counter() - began,
+                                 "learner_seconds": time.perf_counter() - start})  # fmt: skip
+
+            losses = self.learner.train(samples, steps, iteration, self.config.seed, progress)
+        return {
+            "learner_seconds": time.perf_counter() - start, "window": window, "steps": steps,
+            "learning_rate": self.learner.learning_rate(iteration), "train_policy": losses.policy,
+            "train_value": losses.value, "train_score": losses.score,
+        }  # fmt: skip
+
+    def _collect(self, futures: list[Future[ChunkReport]], iteration: int) -> list[ChunkReport]:
+        waiting = set(futures)
+        while waiting:
+            _, waiting = wait(waiting, timeout=2.0)
+            self.report({"iteration": iteration, "chunks_done": len(futures) - len(waiting), "chunks": len(futures)})
+        return [future.result() for future in futures]
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Append a row to metrics.csv and, where TensorBoard is installed, to its event files."""
+    row = asdict(metrics)
+    path = folder / "metrics.csv"
+    fresh = not path.exists()
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return
+    with SummaryWriter(str(folder)) as events:  # type: ignore[no-untyped-call]
+        for name, value in row.items():
+            if name != "iteration":
+                events.add_scalar(name, value, metrics.iteration)  # type: ignore[no-untyped-call]
+
+
+def train(folder: Path, config: RunConfig | None, report: Report, on_iteration: Callable[[Metrics], None]) -> Run:
+    """Start the run in `folder` with `config`, or go on with the one that is there; returns when its iterations are done.
+
+    Raises `RunLocked` if another process trains there, `NotFinite` at the first NaN, `ConfigError`, `CheckpointError`.
+    """
+    with locked(folder):
+        run = Run.open(folder, verify=True) if (folder / "state.json").exists() else Run.create(folder, config or RunConfig())
+        trainer = Trainer(run, report)
+        pool = local_workers(run.config.workers)
+        try:
+            while run.state.iteration < run.config.iterations:
+                on_iteration(trainer.iterate(pool))
+        finally:
+            _stop(pool)
+        return run
+
+
+def _stop(pool: Executor) -> None:
+    """End the workers now: their unfinished chunks are not worth waiting for."""
+    processes = list(getattr(pool, "_processes", {}).values() or [])
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(timeout=5)
+
+

@@ -1,0 +1,81 @@
+"""The replay window: samples of past iterations, one `.npz` file each, read without pickle."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from othello import atomic
+from othello.encoding import encode
+from othello.errors import CheckpointError
+from othello.symmetry import SYMMETRIES, transform_planes, transform_policy
+from othello.training.config import LearnerSettings
+from othello.training.selfplay import Samples
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+def write_samples(path: Path, samples: Samples) -> None:
+    """Write samples as one compressed file, atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **samples._asdict())
+    atomic.write_bytes(path, buffer.getvalue())
+
+
+def read_samples(path: Path) -> Samples:
+    """Read what `write_samples` wrote; `CheckpointError` if it is missing, damaged or something else."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Samples(*(stored[name] for name in Samples._fields))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: not a replay file: {error}") from None
+
+
+def window_size(total: int, settings: LearnerSettings) -> int:
+    """How many of the newest positions to learn from once `total` have been made."""
+    return int(min(settings.window_limit, max(settings.window_start, settings.window_growth * total)))
+
+
+def newest(parts: list[Samples], positions: int) -> Samples:
+    """The newest files that together hold `positions`, the oldest of them cut."""
+    chosen: list[Samples] = []
+    missing = positions
+    for samples in reversed(parts):
+        if missing <= 0:
+            break
+        chosen.append(Samples(*(column[-missing:] for column in samples)))
+        missing -= len(samples.own)
+    return Samples.concatenate(chosen[::-1])
+
+
+def targets(samples: Samples, chosen: NDArray[np.int64], outcome_share: float, squares: int) -> NDArray[np.float32]:
+    """Value and score targets [2, B]: a mix of outcome and search value in [−1, 1], and final discs / N²."""
+    value = outcome_share * samples.outcome[chosen] + (1 - outcome_share) * samples.search_value[chosen]
+    return np.stack([value, samples.score[chosen] / squares]).astype(np.float32)
+
+
+def batches(
+    samples: Samples, steps: int, settings: LearnerSettings, size: int, planes: int, generator: np.random.Generator
+) -> Iterator[tuple[Batch, NDArray[np.bool_]]]:
+    """Yield `steps` random batches, each sample under a random symmetry: (planes, policy, value, score), legal [B, A]."""
+    for _ in range(steps):
+        chosen = generator.integers(len(samples.own), size=settings.batch)
+        x = encode(samples.own[chosen], samples.opp[chosen], size, max(planes, 3))
+        policy = samples.policy[chosen].astype(np.float32)
+        images = np.empty_like(x)
+        turned = np.empty_like(policy)
+        for symmetry in SYMMETRIES:  # one eighth of the batch under each
+            part = slice(symmetry * len(chosen) // 8, (symmetry + 1) * len(chosen) // 8)
+            images[part] = transform_planes(x[part], symmetry)
+            turned[part] = transform_policy(policy[part], symmetry)
+        legal = np.zeros(policy.shape, np.bool_)
+        legal[:, :-1] = images[:, 2].reshape(len(chosen), -1) > 0
+        value, score = targets(samples, chosen, settings.outcome_share, size * size)
+        yield (images[:, :planes], turned, value, score), legal
+
+

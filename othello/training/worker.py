@@ -1,0 +1,70 @@
+"""A self-play worker: one process, one thread, one chunk of games at a time, its result a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from othello.training.config import SelfPlaySettings
+
+_cache: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The games `start`..`stop` − 1 of an iteration, to be played by the generation in `weights`, written to `out`."""
+
+    weights: str
+    settings: SelfPlaySettings
+    seed: int
+    iteration: int
+    start: int
+    stop: int
+    out: str
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ChunkReport:
+    """What a chunk cost: network evaluations and wall seconds; `reused` if its file was there already."""
+
+    evaluations: int
+    seconds: float
+    reused: bool = False
+
+
+def start_worker() -> None:
+    """Set a fresh worker process up: one thread, signals left to the parent."""
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def play_chunk(chunk: Chunk) -> ChunkReport:
+    """Play a chunk and write its samples; a finished file of the same games is kept as it is."""
+    from othello import checkpoint
+    from othello.evaluator import NetworkEvaluator
+    from othello.training.replay import write_samples
+    from othello.training.selfplay import play_games
+
+    out = Path(chunk.out)
+    if out.exists():
+        return ChunkReport(0, 0.0, reused=True)
+    began = time.perf_counter()
+    if _cache.get("weights") != chunk.weights:
+        loaded = checkpoint.load(chunk.weights)
+        _cache.update(weights=chunk.weights, evaluator=NetworkEvaluator(loaded.network, device=chunk.device))
+    games = range(chunk.start, chunk.stop)
+    samples, evaluations = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
+    write_samples(out, samples)
+    return ChunkReport(evaluations, time.perf_counter() - began)
+
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # read when the libraries load, which is later than this module
