@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.bitboard import BOARD_MASK, final_score, flip_mask, legal_mask, lowest_bit_index
+from othello.bitboard import final_score, flip_mask, legal_mask, lowest_bit_index
 from othello.jit import kernel
 from othello.search.exact import solve_outcome
 
@@ -56,9 +56,8 @@ class Paths(NamedTuple):
     leaf: NDArray[np.int32]  # [L] node index
 
 
-def new_forest(trees: int, simulations: int) -> Forest:
-    """Empty trees with room for `simulations` each."""
-    nodes, edges = simulations + 2, min((simulations + 2) * MAX_MOVES, 2**31 - 1)
+def new_forest(trees: int, nodes: int, edges: int) -> Forest:
+    """Empty trees with room for `nodes` positions and `edges` moves each."""
     return Forest(
         nodes=np.zeros(trees, np.int32), edges=np.zeros(trees, np.int32),
         own=np.zeros((trees, nodes), np.uint64), opp=np.zeros((trees, nodes), np.uint64),
@@ -185,6 +184,3 @@ def node_visits(forest: Forest, g: int, node: int) -> int:
         visits += forest.visits[g, edge]
     return visits
 
-
-def board_mask(size: int) -> np.uint64:
-    return BOARD_MASK[size]

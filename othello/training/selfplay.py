@@ -277,7 +277,9 @@ def play_games(
     board = BOARD_MASK[size]
     black, white = (np.uint64(word) for word in start_bits(size))
     count = min(settings.slots, len(games))
-    slots, forest = _new_slots(count, size * size + 1), new_forest(count, settings.simulations)
+    slots = _new_slots(count, size * size + 1)
+    nodes = settings.simulations + 2
+    forest = new_forest(count, nodes, nodes * MAX_MOVES)
     paths, schedule = new_paths(count), halving_schedule(settings.simulations)
     waiting = np.zeros(count, np.int32)
     leaf_own, leaf_opp = np.zeros(count, np.uint64), np.zeros(count, np.uint64)

@@ -1,0 +1,318 @@
+"""Search over boards: what players, the app and the experiments call.
+
+`Search` looks into one board with many leaves a batch and keeps its tree between moves; `search_many` looks into many
+boards with one leaf each a batch.  Both are deterministic for a seed.  Letters as in `othello.search.tree`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from othello.bitboard import BOARD_MASK
+from othello.board import Board
+from othello.evaluator import Evaluator
+from othello.search.puct import absorb, collect, copy_subtree, first_play_value
+from othello.search.tree import EXPANDED, FRESH, MAX_MOVES, ROOT, UNEXPANDED, Forest, new_forest, new_paths, node_visits
+from othello.search.tree import set_root as set_tree_root
+
+C_PUCT = 1.5
+FIRST_PLAY = 0.2
+LEAF_EMPTIES = 8
+
+
+@dataclass(frozen=True)
+class MoveStatistics:
+    """One move at the root, from the view of its side to move."""
+
+    square: int  # action 0..N²−1
+    visits: int  # N: simulations that began with it
+    prior: float  # P: the policy before search; sums to 1 over the legal moves
+    q: float  # Q in [−1, 1]: their mean value; for a move never tried, its first-play value
+    u: float  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found; values are in [−1, 1] for the side to move at the root."""
+
+    board: Board
+    value: float  # mean over the root's evaluation and all simulations
+    network_value: float  # the evaluator's value of the root itself
+    moves: tuple[MoveStatistics, ...]  # most visits first, then the higher prior
+    principal_variation: tuple[int, ...]  # squares; forced passes are left out
+    simulations: int  # root visits, those kept from earlier searches included
+    evaluations: int  # network evaluations that this call spent
+    seconds: float
+    exact: int | None = None  # final score in discs for the side to move, where the solver settled the position
+
+    def policy(self, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Visit distribution over the A actions: N^(1/temperature), normalised; 0 is all on the first move."""
+        policy = np.zeros(self.board.size**2 + 1)
+        if temperature <= 0:
+            policy[self.moves[0].square] = 1.0
+            return policy
+        visits = np.array([move.visits for move in self.moves], np.float64)
+        if not visits.any():
+            visits = np.array([move.prior for move in self.moves])
+        weights = (visits / visits.max()) ** (1.0 / temperature)
+        policy[[move.square for move in self.moves]] = weights / weights.sum()
+        return policy
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """A finished search's tree as arrays: M nodes, E edges; see `othello.search.tree.Forest` for the meanings."""
+
+    own: NDArray[np.uint64]  # [M]
+    opp: NDArray[np.uint64]
+    state: NDArray[np.int8]
+    value: NDArray[np.float32]
+    first: NDArray[np.int32]
+    count: NDArray[np.int32]
+    square: NDArray[np.int32]  # [E]
+    prior: NDArray[np.float32]
+    visits: NDArray[np.int32]
+    total: NDArray[np.float32]
+    child: NDArray[np.int32]
+    sign: NDArray[np.int8]
+
+
+def _forest_for(nodes: int) -> Forest:
+    return new_forest(1, nodes, nodes * 14 + 2 * MAX_MOVES)  # 8×8 positions have about nine moves on average
+
+
+class Search:
+    """PUCT over one board at a time, with virtual losses; the tree below the position reached is kept.
+
+    >>> from othello.search.toy import DiscCount
+    >>> result = Search(DiscCount(8), batch=4).run(Board.initial(), simulations=50)
+    >>> result.simulations, len(result.moves), -1 <= result.value <= 1
+    (50, 4, True)
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, *, c_puct: float = C_PUCT, batch: int = 16, leaf_empties: int = LEAF_EMPTIES,
+        first_play: float = FIRST_PLAY, root_noise: float = 0.0, dirichlet_alpha: float = 0.3, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.evaluator, self.c_puct, self.batch = evaluator, c_puct, batch
+        self.leaf_empties, self.first_play = leaf_empties, first_play
+        self.root_noise, self.dirichlet_alpha = root_noise, dirichlet_alpha
+        self._random = np.random.default_rng(seed)
+        self._mask = BOARD_MASK[evaluator.size]
+        self._forest = _forest_for(256)
+        self._root: Board | None = None
+        self._paths = new_paths(batch)
+        self._leaf_tree = np.zeros(batch, np.int32)
+        self._leaf_words = np.zeros((2, batch), np.uint64)
+
+    def forget(self) -> None:
+        """Drop the tree."""
+        self._root = None
+
+    def run(
+        self, board: Board, simulations: int | None = None, seconds: float | None = None,
+        on_progress: Callable[[int], None] | None = None, stop: Callable[[], bool] | None = None,
+    ) -> SearchResult:  # fmt: skip
+        """Search until the root has `simulations` visits, `seconds` have passed, or `stop()` says so.
+
+        Without either budget 100 simulations are made.  At least the root is evaluated.  `on_progress` gets the
+        root's visits after every batch.  Raises `ValueError` where the side to move has no move.
+        """
+        if board.size != self.evaluator.size:
+            raise ValueError(f"a {board.size}×{board.size} board, but the evaluator plays {self.evaluator.size}")
+        if not board.legal_moves():
+            raise ValueError(f"{board}: the side to move has no move to search")
+        began = time.perf_counter()
+        target = simulations if simulations is not None else (100 if seconds is None else 2**30)
+        self._reach(board)
+        evaluations = 0
+        trees, wanted = np.zeros(1, np.int32), np.array([target], np.int32)
+        while True:
+            visits = self._visits()
+            fresh = self._forest.state[0, ROOT] == FRESH
+            late = seconds is not None and time.perf_counter() - began >= seconds
+            if not fresh and (visits >= target or late or (stop is not None and stop())):
+                break
+            self._make_room()
+            leaves = collect(
+                self._forest, trees, wanted, self._paths, self.batch, self._leaf_tree, *self._leaf_words, self._mask,
+                self.c_puct, self.first_play, self.leaf_empties,
+            )  # fmt: skip
+            if leaves:
+                logits, values = self.evaluator(self._leaf_words[0, :leaves], self._leaf_words[1, :leaves])
+                absorb(self._forest, self._paths, leaves, self._leaf_tree, logits, values, self._mask, board.size)
+                evaluations += leaves
+            if fresh:
+                self._add_noise()
+            if on_progress is not None:
+                on_progress(self._visits())
+        return _result(self._forest, 0, board, self.c_puct, self.first_play, evaluations, time.perf_counter() - began)
+
+    def choose(self, result: SearchResult, temperature: float = 0.0) -> int:
+        """The move to play: the most visited one at temperature 0, else drawn from N^(1/temperature)."""
+        return choose(result, temperature, self._random)
+
+    def tree(self) -> TreeView:
+        """The present tree; node 0 is the root, its values from the root's side to move."""
+        if self._root is None:
+            raise ValueError("no search has been run")
+        return _view(self._forest, 0, self._root.size)
+
+    def _visits(self) -> int:
+        return int(node_visits(self._forest, 0, ROOT))
+
+    def _reach(self, board: Board) -> None:
+        """Make `board` the root, keeping its subtree if it is the root or at most two moves below it."""
+        if self._root is not None and self._root.size == board.size:
+            node = _find(self._forest, 0, board)
+            if node is not None and node != ROOT and self._forest.state[0, node] == EXPANDED:
+                target = _forest_for(self._forest.own.shape[1])
+                copy_subtree(self._forest, 0, node, target, 0)
+                self._forest, self._root = target, board
+                self._add_noise()
+                return
+            if node == ROOT:
+                return
+        self._root = board
+        set_tree_root(self._forest, 0, np.uint64(board.own), np.uint64(board.opp), self._mask)
+
+    def _make_room(self) -> None:
+        """Grow the arrays if the next batch might not fit."""
+        forest = self._forest
+        new = max(self.batch, 1024) + 1
+        if (
+            forest.nodes[0] + new > forest.own.shape[1]
+            or forest.edges[0] + (self.batch + 1) * MAX_MOVES > forest.bit.shape[1]
+        ):
+            larger = _forest_for(2 * forest.own.shape[1] + new)
+            copy_subtree(forest, 0, ROOT, larger, 0)
+            self._forest = larger
+
+    def _add_noise(self) -> None:
+        if self.root_noise > 0:
+            count = int(self._forest.count[0, ROOT])
+            noise = self._random.dirichlet(np.full(count, self.dirichlet_alpha))
+            edges = slice(self._forest.first[0, ROOT], self._forest.first[0, ROOT] + count)
+            prior = self._forest.prior[0, edges]
+            prior[:] = (1 - self.root_noise) * prior + self.root_noise * noise
+
+
+def choose(result: SearchResult, temperature: float, random: np.random.Generator) -> int:
+    """The most visited move at temperature 0, else one drawn from N^(1/temperature)."""
+    if temperature <= 0:
+        return result.moves[0].square
+    return int(random.choice(len(policy := result.policy(temperature)), p=policy))
+
+
+def search_many(
+    evaluator: Evaluator, boards: Sequence[Board], simulations: int, *, c_puct: float = C_PUCT,
+    leaf_empties: int = LEAF_EMPTIES, first_play: float = FIRST_PLAY,
+) -> list[SearchResult]:  # fmt: skip
+    """Search every board with `simulations` simulations, one leaf of each board a network batch.
+
+    Raises `ValueError` if a board has no legal move or the wrong size.
+    """
+    if not boards:
+        return []
+    size = evaluator.size
+    for board in boards:
+        if board.size != size or not board.legal_moves():
+            raise ValueError(f"{board}: has no move to search, or is not {size}×{size}")
+    began = time.perf_counter()
+    count, mask = len(boards), BOARD_MASK[size]
+    forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES)
+    for g, board in enumerate(boards):
+        set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
+    paths, trees, wanted = new_paths(count), np.arange(count, dtype=np.int32), np.full(count, simulations, np.int32)
+    leaf_tree, words = np.zeros(count, np.int32), np.zeros((2, count), np.uint64)
+    evaluations = np.zeros(count, np.int64)
+    while True:
+        leaves = collect(
+            forest, trees, wanted, paths, 1, leaf_tree, *words, mask, c_puct, first_play, leaf_empties
+        )  # fmt: skip
+        if leaves == 0:
+            if all(node_visits(forest, g, ROOT) >= simulations for g in range(count)):
+                break
+            continue
+        logits, values = evaluator(words[0, :leaves], words[1, :leaves])
+        absorb(forest, paths, leaves, leaf_tree, logits, values, mask, size)
+        evaluations[leaf_tree[:leaves]] += 1
+    seconds = time.perf_counter() - began
+    return [
+        _result(forest, g, board, c_puct, first_play, int(evaluations[g]), seconds) for g, board in enumerate(boards)
+    ]
+
+
+def _find(forest: Forest, g: int, board: Board) -> int | None:
+    """The node at most two moves below the root that holds `board` with the same side to move, or None."""
+    own, opp = np.uint64(board.own), np.uint64(board.opp)
+    level = [ROOT]
+    for _ in range(3):
+        following: list[int] = []
+        for node in level:
+            if forest.own[g, node] == own and forest.opp[g, node] == opp:
+                return node
+            first = int(forest.first[g, node])
+            children = forest.child[g, first : first + int(forest.count[g, node])]
+            following.extend(int(child) for child in children if child != UNEXPANDED)
+        level = following
+    return None
+
+
+def _result(
+    forest: Forest, g: int, board: Board, c_puct: float, first_play: float, evaluations: int, seconds: float
+) -> SearchResult:
+    first, count = int(forest.first[g, ROOT]), int(forest.count[g, ROOT])
+    edges = slice(first, first + count)
+    visits, totals = forest.visits[g, edges], forest.total[g, edges].astype(np.float64)
+    priors = forest.prior[g, edges].astype(np.float64)
+    done = int(visits.sum())
+    unvisited = float(first_play_value(forest, g, ROOT, first_play))
+    squares = _squares(forest.bit[g, edges], board.size)
+    moves = [
+        MoveStatistics(int(square), int(n), float(p), float(w / n) if n else unvisited, float(c_puct * p * np.sqrt(done) / (1 + n)))
+        for square, n, p, w in zip(squares, visits, priors, totals)
+    ]
+    moves.sort(key=lambda move: (-move.visits, -move.prior))
+    network_value = float(forest.value[g, ROOT])
+    return SearchResult(
+        board=board, value=(network_value + float(totals.sum())) / (done + 1), network_value=network_value,
+        moves=tuple(moves), principal_variation=_principal_variation(forest, g, board.size), simulations=done,
+        evaluations=evaluations, seconds=seconds,
+    )  # fmt: skip
+
+
+def _squares(bits: NDArray[np.int8], size: int) -> NDArray[np.int32]:
+    wide = bits.astype(np.int32)
+    return (wide >> 3) * size + (wide & 7)
+
+
+def _principal_variation(forest: Forest, g: int, size: int) -> tuple[int, ...]:
+    moves: list[int] = []
+    node = ROOT
+    while forest.count[g, node]:
+        edges = slice(int(forest.first[g, node]), int(forest.first[g, node] + forest.count[g, node]))
+        visits = forest.visits[g, edges]
+        if not visits.any():
+            break
+        edge = int(forest.first[g, node]) + int(np.argmax(visits))
+        moves.append(int(_squares(forest.bit[g, edge : edge + 1], size)[0]))
+        node = int(forest.child[g, edge])
+    return tuple(moves)
+
+
+def _view(forest: Forest, g: int, size: int) -> TreeView:
+    nodes, edges = int(forest.nodes[g]), int(forest.edges[g])
+
+    return TreeView(
+        own=forest.own[g, :nodes].copy(), opp=forest.opp[g, :nodes].copy(), state=forest.state[g, :nodes].copy(),
+        value=forest.value[g, :nodes].copy(), first=forest.first[g, :nodes].copy(),
+        count=forest.count[g, :nodes].copy(), square=_squares(forest.bit[g, :edges], size),
+        prior=forest.prior[g, :edges].copy(), visits=forest.visits[g, :edges].copy(),
+        total=forest.total[g, :edges].copy(), child=forest.child[g, :edges].copy(), sign=forest.sign[g, :edges].copy(),
+    )  # fmt: skip
