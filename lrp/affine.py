@@ -1,0 +1,156 @@
+"""Affine operations z = a·w + b (linear, convolutions, a diagonal): the forward map, its adjoint and its fan-in."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Affine(ABC):
+    """An affine map with its weight and bias; every method also takes another weight of the same shape."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+    @abstractmethod
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """x·weight + bias."""
+
+    @abstractmethod
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+        """Σ_k weight_jk s_k, of the input's `shape`."""
+
+    @abstractmethod
+    def fan_in(self, shape: Sequence[int]) -> Tensor:
+        """Number of unpadded inputs of every output, as a float tensor that broadcasts against the output."""
+
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+        """The adjoint with every weight 1."""
+        return self.adjoint(r, torch.ones_like(self.weight), shape)
+
+    def at_output(self, vector: Tensor) -> Tensor:
+        """A per-channel vector [K] shaped so that it broadcasts against the output."""
+        return vector
+
+    @property
+    def stackable(self) -> bool:
+        """Whether weights stacked along dimension 0 give outputs stacked along `channel_dim`."""
+        return False
+
+    channel_dim = -1
+
+    def scaled(self, scale: Tensor, shift: Tensor) -> Affine:
+        """The same map followed by z·scale + shift per output channel [K]."""
+        bias = shift if self.bias is None else self.bias * scale + shift
+        return replace(self, weight=self._scaled_weight(scale), bias=bias)
+
+    def _scaled_weight(self, scale: Tensor) -> Tensor:
+        return self.weight * scale.reshape(-1, *([1] * (self.weight.dim() - 1)))
+
+
+@dataclass(frozen=True)
+class Linear(Affine):
+    """z = a Wᵀ + b on the last dimension; weight [K, J]."""
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+        return s @ weight
+
+    def fan_in(self, shape: Sequence[int]) -> Tensor:
+        return torch.full((), float(self.weight.shape[1]), dtype=self.weight.dtype, device=self.weight.device)
+
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+        return r.sum(-1, keepdim=True).expand(*r.shape[:-1], self.weight.shape[1])
+
+    @property
+    def stackable(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Convolution(Affine):
+    """A 1-, 2- or 3-dimensional convolution, plain or transposed; weight as torch lays it out."""
+
+    stride: tuple[int, ...] = (1,)
+    padding: tuple[int, ...] = (0,)
+    dilation: tuple[int, ...] = (1,)
+    groups: int = 1
+    transposed: bool = False
+    output_padding: tuple[int, ...] = (0,)
+
+    channel_dim = 1
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return torch.ops.aten.convolution.default(
+            x, weight, bias, self.stride, self.padding, self.dilation, self.transposed, self.output_padding, self.groups
+        )  # type: ignore[no-any-return]
+
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+        like = s.new_empty(()).expand(tuple(shape))
+        return torch.ops.aten.convolution_backward.default(
+            s, like, weight, None, self.stride, self.padding, self.dilation, self.transposed, self.output_padding,
+            self.groups, [True, False, False],
+        )[0]  # type: ignore[no-any-return]
+
+    def fan_in(self, shape: Sequence[int]) -> Tensor:
+        ones = torch.ones((1, *shape[1:]), dtype=self.weight.dtype, device=self.weight.device)
+        return self.apply(ones, torch.ones_like(self.weight)).round_()
+
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+        if self.groups > 1:
+            return super().spread(r, shape)
+        ones = self.weight.new_ones((1, 1, *self.weight.shape[2:]))
+        one_channel = self.adjoint(r.sum(1, keepdim=True), ones, (r.shape[0], 1, *shape[2:]))
+        return one_channel.expand(r.shape[0], *shape[1:])
+
+    def at_output(self, vector: Tensor) -> Tensor:
+        return vector.reshape(-1, *([1] * (self.weight.dim() - 2)))
+
+    @property
+    def stackable(self) -> bool:
+        return self.groups == 1 and not self.transposed
+
+    def _scaled_weight(self, scale: Tensor) -> Tensor:
+        if not self.transposed:
+            return super()._scaled_weight(scale)
+        inputs, per_group = self.weight.shape[:2]
+        blocks = self.weight.reshape(self.groups, inputs // self.groups, per_group, *self.weight.shape[2:])
+        factor = scale.reshape(self.groups, 1, per_group, *([1] * (self.weight.dim() - 2)))
+        return (blocks * factor).reshape(self.weight.shape)
+
+
+@dataclass(frozen=True)
+class Diagonal(Affine):
+    """z = a · w + b per channel at `channel` (a BatchNorm without a linear layer before it); weight [C]."""
+
+    channel: int = 1
+
+    def _at(self, vector: Tensor, dims: int) -> Tensor:
+        return vector.reshape(-1, *([1] * (dims - 1 - self.channel)))
+
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        z = x * self._at(weight, x.dim())
+        return z if bias is None else z + self._at(bias, x.dim())
+
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+        return s * self._at(weight, s.dim())
+
+    def fan_in(self, shape: Sequence[int]) -> Tensor:
+        return torch.ones((), dtype=self.weight.dtype, device=self.weight.device)
+
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+        return r
+
+
+def elements(shape: Sequence[int]) -> int:
+    """Number of elements of a tensor of this shape."""
+    return math.prod(shape)

@@ -1,0 +1,238 @@
+"""Composites: which rule each layer gets; and the presets the field uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import Tensor, nn
+
+from lrp.bias import BiasMode, checked_mode
+from lrp.errors import CompositeError
+from lrp.rules import AlphaBeta, AsAverage, Epsilon, Flat, Gamma, Norm, Rule, ZBox, Zero, ZPlus
+
+KINDS = (
+    "linear", "conv", "norm", "sum", "average", "maxpool", "activation", "product", "matmul", "softmax", "custom",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a composite may ask about a layer.
+
+    kind: one of KINDS. position: 0-based place among the convolutions and linear layers in order of computation,
+    None for other kinds. first / last: no convolution or linear layer lies between it and the inputs / the outputs.
+    """
+
+    name: str
+    kind: str
+    operation: str
+    module: nn.Module | None
+    position: int | None
+    count: int
+    first: bool
+    last: bool
+
+
+Selector = Callable[[Layer], bool]
+RuleChoice = "Rule | Composite"
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Matches layers whose name fits a pattern; must match at least one."""
+
+    pattern: str
+
+    def __call__(self, layer: Layer) -> bool:
+        return fnmatchcase(layer.name, self.pattern)
+
+
+def named(pattern: str) -> Selector:
+    """Layers whose name fits the shell-style pattern: `named("blocks.*.conv1")`."""
+    return _Named(pattern)
+
+
+def kind(*kinds: str) -> Selector:
+    """Layers of these kinds, however they were called: `kind("conv")` sees nn.Conv2d and F.conv2d alike."""
+    for k in kinds:
+        if k not in KINDS:
+            raise CompositeError(f"unknown kind of layer {k!r}; known: {', '.join(KINDS)}")
+    return lambda layer: layer.kind in kinds
+
+
+def of_type(*types: type[nn.Module]) -> Selector:
+    """Layers computed by modules of these types."""
+    return lambda layer: isinstance(layer.module, types)
+
+
+def first(layer: Layer) -> bool:
+    """Convolutions and linear layers that read the inputs directly."""
+    return layer.first
+
+
+def last(layer: Layer) -> bool:
+    """Convolutions and linear layers that no other one follows."""
+    return layer.last
+
+
+def nth(position: int) -> Selector:
+    """The convolution or linear layer at this place in order of computation; negative from the end."""
+    return lambda layer: layer.position is not None and layer.position == position % max(layer.count, 1)
+
+
+def everything(layer: Layer) -> bool:
+    """Every layer."""
+    return True
+
+
+class Composite:
+    """A list of (selector, rule) pairs; the first pair that matches a layer gives its rule.
+
+    A selector is a function of a `Layer`, a kind ("conv"), a name pattern ("head.*"), or a module type (nn.Conv2d).
+    A rule may itself be a Composite, asked only about the layers its selector matched.
+    Layers that nothing matches take the default of their kind (`DEFAULTS`): LRP-ε for affine layers.
+    """
+
+    def __init__(
+        self,
+        *entries: tuple[Selector | str | type[nn.Module], Rule | Composite],
+        bias: BiasMode = "sink",
+        name: str = "Composite",
+    ) -> None:
+        checked_mode(bias)
+        self.entries: tuple[tuple[Selector, Rule | Composite], ...] = tuple((_selector(s), r) for s, r in entries)
+        for _, rule in self.entries:
+            if not isinstance(rule, (Rule, Composite)):
+                raise CompositeError(f"a composite maps layers to rules or composites, not to {rule!r}")
+        self.bias: BiasMode = bias
+        self.name = name
+
+    def rule_for(self, layer: Layer) -> Rule | None:
+        """The rule of the first entry that matches, or None."""
+        for select, rule in self.entries:
+            if select(layer):
+                found = rule.rule_for(layer) if isinstance(rule, Composite) else rule
+                if found is not None:
+                    return found
+        return None
+
+    def check(self, layers: Sequence[Layer]) -> None:
+        """Raises CompositeError if a name pattern, or the composite as a whole, matches none of the layers."""
+        for select, rule in self.entries:
+            if isinstance(select, _Named) and not any(select(layer) for layer in layers):
+                names = ", ".join(layer.name for layer in layers)
+                raise CompositeError(f"no layer is named {select.pattern!r}; layers: {names}")
+            if isinstance(rule, Composite) and any(select(layer) for layer in layers):
+                rule.check([layer for layer in layers if select(layer)])
+        if self.entries and not any(self.rule_for(layer) is not None for layer in layers):
+            raise CompositeError(f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}")
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.entries)} entries, bias {self.bias}>"
+
+
+def _selector(selector: Selector | str | type[nn.Module]) -> Selector:
+    if isinstance(selector, str):
+        return kind(selector) if selector in KINDS else named(selector)
+    if isinstance(selector, type) and issubclass(selector, nn.Module):
+        return of_type(selector)
+    if callable(selector):
+        return selector
+    raise CompositeError(f"a selector is a function of a Layer, a kind, a name pattern or a module type, not {selector!r}")
+
+
+def EpsilonPlus(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+    """z⁺ for convolutions, LRP-ε for linear layers (Kohlbrenner et al. 2020)."""
+    return Composite(
+        ("conv", ZPlus()), ("linear", Epsilon(epsilon=epsilon)), ("norm", Epsilon(epsilon=epsilon)),
+        bias=bias, name="EpsilonPlus",
+    )  # fmt: skip
+
+
+def EpsilonPlusFlat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+    """EpsilonPlus with the flat rule in the first layer."""
+    return Composite((first, Flat()), (everything, EpsilonPlus(epsilon, bias)), bias=bias, name="EpsilonPlusFlat")
+
+
+def EpsilonAlpha2Beta1(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+    """αβ with α = 2, β = 1 for convolutions, LRP-ε for linear layers."""
+    return Composite(
+        ("conv", AlphaBeta(2.0, 1.0)), ("linear", Epsilon(epsilon=epsilon)), ("norm", Epsilon(epsilon=epsilon)),
+        bias=bias, name="EpsilonAlpha2Beta1",
+    )  # fmt: skip
+
+
+def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+    """EpsilonAlpha2Beta1 with the flat rule in the first layer."""
+    inner = EpsilonAlpha2Beta1(epsilon, bias)
+    return Composite((first, Flat()), (everything, inner), bias=bias, name="EpsilonAlpha2Beta1Flat")
+
+
+def EpsilonGammaBox(
+    low: float | Tensor = 0.0,
+    high: float | Tensor = 1.0,
+    gamma: float = 0.25,
+    epsilon: float = 1e-6,
+    bias: BiasMode = "sink",
+) -> Composite:
+    """zᴮ in the first layer, γ for convolutions, LRP-ε for linear layers (Montavon et al. 2019)."""
+    return Composite(
+        (first, ZBox(low, high)), ("conv", Gamma(gamma)), ("linear", Epsilon(epsilon=epsilon)),
+        ("norm", Epsilon(epsilon=epsilon)), bias=bias, name="EpsilonGammaBox",
+    )  # fmt: skip
+
+
+def Tutorial(low: float | Tensor = 0.0, high: float | Tensor = 1.0, bias: BiasMode = "sink") -> Composite:
+    """The LRP tutorial's VGG-16 recipe: zᴮ → γ = 0.1 → ε = 0.1 std → LRP-0, max pooling as average pooling.
+
+    The layers between first and last are split in three thirds as the tutorial splits VGG-16's: γ low, ε in the middle.
+    """
+
+    def lower(layer: Layer) -> bool:
+        return layer.position is not None and layer.position <= layer.count // 2
+
+    return Composite(
+        (first, ZBox(low, high)), (last, Zero()), ("maxpool", AsAverage()), (lower, Gamma(0.1)),
+        (lambda layer: layer.position is not None, Epsilon(epsilon=0.1, relative=True)),
+        bias=bias, name="Tutorial",
+    )  # fmt: skip
+
+
+def ArchitecturePrior() -> Composite:
+    """Flat in every layer: depends on no weight and no input, only on the architecture's geometry."""
+    return Composite((everything, Flat()), name="ArchitecturePrior")
+
+
+PRESETS: dict[str, Callable[..., Composite]] = {
+    preset.__name__: preset
+    for preset in (
+        EpsilonPlus, EpsilonPlusFlat, EpsilonAlpha2Beta1, EpsilonAlpha2Beta1Flat, EpsilonGammaBox, Tutorial,
+        ArchitecturePrior,
+    )
+}  # fmt: skip
+
+
+def as_composite(choice: Composite | Rule | type[Rule] | str | Callable[..., Composite]) -> Composite:
+    """A preset, its name, a Composite, or one rule for every layer, as a Composite."""
+    if isinstance(choice, Composite):
+        return choice
+    if isinstance(choice, type) and issubclass(choice, Rule):
+        choice = choice()
+    if isinstance(choice, Rule):
+        return Composite((everything, choice), bias=choice.bias or "sink", name=type(choice).__name__)
+    if isinstance(choice, str):
+        if choice not in PRESETS:
+            raise CompositeError(f"unknown composite {choice!r}; known: {', '.join(PRESETS)}")
+        return PRESETS[choice]()
+    if callable(choice):
+        made = choice()
+        if isinstance(made, Composite):
+            return made
+    raise CompositeError(f"a composite is a preset, its name, a Composite or a rule, not {choice!r}")
+
+
+DEFAULTS: dict[str, Rule] = {
+    "linear": Epsilon(), "conv": Epsilon(), "norm": Epsilon(), "sum": Norm(), "average": Norm(),
+}  # fmt: skip

@@ -1,0 +1,44 @@
+"""Everything lrp can refuse, as one small tree.
+
+    LRPError (ValueError)
+    ├── UnsupportedOperation   the model does something lrp has no rule for
+    ├── InvalidInput           inputs or weights of the wrong shape, type, or not finite
+    ├── InvalidTarget          an output, index or function that cannot be explained
+    ├── RuleError              a rule with impossible parameters (α − β ≠ 1, ε < 0, low > high)
+    └── CompositeError         a composite that matches nothing, or no layer of that name
+"""
+
+from __future__ import annotations
+
+
+class LRPError(ValueError):
+    """Base of every error that lrp raises on purpose."""
+
+
+class UnsupportedOperation(LRPError):
+    """An operation without a rule: says which, where, and how to give it one."""
+
+    def __init__(self, operation: str, where: str, reason: str = "") -> None:
+        self.operation = operation
+        self.where = where
+        detail = f" ({reason})" if reason else ""
+        super().__init__(
+            f"no rule for {operation} in {where or 'the model itself'}{detail}; "
+            f"give it one with lrp.register_operation({operation!r}, ...)"
+        )
+
+
+class InvalidInput(LRPError):
+    """Inputs or weights that cannot be explained: shape, dtype, NaN or Inf."""
+
+
+class InvalidTarget(LRPError):
+    """A target or output that does not exist or is not linear in the outputs."""
+
+
+class RuleError(LRPError):
+    """A rule whose parameters contradict its definition."""
+
+
+class CompositeError(LRPError):
+    """A composite that names no layer of the model, or a preset that does not exist."""

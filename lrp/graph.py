@@ -1,0 +1,294 @@
+"""A module captured as a list of operations, through torch.export, without touching the module."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import operator
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from lrp.errors import InvalidInput, LRPError, UnsupportedOperation
+
+_CAPTURE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An argument that is the value of an earlier node."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Param:
+    """An argument that is a parameter, a buffer or a constant of the model, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: what is computed, from which nodes, in which module.
+
+    `shape` holds integers and, where the batch size enters, its symbol; it is None for numbers and tuples.
+    """
+
+    index: int
+    name: str
+    operation: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    module: str
+    module_type: str
+    shape: tuple[int | str, ...] | None
+    floating: bool
+
+    @property
+    def refs(self) -> tuple[int, ...]:
+        """Indices of the nodes this one reads, in order, each once."""
+        found: dict[int, None] = {}
+        for leaf in leaves((self.args, self.kwargs)):
+            if isinstance(leaf, Ref):
+                found[leaf.index] = None
+        return tuple(found)
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the parameters, buffers and constants this node reads."""
+        return tuple(leaf.name for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Param))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A captured module: nodes in order of computation, where its inputs enter and its outputs leave."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    output_names: tuple[str, ...]
+    input_shapes: tuple[tuple[int | str, ...], ...]
+    constants: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def batch_symbols(self) -> frozenset[str]:
+        """Symbols that stand for the batch size; empty if the model fixed its batch size."""
+        return frozenset(s[0] for s in self.input_shapes if s and isinstance(s[0], str))
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether every tensor that depends on the batch has it as its whole first dimension."""
+        symbols = self.batch_symbols
+        if not symbols:
+            return False
+        for node in self.nodes:
+            if node.shape is None:
+                continue
+            if any(isinstance(size, str) for size in node.shape[1:]):
+                return False
+            if node.shape and isinstance(node.shape[0], str) and node.shape[0] not in symbols:
+                return False
+        return True
+
+    def consumers(self) -> dict[int, list[int]]:
+        """For each node, the indices of the nodes that read it."""
+        readers: dict[int, list[int]] = {node.index: [] for node in self.nodes}
+        for node in self.nodes:
+            for ref in node.refs:
+                readers[ref].append(node.index)
+        return readers
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of nested tuples, lists and dicts, in order."""
+    if isinstance(tree, (tuple, list)):
+        return [leaf for item in tree for leaf in leaves(item)]
+    if isinstance(tree, dict):
+        return [leaf for item in tree.values() for leaf in leaves(item)]
+    return [tree]
+
+
+def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nested tuples, lists and dicts with every leaf changed."""
+    if isinstance(tree, tuple):
+        return tuple(rewrite(item, change) for item in tree)
+    if isinstance(tree, list):
+        return [rewrite(item, change) for item in tree]
+    if isinstance(tree, dict):
+        return {key: rewrite(item, change) for key, item in tree.items()}
+    return change(tree)
+
+
+def twin(model: nn.Module) -> nn.Module:
+    """A copy of the module's structure in eval mode that shares the module's parameters and buffers.
+
+    torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
+    """
+    shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    try:
+        other = copy.deepcopy(model, dict(shared))
+    except Exception as error:
+        raise LRPError(f"the model's structure cannot be copied for capture: {error}") from error
+    for module in other.modules():
+        module.training = False
+    return other
+
+
+def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
+    """The operations of `model` on inputs like these (each [B, ...]), with a free batch size where the model has one.
+
+    The model is explained as in eval mode whatever its mode is; the mode is not switched.
+    Raises UnsupportedOperation if the model cannot be traced (data-dependent Python control flow).
+    """
+    examples = tuple(_at_least_two(x.detach()) for x in inputs)
+    shapes = tuple({0: torch.export.Dim.AUTO} if x.dim() else None for x in examples)
+    with _CAPTURE, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loggers = [logging.getLogger(name) for name in ("torch.export", "torch.fx.experimental.symbolic_shapes")]
+        levels = [logger.level for logger in loggers]
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            program = torch.export.export(twin(model), examples, dynamic_shapes=shapes, strict=False)
+            outputs = pytree.tree_unflatten(list(range(program.call_spec.out_spec.num_leaves)), program.call_spec.out_spec)
+        except LRPError:
+            raise
+        except Exception as error:
+            raise UnsupportedOperation(
+                "tracing", type(model).__name__, " ".join(str(error).split())[:300] or type(error).__name__
+            ) from error
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+    return _from_program(program, outputs)
+
+
+def _at_least_two(x: Tensor) -> Tensor:
+    """An example with two samples or more: torch.export takes a batch of one for a constant."""
+    return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x
+
+
+def _from_program(program: Any, outputs: Any) -> Graph:
+    signature = program.graph_signature
+    parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    constants = dict(getattr(signature, "inputs_to_lifted_tensor_constants", {}))
+    user_inputs = [name for name in signature.user_inputs if isinstance(name, str)]
+    nodes: list[Node] = []
+    index_of: dict[str, Any] = {}
+    input_of: dict[str, int] = {}
+    names: dict[str, int] = {}
+    for fx in program.graph.nodes:
+        if fx.op == "placeholder" and fx.name in parameters:
+            index_of[fx.name] = Param(parameters[fx.name])
+        elif fx.op == "placeholder" and fx.name in constants:
+            index_of[fx.name] = Param(constants[fx.name])
+        elif fx.op in ("placeholder", "call_function"):
+            node = _node(fx, len(nodes), index_of, names)
+            nodes.append(node)
+            index_of[fx.name] = Ref(node.index)
+            if fx.op == "placeholder":
+                input_of[fx.name] = node.index
+        elif fx.op != "output":
+            raise UnsupportedOperation(str(fx.target), _module(fx)[0], f"a graph node of kind {fx.op}")
+    inputs = tuple(input_of[name] for name in user_inputs)
+    results = [index_of[spec.arg.name] for spec in signature.output_specs if spec.kind.name == "USER_OUTPUT"]
+    if not all(isinstance(ref, Ref) for ref in results):
+        raise InvalidInput("the model returns one of its parameters; only computed outputs can be explained")
+    return Graph(
+        nodes=tuple(nodes),
+        inputs=inputs,
+        outputs=tuple(ref.index for ref in results),
+        output_names=_output_names(outputs),
+        input_shapes=tuple(nodes[i].shape or () for i in inputs),
+        constants={name: program.constants[name] for name in constants.values()},
+    )
+
+
+def _output_names(outputs: Any) -> tuple[str, ...]:
+    """A name for each output: its key in a dict, its field in a named tuple, else its position."""
+    if hasattr(outputs, "_fields"):
+        return tuple(outputs._fields)
+    if isinstance(outputs, dict) and all(isinstance(v, int) for v in outputs.values()):
+        return tuple(str(key) for key in outputs)
+    paths, _ = pytree.tree_flatten_with_path(outputs)
+    return tuple(".".join(_key(k) for k in path) or "0" for path, _ in paths)
+
+
+def _key(key: Any) -> str:
+    for attribute in ("key", "idx", "name"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _module(fx: Any) -> tuple[str, str]:
+    """The path (a second use ends in @1) and type of the module a traced operation came from."""
+    stack = [(k, v) for k, v in (fx.meta.get("nn_module_stack") or {}).items() if k.startswith("L__self__")]
+    if not stack:
+        return "", ""
+    key, (path, kind) = stack[-1]
+    use = key.rsplit("@", 1)[1] if "@" in key else ""
+    return (f"{path}@{use}" if use else str(path)), str(kind if isinstance(kind, str) else kind.__name__)
+
+
+def _node(fx: Any, index: int, index_of: dict[str, Any], names: dict[str, int]) -> Node:
+    value = fx.meta.get("val")
+    shape = None
+    if isinstance(value, Tensor):
+        shape = tuple(int(s) if isinstance(s, int) else str(s) for s in value.shape)
+    module, kind = _module(fx)
+
+    def argument(leaf: Any) -> Any:
+        return index_of[leaf.name] if isinstance(leaf, torch.fx.Node) else leaf
+
+    args = rewrite(tuple(list(a) if isinstance(a, list) else a for a in fx.args), argument)
+    kwargs = rewrite(dict(fx.kwargs), argument)
+    operation = "input" if fx.op == "placeholder" else str(fx.target) if fx.target is not operator.getitem else "getitem"
+    if not isinstance(fx.target, torch._ops.OpOverload) and operation not in ("input", "getitem"):
+        operation = getattr(fx.target, "__name__", operation)
+    name = _name(fx, operation, module, kind, names)
+    floating = isinstance(value, Tensor) and value.is_floating_point()
+    if isinstance(value, (tuple, list)):
+        floating = any(isinstance(v, Tensor) and v.is_floating_point() for v in value)
+    return Node(index, name, operation, fx.target, args, kwargs, module, kind, shape, floating)
+
+
+def _name(fx: Any, operation: str, module: str, kind: str, names: dict[str, int]) -> str:
+    """`conv1` for a module that is one operation, `block.add` for an operation of a larger module's forward."""
+    if operation == "input":
+        name = str(fx.name)
+    else:
+        short = operation.removeprefix("aten.").split(".")[0].rstrip("_")
+        simple = kind.startswith(("torch.nn.modules.", "torch.ao.")) and not kind.endswith(
+            ("LSTM", "GRU", "RNN", "MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer")
+        )
+        name = module if simple and module else f"{module}.{short}" if module else short
+    count = names.get(name, 0)
+    names[name] = count + 1
+    return name if count == 0 else f"{name}#{count}"
+
+
+def reindexed(graph: Graph, nodes: Sequence[Node], moved: dict[int, int]) -> Graph:
+    """The graph with another list of nodes; `moved` says which new index each old reference has."""
+
+    def change(leaf: Any) -> Any:
+        return Ref(moved[leaf.index]) if isinstance(leaf, Ref) else leaf
+
+    renewed = tuple(
+        replace(node, index=i, args=rewrite(node.args, change), kwargs=rewrite(node.kwargs, change))
+        for i, node in enumerate(nodes)
+    )
+    return replace(
+        graph,
+        nodes=renewed,
+        inputs=tuple(moved[i] for i in graph.inputs),
+        outputs=tuple(moved[i] for i in graph.outputs),
+    )

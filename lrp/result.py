@@ -1,0 +1,106 @@
+"""Relevance and its ledger: where every unit of the explained value went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class LayerMap(Mapping[str, Tensor]):
+    """Relevance at each layer's output, computed when it is read."""
+
+    def __init__(self, entries: Mapping[str, Callable[[], Tensor]]) -> None:
+        self._entries = dict(entries)
+        self._known: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._known:
+            self._known[name] = self._entries[name]()
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<relevance at {len(self)} layers: {', '.join(self)}>"
+
+
+class Relevance:
+    """Where the relevance of one target went: target = input + bias + stabilizer + closure, per sample.
+
+    input: relevance of the inputs, like the inputs (a tensor, or a tuple of tensors).
+    target: [B] the explained value. bias: {layer: relevance its bias keeps, at the layer's output}.
+    stabilizer: {layer: [B] relevance its stabilizer swallowed, or that its rule cannot conserve}.
+    layers: {layer: relevance at the layer's output}. From `attribute_each` every tensor has a leading [T].
+    """
+
+    def __init__(
+        self,
+        input: Tensor | tuple[Tensor, ...],
+        target: Tensor,
+        bias: Mapping[str, Tensor],
+        stabilizer: Mapping[str, Tensor],
+        layers: Mapping[str, Tensor],
+        totals: Callable[[str], Tensor],
+    ) -> None:
+        self.input, self.target, self.bias, self.stabilizer, self.layers = input, target, bias, stabilizer, layers
+        self._totals = totals
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Relevance of every input, as a tuple also when there is one."""
+        return self.input if isinstance(self.input, tuple) else (self.input,)
+
+    def _sum(self, t: Tensor) -> Tensor:
+        return t.reshape(*self.target.shape, -1).sum(-1)
+
+    @property
+    def input_total(self) -> Tensor:
+        """[B]: the relevance that reached the inputs."""
+        return torch.stack([self._sum(t) for t in self.inputs]).sum(0)
+
+    def bias_of(self, layer: str) -> Tensor:
+        """[B]: the relevance that this layer's bias keeps."""
+        return self._totals(layer)
+
+    @property
+    def bias_total(self) -> Tensor:
+        """[B]: the relevance that all biases keep."""
+        return sum((self.bias_of(name) for name in self.bias), torch.zeros_like(self.target))
+
+    @property
+    def stabilizer_total(self) -> Tensor:
+        """[B]: the relevance that all stabilizers swallowed."""
+        return sum(self.stabilizer.values(), torch.zeros_like(self.target))
+
+    @property
+    def closure(self) -> Tensor:
+        """[B]: target − input − bias − stabilizer; only rounding is left."""
+        return self.target - self.input_total - self.bias_total - self.stabilizer_total
+
+    def to_dict(self) -> dict[str, Any]:
+        """The input relevance and the ledger as numbers and lists, ready for JSON."""
+        return {
+            "target": self.target.tolist(),
+            "input": [t.tolist() for t in self.inputs],
+            "input_total": self.input_total.tolist(),
+            "bias": {name: self.bias_of(name).tolist() for name in self.bias},
+            "stabilizer": {name: t.tolist() for name, t in self.stabilizer.items()},
+            "closure": self.closure.tolist(),
+        }
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(list(t.shape)) for t in self.inputs)
+        parts = {"target": self.target, "input": self.input_total, "bias": self.bias_total,
+                 "stabilizer": self.stabilizer_total, "closure": self.closure}  # fmt: skip
+        if self.target.numel() == 1:
+            text = ", ".join(f"{k} {v.item():+.4g}" for k, v in parts.items())
+        else:
+            text = ", ".join(f"{k} {v.mean().item():+.4g}" for k, v in parts.items()) + " on average"
+        return f"<Relevance of inputs {shapes}: {text}>"
