@@ -1,0 +1,52 @@
+# Two commands do all the set-up on a machine with Python >= 3.11 and make:  `make app`  and  `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PORT   ?= 8501
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: app desktop install test test-long check bench system clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev,train]'
+	@touch $@
+
+app: $(STAMP)  ## the web app on http://127.0.0.1:8501
+	$(BIN)/othello app --port $(PORT)
+
+desktop: $(STAMP)  ## the pygame board
+	$(BIN)/othello desktop
+
+# Chromium and GRhino are test partners; installed where the user may, else their tests skip with a hint.
+system:
+	@if command -v apt-get >/dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then \
+	  need=""; \
+	  command -v chromium >/dev/null || command -v google-chrome >/dev/null || need="$$need chromium"; \
+	  test -x /usr/games/gtp-rhino || command -v gtp-rhino >/dev/null || need="$$need grhino"; \
+	  if [ -n "$$need" ]; then \
+	    SUDO=""; [ "$$(id -u)" = 0 ] || SUDO="sudo -n"; \
+	    $$SUDO apt-get update -q && $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$need \
+	      || echo "could not install:$$need (tests that need them will skip)"; \
+	  fi; \
+	else echo "no permission to install Chromium or GRhino: tests that need them skip unless they are there"; fi
+
+test: $(STAMP) system  ## everything that takes minutes
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules othello lrp tests -m "not long" -q
+
+test-long: $(STAMP) system  ## the hour-long proofs
+	$(ONE_THREAD) $(BIN)/python -m pytest tests -m long --timeout 7200
+
+check: $(STAMP)  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## the tables of the README
+	for name in lrp evaluator othello_rules search; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
