@@ -216,7 +216,8 @@ def panel_product(vectors: int) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             left, left_bytes, panel, out, out_bytes, depth = arguments
-            sums = [[cgutils.alloca_once(builder, _VECTOR) for _ in range(vectors)] for _ in range(ROWS)]
+            reserve: Any = cgutils.alloca_once
+            sums = [[reserve(builder, _VECTOR) for _ in range(vectors)] for _ in range(ROWS)]
             for variable in (variable for row in sums for variable in row):
                 builder.store(_vector(0.0), variable)
             starts = [builder.add(left, builder.mul(left_bytes, _INT64(row))) for row in range(ROWS)]
