@@ -1,0 +1,1 @@
+"""Explanations of positions and searches, without any front end: targets, maps, ledgers, colours, sentences."""

@@ -1,0 +1,61 @@
+"""The composites the app offers by name, each with one line that says what its map shows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lrp import Composite
+from lrp.bias import MODES
+from lrp.composites import PRESETS, as_composite, everything
+from lrp.errors import CompositeError
+from lrp.rules import Zero
+
+DEFAULT_COMPOSITE: Final = "EpsilonPlus"
+DEFAULT_BIAS: Final = "sink"
+
+MEANINGS: Final[dict[str, str]] = {
+    "EpsilonPlus": "z⁺ in the convolutions, ε in the linear layers: only what is on the board can be relevant.",
+    "EpsilonPlusFlat": "The same with the flat rule first: spreads each share evenly, so empty squares light up unseen.",
+    "EpsilonAlpha2Beta1": "Evidence for and against apart (α = 2, β = 1); a side without evidence loses its share.",
+    "EpsilonAlpha2Beta1Flat": "α = 2, β = 1 with the flat rule first: spread over empty squares too.",
+    "EpsilonGammaBox": "zᴮ first, γ in the convolutions: an empty square is evidence like a disc.",
+    "Tutorial": "The LRP tutorial's recipe: zᴮ, then γ, then ε, then LRP-0.",
+    "LRPZero": "LRP-0 everywhere: gradient × input, with the bias shares of FullGrad.",
+    "ArchitecturePrior": "Flat in every layer: the network's geometry alone, no weights and no board.",
+}
+
+BIAS_MEANINGS: Final[dict[str, str]] = {
+    "sink": "the bias keeps its share, unit by unit: nothing is lost",
+    "absorb": "the same map; the share is counted with the stabilizer, as most libraries do silently",
+    "ignore": "the bias leaves the denominator; unstable where little else arrives",
+    "uniform": "every input of a unit takes the same part of its bias",
+    "proportional": "inputs take the bias in proportion to what they contribute",
+    "project": "the bias's share is sent on to the squares below it, evenly",
+}
+
+
+def composite_names() -> tuple[str, ...]:
+    """Names that `build_composite` knows, the default first."""
+    names = [name for name in MEANINGS if name in PRESETS or name == "LRPZero"]
+    return tuple(names + [name for name in PRESETS if name not in names])
+
+
+def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
+    """The composite of that name with that bias mode; CompositeError or RuleError says what is accepted."""
+    if name == "LRPZero":
+        from typing import cast
+
+        from lrp.bias import BiasMode, checked_mode
+
+        checked_mode(bias)
+        return Composite((everything, Zero()), bias=cast(BiasMode, bias), name="LRPZero")
+    if name not in PRESETS:
+        raise CompositeError(f"unknown composite {name[:40]!r}; known: {', '.join(composite_names())}")
+    if name == "ArchitecturePrior":
+        return as_composite(name)
+    return PRESETS[name](bias=bias)
+
+
+__all__ = [
+    "BIAS_MEANINGS", "DEFAULT_BIAS", "DEFAULT_COMPOSITE", "MEANINGS", "MODES", "build_composite", "composite_names",
+]  # fmt: skip

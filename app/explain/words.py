@@ -1,0 +1,80 @@
+"""Explanations and values as sentences that claim no more than their numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.explain.position import Explanation
+from othello.board import Board
+from othello.notation import square_name
+
+SIDES = {"X": "Black", "O": "White"}
+
+
+def side_word(side: str) -> str:
+    """`black` or `white`."""
+    return "black" if side == "X" else "white"
+
+
+def value_words(board: Board, value: float, who: str = "Agent") -> str:
+    """A value in [−1, 1] for the side to move, as the chance the agent gives the side it favours.
+
+    >>> value_words(Board.initial(), -0.26)
+    'Agent: 63 % for white'
+    """
+    share = (1 + value) / 2
+    side, other = ("black", "white") if board.side == "X" else ("white", "black")
+    percent = round(100 * max(share, 1 - share))
+    if percent == 50:
+        return f"{who}: even, 50 % each"
+    return f"{who}: {percent} % for {side if share > 0.5 else other}"
+
+
+def outcome_words(board: Board) -> str:
+    """How a finished game ended.
+
+    >>> outcome_words(Board.parse("X" * 64))
+    'Black wins 64–0'
+    """
+    score, cells = board.score(), board.size**2
+    if score == 0:
+        return f"A draw, {cells // 2}–{cells // 2}"
+    return f"{'Black' if score > 0 else 'White'} wins {(cells + abs(score)) // 2}–{(cells - abs(score)) // 2}"
+
+
+def explanation_words(explanation: Explanation) -> str:
+    """One or two sentences: the target, how much of it is the board's and how much is bias, the squares that weigh most."""
+    squares, bias = float(explanation.squares.sum()), explanation.bias_total
+    parts = {"squares": squares, "biases": bias, "solved positions": explanation.exact, "the stabilizer": explanation.stabilizer}
+    whole = sum(abs(part) for part in parts.values())
+    subject = explanation.target.words()
+    subject = subject[0].upper() + subject[1:]
+    if whole < 1e-9:
+        return f"{subject} is {explanation.value:+.2f}: there is nothing to distribute."
+    sentence = f"{subject}: {explanation.value:+.2f} for {side_word(explanation.board.side)}."
+    share = abs(bias) / whole
+    if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
+        sentence += " Biases were not kept apart: their share is on the squares."
+    elif explanation.bias_mode == "absorb":
+        sentence += f" {_percent(abs(explanation.stabilizer) / whole)} went to biases and stabilizers and is not shown."
+    elif squares * bias < 0:
+        sentence += f" The squares say {squares:+.2f}, the biases {bias:+.2f}: they pull in opposite directions."
+    elif share >= 0.5:
+        sentence += f" {_percent(share)} of it comes from biases, not from this board."
+    else:
+        sentence += f" {_percent(abs(squares) / whole)} of it comes from the squares, {_percent(share)} from biases."
+    return f"{sentence} {_heaviest(explanation)}".strip()
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share)} %"
+
+
+def _heaviest(explanation: Explanation, count: int = 3) -> str:
+    relevance = explanation.squares.ravel()
+    total = np.abs(relevance).sum()
+    if total < 1e-12:
+        return ""
+    order = np.argsort(-np.abs(relevance))[:count]
+    named = ", ".join(f"{square_name(int(s), explanation.board.size)} ({relevance[s]:+.2f})" for s in order)
+    return f"Most weight: {named}."
