@@ -17,12 +17,20 @@ from typing import Any
 import torch
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from othello import atomic
 from othello.errors import CheckpointError
+from othello.foreign import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network import Architecture, Network
-from othello.tensorfile import MAX_FILE_BYTES, load_tensors, parse_tensors, read_json, read_regular_file, save_tensors
+from othello.tensorfile import (
+    MAX_FILE_BYTES,
+    load_tensors,
+    parse_tensors,
+    read_json,
+    read_regular_file,
+    save_tensors,
+    skeleton,
+)
 
 __all__ = [
     "Checkpoint", "default_checkpoint", "info", "load", "load_tensors", "save", "save_tensors", "verify",
@@ -33,7 +41,6 @@ META = "meta.json"
 WEIGHTS = "weights.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{12})?\.safetensors")
 _MAX_META_BYTES = 1 << 20
-_RANDOM = ("uniform_", "normal_")
 _RESERVED = frozenset({"format", "kind", "architecture", "weights"})
 
 
@@ -56,16 +63,10 @@ class Kind:
     architecture: Callable[[dict[str, Any]], Any]
 
 
-KINDS = (Kind("othello-network", Network, Architecture.from_dict),)
-
-
-class _WithoutInitialisation(TorchFunctionMode):
-    """Random initialisers leave their tensor alone: on meta tensors they would import a second's worth of modules."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__module__", None) == "torch.nn.init" or getattr(func, "__name__", "") in _RANDOM:
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
+KINDS = (
+    Kind("othello-network", Network, Architecture.from_dict),
+    Kind("alpha-zero-general", AlphaZeroGeneralNetwork, AlphaZeroGeneralArchitecture.from_dict),
+)
 
 
 def save(
@@ -120,7 +121,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     kind = _kind(meta, folder)
     stored = meta["weights"]
     file = folder / stored["file"]
-    with torch.device("meta"), _WithoutInitialisation():
+    with skeleton():
         network = kind.module(_architecture(meta, kind, folder))
     expected = network.state_dict()
     if stored["size"] < sum(tensor.nbytes for tensor in expected.values()):
@@ -132,8 +133,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{file}: SHA-256 differs from the one in {META}")
     tensors, _ = parse_tensors(data, str(file), expected)
     _check_values(tensors, str(file))
-    network = network.to_empty(device="cpu")
-    network.load_state_dict(tensors)
+    network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
     return Checkpoint(network.eval(), meta, stored["sha256"], folder)
 
 

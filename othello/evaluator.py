@@ -6,6 +6,7 @@ embedding of `othello.bitboard`, whatever the board size.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,7 @@ from othello.folding import Folded, Layer, fold
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from othello.foreign import AlphaZeroGeneralNetwork
     from othello.network import Network
 
 Evaluation = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -52,19 +54,30 @@ class NetworkEvaluator:
     """
 
     def __init__(
-        self, network: Network, *, device: str = "cpu", backend: str = "auto", dtype: str | None = None
+        self,
+        network: Network | AlphaZeroGeneralNetwork,
+        *,
+        device: str = "cpu",
+        backend: str = "auto",
+        dtype: str | None = None,
     ) -> None:
+        from othello.foreign import AlphaZeroGeneralNetwork
+
+        if backend not in ("auto", "torch", "winograd"):
+            raise ValueError(f"backend {backend!r} is unknown; one of auto, torch, winograd")
+        self.size = network.architecture.size
+        self._run: Callable[[NDArray[np.uint64], NDArray[np.uint64]], Evaluation]
+        if isinstance(network, AlphaZeroGeneralNetwork):
+            if backend == "winograd" or dtype == "bfloat16":
+                raise ValueError("imported networks run with the torch backend in float32 only")
+            self.backend, self._run = "torch", ModuleBackend(network, device)
+            return
         compiled = device == "cpu" and dtype in (None, "float32")
         if backend == "auto":
             backend = "winograd" if compiled else "torch"
-        if backend not in ("torch", "winograd"):
-            raise ValueError(f"backend {backend!r} is unknown; one of auto, torch, winograd")
         if backend == "winograd" and not compiled:
             raise ValueError(f"the winograd backend serves cpu and float32 only, not {device} and {dtype}")
-        self.architecture = network.architecture
-        self.size = network.architecture.size
         self.backend = backend
-        self._run: Callable[[NDArray[np.uint64], NDArray[np.uint64]], Evaluation]
         if backend == "winograd":
             from othello.inference import WinogradBackend
 
@@ -125,6 +138,22 @@ class TorchBackend:
         logits = F.linear(F.conv2d(x, *policy).relu_().float().flatten(1), *policy_out)
         hidden = F.linear(F.conv2d(x, *value).relu_().float().flatten(1), *value_hidden).relu_()
         return logits, torch.tanh(F.linear(hidden, *value_out)).flatten()
+
+
+class ModuleBackend:
+    """A private copy of any module that encodes positions itself, run as it is in evaluation mode."""
+
+    def __init__(self, network: AlphaZeroGeneralNetwork, device: str) -> None:
+        self._network = copy.deepcopy(network).eval().to(device)
+        self._device = device
+
+    def __call__(self, own: NDArray[np.uint64], opp: NDArray[np.uint64]) -> Evaluation:
+        import torch
+
+        with torch.inference_mode():
+            planes = torch.from_numpy(self._network.encode(own, opp)).to(self._device)
+            logits, value = self._network(planes)
+            return logits.cpu().numpy(), value.cpu().numpy()
 
 
 def _words(array: NDArray[np.uint64]) -> NDArray[np.uint64]:

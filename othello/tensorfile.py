@@ -11,7 +11,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from othello import atomic
 from othello.errors import CheckpointError
@@ -32,6 +34,23 @@ _DTYPES = {
     "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 _DIGEST = "sha256"
+_RANDOM = ("uniform_", "normal_")
+
+
+class _WithoutInitialisation(TorchFunctionMode):
+    """Random initialisers leave their tensor alone: on meta tensors they would import a second's worth of modules."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init" or getattr(func, "__name__", "") in _RANDOM:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def skeleton() -> Iterator[None]:
+    """Modules built inside have shapes, but neither memory nor random numbers; even huge ones take milliseconds."""
+    with torch.device("meta"), _WithoutInitialisation():
+        yield
 
 
 def read_regular_file(path: Path, limit: int) -> bytes:
