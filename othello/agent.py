@@ -1,0 +1,136 @@
+"""Our agent as a player: the raw policy of a network, or PUCT search over it with exact endgames.
+
+`PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches, and from `solve_empties` empty
+squares on plays the exact best move if the solver settles it within the move's budget; `think` gives the reasons.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from othello.bitboard import SIZES
+from othello.board import Board
+from othello.errors import CheckpointError
+from othello.evaluator import Evaluation, Evaluator
+from othello.opponents import ManyGames
+from othello.search.mcts import Search, SearchResult, search_many
+from othello.solver import Solution, Solver
+
+SOLVE_EMPTIES = 14
+SOLVE_NODES = 4_000_000  # without a clock the solver's budget a move: the same on every machine, under half a second
+_SOLVE_SHARE = 0.5  # of a move's seconds, for the solver
+
+
+def load_evaluator(checkpoint: str | Path | None, size: int) -> tuple[Evaluator, str]:
+    """The evaluator of a checkpoint (None: the one that comes with the project) and the SHA-256 of its weights.
+
+    Torch is held to one thread: two processes with one thread each beat one with two.  Raises `CheckpointError`.
+    """
+    import torch
+
+    from othello.checkpoint import default_checkpoint, load
+    from othello.evaluator import NetworkEvaluator
+    from othello.network import Network
+
+    torch.set_num_threads(1)
+    loaded = load(default_checkpoint(size) if checkpoint is None else checkpoint)
+    if not isinstance(loaded.network, Network):
+        raise CheckpointError(f"{loaded.path}: holds a {type(loaded.network).__name__}, which cannot play")
+    if loaded.network.architecture.size != size:
+        plays = loaded.network.architecture.size
+        raise CheckpointError(f"{loaded.path}: plays {plays}×{plays} boards, not {size}×{size}")
+    return NetworkEvaluator(loaded.network), loaded.sha256
+
+
+def evaluate(evaluator: Evaluator, boards: Sequence[Board]) -> Evaluation:
+    """Policy logits [B, A] and values [B] of boards, for their sides to move."""
+    own = np.array([board.own for board in boards], np.uint64)
+    return evaluator(own, np.array([board.opp for board in boards], np.uint64))
+
+
+class PolicyPlayer(ManyGames):
+    """Plays the legal move with the highest policy logit, without any search."""
+
+    def __init__(self, evaluator: Evaluator, name: str = "net", checkpoint: str | None = None) -> None:
+        self.evaluator, self.name, self.checkpoint = evaluator, name, checkpoint
+
+    def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
+        logits, _ = evaluate(self.evaluator, boards)
+        return [max(board.legal_moves(), key=lambda square: row[square]) for board, row in zip(boards, logits)]
+
+
+class SearchPlayer(ManyGames):
+    """PUCT with `simulations` a move, and the exact solver from `solve_empties` empty squares on (0: never).
+
+    Many games are searched with one leaf of each a network batch; one game keeps its tree from move to move.
+
+    >>> from othello.search.toy import DiscCount
+    >>> player = SearchPlayer(DiscCount(4), 20, solve_empties=12)
+    >>> player.think(Board.initial(4)).exact            # the second player wins 4×4
+    -10
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, simulations: int, *, name: str = "", checkpoint: str | None = None,
+        solve_empties: int = SOLVE_EMPTIES, batch: int = 8,
+    ) -> None:  # fmt: skip
+        if evaluator.size not in SIZES or simulations < 1:
+            raise ValueError(f"{simulations} simulations on a board of {evaluator.size}")
+        self.evaluator, self.simulations, self.solve_empties = evaluator, simulations, solve_empties
+        self.name, self.checkpoint = name or f"mcts:{simulations}", checkpoint
+        self._search = Search(evaluator, batch=batch)
+        self._solver: Solver | None = None
+
+    def new_game(self, seed: int = 0) -> None:
+        super().new_game(seed)
+        self._search.forget()
+
+    def solve(self, board: Board, seconds: float | None = None) -> Solution | None:
+        """The exact score and a best move, None where there are too many empty squares or the budget runs out."""
+        if board.empties > self.solve_empties:
+            return None
+        if self._solver is None:
+            self._solver = Solver(board.size)
+        nodes = SOLVE_NODES if seconds is None else None
+        return self._solver.solve(board, every=False, line=False, seconds=seconds, nodes=nodes)
+
+    def think(
+        self, board: Board, *, simulations: int | None = None, seconds: float | None = None,
+        on_progress: Callable[[int], None] | None = None, stop: Callable[[], bool] | None = None,
+    ) -> SearchResult:  # fmt: skip
+        """Search `board` for `simulations` (None: the player's own) but at most `seconds`, or until `stop()`.
+
+        Where the solver settles the position, `exact` is its score and a best move comes first.  Raises `ValueError`
+        if the side to move has no move.
+        """
+        began = time.perf_counter()
+        solution = self.solve(board, None if seconds is None else _SOLVE_SHARE * seconds)
+        left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - began))
+        wanted = simulations or self.simulations
+        result = self._search.run(board, wanted, left, on_progress, stop)
+        if solution is None:
+            return result
+        ordered = sorted(result.moves, key=lambda move: move.square not in solution.best)
+        line = result.principal_variation if result.principal_variation[:1] == solution.best[:1] else solution.best[:1]
+        return replace(
+            result, moves=tuple(ordered), exact=solution.score, value=float(np.sign(solution.score)),
+            principal_variation=line, seconds=time.perf_counter() - began,
+        )  # fmt: skip
+
+    def move(self, board: Board) -> int:
+        """The action to play; a forced pass answers N²."""
+        if board.must_pass:
+            return board.size**2
+        solution = self.solve(board)
+        return solution.best[0] if solution else self._search.run(board, self.simulations).moves[0].square
+
+    def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
+        solved = [self.solve(board) for board in boards]
+        open_boards = [board for board, solution in zip(boards, solved) if solution is None]
+        searched = iter(search_many(self.evaluator, open_boards, self.simulations))
+        return [solution.best[0] if solution else next(searched).moves[0].square for solution in solved]
