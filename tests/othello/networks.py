@@ -1,0 +1,48 @@
+"""Networks for the tests: weights and BatchNorm statistics as lively as a trained network's."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from othello.bitboard import BOARD_MASK
+from othello.network import Architecture, Network
+
+Words = NDArray[np.uint64]
+
+
+def enliven(network: nn.Module, seed: int) -> None:
+    """Give every BatchNorm and head weights that a fresh network lacks (its blocks are the identity)."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(tensor: torch.Tensor, low: float, high: float) -> None:
+        tensor.copy_(low + (high - low) * torch.rand(tensor.shape, generator=generator))
+
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                draw(module.weight, 0.3, 1.2)
+                draw(module.bias, -0.3, 0.5)
+                draw(module.running_mean, -0.6, 0.6)
+                draw(module.running_var, 0.3, 2.0)
+            elif isinstance(module, (nn.Linear, nn.Conv2d)):
+                limit = (3 / module.weight[0].numel()) ** 0.5
+                draw(module.weight, -limit, limit)
+                if module.bias is not None:
+                    draw(module.bias, -0.3, 0.3)
+
+
+def lively_network(seed: int = 0, **architecture: int) -> Network:
+    """A network in evaluation mode in which every parameter matters."""
+    network = Network(Architecture(**architecture))
+    enliven(network, seed)
+    return network.eval()
+
+
+def random_words(count: int, size: int, seed: int = 0) -> tuple[Words, Words]:
+    """Any discs at all, at most one on a square."""
+    random = np.random.default_rng(seed)
+    own, opp = random.integers(0, 2**64, (2, count), dtype=np.uint64) & BOARD_MASK[size]
+    return own, opp & ~own
