@@ -82,8 +82,8 @@ class TreeView:
     sign: NDArray[np.int8]
 
 
-def _forest_for(nodes: int) -> Forest:
-    return new_forest(1, nodes, nodes * 14 + 2 * MAX_MOVES)  # 8×8 positions have about nine moves on average
+def _forest_for(nodes: int, size: int) -> Forest:
+    return new_forest(1, nodes, nodes * 14 + 2 * MAX_MOVES, size)  # 8×8 positions have about nine moves on average
 
 
 class Search:
@@ -104,7 +104,7 @@ class Search:
         self.root_noise, self.dirichlet_alpha = root_noise, dirichlet_alpha
         self._random = np.random.default_rng(seed)
         self._mask = BOARD_MASK[evaluator.size]
-        self._forest = _forest_for(256)
+        self._forest = _forest_for(256, evaluator.size)
         self._root: Board | None = None
         self._paths = new_paths(batch)
         self._leaf_tree = np.zeros(batch, np.int32)
@@ -171,7 +171,7 @@ class Search:
         if self._root is not None and self._root.size == board.size:
             node = _find(self._forest, 0, board)
             if node is not None and node != ROOT and self._forest.state[0, node] == EXPANDED:
-                target = _forest_for(self._forest.own.shape[1])
+                target = _forest_for(self._forest.own.shape[1], board.size)
                 copy_subtree(self._forest, 0, node, target, 0)
                 self._forest, self._root = target, board
                 self._add_noise()
@@ -189,7 +189,7 @@ class Search:
             forest.nodes[0] + new > forest.own.shape[1]
             or forest.edges[0] + (self.batch + 1) * MAX_MOVES > forest.bit.shape[1]
         ):
-            larger = _forest_for(2 * forest.own.shape[1] + new)
+            larger = _forest_for(2 * forest.own.shape[1] + new, self.evaluator.size)
             copy_subtree(forest, 0, ROOT, larger, 0)
             self._forest = larger
 
@@ -225,7 +225,7 @@ def search_many(
             raise ValueError(f"{board}: has no move to search, or is not {size}×{size}")
     began = time.perf_counter()
     count, mask = len(boards), BOARD_MASK[size]
-    forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES)
+    forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES, size)
     for g, board in enumerate(boards):
         set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
     paths, trees, wanted = new_paths(count), np.arange(count, dtype=np.int32), np.full(count, simulations, np.int32)

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.bitboard import final_score, flip_mask, legal_mask, lowest_bit_index
-from othello.jit import kernel
-from othello.search.exact import solve_outcome
+from othello.jit import kernel, popcount
+from othello.solver_memory import Workspace
+from othello.solver_search import new_workspace, solve_exact
 
 ROOT: Final = 0
 UNEXPANDED: Final = -1
 MAX_MOVES: Final = 34  # more legal moves than any reachable position of 8×8 has
 MAX_DEPTH: Final = 64
+TABLE_BITS: Final = 12  # the leaf solver's hash table: 2**12 buckets, 256 KiB
+NO_LIMIT: Final = np.int64(2**62)  # nodes
 
 FRESH: Final = 0  # a node without an evaluation
 EXPANDED: Final = 1  # a node whose edges carry priors
@@ -28,7 +31,7 @@ EXACT: Final = 2  # a finished or solved position: its value is the true outcome
 
 
 class Forest(NamedTuple):
-    """G search trees.  Counts are int32, statistics float32, words uint64."""
+    """G search trees of one thread.  Counts are int32, statistics float32, words uint64."""
 
     nodes: NDArray[np.int32]  # [G] nodes in use
     edges: NDArray[np.int32]  # [G] edges in use
@@ -46,6 +49,7 @@ class Forest(NamedTuple):
     pending: NDArray[np.int32]  # [G, E] simulations under way below this edge (virtual loss)
     child: NDArray[np.int32]  # [G, E] node index, or UNEXPANDED
     sign: NDArray[np.int8]  # [G, E] −1, or +1 where the opponent must pass
+    solver: Workspace  # the endgame solver's memory; addresses of this process, so forests are never pickled
 
 
 class Paths(NamedTuple):
@@ -56,8 +60,8 @@ class Paths(NamedTuple):
     leaf: NDArray[np.int32]  # [L] node index
 
 
-def new_forest(trees: int, nodes: int, edges: int) -> Forest:
-    """Empty trees with room for `nodes` positions and `edges` moves each."""
+def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
+    """Empty trees of N×N boards with room for `nodes` positions and `edges` moves each."""
     return Forest(
         nodes=np.zeros(trees, np.int32), edges=np.zeros(trees, np.int32),
         own=np.zeros((trees, nodes), np.uint64), opp=np.zeros((trees, nodes), np.uint64),
@@ -67,6 +71,7 @@ def new_forest(trees: int, nodes: int, edges: int) -> Forest:
         prior=np.zeros((trees, edges), np.float32), visits=np.zeros((trees, edges), np.int32),
         total=np.zeros((trees, edges), np.float32), pending=np.zeros((trees, edges), np.int32),
         child=np.full((trees, edges), UNEXPANDED, np.int32), sign=np.zeros((trees, edges), np.int8),
+        solver=new_workspace(size, TABLE_BITS),
     )  # fmt: skip
 
 
@@ -90,14 +95,10 @@ def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.u
             forest.state[g, node] = EXACT
             forest.value[g, node] = np.sign(final_score(own, opp, board))
     elif solve_empties > 0:
-        empties = board & ~(own | opp)
-        count = 0
-        while empties and count <= solve_empties:
-            empties &= empties - np.uint64(1)
-            count += 1
-        if count <= solve_empties:
+        if popcount(board & ~(own | opp)) <= solve_empties:
             forest.state[g, node] = EXACT
-            forest.value[g, node] = solve_outcome(own, opp, board)
+            score = solve_exact(own, opp, np.int64(-1), np.int64(1), forest.solver, NO_LIMIT)
+            forest.value[g, node] = np.sign(score)
     return node
 
 

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from othello.bitboard import BOARD_MASK, final_score, flip_mask, legal_mask, lowest_bit_index, popcount, start_bits
 from othello.evaluator import Evaluator
 from othello.jit import kernel
-from othello.search.exact import best_moves
 from othello.search.gumbel import descend, halving_schedule, improved_policy, most_visits, root_choice
-from othello.search.tree import FRESH, MAX_MOVES, ROOT, Forest, Paths, add_edges, back_up, follow, new_forest, new_paths
+from othello.search.tree import FRESH, MAX_MOVES, NO_LIMIT, ROOT, Forest, Paths, add_edges, back_up, follow, new_forest, new_paths
 from othello.search.tree import set_root as set_tree_root
+from othello.solver_memory import Workspace
+from othello.solver_search import new_workspace, solve_best
 
 MAX_PLIES = 64
+LABEL_TABLE_BITS = 15  # the labelling solver's hash table: 2**15 buckets, 2 MiB
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class SelfPlaySettings:
     c_scale: float = 0.1
     slots: int = 128  # games side by side, the evaluator's batch
     random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
-    solve_empties: int = 12  # the game stops here; the rest is played and labelled by the solver
+    solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
     label_empties: int = 5  # positions of the solved part are recorded down to this many empties
-    leaf_empties: int = 7  # search leaves with this many empties or fewer get their exact outcome
+    leaf_empties: int = 9  # search leaves with this many empties or fewer get their exact outcome
 
 
 class Samples(NamedTuple):
@@ -205,7 +207,9 @@ def step(
 
 
 @kernel
-def _play_out(slots: Slots, forest: Forest, g: int, board: np.uint64, size: int, label_empties: int) -> int:
+def _play_out(
+    slots: Slots, forest: Forest, g: int, board: np.uint64, size: int, label_empties: int, solver: Workspace
+) -> int:
     """Play the rest of slot `g` perfectly, recording positions of at least `label_empties`; black's final score.
 
     Policies are uniform over all best moves, and the move played is drawn from them.
@@ -221,7 +225,7 @@ def _play_out(slots: Slots, forest: Forest, g: int, board: np.uint64, size: int,
             continue
         if known and popcount(board & ~(own | opp)) < label_empties:
             return result
-        score, best = best_moves(own, opp, board)
+        score, best = solve_best(own, opp, np.int64(-64), np.int64(64), solver, NO_LIMIT, True)
         result, known = (score if colour == 0 else -score), True
         ply, count = slots.ply[g], popcount(best)
         slots.own[g, ply], slots.opp[g, ply], slots.side[g, ply] = own, opp, colour
@@ -241,8 +245,8 @@ def _play_out(slots: Slots, forest: Forest, g: int, board: np.uint64, size: int,
 
 
 def _finished_game(slots: Slots, forest: Forest, g: int, board: np.uint64, settings: SelfPlaySettings, size: int,
-                   number: int) -> Samples:  # fmt: skip
-    black_score = _play_out(slots, forest, g, board, size, settings.label_empties)
+                   number: int, solver: Workspace) -> Samples:  # fmt: skip
+    black_score = _play_out(slots, forest, g, board, size, settings.label_empties, solver)
     plies = slots.ply[g]
     scores = np.where(slots.side[g, :plies] == 0, black_score, -black_score)
     return Samples(
@@ -279,7 +283,8 @@ def play_games(
     count = min(settings.slots, len(games))
     slots = _new_slots(count, size * size + 1)
     nodes = settings.simulations + 2
-    forest = new_forest(count, nodes, nodes * MAX_MOVES)
+    forest = new_forest(count, nodes, nodes * MAX_MOVES, size)
+    solver = new_workspace(size, LABEL_TABLE_BITS)
     paths, schedule = new_paths(count), halving_schedule(settings.simulations)
     waiting = np.zeros(count, np.int32)
     leaf_own, leaf_opp = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
@@ -292,7 +297,7 @@ def play_games(
         for g in np.flatnonzero(~slots.active):
             number = playing[g]
             if number is not None:
-                finished[number] = _finished_game(slots, forest, g, board, settings, size, number)
+                finished[number] = _finished_game(slots, forest, g, board, settings, size, number, solver)
             playing[g] = number = next(upcoming, None)
             if number is not None:
                 slots.random[g] = game_stream(seed, iteration, number)

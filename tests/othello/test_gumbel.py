@@ -15,7 +15,7 @@ def visited_root(seed: int) -> tuple[Forest, np.random.Generator]:
     """A root with random logits and random visit statistics, some moves never tried."""
     random = np.random.default_rng(seed)
     board = Board.parse("f5d6c3d3c4f4f6g5e6d7")
-    forest = new_forest(1, 4, 4 * MAX_MOVES)
+    forest = new_forest(1, 4, 4 * MAX_MOVES, 8)
     set_root(forest, 0, np.uint64(board.own), np.uint64(board.opp), BOARD_MASK[8])
     add_edges(forest, 0, ROOT, BOARD_MASK[8], 8, random.normal(size=65).astype(np.float32), 0.3)
     count = forest.count[0, ROOT]
