@@ -154,6 +154,14 @@ def parse_side(letter: str) -> Side:
     raise ParseError(f"side {excerpt(letter)}: accepted are X x * B b (black) and O o W w (white)")
 
 
+def squares_word(squares: Iterable[int], size: int = 8) -> int:
+    """The word (bit 8·row + column) with a disc on each of `squares`."""
+    word = 0
+    for square in squares:
+        word |= 1 << (8 * (square // size) + square % size)
+    return word
+
+
 def format_squares(black: int, white: int, size: int = 8) -> str:
     """The N² letters X, O and - of a position, row by row from a1."""
     bits = (1 << (8 * (square // size) + square % size) for square in range(size * size))

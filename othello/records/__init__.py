@@ -1,0 +1,35 @@
+"""Games and positions in the file formats of the Othello world: transcripts, OBF, GGF, SGF and WTHOR.
+
+>>> from othello.records import GameRecord, read_ggf, write_ggf
+>>> game = GameRecord.from_transcript("f5d6c3d3c4", black="Ada", white="Alan")
+>>> read_ggf(write_ggf([game])) == [game]
+True
+"""
+
+from othello.records.formats import FORMATS, guess_format, read_games, write_games
+from othello.records.game import Ending, GameRecord, Ply
+from othello.records.ggf import read_ggf, write_ggf
+from othello.records.obf import ScoredPosition, read_obf, write_obf
+from othello.records.sgf import read_sgf, write_sgf
+from othello.records.wthor import WthorFiles, read_names, read_wthor, write_wthor
+
+__all__ = [
+    "FORMATS",
+    "Ending",
+    "GameRecord",
+    "Ply",
+    "ScoredPosition",
+    "WthorFiles",
+    "guess_format",
+    "read_games",
+    "read_ggf",
+    "read_names",
+    "read_obf",
+    "read_sgf",
+    "read_wthor",
+    "write_games",
+    "write_ggf",
+    "write_obf",
+    "write_sgf",
+    "write_wthor",
+]

@@ -1,0 +1,139 @@
+"""`GameRecord`: one game as all the file formats see it, always legal from its first position on."""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from othello.board import Board
+from othello.errors import IllegalMove, ParseError
+from othello.notation import format_moves, parse_moves
+
+
+class Ending(enum.Enum):
+    """Why a game stopped before its end."""
+
+    RESIGNED = "r"
+    TIME = "t"
+    MUTUAL = "s"  # by agreement
+
+
+class Ply(NamedTuple):
+    """An action with what its player noted: an evaluation in discs from that player's view, and seconds used."""
+
+    action: int
+    value: float | None = None
+    seconds: float | None = None
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """A name fit for every format: printable, single blanks, at most `limit` characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())[:limit].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class GameRecord:
+    """A game: its first position, its plies, and who played it when.
+
+    Forced passes that `plies` leave out are put in, so that two records of one game are equal; a move the rules forbid
+    is an IllegalMove that says its number.  `result` is in discs, black minus white, as the file or the board says;
+    None if unknown.
+
+    >>> record = GameRecord.from_transcript("f5 d6 c3", black="Ada", white="Alan")
+    >>> record.transcript, record.final.side
+    ('f5d6c3', 'O')
+    """
+
+    plies: tuple[Ply, ...] = ()
+    start: Board = field(default_factory=Board.initial)
+    black: str = ""
+    white: str = ""
+    result: float | None = None
+    ending: Ending | None = None
+    date: str = ""
+    place: str = ""
+    black_rating: float | None = None
+    white_rating: float | None = None
+    clock: str = ""
+    final: Board = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        skip = self.start.size * self.start.size
+        plies: list[Ply] = []
+        board = self.start
+        for number, ply in enumerate(self.plies, 1):
+            if board.must_pass and ply.action != skip:
+                plies.append(Ply(skip))
+                board = board.pass_turn()
+            try:
+                board = board.play(ply.action)
+            except IllegalMove as error:
+                raise IllegalMove(f"move {number}: {error}") from None
+            plies.append(ply)
+        object.__setattr__(self, "plies", tuple(plies))
+        object.__setattr__(self, "final", board)
+        for name in ("black", "white", "date", "place", "clock"):
+            object.__setattr__(self, name, clean(getattr(self, name)))
+        for name in ("result", "black_rating", "white_rating"):
+            number_or_none = getattr(self, name)
+            if number_or_none is not None and not math.isfinite(number_or_none):
+                raise ParseError(f"{name} {number_or_none}: a finite number is accepted")
+        if self.result is None and board.is_over:
+            object.__setattr__(self, "result", float(board.score()))
+
+    @classmethod
+    def from_transcript(cls, text: str, size: int = 8, black: str = "", white: str = "") -> GameRecord:
+        """The game that a transcript from the usual first position writes."""
+        return cls.from_actions(parse_moves(text, size), Board.initial(size), black, white)
+
+    @classmethod
+    def from_actions(
+        cls, actions: Iterable[int], start: Board | None = None, black: str = "", white: str = ""
+    ) -> GameRecord:
+        """The game of these actions."""
+        start = Board.initial() if start is None else start
+        return cls(tuple(Ply(action) for action in actions), start, black, white)
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """The actions, forced passes included."""
+        return tuple(ply.action for ply in self.plies)
+
+    @property
+    def transcript(self) -> str:
+        """The moves without passes, such as `f5d6c3`."""
+        return format_moves(self.actions, self.start.size)
+
+    @property
+    def boards(self) -> tuple[Board, ...]:
+        """Every position of the game: one more than there are plies."""
+        return tuple(self.start.replay(self.actions))
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?", re.ASCII)
+
+
+def parse_number(text: str, what: str) -> float | None:
+    """A plain decimal number; None for empty text."""
+    text = text.strip()
+    if not text:
+        return None
+    if len(text) > 20 or not _NUMBER.fullmatch(text):
+        raise ParseError(f"{what} {text[:24]!r}: a decimal number such as +12.5 is accepted")
+    return float(text)
+
+
+def format_number(number: float | None, sign: bool = False) -> str:
+    """`number` to a millionth without trailing zeros; empty for None.
+
+    >>> format_number(12.0, sign=True), format_number(-2.5), format_number(None)
+    ('+12', '-2.5', '')
+    """
+    if number is None:
+        return ""
+    text = f"{number:+.6f}" if sign else f"{number:.6f}"
+    return text.rstrip("0").rstrip(".")

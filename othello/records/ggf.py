@@ -1,0 +1,158 @@
+"""GGF, the Generic Game Format of the Generic Game Server: one game after the other, match files included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
+from othello.notation import excerpt, format_squares, parse_placement, parse_square, square_name
+from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
+from othello.records.properties import Property, blanks_end, read_property, written
+
+_COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
+
+
+def read_ggf(text: str) -> list[GameRecord]:
+    """All the games of a GGF text, each `(;GM[Othello]…;)`; a line may begin with the number of its games.
+
+    Raises ParseError or IllegalMove that say which game, which move and which character.
+
+    >>> game, = read_ggf("(;GM[Othello]PB[Ada]PW[Alan]BO[8 " + str(Board.initial()) + "]B[F5/0.5/2]W[D6];)")
+    >>> game.transcript, game.plies[0]
+    ('f5d6', Ply(action=37, value=0.5, seconds=2.0))
+    """
+    games: list[GameRecord] = []
+    place = blanks_end(text, 0)
+    while place < len(text):
+        if count := _COUNT.match(text, place):
+            place = blanks_end(text, count.end())
+        try:
+            properties, place = _read_game(text, place)
+            games.append(_record(properties))
+        except OthelloError as error:
+            raise type(error)(f"GGF, game {len(games) + 1}: {error}") from None
+        place = blanks_end(text, place)
+    return games
+
+
+def _read_game(text: str, place: int) -> tuple[list[Property], int]:
+    if not text.startswith("(;", place):
+        raise ParseError(f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted")
+    start, place = place, blanks_end(text, place + 2)
+    properties: list[Property] = []
+    while place < len(text):
+        if text.startswith(";)", place):
+            return properties, place + 2
+        found, place = read_property(text, place)
+        properties.append(found)
+        place = blanks_end(text, place)
+    raise ParseError(f"the game at character {start + 1} has no closing ;)")
+
+
+def _record(properties: list[Property]) -> GameRecord:
+    facts: dict[str, str] = {}
+    moves: list[Property] = []
+    for entry in properties:
+        if entry.key in ("B", "W"):
+            moves.append(entry)
+        else:
+            facts[entry.key] = entry.values[0]
+    if facts.get("GM", "Othello").strip().lower() not in ("othello", "reversi"):
+        raise ParseError(f"GM {excerpt(facts['GM'])}: Othello is accepted")
+    start = _start(facts["BO"]) if "BO" in facts else Board.initial()
+    result, ending = _result(facts.get("RE", ""))
+    return GameRecord(
+        _plies(moves, start),
+        start,
+        facts.get("PB", ""),
+        facts.get("PW", ""),
+        result,
+        ending,
+        facts.get("DT", ""),
+        facts.get("PC", ""),
+        parse_number(facts.get("RB", ""), "RB"),
+        parse_number(facts.get("RW", ""), "RW"),
+        facts.get("TI", ""),
+    )
+
+
+def _start(text: str) -> Board:
+    size, squares = (text.split(None, 1) + ["", ""])[:2]
+    placement = parse_placement(squares)
+    if size != str(placement.size) or placement.side is None:
+        raise ParseError(f"BO {excerpt(text)}: the size, its squares and the side are accepted, such as 8 … *")
+    return Board(placement.black, placement.white, placement.side, placement.size)
+
+
+def _result(text: str) -> tuple[float | None, Ending | None]:
+    number, _, why = text.strip().partition(":")
+    if number.strip() in ("", "?"):
+        return None, None
+    if why not in ("", "r", "t", "s"):
+        raise ParseError(f"RE {excerpt(text)}: a score, then perhaps :r, :t or :s is accepted")
+    ending = Ending(why) if why else None
+    return parse_number(number, "RE"), ending
+
+
+def _plies(moves: list[Property], start: Board) -> tuple[Ply, ...]:
+    plies, board, skip = [], start, start.size * start.size
+    for number, entry in enumerate(moves, 1):
+        text, side = entry.values[0], "X" if entry.key == "B" else "O"
+        move, *notes = text.split("/")
+        try:
+            action = parse_square(move, start.size)
+            value, seconds = parse_number((notes + [""])[0], "evaluation"), _seconds((notes + ["", ""])[1])
+            if board.must_pass and action != skip:
+                board = board.pass_turn()
+            if board.side != side:
+                mover = "black" if side == "O" else "white"
+                raise ParseError(f"{entry.key} {excerpt(text)} although {mover} is to move")
+            board = board.play(action)
+        except OthelloError as error:
+            raise type(error)(f"move {number}, character {entry.place}: {error}") from None
+        plies.append(Ply(action, value, seconds))
+    return tuple(plies)
+
+
+def _seconds(text: str) -> float | None:
+    """A time written as seconds, min:sec or h:min:sec."""
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise ParseError(f"time {excerpt(text)}: seconds or min:sec are accepted")
+    numbers = [parse_number(part, "time") for part in parts]
+    if len(parts) == 1:
+        return numbers[0]
+    return sum((number or 0.0) * 60.0**power for power, number in enumerate(reversed(numbers)))
+
+
+def write_ggf(games: Iterable[GameRecord]) -> str:
+    """The games as GGF, one a line; `read_ggf` gives them back."""
+    return "".join(f"{_written(game)}\n" for game in games)
+
+
+def _written(game: GameRecord) -> str:
+    size = game.start.size
+    squares = format_squares(game.start.black, game.start.white, size).replace("X", "*")
+    result = format_number(game.result, sign=True) or "?"
+    facts = {
+        "GM": "Othello",
+        "PC": game.place,
+        "DT": game.date,
+        "PB": game.black,
+        "PW": game.white,
+        "RB": format_number(game.black_rating),
+        "RW": format_number(game.white_rating),
+        "TI": game.clock,
+        "TY": str(size),
+        "RE": result + (f":{game.ending.value}" if game.ending else ""),
+        "BO": f"{size} {squares} {'*' if game.start.side == 'X' else 'O'}",
+    }
+    text, side = "".join(written(key, value) for key, value in facts.items()), game.start.side
+    for ply in game.plies:
+        name = "PA" if ply.action == size * size else square_name(ply.action, size).upper()
+        notes = f"{name}/{format_number(ply.value, sign=True)}/{format_number(ply.seconds)}".rstrip("/")
+        text += f"{'B' if side == 'X' else 'W'}[{notes}]"
+        side = "O" if side == "X" else "X"
+    return f"(;{text};)"

@@ -1,0 +1,72 @@
+"""OBF: one position a line, with the scores of its moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
+from othello.notation import excerpt, parse_square, square_name
+from othello.records.game import format_number, parse_number
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPosition:
+    """A position and scores of some of its actions, in discs from the view of the side to move."""
+
+    board: Board
+    scores: tuple[tuple[int, float], ...] = ()
+
+
+def read_obf(text: str) -> list[ScoredPosition]:
+    """The positions of an OBF text; `%` starts a comment.  Errors say the line.
+
+    >>> position, = read_obf("---------------------------OX------XO--------------------------- X; d3:+0; % start")
+    >>> position.scores
+    ((19, 0.0),)
+    """
+    positions = []
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.partition("%")[0].strip()
+        if line:
+            try:
+                positions.append(_read_line(line))
+            except OthelloError as error:
+                raise type(error)(f"OBF, line {number}: {error}") from None
+    return positions
+
+
+def _read_line(line: str) -> ScoredPosition:
+    squares, end, rest = line.partition(";")
+    if not end:
+        raise ParseError(f"{excerpt(line)} has no ;, which ends every field")
+    board = Board.parse(squares)
+    if not squares.strip().upper().endswith((" X", " O", " *", " B", " W")):
+        raise ParseError(f"{excerpt(squares[-8:])}: the side to move, X or O, is accepted behind the squares")
+    *fields, tail = rest.split(";")
+    if tail.strip():
+        raise ParseError(f"{excerpt(tail.strip())} has no ;, which ends every field")
+    scores = []
+    for entry in fields:
+        if not entry.strip():
+            continue
+        move, colon, score = entry.partition(":")
+        value = parse_number(score, "score")
+        if not colon or value is None:
+            raise ParseError(f"field {excerpt(entry.strip())}: move:score is accepted, such as d3:+2")
+        action = parse_square(move, board.size)
+        if action not in board.legal_actions():
+            board.play(action)  # says why not
+        scores.append((action, value))
+    return ScoredPosition(board, tuple(scores))
+
+
+def write_obf(positions: Iterable[ScoredPosition]) -> str:
+    """The positions as OBF, one a line; `read_obf` gives them back."""
+    lines = []
+    for position in positions:
+        size = position.board.size
+        scores = (f" {square_name(a, size).upper()}:{format_number(v, sign=True)};" for a, v in position.scores)
+        lines.append(f"{position.board};{''.join(scores)}\n")
+    return "".join(lines)

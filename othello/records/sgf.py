@@ -1,0 +1,179 @@
+"""SGF, the Smart Game Format (FF[4], GM[2]): the main line of every game of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
+from othello.notation import COLUMNS, Side, check_size, excerpt, parse_square, square_name, squares_word
+from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
+from othello.records.properties import Property, blanks_end, read_property, written
+
+
+def read_sgf(text: str) -> list[GameRecord]:
+    """All the games of an SGF text, of each its first variation; squares as `f5` or as letter pairs `fe`.
+
+    Raises ParseError or IllegalMove that say which game, which move and which character.
+
+    >>> game, = read_sgf("(;GM[2]FF[4]SZ[8]PB[Ada]PW[Alan]RE[B+12];B[f5];W[d6](;B[c3])(;B[c4]))")
+    >>> game.transcript, game.result
+    ('f5d6c3', 12.0)
+    """
+    games: list[GameRecord] = []
+    place = blanks_end(text, 0)
+    while place < len(text):
+        try:
+            nodes, place = _main_line(text, place)
+            games.append(_record(nodes))
+        except OthelloError as error:
+            raise type(error)(f"SGF, game {len(games) + 1}: {error}") from None
+        place = blanks_end(text, place)
+    return games
+
+
+def _main_line(text: str, place: int) -> tuple[list[list[Property]], int]:
+    """The nodes of the first variation of the game tree at `place`, and the place behind the tree."""
+    if not text.startswith("(", place):
+        raise ParseError(f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted")
+    start, depth, closed = place, 0, False
+    nodes: list[list[Property]] = []
+    while place < len(text):
+        letter = text[place]
+        if letter == "(":
+            depth += 1
+            place += 1
+        elif letter == ")":
+            depth, closed = depth - 1, True  # the first variation ends at the first closing parenthesis
+            place += 1
+            if depth == 0:
+                return nodes, place
+        elif letter == ";":
+            place += 1
+            if not closed:
+                nodes.append([])
+        else:
+            found, place = read_property(text, place)
+            if not closed:
+                if not nodes:
+                    raise ParseError(f"character {found.place}: {found.key} outside a node; ; is accepted first")
+                nodes[-1].append(found)
+        place = blanks_end(text, place)
+    raise ParseError(f"the game at character {start + 1} has no closing )")
+
+
+def _square(text: str, size: int) -> int:
+    """The action of a move value: `f5`, a letter pair such as `fe`, or a pass."""
+    word = text.strip().lower()
+    if word in ("", "tt", "pass", "pa", "ps", "--"):
+        return size * size
+    if len(word) == 2 and word[0] in COLUMNS[:size] and word[1] in COLUMNS[:size]:
+        return COLUMNS.index(word[1]) * size + COLUMNS.index(word[0])
+    return parse_square(word, size)
+
+
+def _record(nodes: list[list[Property]]) -> GameRecord:
+    entries = [entry for node in nodes for entry in node]
+    facts = {entry.key: entry.values[0] for entry in reversed(entries) if entry.key not in ("B", "W")}
+    if facts.get("GM", "2").strip() != "2":
+        raise ParseError(f"GM {excerpt(facts['GM'])}: 2, Othello, is accepted")
+    size = parse_number(facts.get("SZ", "8"), "SZ") or 8
+    start = _start(entries, facts, check_size(int(size) if size == int(size) else -1))
+    result, ending = _result(facts.get("RE", ""), start.size)
+    return GameRecord(
+        _plies([entry for entry in entries if entry.key in ("B", "W")], start),
+        start,
+        facts.get("PB", ""),
+        facts.get("PW", ""),
+        result,
+        ending,
+        facts.get("DT", ""),
+        facts.get("PC", "") or facts.get("EV", ""),
+        clock=facts.get("TM", ""),
+    )
+
+
+def _start(entries: list[Property], facts: dict[str, str], size: int) -> Board:
+    placed = {"AB": 0, "AW": 0}
+    for entry in entries:
+        if entry.key in placed:
+            squares = [_square(value, size) for value in entry.values]
+            if size * size in squares:
+                raise ParseError(f"character {entry.place}: {entry.key} without a square; squares are accepted")
+            placed[entry.key] |= squares_word(squares, size)
+    player = facts.get("PL", "B").strip().upper()[:1]
+    if player not in ("B", "W", "1", "2"):
+        raise ParseError(f"PL {excerpt(facts['PL'])}: B and W are accepted")
+    side: Side = "X" if player in ("B", "1") else "O"
+    initial = Board.initial(size)
+    if placed["AB"] | placed["AW"]:
+        return Board(placed["AB"], placed["AW"], side, size)
+    return Board(initial.black, initial.white, side, size)
+
+
+def _result(text: str, size: int) -> tuple[float | None, Ending | None]:
+    word = text.strip().upper()
+    if word in ("", "?", "VOID"):
+        return None, None
+    if word in ("0", "DRAW", "="):
+        return 0.0, None
+    winner, _, by = word.partition("+")
+    if winner not in ("B", "W"):
+        raise ParseError(f"RE {excerpt(text)}: B+12, W+4, 0, B+R, B+T and ? are accepted")
+    sign = 1.0 if winner == "B" else -1.0
+    if by in ("", "R", "RESIGN", "T", "TIME", "F", "FORFEIT"):
+        return sign * size * size, None if by == "" else Ending.RESIGNED if by[0] == "R" else Ending.TIME
+    return sign * (parse_number(by, "RE") or 0.0), None
+
+
+def _plies(moves: list[Property], start: Board) -> tuple[Ply, ...]:
+    plies, board, skip = [], start, start.size * start.size
+    for number, entry in enumerate(moves, 1):
+        text, side = entry.values[0], "X" if entry.key == "B" else "O"
+        try:
+            action = _square(text, start.size)
+            if board.must_pass and action != skip:
+                board = board.pass_turn()
+            if board.side != side:
+                mover = "black" if side == "O" else "white"
+                raise ParseError(f"{entry.key} {excerpt(text)} although {mover} is to move")
+            board = board.play(action)
+        except OthelloError as error:
+            raise type(error)(f"move {number}, character {entry.place}: {error}") from None
+        plies.append(Ply(action))
+    return tuple(plies)
+
+
+def write_sgf(games: Iterable[GameRecord]) -> str:
+    """The games as SGF, one a line; evaluations, times of moves and ratings have no place in it."""
+    return "".join(f"{_written(game)}\n" for game in games)
+
+
+def _written(game: GameRecord) -> str:
+    size = game.start.size
+    facts = {"GM": "2", "FF": "4", "CA": "UTF-8", "SZ": str(size), "PB": game.black, "PW": game.white}
+    facts |= {"DT": game.date, "PC": game.place, "TM": game.clock, "RE": _result_text(game)}
+    text = ";" + "".join(written(key, value) for key, value in facts.items())
+    if game.start != Board.initial(size):
+        for key, word in (("AB", game.start.black), ("AW", game.start.white)):
+            squares = (s for s in range(size * size) if word >> (8 * (s // size) + s % size) & 1)
+            values = "".join(f"[{square_name(square, size)}]" for square in squares)
+            text += key + values if values else ""
+        text += "PL[B]" if game.start.side == "X" else "PL[W]"
+    side = game.start.side
+    for ply in game.plies:
+        name = "" if ply.action == size * size else square_name(ply.action, size)
+        text += f";{'B' if side == 'X' else 'W'}[{name}]"
+        side = "O" if side == "X" else "X"
+    return f"({text})"
+
+
+def _result_text(game: GameRecord) -> str:
+    if game.result is None:
+        return "?"
+    if game.result == 0:
+        return "0"
+    winner, everything = "B" if game.result > 0 else "W", game.start.size**2
+    if abs(game.result) == everything and game.ending in (Ending.RESIGNED, Ending.TIME):
+        return f"{winner}+{'R' if game.ending is Ending.RESIGNED else 'T'}"
+    return f"{winner}+{format_number(abs(game.result))}"
