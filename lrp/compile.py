@@ -63,9 +63,9 @@ class Compiler:
         self.constants: dict[int, Any] = {}
         self.signal: set[int] = set()
         self.positive: set[int] = set()
+        self.gates: set[int] = set()
         self.steps: dict[int, Step] = {}
         self.names: dict[str, int] = {}
-        self.folded: dict[int, Node] = {}
         self._classify()
         self.layers = self._layers()
 
@@ -162,9 +162,8 @@ class Compiler:
             if node.operation == "input" or node.index in self.constants:
                 continue
             self.steps[node.index] = self._step(node)
-        for node in self.graph.nodes:
-            step = self.steps.get(node.index)
-            self.names.setdefault(step.node.name if step else node.name, node.index)
+        for index, step in self.steps.items():
+            self.names[step.node.name] = index
         return Program(self.graph, self.steps, self.constants, self.names, self.layers)
 
     def _step(self, node: Node) -> Step:
@@ -177,6 +176,9 @@ class Compiler:
         step = operation.build(self, known)
         if operation.nonnegative(self, known):
             self.positive.add(node.index)
+        inherits = operation.kind == "route" and any(ref in self.gates for ref in node.refs)
+        if node.operation in GATES or inherits:
+            self.gates.add(node.index)
         return step
 
 
@@ -184,6 +186,12 @@ STATIC = {
     "aten.sym_size.int", "aten.zeros_like.default", "aten.ones_like.default", "aten.full_like.default",
     "aten.new_zeros.default", "aten.new_ones.default", "aten.new_full.default", "aten.detach.default",
     "aten.detach_.default", "aten.empty_like.default", "aten.rand_like.default",
+}  # fmt: skip
+
+
+GATES = {
+    "aten.sigmoid.default", "aten.hardsigmoid.default", "aten.softmax.int", "lrp.complement", "aten.rsqrt.default",
+    "aten._softmax.default", "aten.reciprocal.default", "aten.exp.default",
 }  # fmt: skip
 
 

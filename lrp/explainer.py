@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import lrp.catalogue  # noqa: F401  (fills the catalogue of operations)
+from lrp.canonize import canonical
 from lrp.compile import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget
 from lrp.flow import Flow
 from lrp.graph import Graph, capture
-from lrp.operations import Activation, Reshape, Transparent
-from lrp.result import LayerMap, Relevance
+from lrp.operations import Reshape, Transparent
+from lrp.propagate import backward, check_finite, forward, probe, project
+from lrp.result import Relevance, gather
 from lrp.rules import Flat, Rule
-from lrp.run import Run
+from lrp.run import Layout, Run
 from lrp.step import Step
-from lrp.targets import Target, seeds
+from lrp.targets import Target, each_index, one_hot, seeds
+
+FOLD = 128
+"""Samples × targets that one backward pass of `attribute_each` carries at most."""
 
 HEADS = {"aten.tanh.default", "aten.sigmoid.default", "aten.softmax.int", "aten.log_softmax.int"}
 
@@ -44,7 +50,7 @@ class LRP:
     def __init__(
         self,
         model: nn.Module,
-        composite: Composite | Rule | str | Callable[..., Composite],
+        composite: Composite | Rule | type[Rule] | str | Callable[..., Composite],
         example_inputs: Tensor | tuple[Tensor, ...],
         *,
         start: str = "preactivation",
@@ -56,12 +62,11 @@ class LRP:
         examples = self._tuple(example_inputs)
         for x in examples:
             _check_kind(x)
-        self.graph: Graph = capture(model, examples)
         self._shapes = tuple(tuple(x.shape[1:]) for x in examples)
         self._dtypes = tuple(x.dtype for x in examples)
         self._lock = threading.Lock()
-        self._compiled: tuple[Any, Program, Program | None] | None = None
-        self.program()
+        self._captured: dict[int | None, _Captured] = {}
+        self._capture(examples)
 
     @staticmethod
     def _tuple(inputs: Any) -> tuple[Tensor, ...]:
@@ -71,58 +76,127 @@ class LRP:
         return tuple(found)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers, in order of computation, as in `Relevance.layers` and as patterns of composites see them."""
-        return tuple(layer.name for layer in self.program().layers)
+    def graph(self) -> Graph:
+        """The captured operations of the model."""
+        return next(iter(self._captured.values())).graph
 
-    def _tensors(self) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = dict(self.graph.constants)
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers in order of computation, as in `Relevance.layers` and as patterns of composites see them."""
+        return tuple(layer.name for layer in self._at(next(iter(self._captured.values()))).program.layers)
+
+    def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
+        """Captures the model; once in all if its batch size is free, else once for each batch size."""
+        graph = canonical(capture(self.model, examples))
+        captured = _Captured(graph, tuple(x.detach().clone() for x in examples))
+        self._at(captured)
+        self._captured[None if graph.batch_symbols else examples[0].shape[0]] = captured
+        return captured
+
+    def _for(self, xs: tuple[Tensor, ...]) -> _Captured:
+        found = self._captured.get(None) or self._captured.get(xs[0].shape[0])
+        return found or self._capture(xs)
+
+    def _tensors(self, graph: Graph) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = dict(graph.constants)
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
             found[name] = parameter
         for name, buffer in self.model.named_buffers(remove_duplicate=False):
             found[name] = buffer
         return found
 
-    def program(self) -> Program:
+    def _at(self, captured: _Captured) -> _Compiled:
         """The compiled steps; compiled again when a parameter of the model has changed since."""
-        return self._programs()[0]
-
-    def _programs(self) -> tuple[Program, Program | None]:
-        tensors = self._tensors()
+        tensors = self._tensors(captured.graph)
         state = tuple((id(t), t._version) for t in tensors.values())
-        compiled = self._compiled
-        if compiled is None or compiled[0] != state:
-            with self._lock, torch.no_grad():
-                compiled = self._compiled
-                if compiled is None or compiled[0] != state:
-                    finite(tensors)
-                    program = Compiler(self.graph, tensors, self.composite, self.model).compile()
-                    flat = None
-                    if _projects(program):
-                        flat = Compiler(self.graph, tensors, as_composite(Flat()), self.model).compile()
-                    compiled = self._compiled = (state, program, flat)
-        return compiled[1], compiled[2]
+        compiled = captured.compiled
+        if compiled is not None and compiled.state == state:
+            return compiled
+        with self._lock, torch.no_grad():
+            compiled = captured.compiled
+            if compiled is not None and compiled.state == state:
+                return compiled
+            finite(tensors)
+            graph = captured.graph
+            program = Compiler(graph, tensors, self.composite, self.model).compile()
+            flat = None
+            if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
+                flat = Compiler(graph, tensors, as_composite(Flat()), self.model).compile()
+            layouts: Mapping[int, Layout] = {}
+            if not graph.batch_first:
+                layouts = captured.compiled.layouts if captured.compiled else probe(program, captured.twice())
+            captured.compiled = _Compiled(state, program, flat, layouts)
+            return captured.compiled
 
     def attribute(
-        self, inputs: Tensor | tuple[Tensor, ...], target: Target = None, *, output: int | str | None = None
+        self, inputs: Tensor | tuple[Tensor, ...], target: Target = None, *, output: int | str | None = None,
+        through: Mapping[str, Sequence[int] | Tensor] | None = None,
     ) -> Relevance:
         """Relevance of `inputs` [B, ...] for `target`.
 
         target: an index; a tensor [B] of indices; a function of the outputs returning [B], linear in them; a tensor
             shaped like the output (initial relevance); None where the output has one value a sample.
         output: which output (its name or position), or the name of any layer, to explain from.
+        through: {layer: channels, or a mask of one sample's output}: only relevance that passes there goes on
+            (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
         Raises InvalidInput, InvalidTarget.
         """
         xs = self._checked(inputs)
-        program, flat = self._programs()
         with torch.no_grad():
-            chosen, whole = self._chosen(program, output, target)
-            steps = self._steps(program, chosen)
-            run = self._forward(program, steps, xs)
-            values = [run.values[i] for i in chosen]
-            flows, value = seeds(target, values, _shaped(whole, values), run.batch)
-            self._backward(run, steps, dict(zip(chosen, flows, strict=True)), flat)
-            return self._result(run, program, steps, value, inputs)
+            run, plan = self._prepare(xs, output, through)
+            values = [run.values[i] for i in plan.chosen]
+            flows, value = seeds(target, values, plan.whole, run.batch)
+            self._send(run, plan, flows)
+            return gather([run], plan.steps, plan.graph, value, isinstance(inputs, Tensor), each=False)
+
+    def attribute_each(
+        self,
+        inputs: Tensor | tuple[Tensor, ...],
+        indices: Sequence[int] | Tensor | None = None,
+        *,
+        output: int | str | None = None,
+        through: Mapping[str, Sequence[int] | Tensor] | None = None,
+    ) -> Relevance:
+        """Relevance for each of several indices of one output, from one forward pass; every tensor has a leading [T].
+
+        indices: positions in an output [B, K]; None means all K.
+        """
+        xs = self._checked(inputs)
+        with torch.no_grad():
+            run, plan = self._prepare(xs, output, through)
+            if len(plan.chosen) != 1:
+                raise InvalidTarget(f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX")
+            y = run.values[plan.chosen[0]]
+            chosen = each_index(indices, y)
+            runs, values = [], []
+            width = max(1, FOLD // run.batch) if plan.graph.batch_first else 1
+            for part in chosen.split(width):
+                gain = one_hot(part, y)
+                other = replace(run, fold=len(part), flows={}, bias={}, stabilizer={}, project={})
+                self._send(other, plan, [Flow(gain=gain)])
+                runs.append(other)
+                values.append(y.reshape(run.batch, -1)[:, part].T)
+            return gather(runs, plan.steps, plan.graph, torch.cat(values), isinstance(inputs, Tensor), each=True)
+
+    def _prepare(self, xs: tuple[Tensor, ...], output: int | str | None, through: Any) -> tuple[Run, _Plan]:
+        """The forward pass, and everything the backward pass needs to know."""
+        captured = self._for(xs)
+        compiled = self._at(captured)
+        chosen, whole = self._chosen(compiled.program, output)
+        steps = self._steps(compiled.program, chosen)
+        run = forward(compiled.program, steps, xs, compiled.layouts)
+        check_finite([run.values[i] for i in chosen])
+        conditions = masks(through, compiled.program, run) if through else {}
+        return run, _Plan(captured.graph, steps, chosen, whole, conditions, compiled.flat)
+
+    @staticmethod
+    def _send(run: Run, plan: _Plan, flows: Sequence[Flow]) -> None:
+        starts: dict[int, Flow] = {}
+        for index, flow in zip(plan.chosen, flows, strict=True):
+            starts[index] = flow if index not in starts else starts[index] + flow
+        backward(run, plan.steps, starts, plan.conditions)
+        if plan.flat is not None and run.project:
+            project(run, plan.steps, plan.flat)
 
     def _checked(self, inputs: Any) -> tuple[Tensor, ...]:
         xs = self._tuple(inputs)
@@ -144,17 +218,17 @@ class LRP:
             raise InvalidInput("the batch is empty")
         return tuple(x.detach() for x in xs)
 
-    def _chosen(self, program: Program, output: int | str | None, target: Any) -> tuple[tuple[int, ...], Any]:
-        """Indices of the nodes to explain, and the structure in which a target function receives them."""
-        outputs, names = self.graph.outputs, self.graph.output_names
+    def _chosen(self, program: Program, output: int | str | None) -> tuple[tuple[int, ...], Any]:
+        """Indices of the nodes to explain, and whether a target function receives one tensor or a tuple."""
+        outputs, names = program.graph.outputs, program.graph.output_names
         if output is None:
-            return outputs, (0 if len(outputs) == 1 else list(range(len(outputs))))
+            return outputs, len(outputs) > 1
         if isinstance(output, int) and not isinstance(output, bool) and -len(outputs) <= output < len(outputs):
-            return (outputs[output],), 0
+            return (outputs[output],), False
         if isinstance(output, str) and output in names:
-            return (outputs[names.index(output)],), 0
+            return (outputs[names.index(output)],), False
         if isinstance(output, str) and output in program.names:
-            return (program.names[output],), 0
+            return (program.names[output],), False
         raise InvalidTarget(
             f"no output {output!r}: outputs are {', '.join(names)} (0 to {len(outputs) - 1}), "
             f"layers are {', '.join(layer.name for layer in program.layers)}"
@@ -170,75 +244,73 @@ class LRP:
             step = program.steps.get(index)
             while isinstance(step, (Reshape, Transparent)):
                 step = program.steps.get(step.source)
-            if step is not None and step.node.operation in HEADS and index in self.graph.outputs:
+            if step is not None and step.node.operation in HEADS and index in program.graph.outputs:
                 heads.add(step.node.index)
         if not heads:
             return steps
         return tuple(Transparent(s.node, s.source) if s.node.index in heads else s for s in steps)  # type: ignore[attr-defined]
 
-    def _forward(self, program: Program, steps: Sequence[Step], xs: tuple[Tensor, ...]) -> Run:
-        values: list[Any] = [None] * len(self.graph.nodes)
-        for index, constant in program.constants.items():
-            values[index] = constant
-        for index, x in zip(self.graph.inputs, xs, strict=True):
-            values[index] = x
-        run = Run(values, xs[0].shape[0])
-        for step in steps:
-            values[step.node.index] = step.forward(run)
-        return run
 
-    def _backward(self, run: Run, steps: Sequence[Step], starts: Mapping[int, Flow], flat: Program | None) -> None:
-        flows = run.flows
-        flows.update(starts)
-        for step in reversed(steps):
-            flow = flows.get(step.node.index)
-            if flow is None:
-                continue
-            for source, sent in step.backward(run, flow):
-                old = flows.get(source)
-                flows[source] = sent if old is None else old + sent
-        if flat is not None and run.project:
-            self._project(run, steps, flat)
+@dataclass(frozen=True)
+class _Compiled:
+    """The steps for one state of the parameters."""
 
-    def _project(self, run: Run, steps: Sequence[Step], flat: Program) -> None:
-        """Sends the booked bias relevance to the inputs through the flat rule of each layer and those below it."""
-        flows = {index: Flow(rest=r) for index, r in run.project.items()}
-        for step in reversed(steps):
-            flow = flows.get(step.node.index)
-            other = flat.steps.get(step.node.index)
-            if flow is None or other is None:
-                continue
-            for source, sent in other.backward(run, flow):
-                old = flows.get(source)
-                flows[source] = sent if old is None else old + sent
-        for index in self.graph.inputs:
-            if index in flows:
-                old = run.flows.get(index)
-                run.flows[index] = flows[index] if old is None else old + flows[index]
-
-    def _result(self, run: Run, program: Program, steps: Sequence[Step], target: Tensor, inputs: Any) -> Relevance:
-        received = tuple(
-            run.flows.get(i, Flow()).relevance(run.lift(run.values[i])) if run.values[i].is_floating_point()
-            else torch.zeros_like(run.values[i]) for i in self.graph.inputs
-        )  # fmt: skip
-        nodes = {step.node.name: step.node for step in steps}
-
-        def at(index: int) -> Callable[[], Tensor]:
-            return lambda: run.flows[index].relevance(run.lift(run.values[index]))
-
-        layers = {step.node.name: at(step.node.index) for step in steps if step.node.index in run.flows}
-        return Relevance(
-            input=received[0] if isinstance(inputs, Tensor) else received,
-            target=target,
-            bias=run.bias,
-            stabilizer=run.stabilizer,
-            layers=LayerMap(layers),
-            totals=lambda name: run.per_sample(nodes[name], run.bias[name]),
-        )
+    state: Any
+    program: Program
+    flat: Program | None
+    layouts: Mapping[int, Layout]
 
 
-def _projects(program: Program) -> bool:
-    return any(getattr(step, "mode", None) == "project" for step in program.steps.values())
+@dataclass
+class _Captured:
+    """One captured graph, the examples it was captured on, and its newest compilation."""
+
+    graph: Graph
+    examples: tuple[Tensor, ...]
+    compiled: _Compiled | None = None
+
+    def twice(self) -> tuple[Tensor, ...]:
+        """Examples with two samples where the batch size is free."""
+        if not self.graph.batch_symbols:
+            return self.examples
+        return tuple(torch.cat([x[:1], x[:1]]) for x in self.examples)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one explanation propagates through."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    chosen: tuple[int, ...]
+    whole: bool
+    conditions: Mapping[int, Tensor]
+    flat: Program | None
+
+
+def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: Run) -> dict[int, Tensor]:
+    """Boolean masks, by node, of the units through which relevance may pass."""
+    found: dict[int, Tensor] = {}
+    for name, units in through.items():
+        index = program.names.get(name)
+        value = run.values[index] if index is not None else None
+        if index is None or not isinstance(value, Tensor):
+            layers = ", ".join(layer.name for layer in program.layers)
+            raise InvalidTarget(f"no layer {name!r} leads to this output; layers: {layers}")
+        if isinstance(units, Tensor) and units.dtype == torch.bool:
+            if units.shape != value.shape[1:]:
+                raise InvalidTarget(f"a mask for {name!r} has shape {tuple(value.shape[1:])}, not {tuple(units.shape)}")
+            found[index] = units.expand(value.shape)[:1]
+            continue
+        dim = 1 if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type else value.dim() - 1
+        channels = torch.as_tensor(units, dtype=torch.long)
+        count = value.shape[dim]
+        if channels.dim() != 1 or bool((channels >= count).any()) or bool((channels < -count).any()):
+            raise InvalidTarget(f"channels of {name!r} are 0 to {count - 1}, not {channels.tolist()}")
+        mask = torch.zeros(count, dtype=torch.bool, device=value.device)
+        mask[channels % count] = True
+        found[index] = mask.reshape([-1 if d == dim else 1 for d in range(value.dim())])
+    return found
 
 
 def _check_kind(x: Tensor) -> None:
@@ -246,7 +318,3 @@ def _check_kind(x: Tensor) -> None:
         raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
     if not x.is_floating_point() and x.dtype != torch.bool:
         raise InvalidInput(f"relevance of {x.dtype} inputs is not defined; convert them to floating point, or explain from the embedding")
-
-
-def _shaped(structure: Any, values: Sequence[Tensor]) -> Any:
-    return values[0] if structure == 0 else tuple(values)

@@ -7,8 +7,8 @@ import logging
 import operator
 import threading
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -274,21 +274,3 @@ def _name(fx: Any, operation: str, module: str, kind: str, names: dict[str, int]
     count = names.get(name, 0)
     names[name] = count + 1
     return name if count == 0 else f"{name}#{count}"
-
-
-def reindexed(graph: Graph, nodes: Sequence[Node], moved: dict[int, int]) -> Graph:
-    """The graph with another list of nodes; `moved` says which new index each old reference has."""
-
-    def change(leaf: Any) -> Any:
-        return Ref(moved[leaf.index]) if isinstance(leaf, Ref) else leaf
-
-    renewed = tuple(
-        replace(node, index=i, args=rewrite(node.args, change), kwargs=rewrite(node.kwargs, change))
-        for i, node in enumerate(nodes)
-    )
-    return replace(
-        graph,
-        nodes=renewed,
-        inputs=tuple(moved[i] for i in graph.inputs),
-        outputs=tuple(moved[i] for i in graph.outputs),
-    )

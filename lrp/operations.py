@@ -15,7 +15,10 @@ from lrp.rules import AsAverage, Flat, Rule
 from lrp.run import Run, divided, stabilised
 from lrp.step import Static, Step
 
-__all__ = ["Activation", "MaxPool", "Mean", "Permute", "Relu", "Reshape", "Route", "Static", "Sum", "Transparent"]
+__all__ = [
+    "Activation", "Cat", "MaxPool", "Mean", "Narrow", "Permute", "Relu", "Reshape", "Route", "Static", "Sum",
+    "Transparent",
+]  # fmt: skip
 
 
 class Unary(Step):
@@ -110,6 +113,59 @@ class Route(Linear1):
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
         back = [None if t is None else self.pull(run, t) for t in (flow.gain, flow.rest)]
         return ((self.source, Flow(back[0], back[1])),)
+
+
+class Narrow(Unary):
+    """A contiguous part along one dimension; the rest of the source receives nothing from here."""
+
+    def __init__(self, node: Node, source: int, dim: int, start: int, length: int) -> None:
+        super().__init__(node, source)
+        self.dim, self.start, self.length = dim, start, length
+
+    def forward(self, run: Run) -> Tensor:
+        return run.values[self.source].narrow(self.dim, self.start, self.length)  # type: ignore[no-any-return]
+
+    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+        shape = run.shape(run.values[self.source])
+
+        def widened(t: Tensor | None) -> Tensor | None:
+            if t is None:
+                return None
+            wide = t.new_zeros(shape)
+            wide.narrow(self.dim, self.start, self.length).copy_(t)
+            return wide
+
+        return ((self.source, Flow(widened(flow.gain), widened(flow.rest))),)
+
+
+class Cat(Step):
+    """Concatenation or stacking: each signal takes back its own part, a constant's part goes to the stabilizer."""
+
+    def __init__(self, node: Node, parts: tuple[Any, ...], signals: tuple[int, ...], dim: int, stacked: bool) -> None:
+        super().__init__(node)
+        self.parts, self.signals, self.dim, self.stacked = parts, signals, dim, stacked
+
+    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+        z = run.values[self.node.index]
+        dim = self.dim % z.dim()
+        sizes = [1 if self.stacked else run.resolve(part).shape[dim] for part in self.parts]
+        gains, rests = (self._split(t, sizes, dim) for t in (flow.gain, flow.rest))
+        values = self._split(z, sizes, dim, squeeze=False)
+        back = []
+        for part, gain, rest, value in zip(self.parts, gains, rests, values, strict=True):
+            if isinstance(part, Ref) and part.index in self.signals:
+                back.append((part.index, Flow(gain, rest)))
+            elif value is not None and value.numel():
+                shape = run.shape(value)
+                r = Flow(None if gain is None else gain.reshape(shape), None if rest is None else rest.reshape(shape))
+                run.book_stabilizer(self.node, r.relevance(run.lift(value)))
+        return back
+
+    def _split(self, t: Tensor | None, sizes: list[int], dim: int, squeeze: bool = True) -> list[Tensor | None]:
+        if t is None:
+            return [None] * len(sizes)
+        parts = t.split(sizes, dim)
+        return [part.squeeze(dim) if self.stacked and squeeze else part for part in parts]
 
 
 class Mean(Linear1):

@@ -8,6 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lrp.flow import Flow
+from lrp.graph import Graph
+from lrp.run import Run
+from lrp.step import Step
+
 
 class LayerMap(Mapping[str, Tensor]):
     """Relevance at each layer's output, computed when it is read."""
@@ -84,6 +89,26 @@ class Relevance:
         """[B]: target − input − bias − stabilizer; only rounding is left."""
         return self.target - self.input_total - self.bias_total - self.stabilizer_total
 
+    def summary(self) -> str:
+        """A table: for each layer ΣR at its output, what its bias keeps, what its stabilizer swallows (batch means)."""
+        names = list(dict.fromkeys([*self.layers, *self.bias, *self.stabilizer]))
+        width = max([len(name) for name in names] + [5])
+        lines = [f"{'layer':<{width}}  {'relevance':>12}  {'bias':>12}  {'stabilizer':>12}"]
+
+        def cell(t: Tensor | None) -> str:
+            return f"{'':>12}" if t is None else f"{t.mean().item():>+12.5g}"
+
+        for name in reversed(names):
+            at = self._sum(self.layers[name]) if name in self.layers and self._countable(name) else None
+            bias = self.bias_of(name) if name in self.bias else None
+            lines.append(f"{name:<{width}}  {cell(at)}  {cell(bias)}  {cell(self.stabilizer.get(name))}")
+        lines.append(f"{'input':<{width}}  {cell(self.input_total)}  {cell(self.bias_total)}  {cell(self.stabilizer_total)}")
+        lines.append(f"{'target':<{width}}  {cell(self.target)}  {'closure':>12}  {cell(self.closure)}")
+        return "\n".join(lines)
+
+    def _countable(self, name: str) -> bool:
+        return self.layers[name].numel() % max(self.target.numel(), 1) == 0
+
     def to_dict(self) -> dict[str, Any]:
         """The input relevance and the ledger as numbers and lists, ready for JSON."""
         return {
@@ -104,3 +129,46 @@ class Relevance:
         else:
             text = ", ".join(f"{k} {v.mean().item():+.4g}" for k, v in parts.items()) + " on average"
         return f"<Relevance of inputs {shapes}: {text}>"
+
+
+def gather(
+    runs: list[Run], steps: tuple[Step, ...], graph: Graph, target: Tensor, single: bool, each: bool
+) -> Relevance:
+    """The result of one run, or of several runs that carried parts of the targets of `attribute_each`."""
+    nodes = {step.node.name: step.node for step in steps}
+
+    def joined(parts: list[Tensor]) -> Tensor:
+        """[T, B, ...] from parts [T·B, ...]."""
+        if not each:
+            return parts[0]
+        shaped = [t.reshape(run.fold, -1, *t.shape[1:]) for t, run in zip(parts, runs, strict=True)]
+        return torch.cat(shaped)
+
+    def received(index: int) -> Tensor:
+        value = runs[0].values[index]
+        if not value.is_floating_point():
+            return torch.zeros(target.shape[:-1] + value.shape, device=value.device)
+        return joined([_fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value) for run in runs])
+
+    def at(index: int) -> Callable[[], Tensor]:
+        def read() -> Tensor:
+            value = runs[0].values[index]
+            return joined([torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0) for run in runs])
+
+        return read
+
+    inputs = tuple(received(index) for index in graph.inputs)
+    layers = {step.node.name: at(step.node.index) for step in steps if step.node.index in runs[0].flows}
+    return Relevance(
+        input=inputs[0] if single else inputs,
+        target=target,
+        bias={name: joined([run.bias[name] for run in runs]) for name in runs[0].bias},
+        stabilizer={name: joined([run.stabilizer[name] for run in runs]) for name in runs[0].stabilizer},
+        layers=LayerMap(layers),
+        totals=lambda name: joined([run.per_sample(nodes[name], run.bias[name]) for run in runs]),
+    )
+
+
+def _fold(run: Run, r: Tensor, value: Tensor) -> Tensor:
+    """Relevance of a value that no flow reached, or that is not folded yet, as [T·B, ...]."""
+    return r if r.shape == run.shape(value) else r.expand(run.fold, *value.shape).reshape(run.shape(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ class Layout:
 
     def sum(self, t: Tensor, batch: int) -> Tensor:
         """[B]: the sum over everything that belongs to each sample."""
+        if batch == 1:
+            return t.sum().reshape(1)
         if self.dim == 0 and t.shape[0] == batch:
             return t if t.dim() == 1 else t.flatten(1).sum(1)
         split = t.reshape(*t.shape[: self.dim], -1, batch, self.inner, *t.shape[self.dim + 1 :])
@@ -32,6 +34,8 @@ class Layout:
 
     def spread(self, v: Tensor, like: Tensor) -> Tensor:
         """[B] values laid over a tensor shaped like `like`, so that they broadcast against it."""
+        if v.shape[0] == 1:
+            return v.reshape([1] * like.dim())
         along = v.repeat_interleave(self.inner) if self.inner > 1 else v
         along = along.repeat(like.shape[self.dim] // along.shape[0])
         return along.reshape([-1 if d == self.dim else 1 for d in range(like.dim())])
@@ -52,7 +56,7 @@ class Run:
     bias: dict[str, Tensor] = field(default_factory=dict)
     stabilizer: dict[str, Tensor] = field(default_factory=dict)
     project: dict[int, Tensor] = field(default_factory=dict)
-    layouts: dict[int, Layout] = field(default_factory=dict)
+    layouts: Mapping[int, Layout] = field(default_factory=dict)
 
     def lift(self, t: Tensor) -> Tensor:
         """An activation [B, ...] shaped so that it broadcasts against relevance [T·B, ...]."""
@@ -89,6 +93,10 @@ class Run:
     def book_stabilizer(self, node: Node, t: Tensor) -> None:
         """Adds relevance [.. like the layer's output ..] that the stabilizer swallowed, summed per sample."""
         self.book_lost(node, self.per_sample(node, t))
+
+    def book_excluded(self, node: Node, t: Tensor) -> None:
+        """Adds relevance that a condition keeps from going on; it is in the stabilizer column."""
+        self.book_stabilizer(node, t)
 
     def book_lost(self, node: Node, t: Tensor) -> None:
         """Adds relevance [T·B] that no input, no bias received."""

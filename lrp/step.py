@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from lrp.flow import Flow
-from lrp.graph import Node
+from lrp.graph import Node, Ref, leaves
 from lrp.run import Run
 
 
@@ -19,10 +19,19 @@ class Step(ABC):
     def __init__(self, node: Node) -> None:
         self.node = node
         self.reads: tuple[int, ...] = node.refs
+        self._refs = tuple((i, a.index) for i, a in enumerate(node.args) if isinstance(a, Ref))
+        self._direct = not node.kwargs and not any(
+            isinstance(leaf, Ref) for a in node.args if isinstance(a, (tuple, list, dict)) for leaf in leaves(a)
+        )
 
     def forward(self, run: Run) -> Any:
         """The node's value, from the values of earlier nodes."""
-        return self.node.function(*run.resolve(self.node.args), **run.resolve(self.node.kwargs))
+        if not self._direct:
+            return self.node.function(*run.resolve(self.node.args), **run.resolve(self.node.kwargs))
+        args = list(self.node.args)
+        for place, index in self._refs:
+            args[place] = run.values[index]
+        return self.node.function(*args)
 
     @abstractmethod
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
@@ -35,10 +44,3 @@ class Static(Step):
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
         return ()
 
-
-def lost(run: Run, node: Node, arrived: Tensor, *given: Tensor) -> None:
-    """Books arrived − Σ given [each T·B] as lost in this layer."""
-    rest = arrived
-    for g in given:
-        rest = rest - g
-    run.book_lost(node, rest)

@@ -14,10 +14,10 @@ from lrp.flow import Flow
 Target: TypeAlias = "int | tuple[int, ...] | Tensor | Callable[[Any], Tensor] | None"
 
 
-def seeds(target: Any, outputs: Sequence[Tensor], whole: Any, batch: int) -> tuple[list[Flow], Tensor]:
+def seeds(target: Any, outputs: Sequence[Tensor], whole: bool, batch: int) -> tuple[list[Flow], Tensor]:
     """The relevance each output starts with and the target's value [B].
 
-    outputs: tensors [B, ...]; whole: what a callable receives (one tensor, or all outputs as the model returns them).
+    outputs: tensors [B, ...]; whole: a function receives all of them as a tuple, not just the one.
     """
     if callable(target) and not isinstance(target, Tensor):
         return _function(target, outputs, whole, batch)
@@ -73,13 +73,32 @@ def _index(target: Any, y: Tensor, batch: int) -> Tensor:
     return (index.long() % count).expand(batch)
 
 
-def _function(target: Callable[[Any], Tensor], outputs: Sequence[Tensor], whole: Any, batch: int) -> Any:
-    from torch.utils import _pytree as pytree
+def each_index(indices: Any, y: Tensor) -> Tensor:
+    """Positions [T] in an output [B, K]; None means all K."""
+    count = y[0].numel()
+    if indices is None:
+        return torch.arange(count, device=y.device)
+    chosen = torch.as_tensor(indices, device=y.device)
+    if chosen.dim() != 1 or chosen.numel() == 0 or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
+        raise InvalidTarget(f"indices are a sequence of integers, not {indices!r}")
+    if bool((chosen >= count).any()) or bool((chosen < -count).any()):
+        raise InvalidTarget(f"indices {chosen.tolist()} are out of range for an output of {count} values")
+    return chosen.long() % count
 
+
+def one_hot(indices: Tensor, y: Tensor) -> Tensor:
+    """Gains [T·B, ...] that start from one index of the output for each target."""
+    gain = y.new_zeros((len(indices), y.shape[0], y[0].numel()))
+    gain[torch.arange(len(indices), device=y.device), :, indices] = 1.0
+    return gain.reshape(-1, *y.shape[1:])
+
+
+def _function(
+    target: Callable[[Any], Tensor], outputs: Sequence[Tensor], whole: bool, batch: int
+) -> tuple[list[Flow], Tensor]:
     with torch.enable_grad():
         leaves = [y.detach().clone().requires_grad_(True) for y in outputs]
-        _, spec = pytree.tree_flatten(whole)
-        value = target(pytree.tree_unflatten(leaves, spec))
+        value = target(tuple(leaves) if whole else leaves[0])
         if not isinstance(value, Tensor) or tuple(value.shape) != (batch,):
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise InvalidTarget(f"a target function returns one number a sample, shape [{batch}], not {got}")

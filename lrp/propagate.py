@@ -1,0 +1,114 @@
+"""The forward pass, the backward pass of relevance, and the projection of bias relevance to the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from lrp.compile import Program
+from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.flow import Flow
+from lrp.run import Layout, Run
+from lrp.step import Step
+
+
+def forward(program: Program, steps: Sequence[Step], inputs: Sequence[Tensor], layouts: Mapping[int, Layout]) -> Run:
+    """A run with the values of these steps on inputs [B, ...]."""
+    graph = program.graph
+    run = Run([None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts)
+    values = run.values
+    for index, constant in program.constants.items():
+        values[index] = constant
+    for index, x in zip(graph.inputs, inputs, strict=True):
+        values[index] = x
+    for step in steps:
+        values[step.node.index] = step.forward(run)
+    return run
+
+
+def backward(run: Run, steps: Sequence[Step], starts: Mapping[int, Flow], conditions: Mapping[int, Tensor]) -> None:
+    """Sends relevance from `starts` to the inputs; at conditioned nodes only the part under the mask goes on."""
+    flows = run.flows
+    flows.update(starts)
+    for step in reversed(steps):
+        index = step.node.index
+        flow = flows.get(index)
+        if flow is None:
+            continue
+        if index in conditions:
+            flow = flows[index] = _conditioned(run, step, flow, conditions[index])
+        _deliver(flows, step.backward(run, flow))
+
+
+def _deliver(flows: dict[int, Flow], sent: Iterable[tuple[int, Flow]]) -> None:
+    for source, flow in sent:
+        old = flows.get(source)
+        flows[source] = flow if old is None else old + flow
+
+
+def _conditioned(run: Run, step: Step, flow: Flow, mask: Tensor) -> Flow:
+    value = run.lift(run.values[step.node.index])
+    run.book_excluded(step.node, flow.relevance(value) * ~mask)
+    return Flow(*(None if t is None else t * mask for t in (flow.gain, flow.rest)))
+
+
+def project(run: Run, steps: Sequence[Step], flat: Program) -> None:
+    """Sends booked bias relevance to the inputs through the flat rule of its own layer and of those below it."""
+    flows = {index: Flow(rest=r) for index, r in run.project.items()}
+    for step in reversed(steps):
+        flow = flows.get(step.node.index)
+        if flow is not None:
+            _deliver(flows, flat.steps[step.node.index].backward(run, flow))
+    for index in flat.graph.inputs:
+        if index in flows:
+            _deliver(run.flows, [(index, flows[index])])
+
+
+def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
+    """Where the batch lies in every node's value, found by making the first sample NaN and seeing what turns NaN.
+
+    Raises UnsupportedOperation if a value mixes the samples of a batch.
+    """
+    batch = examples[0].shape[0]
+    if batch == 1:
+        return {}
+    spoiled = [x.clone() for x in examples]
+    for x in spoiled:
+        if x.is_floating_point():
+            x[0] = torch.nan
+    steps = program.path(tuple(program.graph.outputs))
+    run = forward(program, steps, spoiled, {})
+    layouts: dict[int, Layout] = {}
+    for step in steps:
+        value = run.values[step.node.index]
+        if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
+            layout = _layout(value.isnan(), batch)
+            if layout is None:
+                raise UnsupportedOperation(step.node.operation, step.node.module, "it mixes the samples of a batch")
+            layouts[step.node.index] = layout
+    return layouts
+
+
+def _layout(spoiled: Tensor, batch: int) -> Layout | None:
+    """The layout in which exactly one of `batch` samples may be spoiled."""
+    for dim in range(spoiled.dim()):
+        size = spoiled.shape[dim]
+        if size % batch:
+            continue
+        line = spoiled.movedim(dim, 0).flatten(1).any(1) if spoiled.dim() > 1 else spoiled
+        for inner in range(1, size // batch + 1):
+            if (size // batch) % inner:
+                continue
+            first = line.reshape(-1, batch, inner)
+            if not bool(first[:, 1:].any()) and bool(first[:, 0].any()):
+                return Layout(dim, inner)
+    return None
+
+
+def check_finite(values: Sequence[Tensor]) -> None:
+    """Raises InvalidInput if an explained output is not finite."""
+    for value in values:
+        if not bool(torch.isfinite(value).all()):
+            raise InvalidInput("the model's output is not finite for these inputs; nothing can be explained")
