@@ -57,10 +57,12 @@ class Model:
         with self._lock:
             found = self._explainers.get((composite, bias))
             if found is None:
-                import torch
+                import numpy as np
 
-                planes = torch.zeros(2, self.network.architecture.planes, self.size, self.size)
-                found = LRP(self.network, build_composite(composite, bias), planes)
+                from app.explain.position import encode_words
+
+                example = encode_words(self, *np.array([[1, 2], [4, 8]], np.uint64))
+                found = LRP(self.network, build_composite(composite, bias), example)
                 self._explainers[composite, bias] = found
             return found
 

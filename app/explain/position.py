@@ -131,7 +131,19 @@ def planes_of(model: Model, boards: Sequence[Board]) -> Tensor:
     """The network's input [B, C, N, N] for these positions."""
     own = np.array([board.own for board in boards], np.uint64)
     opp = np.array([board.opp for board in boards], np.uint64)
-    return torch.from_numpy(np.ascontiguousarray(encode(own, opp, model.size, model.network.architecture.planes)))
+    return encode_words(model, own, opp)
+
+
+def encode_words(model: Model, own: NDArray[np.uint64], opp: NDArray[np.uint64]) -> Tensor:
+    """As `planes_of`, from words [B]; a foreign network brings its own encoding."""
+    foreign = getattr(model.network, "encode", None)
+    planes = foreign(own, opp) if foreign else encode(own, opp, model.size, model.network.architecture.planes)
+    return torch.from_numpy(np.ascontiguousarray(planes))
+
+
+def plane_names(model: Model) -> tuple[str, ...]:
+    """The names of the network's input planes."""
+    return ("discs",) if hasattr(model.network, "encode") else PLANE_NAMES[: model.network.architecture.planes]
 
 
 def attribute(model: Model, planes: Tensor, targets: Sequence[Target], composite: str, bias: str) -> Relevance:
@@ -165,7 +177,7 @@ def _one(
     spatial = {name for name, tensor in relevance.bias.items() if on_squares(tensor, board.size)}
     return Explanation(
         board=board, target=target, value=float(relevance.target[row]), squares=received.sum(0),
-        planes={name: received[index] for index, name in enumerate(PLANE_NAMES[: len(received)])},
+        planes={name: received[index] for index, name in enumerate(plane_names(model))},
         bias={name: float(tensor.sum()) for name, tensor in kept.items()},
         bias_maps={name: kept[name].sum(0).numpy() for name in kept if name in spatial},
         stabilizer=float(sum(tensor[row].double() for tensor in relevance.stabilizer.values())),

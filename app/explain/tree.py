@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.position import VALUE, Explanation, on_squares
+from app.explain.position import VALUE, Explanation, encode_words, on_squares, plane_names
 from app.explain.targets import Target
 from othello.board import Board
-from othello.encoding import PLANE_NAMES, encode
 from othello.errors import ParseError
 from othello.notation import square_name
 from othello.search.mcts import Search, TreeView
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 Weights = NDArray[np.float64]
 BATCH = 64
+_OTHER_SIDE = {"own": "opponent", "opponent": "own", "legal": "opponent_legal", "opponent_legal": "legal"}
 
 
 def explain_search(
@@ -55,23 +55,23 @@ def explain_tree(
         value += sign * q
     exact = float((weights * tree.value)[tree.state == EXACT].sum())
     nodes = np.flatnonzero((tree.state == EXPANDED) & (weights != 0))
-    shape = (len(PLANE_NAMES[: model.network.architecture.planes]), board.size, board.size)
+    names = plane_names(model)
+    shape = (len(names), board.size, board.size)
     received, stabilizer = np.zeros(shape), 0.0
     kept: dict[str, float] = {}
     maps: dict[str, NDArray[np.float64]] = {}
     turned = _turned(tree)
+    swapped = [names.index(other) if (other := _OTHER_SIDE.get(name)) in names else i for i, name in enumerate(names)]
     for start in range(0, len(nodes), BATCH):
         chosen = nodes[start : start + BATCH]
-        planes = encode(tree.own[chosen], tree.opp[chosen], board.size, shape[0])
-        relevance = model.explainer(composite, bias).attribute(
-            torch.from_numpy(np.ascontiguousarray(planes)), None, output=VALUE
-        )
+        planes = encode_words(model, tree.own[chosen], tree.opp[chosen])
+        relevance = model.explainer(composite, bias).attribute(planes, None, output=VALUE)
         z = relevance.target.double()
         slope = torch.where(z.abs() > 1e-6, torch.tanh(z) / z, 1.0)  # from the value before tanh to the value
         scale = torch.from_numpy(weights[chosen]) * slope
         maps_in = relevance.inputs[0].double() * scale[:, None, None, None]
         other = torch.from_numpy(turned[chosen])
-        received += maps_in[~other].sum(0).numpy() + maps_in[other].sum(0).numpy()[_swap(shape[0])]
+        received += maps_in[~other].sum(0).numpy() + maps_in[other].sum(0).numpy()[swapped]
         for name, tensor in relevance.bias.items():
             scaled = tensor.double() * scale.reshape(-1, *([1] * (tensor.dim() - 1)))
             kept[name] = kept.get(name, 0.0) + float(scaled.sum())
@@ -80,7 +80,7 @@ def explain_tree(
         stabilizer += float(sum((tensor.double() * scale).sum() for tensor in relevance.stabilizer.values()))
     return Explanation(
         board=board, target=target, value=value, squares=received.sum(0),
-        planes={name: received[index] for index, name in enumerate(PLANE_NAMES[: shape[0]])},
+        planes={name: received[index] for index, name in enumerate(names)},
         bias=kept, bias_maps=maps, stabilizer=stabilizer, composite=composite, bias_mode=bias,
         checkpoint=model.sha256, exact=exact, leaves=int(np.count_nonzero(weights)),
     )  # fmt: skip
@@ -117,8 +117,3 @@ def _turned(tree: TreeView) -> NDArray[np.bool_]:
                 turned[tree.child[e]] = turned[node] ^ (tree.sign[e] < 0)
     return turned
 
-
-def _swap(planes: int) -> list[int]:
-    """Planes in the order they have for the other side: own and opponent change places, and so do the legal moves."""
-    order = [1, 0, 3, 2]
-    return order[:planes] if planes != 3 else [1, 0, 2]

@@ -1,0 +1,1 @@
+"""The subcommands of `othello`, a module for each group; see `app.cli`."""

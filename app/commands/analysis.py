@@ -1,0 +1,157 @@
+"""`othello analyze` and `othello explain`: a search of one position, and where a number of it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import (
+    AsJson,
+    CheckpointOption,
+    Position,
+    Size,
+    check_writable,
+    one_thread,
+    parse_position,
+    print_json,
+    wants_json,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from app.explain.position import Explanation
+    from othello.search.mcts import SearchResult
+
+Simulations = Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(analyze)
+    app.command()(explain)
+
+
+def analyze(
+    position: Position,
+    simulations: Simulations = 400,
+    size: Size = 8,
+    checkpoint: CheckpointOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a position: visits, prior and Q of every move, the value and the principal variation."""
+    board = parse_position(position, size)
+    from othello.errors import ParseError
+
+    if not board.legal_moves():
+        why = "the game is over" if board.is_over else "it must pass"
+        raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
+    from app.models import load_model_for
+    from othello.search.mcts import Search
+
+    model = load_model_for(board.size, checkpoint)
+    result = Search(model.evaluator).run(board, simulations=simulations)
+    report = search_report(result, model.sha256)
+    if wants_json(as_json):
+        print_json(report)
+    else:
+        _print_search(report, board.diagram())
+
+
+def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
+    """A search as JSON wants it; values in [−1, 1] for the side to move."""
+    from othello.notation import square_name
+
+    n = result.board.size
+    return {
+        "position": str(result.board),
+        "value": result.value,
+        "network_value": result.network_value,
+        "simulations": result.simulations,
+        "evaluations": result.evaluations,
+        "seconds": result.seconds,
+        "moves": [
+            {"move": square_name(m.square, n), "visits": m.visits, "prior": m.prior, "q": m.q, "u": m.u}
+            for m in result.moves
+        ],
+        "pv": [square_name(action, n) for action in result.principal_variation],
+        "exact": result.exact,
+        "checkpoint": checkpoint,
+    }
+
+
+def _print_search(report: dict[str, Any], diagram: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("move", "visits", "prior", "Q", box=None)
+    for move in report["moves"]:
+        table.add_row(move["move"], str(move["visits"]), f"{100 * move['prior']:.1f} %", f"{move['q']:+.3f}")
+    print(diagram)
+    Console().print(table)
+    print(f"value {report['value']:+.3f} (network {report['network_value']:+.3f}); pv {' '.join(report['pv'])}")
+    print(f"{report['simulations']} simulations, {report['evaluations']} evaluations, {report['seconds']:.2f} s")
+
+
+def explain(
+    position: Position,
+    target: Annotated[str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3 or q:c4.")] = "value",
+    composite: Annotated[str, typer.Option("--composite", help="The rules, by a composite's name.")] = "EpsilonPlus",
+    bias: Annotated[str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")] = "sink",
+    simulations: Simulations = 100,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")] = None,
+    size: Size = 8,
+    checkpoint: CheckpointOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain one number of a position square by square: target = squares + bias + stabilizer."""
+    board = parse_position(position, size)
+    check_writable(png, svg)
+    from app.explain.targets import Target
+
+    wanted = Target.parse(target, board.size)
+    wanted.check(board)
+    one_thread()
+    from app.explain.composites import build_composite
+    from app.explain.picture import as_png, as_svg
+    from app.explain.position import explain as explain_position
+    from app.models import load_model_for
+    from othello import atomic
+
+    build_composite(composite, bias)
+    model = load_model_for(board.size, checkpoint)
+    found = explain_position(model, board, wanted, composite=composite, bias=bias, simulations=simulations)
+    if png is not None:
+        atomic.write_bytes(png, as_png(found))
+    if svg is not None:
+        atomic.write_text(svg, as_svg(found))
+    if wants_json(as_json):
+        print_json(found.to_dict())
+    else:
+        _print_explanation(found)
+
+
+def _print_explanation(found: Explanation) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from app.explain.heat import NEUTRAL, fills, number, scale_of
+    from app.explain.words import explanation_words
+
+    n, scale, colours = found.board.size, scale_of(found.squares), fills(found.squares)
+    letters = str(found.board)
+    console = Console()
+    console.print(Text("   " + "".join(f"  {column}   " for column in "abcdefgh"[:n])))
+    for row in range(n):
+        line = Text(f" {row + 1} ")
+        for square in range(row * n, row * n + n):
+            disc = {"X": "●", "O": "○"}.get(letters[square], " ")
+            text = number(float(found.squares.flat[square]), scale)
+            line.append(f"{disc}{text:^5}", style=f"black on {colours.get(square, NEUTRAL)}")
+        console.print(line)
+    total = float(found.squares.sum())
+    print(f"{found.target} {found.value:+.4f} = squares {total:+.4f} + bias {found.bias_total:+.4f} "
+          f"+ stabilizer {found.stabilizer:+.2g}" + (f" + exact {found.exact:+.4f}" if found.exact else "")
+          + f"   (closure {found.closure:+.1e})")  # fmt: skip
+    print(explanation_words(found))

@@ -1,0 +1,47 @@
+"""`othello checkpoint`: look at weights, check them, import foreign ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.commands.output import AsJson, print_json
+
+Folder = Annotated[
+    Path | None, typer.Argument(metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one.")
+]
+
+group = typer.Typer(help="Look at checkpoints, verify them, import foreign weights.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(group, name="checkpoint")
+
+
+@group.command()
+def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
+    """What a checkpoint says of itself; the weights are not read."""
+    from othello import checkpoint as checkpoints
+
+    _report(checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)), as_json)
+
+
+@group.command()
+def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
+    """Read everything and check sizes, hash, shapes and numbers."""
+    from othello import checkpoint as checkpoints
+
+    _report({"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json)
+
+
+def _report(meta: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(meta)
+        return
+    for name, value in meta.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {entry}" for key, entry in value.items())
+        print(f"{name:16} {value}")

@@ -1,0 +1,69 @@
+"""`othello perft` and `othello solve`: the rules and exact endgames; no torch."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from app.commands.output import AsJson, Position, Size, parse_position, print_json, wants_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(perft)
+    app.command()(solve)
+
+
+def perft(
+    depth: Annotated[int, typer.Argument(metavar="DEPTH", help="Plies, 0 to 40.")],
+    position: Annotated[str, typer.Option("--position", "-p", metavar="POSITION")] = "start",
+    size: Size = 8,
+    divide: Annotated[bool, typer.Option("--divide", help="Leaves below each move, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the leaves of the game tree DEPTH plies below a position."""
+    from othello.notation import square_name
+    from othello.perft import divide as leaves_by_move
+    from othello.perft import perft as count_leaves
+
+    board = parse_position(position, size)
+    began = time.perf_counter()
+    parts = {square_name(a, board.size): n for a, n in leaves_by_move(depth, board).items()} if divide else {}
+    leaves = sum(parts.values()) if parts else count_leaves(depth, board)
+    seconds = time.perf_counter() - began
+    if as_json:
+        extra = {"divide": parts} if divide else {}
+        print_json({"depth": depth, "leaves": leaves, "position": str(board), "seconds": seconds, **extra})
+        return
+    for name, count in parts.items():
+        print(f"{name}: {count}")
+    print(leaves)
+
+
+def solve(
+    position: Position,
+    size: Size = 8,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Give up after so many seconds.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score with perfect play, in discs for the side to move, and all the best moves."""
+    from othello.notation import square_name
+    from othello.solver import Solver
+
+    board = parse_position(position, size)
+    solution = Solver(board.size).solve(board, seconds=seconds)
+    if solution is None:
+        raise RuntimeError(f"not solved in {seconds:g} s ({board.empties} empty squares); give more --seconds")
+    best = [square_name(action, board.size) for action in solution.best]
+    line = [square_name(action, board.size) for action in solution.pv]
+    if wants_json(as_json):
+        print_json(
+            {"score": solution.score, "best": best, "nodes": solution.nodes, "seconds": solution.seconds, "pv": line,
+             "position": str(board)}
+        )  # fmt: skip
+        return
+    print(board.diagram())
+    print(f"{solution.score:+d} for {'black' if board.side == 'X' else 'white'}; best {' '.join(best) or 'none'}")
+    print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")

@@ -1,0 +1,165 @@
+"""`othello train`: start or resume a training run and watch it; a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import AsJson, one_thread, print_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from othello.training.loop import Metrics
+
+_ROWS = 12  # iterations the live table shows
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(train)
+
+
+def train(
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run, TOML.")] = None,
+    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path("runs/main"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
+    from othello.errors import ConfigError
+
+    exists = (run / "state.json").exists()
+    if resume and not exists:
+        raise ConfigError(f"{run}: no run to resume; start one without --resume")
+    if exists and config is not None:
+        raise ConfigError(f"{run}: holds a run already, with its own settings; --resume it without --config")
+    if exists and not resume:
+        raise ConfigError(f"{run}: holds a run already; go on with --resume or choose another --run")
+    from othello.training.config import read_config
+
+    settings = read_config(config) if config is not None else None
+    one_thread()
+    from othello.training.loop import train as train_run
+
+    view = JsonLines() if as_json else LiveTable() if sys.stdout.isatty() else PlainLines()
+    with stopping_cleanly(), view:
+        try:
+            done = train_run(run, settings, view.report, view.on_iteration)
+        except KeyboardInterrupt:
+            view.close()
+            print(f"stopped, resume with: othello train --run {run} --resume", file=sys.stderr if as_json else sys.stdout)
+            return
+    print(f"done: {done.state.iteration} iterations, {done.state.games} games", file=sys.stderr if as_json else sys.stdout)
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """SIGTERM ends the block like Ctrl-C; a second signal while it ends is ignored."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = [(name, signal.signal(name, stop)) for name in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for name, handler in before:
+            signal.signal(name, handler)
+
+
+class PlainLines:
+    """A line an iteration."""
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop drawing."""
+
+    def report(self, progress: dict[str, Any]) -> None:
+        """Progress within an iteration: nothing to say."""
+
+    def on_iteration(self, metrics: Metrics) -> None:
+        """Say what an iteration made and learned."""
+        m = metrics
+        print(
+            f"iteration {m.iteration}: {m.games} games, {m.positions} positions in {m.seconds:.0f} s "
+            f"({3600 * m.games / max(m.seconds, 1e-9):.0f} games/h); loss policy {m.train_policy:.3f} "
+            f"value {m.train_value:.3f}, fresh {m.fresh_policy:.3f} {m.fresh_value:.3f}",
+            flush=True,
+        )
+
+
+class JsonLines(PlainLines):
+    """A JSON object an iteration."""
+
+    def on_iteration(self, metrics: Metrics) -> None:
+        """Print the metrics."""
+        from dataclasses import asdict
+
+        print_json(asdict(metrics))
+        sys.stdout.flush()
+
+
+class LiveTable(PlainLines):
+    """A table of the last iterations and a line of progress, redrawn in place."""
+
+    def __init__(self) -> None:
+        from rich.live import Live
+
+        self._rows: list[Metrics] = []
+        self._progress: dict[str, Any] = {}
+        self._live = Live(self._draw(), refresh_per_second=4)
+
+    def __enter__(self) -> LiveTable:
+        self._live.start()
+        return self
+
+    def close(self) -> None:
+        """Leave the last table on the screen."""
+        self._live.stop()
+
+    def report(self, progress: dict[str, Any]) -> None:
+        """Show progress within an iteration."""
+        if progress.get("iteration") != self._progress.get("iteration"):
+            self._progress = {}
+        self._progress |= progress
+        self._live.update(self._draw())
+
+    def on_iteration(self, metrics: Metrics) -> None:
+        """Add a row."""
+        self._rows = [*self._rows, metrics][-_ROWS:]
+        self._live.update(self._draw())
+
+    def _draw(self) -> RenderableType:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("iteration", "games", "positions", "seconds", "games/h", "policy", "value", "fresh policy",
+                      "fresh value", box=None, header_style="bold")  # fmt: skip
+        for column in table.columns:
+            column.justify = "right"
+        for m in self._rows:
+            table.add_row(
+                str(m.iteration), str(m.games), f"{m.positions:,}", f"{m.seconds:.0f}",
+                f"{3600 * m.games / max(m.seconds, 1e-9):.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
+                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}",
+            )  # fmt: skip
+        p = self._progress
+        now = f"iteration {p.get('iteration', 0)}: self-play {p.get('chunks_done', 0)}/{p.get('chunks', '?')} chunks"
+        if p.get("steps"):
+            now += f", learner {p.get('step', 0)}/{p['steps']} steps"
+        return Group(table, Text(now + "   (Ctrl-C stops cleanly)", style="dim"))

@@ -1,0 +1,50 @@
+"""`othello app`: the web app on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.commands.output import CheckpointOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("app")(serve)
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    checkpoint: CheckpointOption = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
+) -> None:
+    """Serve the web app on 127.0.0.1 until it is interrupted."""
+    from othello import checkpoint as checkpoints
+
+    if checkpoint is not None:
+        checkpoints.info(checkpoint)
+        os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
+    try:
+        from streamlit.web import cli as streamlit
+    except ModuleNotFoundError:
+        raise RuntimeError("the web app needs streamlit, which is not installed") from None
+    _check_free(port)
+    script = Path(__file__).parents[1] / "web" / "main.py"
+    options = [f"--server.port={port}", f"--server.headless={'false' if browser else 'true'}"]
+    sys.path[:0] = [str(Path(__file__).parents[2])]  # pages import `app` wherever the server was started from
+    streamlit.main(["run", str(script), *options], prog_name="streamlit", standalone_mode=False)
+
+
+def _check_free(port: int) -> None:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OSError(error.errno, f"port {port} is not free ({error.strerror}); choose another with --port") from None
