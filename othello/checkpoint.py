@@ -163,11 +163,15 @@ def default_checkpoint(size: int = 8) -> Path:
 
 def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     given = Path(path)
-    if given.is_dir():
+    try:
+        exists, is_folder = os.path.lexists(given), given.is_dir()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(given)[:80]!r}: not a usable path ({error.args[-1]})") from None
+    if is_folder:
         folder = given
     elif given.name == META or _WEIGHTS_NAME.fullmatch(given.name):
         folder = given.parent
-    elif given.exists() or given.is_symlink():
+    elif exists:
         raise CheckpointError(f"{given}: not a checkpoint; give a folder with {META} and {WEIGHTS}, or one of the two")
     else:
         raise CheckpointError(f"{given}: no such checkpoint")

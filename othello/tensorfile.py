@@ -60,10 +60,11 @@ def read_regular_file(path: Path, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         reason = "is a symbolic link" if path.is_symlink() else (getattr(error, "strerror", None) or str(error))
         raise CheckpointError(f"{path}: {reason}; a plain file is expected") from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise CheckpointError(f"{path}: not a plain file")
     with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{path}: not a plain file")
         if status.st_size > limit:
             raise CheckpointError(f"{path}: {status.st_size} bytes; at most {limit} are accepted")
         return file.read(limit + 1)[: status.st_size]
@@ -137,8 +138,9 @@ def load_tensors(path: str | os.PathLike[str], limit: int = MAX_FILE_BYTES) -> d
 
 
 def _plain(value: Any) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else torch.as_tensor(value)
-    return tensor.detach().to("cpu").contiguous().clone()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.array(value, order="C"))
+    return torch.as_tensor(value).detach().to("cpu", copy=True).contiguous()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -146,7 +148,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     for key in sorted(tensors):
         tensor = tensors[key]
         digest.update(f"{key}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        if tensor.numel():
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
