@@ -41,10 +41,12 @@ class AlphaZeroGeneralArchitecture:
     hidden2: int = 512
 
     def __post_init__(self) -> None:
-        for name, low, high in (("size", 6, 8), ("channels", 1, 2048), ("hidden1", 1, 8192), ("hidden2", 1, 8192)):
+        if self.size not in (6, 8):
+            raise CheckpointError(f"board size {self.size!r} is not 6 or 8")
+        for name, high in (("channels", 2048), ("hidden1", 8192), ("hidden2", 8192)):
             number = getattr(self, name)
-            if type(number) is not int or not low <= number <= high or (name == "size" and number % 2):
-                raise CheckpointError(f"{name} {number!r} is not accepted; {low}..{high}, an even board")
+            if type(number) is not int or not 1 <= number <= high:
+                raise CheckpointError(f"{name} {number!r} is not a whole number in 1..{high}")
 
     @property
     def actions(self) -> int:
@@ -165,7 +167,11 @@ def _network(file: Path, tensors: dict[str, Tensor]) -> AlphaZeroGeneralNetwork:
         return len(tensor)
 
     size = round(max(rows("fc3.bias") - 1, 0) ** 0.5)
-    architecture = AlphaZeroGeneralArchitecture(size, rows("conv1.bias"), rows("fc1.bias"), rows("fc2.bias"))
+    widths = [rows(name) for name in ("conv1.bias", "fc1.bias", "fc2.bias")]
+    try:
+        architecture = AlphaZeroGeneralArchitecture(size, *widths)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file}: {error}; {_ACCEPTED} is accepted") from None
     with skeleton():
         network = AlphaZeroGeneralNetwork(architecture)
     expected = network.state_dict()
