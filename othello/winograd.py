@@ -192,8 +192,8 @@ def output_transform(outputs: int, residual: bool) -> Any:
                     if residual:
                         old = _load(builder, skip, (_INT64(VECTOR_BYTES), row * PITCH + column))
                         value = builder.fadd(value, old, flags=_FUSE)
-                    positive = builder.fcmp_ordered(">", value, _vector(0.0))
-                    value = builder.select(positive, value, _vector(0.0))
+                    negative = builder.fcmp_ordered("<", value, _vector(0.0))  # false for NaN, which must not vanish
+                    value = builder.select(negative, _vector(0.0), value)
                     _store(builder, value, out, (row_bytes, row), (column_bytes, column))
             return context.get_dummy_value()
 

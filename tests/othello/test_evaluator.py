@@ -137,6 +137,16 @@ def test_results_belong_to_the_caller_and_arguments_stay(backend: str) -> None:
     assert np.array_equal(own, kept[0]) and np.array_equal(opp, kept[1])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["stem.weight", "blocks.1.conv1.weight", "policy_conv.weight", "value_hidden.weight"])
+def test_a_number_that_is_not_finite_shows_in_the_results(backend: str, name: str) -> None:
+    network = lively_network(blocks=2, channels=16)
+    with torch.no_grad():
+        network.get_parameter(name).view(-1)[0] = float("nan")
+    logits, value = NetworkEvaluator(network, backend=backend)(*random_words(40, 8))
+    assert np.isnan(logits).any() or np.isnan(value).any()
+
+
 def test_strided_words_are_accepted_and_mismatched_ones_refused() -> None:
     evaluate = NetworkEvaluator(lively_network(blocks=1, channels=8))
     own, opp = random_words(6, 8)
