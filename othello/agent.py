@@ -122,15 +122,21 @@ class SearchPlayer(ManyGames):
             principal_variation=line, seconds=time.perf_counter() - began,
         )  # fmt: skip
 
-    def move(self, board: Board) -> int:
-        """The action to play; a forced pass answers N²."""
+    def best(self, board: Board, seconds: float | None = None) -> int:
+        """The action to play within `seconds`; a forced pass answers N²."""
         if board.must_pass:
             return board.size**2
+        if seconds is not None:
+            return self.think(board, seconds=seconds).moves[0].square
         solution = self.solve(board)
-        return solution.best[0] if solution else self._search.run(board, self.simulations).moves[0].square
+        return solution.best[0] if solution is not None else self._search.run(board, self.simulations).moves[0].square
+
+    def move(self, board: Board) -> int:
+        """The action to play; a forced pass answers N²."""
+        return self.best(board)
 
     def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
         solved = [self.solve(board) for board in boards]
         open_boards = [board for board, solution in zip(boards, solved) if solution is None]
         searched = iter(search_many(self.evaluator, open_boards, self.simulations))
-        return [solution.best[0] if solution else next(searched).moves[0].square for solution in solved]
+        return [solution.best[0] if solution is not None else next(searched).moves[0].square for solution in solved]

@@ -36,7 +36,7 @@ _PROCESSES = 8  # of an engine, against a player that gains by playing games in 
 
 
 @dataclass(frozen=True)
-class GameRecord:
+class MatchGame:
     """One game.  `moves` is the whole transcript, the opening first; passes are not written."""
 
     number: int  # from 0; games 2k and 2k + 1 are a pair
@@ -67,7 +67,7 @@ class MatchResult:
     seed: int
     openings: int
     opening_plies: int
-    games: tuple[GameRecord, ...]
+    games: tuple[MatchGame, ...]
     seconds: float
     decision: Decision | None = None  # of the sequential test, if there was one
 
@@ -133,7 +133,7 @@ class MatchResult:
         atomic.write_text(path, "\n".join(self.json_lines()) + "\n")
 
 
-def pair_points(games: Sequence[GameRecord]) -> tuple[float, ...]:
+def pair_points(games: Sequence[MatchGame]) -> tuple[float, ...]:
     """Points of player a in every pair of which both games are there."""
     points = {game.number: game.points for game in games}
     return tuple(points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points)
@@ -178,7 +178,7 @@ def play_match(
     move_timeout: float = 30.0,
     parallel: int | None = None,
     sequential: SequentialTest | None = None,
-    on_game: Callable[[GameRecord], None] | None = None,
+    on_game: Callable[[MatchGame], None] | None = None,
 ) -> MatchResult:
     """Play `games` games between `a` and `b`, player specs as `othello.players.parse` reads them (or shared players).
 
@@ -204,7 +204,7 @@ def play_match(
     settings = (size, checkpoint, move_timeout)
     with _Chair("a", a, *settings) as first, _Chair("b", b, *settings) as second:
         step = parallel or (_IN_STEP if first.shared and second.shared else _concurrency(first, second))
-        records: list[GameRecord] = []
+        records: list[MatchGame] = []
         decision = None
         for start in range(0, games, step):
             tables = [
@@ -319,7 +319,7 @@ class _Table:
         with self.blaming(seat):
             self.play(self.players[seat].move(self.board))
 
-    def record(self) -> GameRecord:
+    def record(self) -> MatchGame:
         """The finished game; its players go back to their chairs."""
         for seat, chair in self.chairs.items():
             chair.give(self.players[seat])
@@ -330,7 +330,7 @@ class _Table:
             seat, failure = self.forfeit
             score, winner, termination, reason = None, _other(seat), failure.failure.value, str(failure)
         size = self.board.size
-        return GameRecord(
+        return MatchGame(
             self.number, self.black, format_moves(self.opening, size), format_moves(self.actions, size), score, winner,
             termination, reason, self.seeds, round(time.monotonic() - self.began, 3),
         )  # fmt: skip
@@ -340,7 +340,7 @@ def _other(seat: Seat) -> Seat:
     return "b" if seat == "a" else "a"
 
 
-def _play(tables: Sequence[_Table], first: _Chair, second: _Chair) -> Iterator[GameRecord]:
+def _play(tables: Sequence[_Table], first: _Chair, second: _Chair) -> Iterator[MatchGame]:
     """Play these games side by side; each one's record as soon as it is over."""
     try:
         for table in tables:

@@ -10,21 +10,17 @@ import time
 from othello.board import Board
 from othello.engines.process import EngineFailure, EngineProcess, Failure, split_command
 from othello.errors import IllegalMove, ParseError
-from othello.notation import format_squares, parse_square
+from othello.notation import parse_square
+from othello.records import GameRecord, write_ggf
 
-_GGF_LETTERS = str.maketrans("XO", "*O")
 
-
-def game_text(board: Board, black: str = "black", white: str = "white") -> str:
+def game_text(board: Board) -> str:
     """A GGF game of no moves that stands at `board`.
 
     >>> game_text(Board.initial())[-74:]
     'BO[8 ---------------------------O*------*O--------------------------- *];)'
     """
-    squares = format_squares(board.black, board.white, board.size).translate(_GGF_LETTERS)
-    side = board.side.translate(_GGF_LETTERS)
-    head = f"(;GM[Othello]PC[othello]PB[{black}]PW[{white}]RE[?]TI[15:00]TY[{board.size}]"
-    return f"{head}BO[{board.size} {squares} {side}];)"
+    return write_ggf([GameRecord(start=board, black="black", white="white", clock="15:00")]).strip()
 
 
 class NBoardPlayer:

@@ -1,0 +1,254 @@
+"""Our agent as an NBoard 2 engine (Welty, "NBoard protocol"): GUI lines in, moves, hints and evaluations out.
+
+    main(simulations=400, checkpoint=None)     serve standard input until its end
+
+Evaluations are in discs for the side to move: exact where the solver settles the position, else 64 times the expected
+outcome in [−1, 1].  `set depth N` asks for N/10 of the simulations.  A line that is unknown or wrong changes nothing
+and is answered by one `status` line.  A `ping` cuts a search short: what was asked before it is answered at once from
+what is known by then, and the `pong` follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from othello.agent import SearchPlayer, evaluate, load_evaluator
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
+from othello.notation import excerpt, parse_square, square_name
+from othello.records import GameRecord, Ply, read_ggf
+from othello.search.mcts import SearchResult
+from othello.serve.lines import Inbox, write
+from othello.solver import exact_scores
+
+NAME = "Othello-LRP"
+USUAL_DEPTH = 10  # the depth at which the engine makes the simulations it was started with
+MAX_DEPTH = 1000
+_MOVE_SECONDS = 2.0  # for the exact scores of all moves in a hint
+_LEAST = 50  # simulations that even a search in a hurry makes: some hundredths of a second
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What we think of one move: PV, evaluation in discs for its mover, depth as NBoard writes it, and words."""
+
+    line: tuple[int, ...]
+    discs: float
+    depth: str
+    text: str
+
+
+class NBoardServer:
+    """One game and its commands; `say` sends a line, `hurry` tells whether a `ping` is waiting.
+
+    >>> from othello.search.toy import DiscCount
+    >>> server = NBoardServer(SearchPlayer(DiscCount(8), 10), print)
+    >>> server.handle("ping 3")
+    pong 3
+    >>> server.handle("move z9")
+    status error: square 'z9': accepted are a1..h8 and pass
+    """
+
+    def __init__(
+        self, player: SearchPlayer, say: Callable[[str], None], hurry: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.player, self.simulations = player, player.simulations
+        self.done = False
+        self._say, self._hurry = say, hurry
+        self._game = GameRecord()
+        self._commands: dict[str, Callable[[str], None]] = {
+            "nboard": self._nboard, "set": self._set, "move": self._move, "hint": self._hint, "go": self._go,
+            "ping": lambda rest: self._say(f"pong {_number(rest, 10**9)}"), "learn": lambda rest: self._say("learned"),
+            "analyze": self._analyze, "quit": self._quit,
+        }  # fmt: skip
+
+    @property
+    def board(self) -> Board:
+        """The present position."""
+        return self._game.final
+
+    def handle(self, line: str, whole: bool = True) -> None:
+        """Do what one line asks for; blank lines are ignored."""
+        word, _, rest = line.strip().partition(" ")
+        if not word:
+            return
+        try:
+            if not whole:
+                raise ParseError(f"line {excerpt(line)}: too long")
+            if word not in self._commands:
+                raise ParseError(f"unknown line {excerpt(line)}")
+            self._commands[word](rest.strip())
+        except OthelloError as error:
+            self._say(f"status error: {_printable(str(error))}")
+
+    def _nboard(self, rest: str) -> None:
+        _number(rest, 10**9)
+        self._say(f"set myname {NAME}")
+
+    def _quit(self, rest: str) -> None:
+        self.done = True
+
+    def _set(self, rest: str) -> None:
+        what, _, value = rest.partition(" ")
+        if what == "depth":
+            depth = max(1, _number(value, MAX_DEPTH))
+            self.simulations = max(1, self.player.simulations * depth // USUAL_DEPTH)
+        elif what == "game":
+            self._set_game(value)
+        elif what == "contempt":
+            _number(value.strip().removeprefix("-"), 10**9)  # we judge a draw as a draw
+        else:
+            raise ParseError(f"set {excerpt(rest)}: accepted are depth, game and contempt")
+
+    def _set_game(self, text: str) -> None:
+        games = read_ggf(text)
+        if len(games) != 1 or games[0].start.size != self.player.evaluator.size:
+            size = self.player.evaluator.size
+            raise ParseError(f"set game: {len(games)} games; one game on {size}×{size} is accepted")
+        if games[0].start != self._game.start or len(games[0].plies) < 2:
+            self.player.new_game()
+        self._game = games[0]
+
+    def _move(self, rest: str) -> None:
+        action = parse_square(rest.partition("/")[0], self.board.size)
+        if self.board.must_pass and action != self.board.size**2:
+            raise ParseError(f"move {excerpt(rest)}: the side to move must pass, PA")
+        plies = (*self._game.plies, Ply(action))
+        game = self._game
+        self._game = GameRecord(plies, game.start, game.black, game.white)
+
+    def _think(self, board: Board) -> SearchResult:
+        done = 0
+
+        def count(visits: int) -> None:
+            nonlocal done
+            done = visits
+
+        def stop() -> bool:
+            return done >= _LEAST and self._hurry()
+
+        return self.player.think(board, simulations=self.simulations, on_progress=count, stop=stop)
+
+    def _go(self, rest: str) -> None:
+        if self.board.is_over:
+            raise ParseError("go: the game is over")
+        if self.board.must_pass:
+            self._say("=== PA")
+            return
+        self._say("status thinking")
+        result = self._think(self.board)
+        self._report(result)
+        best = result.moves[0].square
+        self._say(f"=== {_name(best, self.board)}/{_discs(result):.2f}/{result.seconds:.2f}")
+        self._say("status")
+
+    def _hint(self, rest: str) -> None:
+        count = _number(rest, 10**9)
+        if self.board.is_over:
+            raise ParseError("hint: the game is over")
+        self._say("status thinking")
+        board = self.board.pass_turn() if self.board.must_pass else self.board
+        result = self._think(board)
+        for hint in self._hints(result, 1 if self.board.must_pass else max(1, count)):
+            line, discs = hint.line, hint.discs
+            if self.board.must_pass:
+                line, discs = (board.size**2, *line), -discs
+            moves = "".join(_name(action, board) for action in line)
+            self._say(f"search {moves} {discs:+.2f} 0 {hint.depth} {hint.text}")
+        self._report(result)
+        self._say("status")
+
+    def _hints(self, result: SearchResult, count: int) -> list[Hint]:
+        """The best `count` moves of a position, the best first."""
+        scores = None
+        if result.exact is not None:
+            scores = exact_scores(result.board, seconds=_MOVE_SECONDS)
+        hints = []
+        for place, move in enumerate(result.moves):
+            line = result.principal_variation if place == 0 else (move.square,)
+            text = f"value {move.q:+.3f} visits {move.visits} prior {move.prior:.3f}"
+            if scores is not None:
+                hints.append(Hint(line, scores[move.square], "100%", text))
+            elif place == 0:
+                depth = "100%" if result.exact is not None else str(max(1, len(line)))
+                hints.append(Hint(line, _discs(result), depth, text))
+            else:
+                hints.append(Hint(line, _scale(result.board) * move.q, "1", text))
+        if scores is not None:
+            hints.sort(key=lambda hint: -hint.discs)
+        return hints[:count]
+
+    def _analyze(self, rest: str) -> None:
+        """Judge every position of the game, the last one first; passes count as moves."""
+        self._say("status analyzing")
+        boards = self._game.boards
+        for number in reversed(range(len(boards))):
+            self._say(f"analysis {number} {self._judge(boards[number]):+.2f}")
+        self._say("status")
+
+    def _judge(self, board: Board) -> float:
+        """The evaluation of any position in discs for its side to move; the network's own if there is no time."""
+        if board.is_over:
+            return float(board.score() if board.side == "X" else -board.score())
+        if board.must_pass:
+            return -self._judge(board.pass_turn())
+        if self._hurry():
+            return _scale(board) * float(evaluate(self.player.evaluator, [board])[1][0])
+        return _discs(self._think(board))
+
+    def _report(self, result: SearchResult) -> None:
+        self._say(f"nodestats {result.evaluations} {result.seconds:.2f}")
+
+
+def _scale(board: Board) -> int:
+    return board.size**2
+
+
+def _discs(result: SearchResult) -> float:
+    """The evaluation of a position in discs for its side to move."""
+    return float(result.exact) if result.exact is not None else _scale(result.board) * result.value
+
+
+def _name(action: int, board: Board) -> str:
+    return "PA" if action == board.size**2 else square_name(action, board.size).upper()
+
+
+def _number(text: str, limit: int) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= limit):
+        raise ParseError(f"number {excerpt(text)}: accepted are 0..{limit}")
+    return int(text)
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:300]
+
+
+def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:
+    """Serve the lines of file descriptor `source` on `sink` until they end; the exit code."""
+    inbox = Inbox(source, urgent=lambda text: text.startswith("ping"))
+    server = NBoardServer(player, lambda line: write(f"{line}\n", sink), lambda: inbox.hurry)
+    try:
+        for line in inbox:
+            try:
+                server.handle(line.text, line.whole)
+            except BrokenPipeError:
+                raise
+            except Exception as error:  # the program must live on, whatever went wrong here
+                write(f"status error: {_printable(f'{type(error).__name__}: {error}')}\n", sink)
+            if server.done:
+                break
+    except BrokenPipeError:
+        pass
+    return 0
+
+
+def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8) -> int:
+    """Serve NBoard on standard input and output; raises `CheckpointError` if there is nothing to play with."""
+    evaluator, digest = load_evaluator(checkpoint, size)
+    return serve(SearchPlayer(evaluator, simulations, checkpoint=digest))
+
+
+__all__ = ["NBoardServer", "main", "serve"]
