@@ -40,16 +40,16 @@ def legal_mask(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.uint64:
 
 
 @kernel
-def flip_mask(own: np.uint64, opp: np.uint64, bit: np.int64) -> np.uint64:
+def flip_mask(own: np.uint64, opp: np.uint64, bit: int | np.int64) -> np.uint64:
     """The opponent discs that a move on `bit` turns over; zero if the move flips nothing (it is then illegal).
 
     The square itself must be empty.
     """
-    return turned(own, opp, bit)
+    return turned(own, opp, np.int64(bit))
 
 
 @kernel
-def final_score(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.int64:
+def final_score(own: np.uint64, opp: np.uint64, board: np.uint64) -> int:
     """Discs of a finished game from the view of `own`, empties counted for the winner."""
     mine = popcount(own)
     theirs = popcount(opp)
@@ -58,7 +58,7 @@ def final_score(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.int64:
         return mine - theirs + empties
     if mine < theirs:
         return mine - theirs - empties
-    return np.int64(0)
+    return 0
 
 
 __all__ = [

@@ -14,9 +14,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
+import numpy as np
 import platformdirs
 from numba import types
 from numba.core import cgutils
@@ -47,7 +48,7 @@ def _cache_folder() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(_cache_folder())
+    setattr(numba.config, "CACHE_DIR", str(_cache_folder()))  # noqa: B010 (the attribute is made at import)
 
 
 def kernel(function: _Function) -> _Function:
@@ -55,35 +56,40 @@ def kernel(function: _Function) -> _Function:
 
     Arguments keep their Numba types; boards are `uint64`.  Integer arithmetic wraps, division by zero follows NumPy.
     """
-    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function)
-    return compiled
+    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function))
 
 
-@intrinsic
-def popcount(typingctx: Any, bits: Any) -> Any:
-    """Number of set bits of a uint64, as int64 (one machine instruction)."""
+if TYPE_CHECKING:  # what the intrinsics below are to their callers
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
+    def popcount(bits: np.uint64) -> int: ...
+    def lowest_bit_index(bits: np.uint64) -> int: ...
+    def leading_zeros(bits: np.uint64) -> int: ...
 
-    return types.int64(types.uint64), generate
+else:
 
+    @intrinsic
+    def popcount(typingctx: Any, bits: Any) -> Any:
+        """Number of set bits of a uint64, as int64 (one machine instruction)."""
 
-@intrinsic
-def lowest_bit_index(typingctx: Any, bits: Any) -> Any:
-    """Index of the lowest set bit of a uint64, as int64; 64 for zero."""
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.ctpop(arguments[0])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], cgutils.false_bit)
+        return types.int64(types.uint64), generate
 
-    return types.int64(types.uint64), generate
+    @intrinsic
+    def lowest_bit_index(typingctx: Any, bits: Any) -> Any:
+        """Index of the lowest set bit of a uint64, as int64; 64 for zero."""
 
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.cttz(arguments[0], cgutils.false_bit)
 
-@intrinsic
-def leading_zeros(typingctx: Any, bits: Any) -> Any:
-    """Number of zero bits above the highest set bit of a uint64, as int64; 64 for zero."""
+        return types.int64(types.uint64), generate
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.ctlz(arguments[0], cgutils.false_bit)
+    @intrinsic
+    def leading_zeros(typingctx: Any, bits: Any) -> Any:
+        """Number of zero bits above the highest set bit of a uint64, as int64; 64 for zero."""
 
-    return types.int64(types.uint64), generate
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.ctlz(arguments[0], cgutils.false_bit)
+
+        return types.int64(types.uint64), generate

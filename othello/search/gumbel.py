@@ -73,7 +73,7 @@ def complete_q(forest: Forest, g: int, node: int, q: NDArray[np.float32]) -> flo
 def improved_policy(
     forest: Forest, g: int, node: int, c_visit: float, c_scale: float, policy: NDArray[np.float32]
 ) -> float:
-    """Fill `policy` with softmax(logits + σ(completed Q)) over the node's edges (equation 11); return the mixed value."""
+    """Fill `policy` with softmax(logits + σ(completed Q)) over the edges (equation 11); return the mixed value."""
     first, count = forest.first[g, node], forest.count[g, node]
     mixed = complete_q(forest, g, node, policy)
     most = 0
@@ -98,7 +98,7 @@ def root_choice(
     forest: Forest, g: int, wanted: int, gumbel: NDArray[np.float32], c_visit: float, c_scale: float,
     q: NDArray[np.float32],
 ) -> int:
-    """The root edge with the highest gumbel + logit + σ(Q) among those with `wanted` visits (algorithm 2)."""  # fmt: skip
+    """The root edge with the highest gumbel + logit + σ(Q) among those with `wanted` visits (algorithm 2)."""
     first, count = forest.first[g, ROOT], forest.count[g, ROOT]
     complete_q(forest, g, ROOT, q)
     most = 0
@@ -148,7 +148,10 @@ def descend(
     forest: Forest, g: int, root_edge: int, paths: Paths, slot: int, board: np.uint64, c_visit: float, c_scale: float,
     solve_empties: int, scratch: NDArray[np.float32],
 ) -> bool:
-    """Walk from the root's `root_edge`-th move to a leaf; True if it needs an evaluation, else its value is backed up."""  # fmt: skip
+    """Walk from the root's `root_edge`-th move to a leaf.
+
+    True if it needs an evaluation; otherwise its exact value is backed up already.
+    """
     node = ROOT
     choice = root_edge
     for depth in range(MAX_DEPTH):

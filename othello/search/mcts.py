@@ -140,7 +140,7 @@ class Search:
                 break
             self._make_room()
             leaves = collect(
-                self._forest, trees, wanted, self._paths, self.batch, self._leaf_tree, *self._leaf_words, self._mask,
+                self._forest, trees, wanted, self._paths, self.batch, self._leaf_tree, self._leaf_words, self._mask,
                 self.c_puct, self.first_play, self.leaf_empties,
             )  # fmt: skip
             if leaves:
@@ -233,7 +233,7 @@ def search_many(
     evaluations = np.zeros(count, np.int64)
     while True:
         leaves = collect(
-            forest, trees, wanted, paths, 1, leaf_tree, *words, mask, c_puct, first_play, leaf_empties
+            forest, trees, wanted, paths, 1, leaf_tree, words, mask, c_puct, first_play, leaf_empties
         )  # fmt: skip
         if leaves == 0:
             if all(node_visits(forest, g, ROOT) >= simulations for g in range(count)):
@@ -275,7 +275,10 @@ def _result(
     unvisited = float(first_play_value(forest, g, ROOT, first_play))
     squares = _squares(forest.bit[g, edges], board.size)
     moves = [
-        MoveStatistics(int(square), int(n), float(p), float(w / n) if n else unvisited, float(c_puct * p * np.sqrt(done) / (1 + n)))
+        MoveStatistics(
+            square=int(square), visits=int(n), prior=float(p), q=float(w / n) if n else unvisited,
+            u=float(c_puct * p * np.sqrt(done) / (1 + n)),
+        )
         for square, n, p, w in zip(squares, visits, priors, totals)
     ]
     moves.sort(key=lambda move: (-move.visits, -move.prior))

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from othello.jit import kernel
 from othello.search.tree import (
-    EXACT, FRESH, MAX_DEPTH, ROOT, Forest, Paths, add_edges, add_node, back_up, follow, node_visits,
+    EXACT,
+    FRESH,
+    MAX_DEPTH,
+    ROOT,
+    Forest,
+    Paths,
+    add_edges,
+    add_node,
+    back_up,
+    follow,
+    node_visits,
 )  # fmt: skip
 
 LEAF: Final = 1  # the walk ended at a position that needs an evaluation
@@ -61,7 +71,7 @@ def walk(
     forest: Forest, g: int, paths: Paths, slot: int, board: np.uint64, c_puct: float, first_play: float,
     solve_empties: int,
 ) -> int:
-    """One selection from the root down to a leaf; its way is path `slot`.  Returns LEAF, SETTLED or COLLISION."""  # fmt: skip
+    """One selection from the root down to a leaf; its way is path `slot`.  Returns LEAF, SETTLED or COLLISION."""
     node = ROOT
     for depth in range(MAX_DEPTH):
         edge = best_edge(forest, g, node, c_puct, first_play)
@@ -85,12 +95,12 @@ def walk(
 @kernel
 def collect(
     forest: Forest, trees: NDArray[np.int32], wanted: NDArray[np.int32], paths: Paths, per_tree: int,
-    leaf_tree: NDArray[np.int32], leaf_own: NDArray[np.uint64], leaf_opp: NDArray[np.uint64], board: np.uint64,
+    leaf_tree: NDArray[np.int32], leaf_words: NDArray[np.uint64], board: np.uint64,
     c_puct: float, first_play: float, solve_empties: int,
 ) -> int:
     """Find up to `per_tree` leaves of each tree until it has `wanted` root visits; returns how many wait in all.
 
-    Leaf k belongs to tree `leaf_tree[k]`, its words are `leaf_own[k]`, `leaf_opp[k]` and its way is path k.  An
+    Leaf k belongs to tree `leaf_tree[k]`, its own and opp words are `leaf_words[:, k]` and its way is path k.  An
     unexpanded root is its own only leaf.
     """  # fmt: skip
     leaves = 0
@@ -99,7 +109,8 @@ def collect(
         if forest.state[g, ROOT] == FRESH:
             paths.length[leaves] = 0
             paths.leaf[leaves] = ROOT
-            leaf_tree[leaves], leaf_own[leaves], leaf_opp[leaves] = g, forest.own[g, ROOT], forest.opp[g, ROOT]
+            leaf_tree[leaves] = g
+            leaf_words[0, leaves], leaf_words[1, leaves] = forest.own[g, ROOT], forest.opp[g, ROOT]
             leaves += 1
             continue
         done = node_visits(forest, g, ROOT)
@@ -114,7 +125,8 @@ def collect(
                     break  # let the caller look at the clock
                 continue
             leaf = paths.leaf[leaves]
-            leaf_tree[leaves], leaf_own[leaves], leaf_opp[leaves] = g, forest.own[g, leaf], forest.opp[g, leaf]
+            leaf_tree[leaves] = g
+            leaf_words[0, leaves], leaf_words[1, leaves] = forest.own[g, leaf], forest.opp[g, leaf]
             leaves += 1
             found += 1
     return leaves

@@ -40,7 +40,7 @@ class Forest(NamedTuple):
     state: NDArray[np.int8]  # [G, M] FRESH, EXPANDED or EXACT
     value: NDArray[np.float32]  # [G, M] the evaluator's value, or the exact outcome
     first: NDArray[np.int32]  # [G, M] the node's first edge
-    count: NDArray[np.int32]  # [G, M] its number of edges
+    count: NDArray[np.int32]  # type: ignore[assignment]  # [G, M] its number of edges
     bit: NDArray[np.int8]  # [G, E] the move, as a bit 0..63
     logit: NDArray[np.float32]  # [G, E] policy logit of the move
     prior: NDArray[np.float32]  # [G, E] softmax of the logits over the legal moves
@@ -94,11 +94,10 @@ def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.u
         if legal_mask(opp, own, board) == np.uint64(0):
             forest.state[g, node] = EXACT
             forest.value[g, node] = np.sign(final_score(own, opp, board))
-    elif solve_empties > 0:
-        if popcount(board & ~(own | opp)) <= solve_empties:
-            forest.state[g, node] = EXACT
-            score = solve_exact(own, opp, np.int64(-1), np.int64(1), forest.solver, NO_LIMIT)
-            forest.value[g, node] = np.sign(score)
+    elif solve_empties > 0 and popcount(board & ~(own | opp)) <= solve_empties:
+        forest.state[g, node] = EXACT
+        score = solve_exact(own, opp, np.int64(-1), np.int64(1), forest.solver, NO_LIMIT)
+        forest.value[g, node] = np.sign(score)
     return node
 
 

@@ -54,7 +54,7 @@ class Learner:
     def __init__(self, network: Network, settings: LearnerSettings, device: str = "cpu") -> None:
         self.settings = settings
         self.device = torch.device(device)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         decay = [p for p in network.parameters() if p.dim() > 1]
         rest = [p for p in network.parameters() if p.dim() <= 1]
@@ -68,7 +68,8 @@ class Learner:
         return max(s.final_learning_rate, s.learning_rate * 0.5 ** (iteration / s.half_life))
 
     def train(
-        self, samples: Samples, steps: int, iteration: int, seed: int, progress: Callable[[int, Losses], None] | None = None
+        self, samples: Samples, steps: int, iteration: int, seed: int,
+        progress: Callable[[int, Losses], None] | None = None,
     ) -> Losses:
         """Take `steps` optimizer steps on random batches of `samples`; raises `NotFinite` in the step it happens in."""
         size, planes = self.network.architecture.size, self.network.architecture.planes
@@ -89,7 +90,7 @@ class Learner:
         policy, value, score, predicted = loss_terms(self.network, tensors, legal.to(self.device))
         loss = policy + s.value_weight * value + s.score_weight * score
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.gradient_norm)
         figures = [float(tensor.detach()) for tensor in (loss, norm)]
         if not all(map(math.isfinite, figures)):
@@ -124,7 +125,7 @@ class Learner:
         return Losses(*(sums / steps).tolist())
 
     def state(self) -> dict[str, Tensor]:
-        """Everything besides the averaged weights that training needs to go on exactly: raw weights and AdamW moments."""
+        """Everything but the averaged weights that training needs to go on exactly: raw weights, AdamW moments."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
@@ -142,7 +143,7 @@ class Learner:
             entries = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
             if entries:
                 self.optimizer.state[parameter] = {
-                    key: value.clone() if key == "step" else value.to(self.device).clone(memory_format=torch.preserve_format)
+                    key: value.clone() if key == "step" else value.to(self.device, copy=True)
                     for key, value in entries.items()
                 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
@@ -55,6 +56,8 @@ class Metrics:
 
 def local_workers(count: int) -> Executor:
     """`count` worker processes, one thread each."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # read when a worker loads its libraries
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(count, mp_context=context, initializer=start_worker)
 
@@ -86,7 +89,8 @@ class Trainer:
         checkpoint.save_tensors(folder / "optimizer.safetensors", self.learner.state())
         described = {
             "generation": state.iteration, "seed": self.config.seed, "games": state.games,
-            "positions": state.positions, "evaluations": state.evaluations, "core_seconds": round(state.core_seconds, 1),
+            "positions": state.positions, "evaluations": state.evaluations,
+            "core_seconds": round(state.core_seconds, 1),
             "selfplay": asdict(self.config.selfplay), "learner": asdict(self.config.learner), **meta,
         }  # fmt: skip
         digest = checkpoint.save(self.learner.average, folder, described)
@@ -197,17 +201,24 @@ def write_metrics(folder: Path, metrics: Metrics) -> None:
                 events.add_scalar(name, value, metrics.iteration)  # type: ignore[no-untyped-call]
 
 
-def train(folder: Path, config: RunConfig | None, report: Report, on_iteration: Callable[[Metrics], None]) -> Run:
-    """Start the run in `folder` with `config`, or go on with the one that is there; returns when its iterations are done.
+def train(
+    folder: Path, config: RunConfig | None = None, report: Report = lambda state: None,
+    on_iteration: Callable[[Metrics], None] = lambda metrics: None, iterations: int | None = None,
+) -> Run:
+    """Start the run in `folder` with `config`, or go on with the one there; returns when its iterations are done.
 
-    Raises `RunLocked` if another process trains there, `NotFinite` at the first NaN, `ConfigError`, `CheckpointError`.
-    """
+    `iterations` ends it earlier: after so many from now.  `report` gets the state of the iteration under way a few
+    times a second, `on_iteration` every finished one.  Raises `RunLocked` if another process trains there, `NotFinite`
+    at the first NaN, `ConfigError`, `CheckpointError`.
+    """  # fmt: skip
     with locked(folder):
-        run = Run.open(folder, verify=True) if (folder / "state.json").exists() else Run.create(folder, config or RunConfig())
+        resuming = (folder / "state.json").exists()
+        run = Run.open(folder, verify=True) if resuming else Run.create(folder, config or RunConfig())
         trainer = Trainer(run, report)
         pool = local_workers(run.config.workers)
         try:
-            while run.state.iteration < run.config.iterations:
+            last = run.config.iterations if iterations is None else run.state.iteration + iterations
+            while run.state.iteration < min(last, run.config.iterations):
                 on_iteration(trainer.iterate(pool))
         finally:
             _stop(pool)

@@ -48,7 +48,7 @@ def newest(parts: list[Samples], positions: int) -> Samples:
     for samples in reversed(parts):
         if missing <= 0:
             break
-        chosen.append(Samples(*(column[-missing:] for column in samples)))
+        chosen.append(Samples(*(column[-missing:] for column in samples)))  # type: ignore[arg-type]
         missing -= len(samples.own)
     return Samples.concatenate(chosen[::-1])
 
@@ -62,7 +62,7 @@ def targets(samples: Samples, chosen: NDArray[np.int64], outcome_share: float, s
 def batches(
     samples: Samples, steps: int, settings: LearnerSettings, size: int, planes: int, generator: np.random.Generator
 ) -> Iterator[tuple[Batch, NDArray[np.bool_]]]:
-    """Yield `steps` random batches, each sample under a random symmetry: (planes, policy, value, score), legal [B, A]."""
+    """Yield `steps` random batches under random symmetries: (planes, policy, value, score) and legal [B, A]."""
     for _ in range(steps):
         chosen = generator.integers(len(samples.own), size=settings.batch)
         x = encode(samples.own[chosen], samples.opp[chosen], size, max(planes, 3))

@@ -17,7 +17,19 @@ from othello.bitboard import BOARD_MASK, final_score, flip_mask, legal_mask, low
 from othello.evaluator import Evaluator
 from othello.jit import kernel
 from othello.search.gumbel import descend, halving_schedule, improved_policy, most_visits, root_choice
-from othello.search.tree import FRESH, MAX_MOVES, NO_LIMIT, ROOT, Forest, Paths, add_edges, back_up, follow, new_forest, new_paths
+from othello.search.tree import (
+    FRESH,
+    MAX_MOVES,
+    NO_LIMIT,
+    ROOT,
+    Forest,
+    Paths,
+    add_edges,
+    back_up,
+    follow,
+    new_forest,
+    new_paths,
+)
 from othello.search.tree import set_root as set_tree_root
 from othello.solver_memory import Workspace
 from othello.solver_search import new_workspace, solve_best
@@ -220,13 +232,13 @@ def _play_out(
     while True:
         if legal_mask(own, opp, board) == np.uint64(0):
             if legal_mask(opp, own, board) == np.uint64(0):
-                return final_score(own, opp, board) if colour == 0 else -final_score(own, opp, board)
+                return int(final_score(own, opp, board)) * (1 if colour == 0 else -1)
             own, opp, colour = opp, own, 1 - colour
             continue
         if known and popcount(board & ~(own | opp)) < label_empties:
             return result
         score, best = solve_best(own, opp, np.int64(-64), np.int64(64), solver, NO_LIMIT, True)
-        result, known = (score if colour == 0 else -score), True
+        result, known = int(score) * (1 if colour == 0 else -1), True
         ply, count = slots.ply[g], popcount(best)
         slots.own[g, ply], slots.opp[g, ply], slots.side[g, ply] = own, opp, colour
         slots.value[g, ply] = np.sign(score)
@@ -294,7 +306,7 @@ def play_games(
     finished: dict[int, Samples] = {}
     evaluations = 0
     while True:
-        for g in np.flatnonzero(~slots.active):
+        for g in np.flatnonzero(~slots.active).tolist():
             number = playing[g]
             if number is not None:
                 finished[number] = _finished_game(slots, forest, g, board, settings, size, number, solver)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from othello.training.config import SelfPlaySettings
+from othello.training.selfplay import SelfPlaySettings
 
 _cache: dict[str, Any] = {}
 
@@ -38,18 +40,27 @@ class ChunkReport:
 
 
 def start_worker() -> None:
-    """Set a fresh worker process up: one thread, signals left to the parent."""
+    """Set a fresh worker process up: one thread, signals left to the parent, gone when the parent is."""
     import torch
 
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def play_chunk(chunk: Chunk) -> ChunkReport:
     """Play a chunk and write its samples; a finished file of the same games is kept as it is."""
     from othello import checkpoint
     from othello.evaluator import NetworkEvaluator
+    from othello.network import Network
     from othello.training.replay import write_samples
     from othello.training.selfplay import play_games
 
@@ -59,12 +70,9 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     began = time.perf_counter()
     if _cache.get("weights") != chunk.weights:
         loaded = checkpoint.load(chunk.weights)
-        _cache.update(weights=chunk.weights, evaluator=NetworkEvaluator(loaded.network, device=chunk.device))
+        evaluator = NetworkEvaluator(cast(Network, loaded.network), device=chunk.device)
+        _cache.update(weights=chunk.weights, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
     samples, evaluations = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
     write_samples(out, samples)
     return ChunkReport(evaluations, time.perf_counter() - began)
-
-
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # read when the libraries load, which is later than this module
