@@ -33,7 +33,10 @@ Report = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Metrics:
-    """One row of metrics.csv: what an iteration made, cost and learned; times in seconds, losses per position."""
+    """One row of metrics.csv: what an iteration made, cost and learned; losses are means per position.
+
+    `seconds` is wall time, the other times are processor time of the workers together and of the learner.
+    """
 
     iteration: int
     games: int
@@ -151,7 +154,7 @@ class Trainer:
 
     def _learn(self, iteration: int, began: float, futures: list[Future[ChunkReport]]) -> dict[str, Any]:
         settings = self.config.learner
-        start = time.perf_counter()
+        start = time.process_time()
         window, steps, losses = 0, 0, Losses(0.0, 0.0, 0.0, 0.0)
         if self.parts:
             window = window_size(self.run.state.positions, settings)
@@ -164,11 +167,11 @@ class Trainer:
                     done = sum(future.done() for future in futures)
                     self.report({"iteration": iteration, "step": step, "steps": steps, "chunks_done": done,
                                  "chunks": len(futures), "losses": losses, "seconds": time.perf_counter() - began,
-                                 "learner_seconds": time.perf_counter() - start})  # fmt: skip
+                                 "learner_seconds": time.process_time() - start})  # fmt: skip
 
             losses = self.learner.train(samples, steps, iteration, self.config.seed, progress)
         return {
-            "learner_seconds": time.perf_counter() - start, "window": window, "steps": steps,
+            "learner_seconds": time.process_time() - start, "window": window, "steps": steps,
             "learning_rate": self.learner.learning_rate(iteration), "train_policy": losses.policy,
             "train_value": losses.value, "train_score": losses.score,
         }  # fmt: skip

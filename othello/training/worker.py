@@ -32,7 +32,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """What a chunk cost: network evaluations and wall seconds; `reused` if its file was there already."""
+    """What a chunk cost: network evaluations and seconds of processor time; `reused` if its file was there already."""
 
     evaluations: int
     seconds: float
@@ -67,7 +67,7 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     out = Path(chunk.out)
     if out.exists():
         return ChunkReport(0, 0.0, reused=True)
-    began = time.perf_counter()
+    began = time.process_time()
     if _cache.get("weights") != chunk.weights:
         loaded = checkpoint.load(chunk.weights)
         evaluator = NetworkEvaluator(cast(Network, loaded.network), device=chunk.device)
@@ -75,4 +75,4 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     games = range(chunk.start, chunk.stop)
     samples, evaluations = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
     write_samples(out, samples)
-    return ChunkReport(evaluations, time.perf_counter() - began)
+    return ChunkReport(evaluations, time.process_time() - began)

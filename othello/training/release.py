@@ -1,0 +1,93 @@
+"""Releasing a generation: a checkpoint folder with a model card: what it is, how strong, how it was made."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from othello import atomic, checkpoint
+from othello.errors import CheckpointError
+from othello.network import Network
+from othello.training.run import Run
+
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Strength:
+    """One measured match of the released network; points of the player with the network, Elo with its 95 % interval."""
+
+    player: str
+    opponent: str
+    games: int
+    points: float
+    elo: str
+    command: str
+
+
+def release(
+    run: Run, target: Path, *, generation: int | None = None, strengths: Sequence[Strength] = (), hardware: str,
+    reproduce: str,
+) -> str:
+    """Copy a generation (the newest if None) to the folder `target` with a model card; returns its SHA-256.
+
+    `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run.
+    """  # fmt: skip
+    number = run.state.iteration if generation is None else generation
+    if not 0 <= number <= run.state.iteration:
+        raise CheckpointError(f"{run.folder}: generation {number} is not in 0..{run.state.iteration}")
+    loaded = checkpoint.load(run.generation(number))
+    kept = ("generation", "seed", "games", "positions", "evaluations", "core_seconds", "selfplay", "learner")
+    meta: dict[str, Any] = {name: loaded.meta[name] for name in kept}
+    meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
+    meta["strength"] = [vars(strength) for strength in strengths]
+    digest = checkpoint.save(loaded.network, target, meta, replace=True)
+    atomic.write_text(target / CARD, card(checkpoint.info(target), cast(Network, loaded.network)))
+    return digest
+
+
+def card(meta: dict[str, Any], network: Network) -> str:
+    """The model card in Markdown, from what the checkpoint's `meta.json` says."""
+    size = meta["architecture"]["size"]
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    weights = meta["weights"]
+    rows = [
+        ("Board", f"{size}×{size}"),
+        ("Architecture", f"{network.architecture}; {parameters:,} parameters"),
+        ("Generation", f"{meta['generation']:,}"),
+        ("Self-play", f"{meta['games']:,} games, {meta['positions']:,} positions, {meta['evaluations']:,} network "
+                      f"evaluations; {meta['selfplay']['simulations']} simulations a move at the end"),
+        ("Cost", f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner"),
+        ("Hardware", meta["hardware"]),
+        ("Seed", str(meta["seed"])),
+        ("Code", f"commit `{meta['commit']}`"),
+        ("Weights", f"`{weights['file']}`, {weights['size']:,} bytes, SHA-256 `{weights['sha256']}`"),
+    ]  # fmt: skip
+    lines = [f"# Othello {size}×{size}", "", "Taught itself by self-play; no human games, no hand-made evaluation.", ""]
+    lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
+    lines += ["## Strength", ""]
+    if meta["strength"]:
+        lines += ["Paired random 4-ply openings, colours swapped; Elo difference with its 95 % interval.", ""]
+        lines += ["| player | opponent | points | Elo difference | command |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {s['player']} | {s['opponent']} | {s['points']:g} of {s['games']} | {s['elo']} | `{s['command']}` |"
+            for s in meta["strength"]
+        ]
+    else:
+        lines += ["Not measured yet."]
+    lines += ["", "## Reproduce", "", "```", meta["reproduce"], "```", ""]
+    lines += ["Values and policies are from the view of the side to move; planes as in `othello/encoding.py`.", ""]
+    return "\n".join(lines)
+
+
+def _commit() -> str:
+    """The commit of the working tree that made the release, or 'unknown' outside a checkout."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        folder = Path(__file__).parent
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
