@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+_convolve: Callable[..., Tensor] = torch.ops.aten.convolution.default
+Back = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,14 @@ class Affine(ABC):
     @abstractmethod
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         """Number of unpadded inputs of every output, as a float tensor that broadcasts against the output."""
+
+    def laid(self, weight: Tensor) -> Tensor:
+        """The weight in the memory layout that `apply` is fastest with."""
+        return weight
+
+    def backwards(self, weight: Tensor) -> Back:
+        """The adjoint with this weight, prepared once: a function of s and the input's shape."""
+        return lambda s, shape: self.adjoint(s, weight, shape)
 
     def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         """The adjoint with every weight 1."""
@@ -90,16 +101,36 @@ class Convolution(Affine):
     channel_dim = 1
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return torch.ops.aten.convolution.default(
+        return _convolve(
             x, weight, bias, self.stride, self.padding, self.dilation, self.transposed, self.output_padding, self.groups
-        )  # type: ignore[no-any-return]
+        )
 
     def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         like = s.new_empty(()).expand(tuple(shape))
-        return torch.ops.aten.convolution_backward.default(
+        back: Tensor = torch.ops.aten.convolution_backward.default(
             s, like, weight, None, self.stride, self.padding, self.dilation, self.transposed, self.output_padding,
             self.groups, [True, False, False],
-        )[0]  # type: ignore[no-any-return]
+        )[0]  # fmt: skip
+        return back
+
+    def laid(self, weight: Tensor) -> Tensor:
+        """Channels last for float32 on the CPU, which saves oneDNN its reorderings (15-25 % of a 3×3 convolution)."""
+        if weight.dim() == 4 and weight.dtype == torch.float32 and weight.device.type == "cpu" and self.stackable:
+            return weight.contiguous(memory_format=torch.channels_last)
+        return weight
+
+    def backwards(self, weight: Tensor) -> Back:
+        """For stride 1: a plain convolution with the mirrored weight, which is faster than torch's backward pass."""
+        reach = [d * (k - 1) - pad for d, k, pad in zip(self.dilation, weight.shape[2:], self.padding, strict=True)]
+        if not self.stackable or any(s != 1 for s in self.stride) or any(r < 0 for r in reach):
+            return super().backwards(weight)
+        mirrored = self.laid(weight.flip(tuple(range(2, weight.dim()))).transpose(0, 1).contiguous())
+        zeros = (0,) * len(reach)
+
+        def back(s: Tensor, shape: Sequence[int]) -> Tensor:
+            return _convolve(s, mirrored, None, self.stride, reach, self.dilation, False, zeros, 1)
+
+        return back
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         ones = torch.ones((1, *shape[1:]), dtype=self.weight.dtype, device=self.weight.device)
@@ -150,7 +181,3 @@ class Diagonal(Affine):
     def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         return r
 
-
-def elements(shape: Sequence[int]) -> int:
-    """Number of elements of a tensor of this shape."""
-    return math.prod(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -97,17 +97,21 @@ class LRP:
         found = self._captured.get(None) or self._captured.get(xs[0].shape[0])
         return found or self._capture(xs)
 
-    def _tensors(self, graph: Graph) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = dict(graph.constants)
-        for name, parameter in self.model.named_parameters(remove_duplicate=False):
-            found[name] = parameter
-        for name, buffer in self.model.named_buffers(remove_duplicate=False):
-            found[name] = buffer
-        return found
+    def _tensors(self, captured: _Captured) -> dict[str, Tensor]:
+        """The parameters, buffers and constants that the graph reads, as the model holds them now."""
+        if not captured.owners:
+            modules = dict(self.model.named_modules(remove_duplicate=False))
+            for name in dict.fromkeys(name for node in captured.graph.nodes for name in node.params):
+                path, _, leaf = name.rpartition(".")
+                module = modules.get(path)
+                held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers) if module is not None else ()
+                own = next((d for d in held if leaf in d), None)
+                captured.owners[name] = (captured.graph.constants, name) if own is None else (own, leaf)
+        return {name: own[leaf] for name, (own, leaf) in captured.owners.items()}
 
     def _at(self, captured: _Captured) -> _Compiled:
         """The compiled steps; compiled again when a parameter of the model has changed since."""
-        tensors = self._tensors(captured.graph)
+        tensors = self._tensors(captured)
         state = tuple((id(t), t._version) for t in tensors.values())
         compiled = captured.compiled
         if compiled is not None and compiled.state == state:
@@ -268,6 +272,7 @@ class _Captured:
     graph: Graph
     examples: tuple[Tensor, ...]
     compiled: _Compiled | None = None
+    owners: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
 
     def twice(self) -> tuple[Tensor, ...]:
         """Examples with two samples where the batch size is free."""

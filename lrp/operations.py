@@ -48,9 +48,11 @@ class Relu(Unary):
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
         gain = flow.gain
         if gain is not None:
-            a = run.lift(run.values[self.node.index])
-            gain = torch.where(a > 0, gain, 0.0)
+            gain = _mask(gain, run.lift(run.values[self.node.index]), 0)
         return ((self.source, Flow(gain, flow.rest)),)
+
+
+_mask: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.aten.threshold_backward.default
 
 
 class Activation(Unary):

@@ -80,6 +80,14 @@ class Run:
         """[T·B]: sums over each sample."""
         return self.layout(node).sum(t, self.batch * self.fold)
 
+    def dot(self, node: Node, u: Tensor, v: Tensor) -> Tensor:
+        """[T·B]: Σ u·v over each sample."""
+        samples = self.batch * self.fold
+        if u.shape == v.shape and u.dim() == 4 and u.shape[0] == samples and self.layout(node) == _BATCH_FIRST:
+            flat = [t.permute(0, 2, 3, 1).reshape(samples, -1) for t in (u, v)]
+            return torch.bmm(flat[0].unsqueeze(1), flat[1].unsqueeze(2)).reshape(samples)
+        return self.per_sample(node, u * v)
+
     def book_bias(self, node: Node, t: Tensor) -> None:
         """Adds relevance that this layer's bias keeps, at the layer's output."""
         old = self.bias.get(node.name)
