@@ -1,8 +1,8 @@
 """Positions per second and core of every way to run the network: `python -m benchmarks.evaluator`.
 
-Rows are networks and batch sizes, columns are backends, all on one thread.  Each figure is the median of interleaved
-rounds, so that other load on the machine falls on every column alike; the last column is the first one over the best
-of the others.
+Rows are networks and batch sizes, columns are backends, all on one thread, per second of that thread's processor time.
+Each figure is the median of interleaved rounds, so that other load on the machine falls on every column alike; the
+last column is the first one over the best of the others.
 """
 
 from __future__ import annotations
@@ -115,16 +115,16 @@ def measure(backends: dict[str, Backend], batch: int, size: int, rounds: int, se
     repeats = {}
     for name, backend in backends.items():
         backend(own, opp)
-        start = time.perf_counter()
+        start = time.thread_time()
         backend(own, opp)
-        repeats[name] = max(1, int(seconds / (time.perf_counter() - start)))
+        repeats[name] = max(1, int(seconds / (time.thread_time() - start)))
     rates: dict[str, list[float]] = {name: [] for name in backends}
     for _ in range(rounds):
         for name, backend in backends.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             for _ in range(repeats[name]):
                 backend(own, opp)
-            rates[name].append(batch * repeats[name] / (time.perf_counter() - start))
+            rates[name].append(batch * repeats[name] / (time.thread_time() - start))
     return {name: statistics.median(found) for name, found in rates.items()}
 
 
