@@ -13,9 +13,9 @@ from collections.abc import Sequence
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # two single-threaded processes beat one with two threads
 
-import typer
+import typer  # noqa: E402
 
-from app.commands import analysis, checkpoints, rules, training, web
+from app.commands import analysis, checkpoints, play, rules, training, web  # noqa: E402
 
 app = typer.Typer(
     name="othello",
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 rules.register(app)
 analysis.register(app)
+play.register(app)
 training.register(app)
 checkpoints.register(app)
 web.register(app)

@@ -24,6 +24,7 @@ class Model:
     sha256: str
     meta: dict[str, Any]
     network: Any
+    ready: threading.Event = field(default_factory=threading.Event, repr=False)  # everything is compiled
     _explainers: dict[tuple[str, str], LRP] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -97,13 +98,13 @@ def load_model_for(size: int, path: str | Path | None = None) -> Model:
     model = load_model(path, size)
     if model.size != size:
         raise CheckpointError(
-            f"{model.path}: plays {model.size}×{model.size} boards, the position is {size}×{size}; choose another checkpoint"
+            f"{model.path}: plays {model.size}×{model.size} boards, the position is {size}×{size}; choose another"
         )
     return model
 
 
 def available_checkpoints(size: int = 8) -> list[Path]:
-    """Folders of the checkpoints for N×N boards that come with the project or lie in `runs/` here, newest runs first."""
+    """Folders of the checkpoints for N×N boards that come with the project or lie in `runs/` here."""
     found: list[Path] = []
     try:
         default = checkpoint.default_checkpoint(size)

@@ -91,7 +91,9 @@ class Session:
         """Begin again from `start`, with `actions` already played; IllegalMove leaves the old game as it was."""
         first = start if start is not None else Board.initial(self._model.size if self._model else 8)
         if self._model is not None and first.size != self._model.size:
-            raise ParseError(f"a {first.size}×{first.size} board, but the checkpoint plays {self._model.size}×{self._model.size}")
+            raise ParseError(
+                f"a {first.size}×{first.size} board, but the checkpoint plays {self._model.size}×{self._model.size}"
+            )
         line, boards = _replayed(first, actions)
         with self._lock:
             self.start, self._actions, self._boards = first, line, boards
@@ -103,7 +105,7 @@ class Session:
             self.serial += 1
 
     def open(self, text: str, *, seat: Seat | None = None) -> None:
-        """A new game from a board string, a transcript (kept as the moves so far) or `start`; ParseError, IllegalMove."""
+        """A new game from a board string, a transcript (its moves are kept) or `start`; ParseError, IllegalMove."""
         size = self._model.size if self._model else 8
         board = Board.parse(text, size)
         if any(letter in "12345678" for letter in text):
@@ -234,7 +236,9 @@ class Session:
     def use_model(self, model: Model) -> None:
         """Play on with another network; ParseError if it plays boards of another size."""
         if model.size != self.start.size:
-            raise ParseError(f"{model.name} plays {model.size}×{model.size} boards, this game is {self.start.size}×{self.start.size}")
+            raise ParseError(
+                f"{model.name} plays {model.size}×{model.size} boards, this game is {self.start.size}×{self.start.size}"
+            )
         with self._lock:
             if model is not self._model:
                 self._model, self._player = model, None
@@ -245,7 +249,7 @@ class Session:
     def reply(
         self, on_progress: Callable[[int], None] | None = None, stop: Callable[[], bool] | None = None
     ) -> int | None:
-        """Let the agent think and play at the end of the line; the action, or None if the game went elsewhere meanwhile.
+        """Let the agent think and play at the end of the line; the action, or None if the game has gone elsewhere.
 
         Raises ValueError where it is not the agent's turn, EngineError if an external opponent fails.
         """
@@ -282,7 +286,9 @@ class Session:
 
         seconds = strength.seconds
         simulations = strength.simulations if seconds is None else 1_000_000
-        result = self._search_player().think(board, simulations=simulations, seconds=seconds, on_progress=on_progress, stop=stop)
+        result = self._search_player().think(
+            board, simulations=simulations, seconds=seconds, on_progress=on_progress, stop=stop
+        )
         with self._lock:
             self._searches[board] = result
         if result.exact is not None:

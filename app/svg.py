@@ -61,7 +61,9 @@ def board(
         paint = escape(fill.get(square, theme.felt), quote=True)
         out.append(f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="{paint}" stroke="{theme.line}"/>')
     if labels:
-        style = f'fill="{theme.label}" font-family="Inter,Helvetica,Arial,sans-serif" font-size="16" text-anchor="middle"'
+        style = (
+            f'fill="{theme.label}" font-family="Inter,Helvetica,Arial,sans-serif" font-size="16" text-anchor="middle"'
+        )
         for i in range(n):
             centre = margin + i * cell + cell / 2
             for place in (margin / 2, span - margin / 2):
@@ -70,7 +72,9 @@ def board(
     for squares, colour, rim in ((black, theme.black, theme.rim), (white, theme.white, "#8b8b86")):
         for square in squares:
             x, y = margin + square % n * cell + cell / 2, margin + square // n * cell + cell / 2
-            out.append(f'<circle cx="{x}" cy="{y}" r="{cell * 0.38:g}" fill="{colour}" stroke="{rim}" stroke-width="1.2"/>')
+            out.append(
+                f'<circle cx="{x}" cy="{y}" r="{cell * 0.38:g}" fill="{colour}" stroke="{rim}" stroke-width="1.2"/>'
+            )
     for square in dots:
         x, y = margin + square % n * cell + cell / 2, margin + square // n * cell + cell / 2
         out.append(f'<circle cx="{x}" cy="{y}" r="{cell * 0.09:g}" fill="{theme.dot}" fill-opacity="0.75"/>')

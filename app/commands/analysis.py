@@ -97,7 +97,9 @@ def explain(
     position: Position,
     target: Annotated[str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3 or q:c4.")] = "value",
     composite: Annotated[str, typer.Option("--composite", help="The rules, by a composite's name.")] = "EpsilonPlus",
-    bias: Annotated[str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")] = "sink",
+    bias: Annotated[
+        str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
+    ] = "sink",
     simulations: Simulations = 100,
     png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")] = None,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")] = None,

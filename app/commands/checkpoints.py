@@ -10,7 +10,8 @@ import typer
 from app.commands.output import AsJson, print_json
 
 Folder = Annotated[
-    Path | None, typer.Argument(metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one.")
+    Path | None,
+    typer.Argument(metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one."),
 ]
 
 group = typer.Typer(help="Look at checkpoints, verify them, import foreign weights.")
@@ -35,6 +36,23 @@ def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     from othello import checkpoint as checkpoints
 
     _report({"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json)
+
+
+@group.command("import")
+def import_foreign(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth.tar of alpha-zero-general's Othello network.")],
+    folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")] = Path(
+        "checkpoints/imported"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
+    from othello import checkpoint as checkpoints
+    from othello.foreign import import_alpha_zero_general
+
+    network, meta = import_alpha_zero_general(file)
+    checkpoints.save(network, folder, meta)
+    _report(checkpoints.info(folder), as_json)
 
 
 def _report(meta: dict[str, Any], as_json: bool) -> None:

@@ -48,4 +48,6 @@ def check_writable(*paths: Path | None) -> None:
     """BadParameter for a file to be written whose folder does not exist, before any work is done."""
     for path in paths:
         if path is not None and (not path.absolute().parent.is_dir() or path.is_dir()):
-            raise typer.BadParameter(f"{path}: cannot be written; its folder must exist and it must be no folder itself")
+            raise typer.BadParameter(
+                f"{path}: cannot be written; its folder must exist and it must be no folder itself"
+            )

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run, TOML.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run, TOML.")
+    ] = None,
     run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path("runs/main"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     as_json: AsJson = False,
@@ -54,9 +56,13 @@ def train(
             done = train_run(run, settings, view.report, view.on_iteration)
         except KeyboardInterrupt:
             view.close()
-            print(f"stopped, resume with: othello train --run {run} --resume", file=sys.stderr if as_json else sys.stdout)
+            print(
+                f"stopped, resume with: othello train --run {run} --resume", file=sys.stderr if as_json else sys.stdout
+            )
             return
-    print(f"done: {done.state.iteration} iterations, {done.state.games} games", file=sys.stderr if as_json else sys.stdout)
+    print(
+        f"done: {done.state.iteration} iterations, {done.state.games} games", file=sys.stderr if as_json else sys.stdout
+    )
 
 
 @contextmanager

@@ -47,4 +47,6 @@ def _check_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise OSError(error.errno, f"port {port} is not free ({error.strerror}); choose another with --port") from None
+            raise OSError(
+                error.errno, f"port {port} is not free ({error.strerror}); choose another with --port"
+            ) from None

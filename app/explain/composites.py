@@ -15,7 +15,7 @@ DEFAULT_BIAS: Final = "sink"
 
 MEANINGS: Final[dict[str, str]] = {
     "EpsilonPlus": "z⁺ in the convolutions, ε in the linear layers: only what is on the board can be relevant.",
-    "EpsilonPlusFlat": "The same with the flat rule first: spreads each share evenly, so empty squares light up unseen.",
+    "EpsilonPlusFlat": "The same with the flat rule first: spreads shares evenly, so empty squares light up unseen.",
     "EpsilonAlpha2Beta1": "Evidence for and against apart (α = 2, β = 1); a side without evidence loses its share.",
     "EpsilonAlpha2Beta1Flat": "α = 2, β = 1 with the flat rule first: spread over empty squares too.",
     "EpsilonGammaBox": "zᴮ first, γ in the convolutions: an empty square is evidence like a disc.",

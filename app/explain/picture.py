@@ -27,7 +27,8 @@ def heat_arguments(
 
 def caption(explanation: Explanation, relevance: Map) -> str:
     """The target, its value and the scale of the colours, for the line under a picture."""
-    return f"{explanation.target} {explanation.value:+.3f}   full colour ±{scale_of(relevance):.3g}   {explanation.composite}"
+    full = f"full colour ±{scale_of(relevance):.3g}"
+    return f"{explanation.target} {explanation.value:+.3f}   {full}   {explanation.composite}"
 
 
 def as_svg(explanation: Explanation, *, last: int | None = None, size: int = 480, bias: bool = False) -> str:
@@ -41,7 +42,9 @@ def as_png(explanation: Explanation, *, last: int | None = None, size: int = 480
     """The map of the squares, or of the biases, as a PNG file's contents."""
     relevance = explanation.bias_squares if bias else explanation.squares
     words = caption(explanation, relevance).replace("±", "+/-")
-    return raster.png(raster.picture(explanation.board, size=size, last=last, caption=words, **heat_arguments(relevance)))
+    return raster.png(
+        raster.picture(explanation.board, size=size, last=last, caption=words, **heat_arguments(relevance))
+    )
 
 
 def plain_svg(board: Board, *, last: int | None = None, size: int = 480) -> str:

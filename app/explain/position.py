@@ -1,6 +1,6 @@
 """Explanations of a position: relevance per square, the bias map and the ledger that adds up to the target.
 
-    target = squares + bias + stabilizer (+ exact, the share of solved positions, after a search) + closure (rounding)
+target = squares + bias + stabilizer (+ exact, the share of solved positions, after a search) + closure (rounding)
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Explanation:
 
     @property
     def size(self) -> float:
-        """Σ|R|: the absolute relevance of squares, biases, stabilizer and solved positions; what closure is small to."""
+        """Σ|R|: the absolute relevance of squares, biases, stabilizer and solved positions."""
         bias = sum(abs(number) for number in self.bias.values())
         return float(np.abs(self.squares).sum()) + bias + abs(self.stabilizer) + abs(self.exact)
 
@@ -119,7 +119,9 @@ def explain_many(
 ) -> list[Explanation]:  # fmt: skip
     """Explanations of many positions in one batch; the targets are all `value` or all `policy`, one a position."""
     if model.size != boards[0].size:
-        raise ParseError(f"a {boards[0].size}×{boards[0].size} board, but the checkpoint plays {model.size}×{model.size}")
+        raise ParseError(
+            f"a {boards[0].size}×{boards[0].size} board, but the checkpoint plays {model.size}×{model.size}"
+        )
     relevance = attribute(model, planes_of(model, boards), targets, composite, bias)
     return [
         _one(model, relevance, row, board, target, composite, bias, layers)

@@ -66,7 +66,9 @@ class Target:
             if action not in legal:
                 names = ", ".join(square_name(other, board.size) for other in legal) or "none, the game is over"
                 side = "black" if board.side == "X" else "white"
-                raise ParseError(f"target {self}: {square_name(action, board.size)} is illegal for {side}; legal: {names}")
+                raise ParseError(
+                    f"target {self}: {square_name(action, board.size)} is illegal for {side}; legal: {names}"
+                )
         if self.kind == "q" and not board.legal_moves():
             raise ParseError(f"target {self}: the side to move has no move to search")
 

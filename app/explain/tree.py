@@ -116,4 +116,3 @@ def _turned(tree: TreeView) -> NDArray[np.bool_]:
             if tree.child[e] > 0:
                 turned[tree.child[e]] = turned[node] ^ (tree.sign[e] < 0)
     return turned
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from app.explain.position import Explanation
@@ -43,27 +45,46 @@ def outcome_words(board: Board) -> str:
 
 
 def explanation_words(explanation: Explanation) -> str:
-    """One or two sentences: the target, how much of it is the board's and how much is bias, the squares that weigh most."""
+    """The target, how much of it is the board's and how much is bias, and the squares that weigh most, in words."""
     squares, bias = float(explanation.squares.sum()), explanation.bias_total
-    parts = {"squares": squares, "biases": bias, "solved positions": explanation.exact, "the stabilizer": explanation.stabilizer}
+    parts = {
+        "squares": squares,
+        "biases": bias,
+        "solved positions": explanation.exact,
+        "the stabilizer": explanation.stabilizer,
+    }
     whole = sum(abs(part) for part in parts.values())
     subject = explanation.target.words()
     subject = subject[0].upper() + subject[1:]
     if whole < 1e-9:
-        return f"{subject} is {explanation.value:+.2f}: there is nothing to distribute."
-    sentence = f"{subject}: {explanation.value:+.2f} for {side_word(explanation.board.side)}."
+        return f"{subject} is {signed(explanation.value)}: there is nothing to distribute."
+    sentence = f"{subject}: {signed(explanation.value)} for {side_word(explanation.board.side)}."
     share = abs(bias) / whole
+    if explanation.leaves and abs(explanation.exact) / whole > 0.005:
+        sentence += f" {_percent(abs(explanation.exact) / whole)} of it comes from positions the search solved."
+        if abs(explanation.exact) / whole > 0.995:
+            return sentence
     if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
         sentence += " Biases were not kept apart: their share is on the squares."
     elif explanation.bias_mode == "absorb":
         sentence += f" {_percent(abs(explanation.stabilizer) / whole)} went to biases and stabilizers and is not shown."
     elif squares * bias < 0:
-        sentence += f" The squares say {squares:+.2f}, the biases {bias:+.2f}: they pull in opposite directions."
+        sentence += f" The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
     elif share >= 0.5:
         sentence += f" {_percent(share)} of it comes from biases, not from this board."
     else:
         sentence += f" {_percent(abs(squares) / whole)} of it comes from the squares, {_percent(share)} from biases."
     return f"{sentence} {_heaviest(explanation)}".strip()
+
+
+def signed(value: float) -> str:
+    """A number with its sign and about two digits.
+
+    >>> signed(-0.0123), signed(4.567), signed(0.4)
+    ('−0.012', '+4.57', '+0.40')
+    """
+    digits = 2 if abs(value) >= 0.095 or value == 0 else min(6, 1 - math.floor(math.log10(abs(value))))
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _percent(share: float) -> str:
@@ -76,5 +97,5 @@ def _heaviest(explanation: Explanation, count: int = 3) -> str:
     if total < 1e-12:
         return ""
     order = np.argsort(-np.abs(relevance))[:count]
-    named = ", ".join(f"{square_name(int(s), explanation.board.size)} ({relevance[s]:+.2f})" for s in order)
+    named = ", ".join(f"{square_name(int(s), explanation.board.size)} ({signed(float(relevance[s]))})" for s in order)
     return f"Most weight: {named}."

@@ -1,0 +1,127 @@
+"""`othello match` and `othello engine`: players against each other, and the agent as an engine for other programs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import AsJson, CheckpointOption, Size, check_writable, one_thread, print_json
+
+if TYPE_CHECKING:
+    from othello.arena import MatchGame, MatchResult
+
+
+class Protocol(StrEnum):
+    """The protocols the agent speaks."""
+
+    gtp = "gtp"
+    nboard = "nboard"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(match)
+    app.command()(engine)
+
+
+def match(
+    a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D, net[:CHECKPOINT], "
+                                     "mcts:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other player.")],
+    games: Annotated[int, typer.Option("--games", min=1, help="Games in all.")] = 100,
+    openings: Annotated[
+        int | None, typer.Option("--openings", min=1, help="Random openings; games / 2 if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the openings and of players that draw at random.")] = 0,
+    plies: Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")] = 4,
+    move_timeout: Annotated[float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")] = 30.0,
+    size: Size = 8,
+    checkpoint: CheckpointOption = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Play a match: every opening twice, with colours swapped."""
+    from othello.arena import play_match
+
+    check_writable(out)
+    one_thread_if_needed(a, b)
+    with Progress(games, as_json) as progress:
+        result = play_match(
+            a, b, games, openings, seed, plies, size=size, checkpoint=checkpoint, move_timeout=move_timeout,
+            on_game=progress.game,
+        )  # fmt: skip
+    if out is not None:
+        result.write(out)
+    if as_json:
+        print_json(finite(result.to_dict()))
+    else:
+        _print(result)
+
+
+def one_thread_if_needed(*players: str) -> None:
+    """Hold torch to one thread where a player has a network."""
+    if any(player.strip().lower().startswith(("net", "mcts")) for player in players):
+        one_thread()
+
+
+def finite(value: Any) -> Any:
+    """`value` with None for infinities (the Elo of a match without a loss), as JSON needs it."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class Progress:
+    """The running score on stderr, on a terminal only."""
+
+    def __init__(self, games: int, quiet: bool) -> None:
+        self.games, self.points, self.done = games, 0.0, 0
+        self.quiet = quiet or not sys.stderr.isatty()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self.quiet:
+            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+
+    def game(self, game: MatchGame) -> None:
+        """Count a finished game."""
+        self.done += 1
+        self.points += game.points
+        if not self.quiet:
+            print(f"\r{self.done}/{self.games} games, {self.points:g} points", end="", file=sys.stderr, flush=True)
+
+
+def _print(result: MatchResult) -> None:
+    rating = result.rating
+    print(f"{result.a} - {result.b}: {result.points:g} of {len(result.games)} points")
+    print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost")
+    print(f"Elo {rating.elo:+.0f}, 95 % interval {rating.low:+.0f} … {rating.high:+.0f}")
+    for seat, reasons in result.forfeits.items():
+        for reason, count in reasons.items():
+            print(f"{result.a if seat == 'a' else result.b} forfeited {count} by {reason}")
+    print(f"{result.openings} openings of {result.opening_plies} plies, seed {result.seed}, {result.seconds:.1f} s")
+
+
+def engine(
+    protocol: Annotated[Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")],
+    simulations: Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")] = 400,
+    size: Size = 8,
+    checkpoint: CheckpointOption = None,
+) -> None:
+    """Serve the agent on standard input and output to a program that speaks GTP or NBoard."""
+    one_thread()
+    if protocol is Protocol.gtp:
+        from othello.serve.gtp import main
+    else:
+        from othello.serve.nboard import main
+    if code := main(simulations, checkpoint, size):
+        raise typer.Exit(code)

@@ -1,0 +1,1 @@
+"""The Streamlit app; `othello app` starts it."""

@@ -1,0 +1,66 @@
+// The value of the game ply by ply: black above, white below; click or arrow keys go to a ply.
+const SVG = "http://www.w3.org/2000/svg";
+const draw = (parent, tag, attributes, text) => {
+  const element = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  parent.appendChild(element);
+  return element;
+};
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let root = parentElement.querySelector(".othp");
+  if (!root) {
+    root = document.createElement("div");
+    root.className = "othp";
+    parentElement.appendChild(root);
+    root.__title = root.appendChild(document.createElement("div"));
+    root.__title.className = "title";
+    const svg = draw(root, "svg", { class: "graph", role: "slider", tabindex: "0" });
+    root.__svg = svg;
+    const send = (ply) => {
+      const { data, trigger } = root.__now;
+      const wanted = Math.min(Math.max(ply, 0), data.values.length - 1);
+      if (wanted !== data.ply) trigger("jump", { ply: wanted, serial: data.serial });
+    };
+    svg.addEventListener("click", (event) => {
+      const { data } = root.__now, box = svg.getBoundingClientRect();
+      const x = ((event.clientX - box.left) / box.width) * root.__width;
+      send(Math.round(((x - 26) / (root.__width - 34)) * Math.max(data.values.length - 1, data.span, 1)));
+    });
+    svg.addEventListener("keydown", (event) => {
+      const { data } = root.__now;
+      const to = { ArrowLeft: data.ply - 1, ArrowRight: data.ply + 1, ArrowDown: data.ply - 1, ArrowUp: data.ply + 1, Home: 0,
+        End: data.values.length - 1, PageUp: data.ply - 5, PageDown: data.ply + 5 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault(); event.stopPropagation();
+      send(to);
+    });
+  }
+  root.__now = { data, trigger: setTriggerValue };
+  const svg = root.__svg, W = (root.__width = 460), H = 132, top = 8, low = H - 18, mid = (top + low) / 2;
+  const values = data.values, last = Math.max(values.length - 1, data.span, 1);
+  const x = (ply) => 26 + (ply / last) * (W - 34), y = (value) => mid - value * (mid - top);
+  svg.replaceChildren();
+  svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
+  root.__title.textContent = data.title;
+  svg.setAttribute("aria-label", "Value of the game by ply, black up");
+  svg.setAttribute("aria-valuemin", 0); svg.setAttribute("aria-valuemax", values.length - 1); svg.setAttribute("aria-valuenow", data.ply);
+  svg.setAttribute("aria-valuetext", data.words[data.ply] || `ply ${data.ply}`);
+  draw(svg, "rect", { x: 26, y: top, width: W - 34, height: mid - top, fill: "#1f2428", opacity: 0.1 });
+  draw(svg, "rect", { x: 26, y: mid, width: W - 34, height: low - mid, fill: "#fff", opacity: 0.55, stroke: "none" });
+  draw(svg, "rect", { x: 26, y: top, width: W - 34, height: low - top, fill: "none", stroke: "currentColor", opacity: 0.25 });
+  draw(svg, "line", { x1: 26, x2: W - 8, y1: mid, y2: mid, stroke: "currentColor", opacity: 0.35, "stroke-dasharray": "3 3" });
+  draw(svg, "circle", { cx: 12, cy: top + 8, r: 5.5, fill: "#1f2428", stroke: "currentColor" });
+  draw(svg, "circle", { cx: 12, cy: low - 8, r: 5.5, fill: "#fff", stroke: "currentColor" });
+  const step = last > 40 ? 10 : last > 16 ? 5 : last > 6 ? 2 : 1;
+  for (let ply = 0; ply <= last; ply += step) draw(svg, "text", { x: x(ply), y: H - 5, "text-anchor": "middle" }, ply);
+  const known = values.map((value, ply) => [ply, value]).filter(([, value]) => value !== null);
+  const line = (points) => points.map(([ply, value]) => `${x(ply).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  if (known.length > 1) draw(svg, "polyline", { points: line(known), fill: "none", stroke: "var(--st-primary-color, #2c7a58)", "stroke-width": 2.4, "stroke-linejoin": "round" });
+  for (const [ply, value] of known) if (data.searched[ply] || known.length < 3) draw(svg, "circle", { cx: x(ply), cy: y(value), r: 2.8, fill: "var(--st-primary-color, #2c7a58)" });
+  for (const ply of data.marks || []) if (values[ply] !== null) draw(svg, "path", { d: `M${x(ply) - 5} ${top - 1} h10 l-5 8 z`, fill: "#b35806" });
+  draw(svg, "line", { x1: x(data.ply), x2: x(data.ply), y1: top, y2: low, stroke: "currentColor", "stroke-width": 1.5 });
+  if (values[data.ply] !== null && values[data.ply] !== undefined)
+    draw(svg, "circle", { cx: x(data.ply), cy: y(values[data.ply]), r: 5, fill: "var(--st-primary-color, #2c7a58)", stroke: "var(--st-background-color, #fff)", "stroke-width": 2 });
+}

@@ -1,0 +1,148 @@
+"""What the pages share: the checkpoint, the game of this browser session, error boxes, plain text."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+
+from app import raster
+from app.models import Model, available_checkpoints, load_model
+from app.session import SEATS, Session, Strength
+from lrp.errors import LRPError
+from othello.board import Board
+from othello.errors import CheckpointError, OthelloError
+from othello.notation import format_moves, parse_moves
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
+
+
+def plain(text: str) -> str:
+    """`text` so that Markdown shows it letter by letter.
+
+    >>> plain("<b>*c4*</b>")
+    '\\\\<b\\\\>\\\\*c4\\\\*\\\\</b\\\\>'
+    """
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+@contextmanager
+def error_box() -> Iterator[None]:
+    """What goes wrong on purpose inside becomes a red box; the game stays as it was."""
+    try:
+        yield
+    except (OthelloError, LRPError) as error:
+        st.error(plain(str(error)))
+    except OSError as error:
+        st.error(plain(f"{error.filename or ''} {error.strerror or error}"))
+
+
+def rerun() -> None:
+    """Draw again: the fragment where one is running, else the page."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:
+        st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _model(path: str) -> Model:
+    import torch
+
+    torch.set_num_threads(1)
+    model = load_model(path)
+    threading.Thread(target=_warm, args=(model,), daemon=True).start()
+    return model
+
+
+def _warm(model: Model) -> None:
+    """Compile and capture what the first move and the first explanation need, while the person looks at the page."""
+    from app.explain.position import explain
+    from othello.agent import SearchPlayer
+
+    board = Board.initial(model.size)
+    explain(model, board)
+    player = SearchPlayer(model.evaluator, 2)
+    player.think(board)
+    player.solve_empties = board.empties
+    player.solve(board, seconds=0.01)
+    model.ready.set()
+
+
+@st.cache_resource(show_spinner=False)
+def icon() -> Image:
+    """The page's icon: the four discs of the start."""
+    return raster.picture(Board(0x0000000810000000, 0x0000001008000000), size=288).crop((112, 112, 176, 176))
+
+
+def checkpoint_paths() -> list[str]:
+    """The checkpoints a person may choose: the one the server was started with first."""
+    paths = [str(path) for path in available_checkpoints(8)]
+    given = os.environ.get("OTHELLO_CHECKPOINT")
+    return [given, *(path for path in paths if path != given)] if given else paths
+
+
+def model() -> Model:
+    """The chosen network; CheckpointError where there is none."""
+    paths = checkpoint_paths()
+    if not paths:
+        raise CheckpointError("no checkpoint found; start the app with --checkpoint FOLDER, or train one")
+    chosen = st.session_state.get("checkpoint")
+    return _model(chosen if chosen in paths else paths[0])
+
+
+def checkpoint_label(path: str) -> str:
+    """A checkpoint's folder, short."""
+    parts = Path(path).parts
+    return "/".join(parts[-3:]) if "generations" in parts else parts[-1]
+
+
+def game() -> Session:
+    """This browser session's game; made from the link's parameters the first time."""
+    if "game" not in st.session_state:
+        session = Session(model(), strength=Strength())
+        st.session_state.game = session
+        _follow_link(session)
+    session = st.session_state.game
+    if session.model is not model() and session.start.size == model().size:
+        session.use_model(model())
+    return session
+
+
+def _follow_link(session: Session) -> None:
+    wanted: dict[str, Any] = st.query_params.to_dict()
+    if (seat := wanted.get("seat")) in SEATS:
+        session.new_game(seat=seat)
+        st.session_state.seat = seat
+    try:
+        if text := wanted.get("position") or wanted.get("moves"):
+            session.open(text)
+            if wanted.get("moves") and wanted.get("position"):
+                session.new_game(start=session.start, actions=parse_moves(wanted["moves"], session.start.size))
+        if (ply := wanted.get("ply", "")).isdigit() and len(ply) < 4:
+            session.goto(int(ply))
+    except OthelloError as error:
+        session.new_game()
+        st.session_state.link_error = f"the link's position was not understood: {error}"
+
+
+def write_link(session: Session, **more: str) -> None:
+    """Let the address reproduce what is shown."""
+    wanted = {"moves": format_moves(session.actions, session.start.size), "seat": session.seat, **more}
+    if session.start != Board.initial(session.start.size):
+        wanted["position"] = str(session.start)
+    if session.cursor != session.length:
+        wanted["ply"] = str(session.cursor)
+    wanted = {name: value for name, value in wanted.items() if value}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)

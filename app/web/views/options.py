@@ -1,0 +1,116 @@
+"""The Play page's settings: how the agent plays, what is revealed and when, which explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
+from app.explain.heat import MAPS
+from app.session import Session
+from app.web import state
+from othello.errors import OthelloError
+from othello.players import parse
+
+REVEAL = ("Never", "After my move", "Always")
+QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
+ON_SQUARES = ("nothing", "relevance", "prior", "Q")
+SIMULATIONS = (0, 16, 32, 64, 100, 200, 400, 800, 1600)
+SEAT_WORDS = {"black": "Black", "white": "White", "watch": "Watch", "both": "Both sides"}
+OPPONENTS = {"agent": "the agent", "random": "random moves", "greedy": "greedy", "alphabeta:3": "alpha-beta, 3 plies"}
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shall show."""
+
+    reveal: str  # never, after, always
+    question: str
+    composite: str
+    bias: str
+    colours: str
+    on_squares: str  # nothing, relevance, prior, Q
+
+
+def reading() -> View:
+    """The settings as the widgets hold them, defaults where they have not been drawn yet."""
+    get = st.session_state.get
+    reveal = {"Never": "never", "Always": "always"}.get(get("reveal") or "", "after")
+    return View(
+        reveal, get("question") or QUESTIONS[0], get("composite") or DEFAULT_COMPOSITE, get("bias") or DEFAULT_BIAS,
+        get("colours") or "blue–red", get("on_squares") or ON_SQUARES[0],
+    )  # fmt: skip
+
+
+def revealing() -> None:
+    """The widgets for when an explanation shows and what it is about."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control("Reveal explanations", REVEAL, default=REVEAL[1], key="reveal", required=True)
+        with st.popover("Method", icon=":material/tune:"):
+            st.selectbox("Composite", composite_names(), key="composite", format_func=_composite_label)
+            st.caption(MEANINGS.get(st.session_state.get("composite") or DEFAULT_COMPOSITE, ""))
+            st.selectbox("Bias", tuple(BIAS_MEANINGS), key="bias")
+            st.caption(BIAS_MEANINGS[st.session_state.get("bias") or DEFAULT_BIAS])
+            st.selectbox("Colours", tuple(MAPS), key="colours")
+            st.selectbox("Numbers on the squares", ON_SQUARES, key="on_squares")
+
+
+def _composite_label(name: str) -> str:
+    return f"{name} (default)" if name == DEFAULT_COMPOSITE else name
+
+
+def new_game(game: Session) -> None:
+    """The menu that starts a game: side, strength, opponent, position."""
+    with st.popover("New game", icon=":material/add_circle:"):
+        st.segmented_control(
+            "You play", tuple(SEAT_WORDS), default=game.seat, key="seat", format_func=SEAT_WORDS.get, required=True
+        )
+        st.text_input("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
+        st.button("Start", type="primary", key="start", on_click=_start, width="stretch")
+        st.divider()
+        strength(game)
+
+
+def strength(game: Session) -> None:
+    """How the agent plays; effective at once."""
+    limit = st.segmented_control(
+        "Agent thinks by", ("simulations", "seconds"), default="simulations", key="limit", required=True
+    )
+    if limit == "seconds":
+        seconds = st.slider("Seconds a move", 0.1, 10.0, 1.0, 0.1, key="seconds")
+        game.set_strength(seconds=float(seconds))
+    else:
+        chosen = st.select_slider(
+            "Simulations a move", SIMULATIONS, value=100, key="simulations", format_func=_simulations
+        )
+        game.set_strength(simulations=int(chosen), seconds=None)
+    game.set_strength(temperature=float(st.slider("Temperature", 0.0, 1.5, 0.0, 0.1, key="temperature",
+                                                  help="0 plays the most visited move; higher varies more.")))  # fmt: skip
+    game.opponent = st.selectbox("Opponent", tuple(OPPONENTS), key="opponent", format_func=lambda spec: OPPONENTS[spec])
+    paths = state.checkpoint_paths()
+    if len(paths) > 1:
+        st.selectbox("Network", paths, key="checkpoint", format_func=state.checkpoint_label)
+
+
+def _simulations(count: int) -> str:
+    return "no search" if count == 0 else str(count)
+
+
+def _start() -> None:
+    game: Any = state.game()
+    text = (st.session_state.get("start_text") or "").strip()
+    seat = st.session_state.get("seat") or game.seat
+    try:
+        parse(game.opponent, game.start.size).close()
+        if text and text.lower() != "start":
+            game.open(text, seat=seat)
+        else:
+            from othello.board import Board
+
+            game.new_game(seat=seat, start=Board.initial(game.model.size if game.model else 8))
+        st.session_state.paused = False
+    except OthelloError as error:
+        game.goto(game.cursor)
+        st.session_state.move_error = str(error)

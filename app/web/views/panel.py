@@ -1,0 +1,181 @@
+"""Beside the board: the value of the game, the explanation with ledger and bias map, the moves of the search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.explain.heat import scale_of
+from app.explain.position import Explanation
+from app.explain.targets import Target
+from app.explain.words import explanation_words, outcome_words, side_word, value_words
+from app.session import Session
+from app.web import state
+from app.web.components import parts
+from app.web.views import options
+from othello.notation import square_name
+from othello.search.mcts import SearchResult
+
+
+def draw(game: Session, view: options.View) -> None:
+    """The right-hand side of the Play page."""
+    _graph(game, view)
+    options.revealing()
+    if view.reveal == "never":
+        st.caption("Explanations are hidden. Choose *After my move* to see what the agent based its replies on.")
+        return
+    ply = game.cursor if view.reveal == "always" else game.decision()
+    if ply is None or game.board_at(ply).is_over:
+        st.caption("Play a move: the agent's reply is explained here, square by square.")
+        return
+    st.segmented_control("Question", options.QUESTIONS, default=options.QUESTIONS[0], key="question", required=True)
+    with state.error_box():
+        target = _target(game, ply, view)
+        simulations = max(game.strength.simulations, 64)
+        found = game.explain(ply, target, composite=view.composite, bias=view.bias, simulations=simulations)
+        _explanation(game, ply, found, view)
+    _search_table(game, ply)
+
+
+def heat_of(game: Session, ply: int, view: options.View) -> dict[str, Any]:
+    """The map of a ply for the main board."""
+    target = _target_from_state(game, ply, view)
+    simulations = max(game.strength.simulations, 64)
+    found = game.explain(ply, target, composite=view.composite, bias=view.bias, simulations=simulations)
+    return parts.heat(found.squares, colours=view.colours, with_numbers=view.on_squares == "relevance")
+
+
+def move_numbers(game: Session, view: options.View) -> dict[str, Any]:
+    """A number on every legal move: its prior, or its Q after a search."""
+    board = game.board
+    if (
+        view.on_squares not in ("prior", "Q")
+        or not board.legal_moves()
+        or not game.human_to_move
+        or view.reveal != "always"
+    ):
+        return {}
+    found = game.analyse(game.cursor, 1 if view.on_squares == "prior" else max(64, game.strength.simulations))
+    texts = [""] * board.size**2
+    for move in found.moves if found else ():
+        texts[move.square] = (
+            f"{100 * move.prior:.0f} %" if view.on_squares == "prior" else f"{move.q:+.2f}".replace("-", "−")
+        )
+    return {"numbers": texts}
+
+
+def _graph(game: Session, view: options.View) -> None:
+    plies = game.plies()
+    hidden = view.reveal == "never"
+    values = [None if hidden and not ply.board.is_over else ply.value for ply in plies]
+    words = [
+        f"ply {p.number}: " + (outcome_words(p.board) if p.board.is_over else
+        "hidden" if v is None else value_words(p.board, v if p.board.side == "X" else -v)) for p, v in zip(plies, values)
+    ]  # fmt: skip
+    marks = [loss.ply for loss in st.session_state.get("review", []) if loss.loss >= 0.3 and loss.ply < len(plies)]
+    parts.graph(values, [p.searched for p in plies], words, game.cursor, key="graph", serial=game.serial, marks=marks,
+                title="Value of the game, black above", span=game.start.size**2 - 4,
+                on_jump=_on_jump)  # fmt: skip
+
+
+def _on_jump() -> None:
+    event = st.session_state.graph.jump
+    if isinstance(event, dict) and isinstance(event.get("ply"), int):
+        state.game().goto(event["ply"])
+
+
+def _candidates(game: Session, ply: int) -> list[int]:
+    """Moves of a ply, the one that was played first, then by visits or as they come."""
+    board, found, played = game.board_at(ply), game.search_of(ply), game.action_at(ply)
+    order = [move.square for move in found.moves] if found else list(board.legal_moves())
+    return ([played] if played in order else []) + [square for square in order if square != played]
+
+
+def _target_from_state(game: Session, ply: int, view: options.View) -> Target:
+    """The target the widgets ask for at a ply, as far as it fits there."""
+    moves, size = _candidates(game, ply), game.board.size
+    if view.question == options.QUESTIONS[0] or not moves:
+        return Target("value", size=size)
+    names = {square_name(move, size): move for move in moves}
+    first = names.get(st.session_state.get("move_x") or "", moves[0])
+    if view.question == options.QUESTIONS[2] and len(moves) > 1:
+        second = names.get(st.session_state.get("move_y") or "", moves[1])
+        return Target("policy", first, second if second != first else next(m for m in moves if m != first), size)
+    return Target("q" if view.question == options.QUESTIONS[3] else "policy", first, size=size)
+
+
+def _target(game: Session, ply: int, view: options.View) -> Target:
+    """The target, with the widgets that choose its moves."""
+    moves, size = _candidates(game, ply), game.board.size
+    target = _target_from_state(game, ply, view)
+    if target.action is None:
+        return target
+    names = [square_name(move, size) for move in moves]
+    for key in ("move_x", "move_y"):
+        if st.session_state.get(key) not in names:
+            st.session_state.pop(key, None)
+    with st.container(horizontal=True):
+        st.selectbox("Move", names, index=moves.index(target.action), key="move_x", width=140)
+        if target.against is not None:
+            st.selectbox("rather than", names, index=moves.index(target.against), key="move_y", width=140)
+    return _target_from_state(game, ply, view)
+
+
+def _explanation(game: Session, ply: int, found: Explanation, view: options.View) -> None:
+    board = found.board
+    played = game.action_at(ply)
+    st.markdown(state.plain(explanation_words(found)))
+    numbers = view.on_squares == "relevance"
+    left, right = st.columns(2, gap="small")
+    if view.reveal != "always":
+        who = f"Why the agent played {square_name(played, board.size)}" if played is not None else "What the agent sees"
+        with left:
+            parts.picture(
+                board, key="map", title=who, last=played,
+                label=f"Relevance of every square for {found.target}, {side_word(board.side)} to move",
+                extra=parts.heat(found.squares, colours=view.colours, with_numbers=numbers),
+            )  # fmt: skip
+    else:
+        with left:
+            st.markdown("**On the board**")
+            st.caption(
+                f"Red squares speak for {side_word(board.side)} to move, blue ones against."
+                if view.colours == "blue–red" else f"Orange squares speak for {side_word(board.side)}, purple ones against."
+            )  # fmt: skip
+            st.caption(f"Full colour is ±{scale_of(found.squares):.3g}.")
+    with right:
+        parts.picture(
+            board, key="bias_map", title="Where the biases act", label=f"Bias relevance of every square for {found.target}",
+            extra=parts.heat(found.bias_squares, colours=view.colours, with_numbers=numbers),
+        )  # fmt: skip
+    parts.ledger(found, key="ledger", title="Where the number comes from", colours=view.colours)
+
+
+def _search_table(game: Session, ply: int) -> None:
+    found = game.search_of(ply)
+    if found is None:
+        if game.board_at(ply).legal_moves() and not game.agent_to_move:
+            st.button(
+                "Search this position", icon=":material/account_tree:", key="analyse", on_click=_analyse, args=(ply,)
+            )
+        return
+    search_table(found, key="moves", played=game.action_at(ply), serial=game.serial)
+
+
+def search_table(found: SearchResult, *, key: str, played: int | None = None, serial: int = 0, count: int = 6) -> None:
+    """The most visited moves with prior, visits and Q."""
+    size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
+    rows = [
+        {"cells": [square_name(m.square, size), {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
+                   {"share": m.visits / total, "text": str(m.visits)}, f"{m.q:+.2f}".replace("-", "−")],
+         "value": m.square, "chosen": m.square == played} for m in found.moves[:count]
+    ]  # fmt: skip
+    solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
+    title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}"
+    parts.moves(("move", "prior", "visits", "Q"), rows, key=key, title=title, serial=serial)
+
+
+def _analyse(ply: int) -> None:
+    game = state.game()
+    game.analyse(ply, max(64, game.strength.simulations))

@@ -1,0 +1,191 @@
+"""The Play page: a game against the agent, with its values, its search and its explanations beside the board."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app.explain.words import outcome_words, side_word, value_words
+from app.session import Session
+from app.web import state
+from app.web.components import parts
+from app.web.views import export, options, panel
+from othello.errors import EngineError, OthelloError
+from othello.notation import square_name
+from othello.openings import opening_of
+
+
+def page() -> None:
+    """Draw the page."""
+    with state.error_box():
+        state.game()
+        _table()
+
+
+@st.fragment
+def _table() -> None:
+    with state.error_box():
+        game = state.game()
+        if message := st.session_state.pop("link_error", None) or st.session_state.pop("move_error", None):
+            st.error(state.plain(message))
+        left, right = st.columns([11, 10], gap="large")
+        with left:
+            view = options.reading()
+            _board(game, view)
+            waiting = st.empty()
+            _toolbar(game)
+        with right:
+            panel.draw(game, view)
+        state.write_link(game)
+        _let_agent_move(game, waiting)
+
+
+def _board(game: Session, view: options.View) -> None:
+    thinking = game.agent_to_move and not st.session_state.get("paused")
+    extra: dict[str, object] = {}
+    if view.reveal == "always" and not game.board.is_over:
+        with state.error_box():
+            extra = panel.heat_of(game, game.cursor, view)
+    if view.on_squares != "nothing" and view.reveal != "never":
+        extra |= panel.move_numbers(game, view)
+    parts.board(
+        game.board, key="board", serial=game.serial, ply=game.cursor, playable=game.human_to_move, busy=thinking,
+        last=game.last_move, names=_names(game), status=_status(game), extra=extra, on_move=_on_move,
+    )  # fmt: skip
+
+
+def _names(game: Session) -> list[str]:
+    names = {
+        "black": ["You", "Agent"],
+        "white": ["Agent", "You"],
+        "watch": ["Agent", "Agent"],
+        "both": ["Black", "White"],
+    }
+    return names[game.seat]
+
+
+def _status(game: Session) -> str:
+    """One line on whose turn it is, with the notice of a forced pass."""
+    board = game.board
+    if board.is_over:
+        return f"{outcome_words(board)}. The game is over."
+    notice = f"{game.passed.capitalize()} has no move and passes. " if game.passed else ""
+    if game.cursor < game.length:
+        turn = f"Ply {game.cursor} of {game.length}, {side_word(board.side)} to move."
+    elif game.human_to_move:
+        turn = (
+            f"Your move ({side_word(board.side)})."
+            if game.seat != "both"
+            else f"{side_word(board.side).capitalize()} to move."
+        )
+    else:
+        turn = "The agent thinks …"
+    reply = game.last_move
+    if reply is not None and game.human_to_move and not game.is_human(game.board_at(game.cursor - 1).side):
+        turn = f"The agent played {square_name(reply, board.size)}. {turn}"
+    return notice + turn
+
+
+def _on_move() -> None:
+    game, event = state.game(), st.session_state.board.move
+    if not isinstance(event, dict):
+        return
+    try:
+        if not game.human_to_move or not game.play(int(event["square"]), int(event["ply"])):
+            game.goto(game.cursor)
+    except (OthelloError, KeyError, TypeError, ValueError) as error:
+        game.goto(game.cursor)  # a new serial, so that the board is drawn again as it is
+        st.session_state.move_error = str(error)
+
+
+def _toolbar(game: Session) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        start, end = game.cursor == 0, game.cursor == game.length
+        st.button(
+            "",
+            icon=":material/first_page:",
+            help="To the start",
+            key="first",
+            disabled=start,
+            on_click=_go,
+            args=("first",),
+        )
+        st.button("Undo", icon=":material/undo:", key="undo", disabled=start, on_click=_go, args=("undo",))
+        st.button("Redo", icon=":material/redo:", key="redo", disabled=end, on_click=_go, args=("redo",))
+        st.button(
+            "", icon=":material/last_page:", help="To the end", key="last", disabled=end, on_click=_go, args=("last",)
+        )
+        if not end:
+            st.button(
+                "Play on from here", icon=":material/play_arrow:", key="continue", on_click=_go, args=("continue",)
+            )
+        if game.seat == "watch" and end and not game.board.is_over:
+            paused = bool(st.session_state.get("paused"))
+            label, icon = ("Go on", ":material/play_arrow:") if paused else ("Pause", ":material/pause:")
+            st.button(label, icon=icon, key="pause", on_click=lambda: st.session_state.update(paused=not paused))
+        options.new_game(game)
+        export.menu(game)
+    with st.container(horizontal=True, gap="small"):
+        opening = opening_of(game.actions[: game.cursor]) if game.start.size == 8 and _standard(game) else None
+        name = f"**{state.plain(opening.name)}** · " if opening else ""
+        moves = " ".join(_pairs(game))
+        st.caption(f"{name}{moves or 'no moves yet'}")
+
+
+def _standard(game: Session) -> bool:
+    from othello.board import Board
+
+    return game.start == Board.initial(8)
+
+
+def _pairs(game: Session) -> list[str]:
+    size = game.board.size
+    names = [square_name(action, size) for action in game.actions]
+    return [f"**{name}**" if ply == game.cursor - 1 else name for ply, name in enumerate(names)]
+
+
+def _go(where: str) -> None:
+    game = state.game()
+    if where in ("first", "last"):
+        game.goto(0 if where == "first" else game.length)
+    else:
+        {"undo": game.undo, "redo": game.redo, "continue": game.continue_here}[where]()
+    if game.seat == "watch":
+        st.session_state.paused = where != "continue"
+
+
+def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -> None:
+    if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
+        waiting.caption(_evaluation(game))
+        return
+    strength = game.strength
+    ready = game.model is None or game.model.ready.is_set()
+    bar = waiting.progress(0.0, "thinking" if ready else "getting ready: the first start compiles the engine")
+
+    def progress(visits: int) -> None:
+        share = visits / strength.simulations if strength.simulations and strength.seconds is None else 0.5
+        bar.progress(min(1.0, share), f"thinking: {visits} simulations")
+
+    try:
+        game.reply(progress)
+    except EngineError as error:
+        game.opponent = "agent"
+        st.error(state.plain(f"the opponent failed and the agent plays on: {error}"))
+    state.rerun()
+
+
+def _evaluation(game: Session) -> str:
+    """The value of the position in words, from the search made there, or from the network alone."""
+    board = game.board
+    if board.is_over:
+        return outcome_words(board)
+    found = game.search_of(game.cursor)
+    if st.session_state.get("reveal", options.REVEAL[1]) == options.REVEAL[0]:
+        return ""
+    if found is not None and found.exact is not None:
+        score = found.exact if board.side == "X" else -found.exact
+        sure = "a draw" if score == 0 else f"{'black' if score > 0 else 'white'} by {abs(score)}"
+        return f"Solved: {sure} with best play"
+    value = found.value if found is not None else game.network_value(board)
+    how = f"after {found.simulations} simulations" if found is not None else "at first sight"
+    return f"{value_words(board, float(np.clip(value, -1, 1)))} ({how})"
