@@ -157,4 +157,5 @@ class ModuleBackend:
 
 
 def _words(array: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return np.ascontiguousarray(array, np.uint64)
+    """Contiguous and writable words: another layout would make Numba compile every kernel anew."""
+    return np.require(array, np.uint64, ["C", "W"])

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from othello import inference
 from othello.encoding import encode
 from othello.evaluator import NetworkEvaluator
 from othello.folding import fold
@@ -135,6 +136,18 @@ def test_results_belong_to_the_caller_and_arguments_stay(backend: str) -> None:
     evaluate(opp, own)
     assert np.array_equal(first[0], saved)
     assert np.array_equal(own, kept[0]) and np.array_equal(opp, kept[1])
+
+
+def test_read_only_strided_and_signed_words_compile_nothing_new() -> None:
+    evaluate = NetworkEvaluator(lively_network(blocks=1, channels=8))
+    own, opp = random_words(6, 8)
+    expected = evaluate(own, opp)[0]
+    frozen = own.copy(), opp.copy()
+    for words in frozen:
+        words.flags.writeable = False
+    assert np.array_equal(evaluate(*frozen)[0], expected)
+    assert np.array_equal(evaluate(own.view(np.int64), opp.view(np.int64))[0], expected)
+    assert len(inference._evaluate.signatures) == 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

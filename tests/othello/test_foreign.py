@@ -196,10 +196,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 def test_anything_else_is_refused_in_a_line_and_nothing_in_it_is_run(tmp_path: Path, case: str) -> None:
     path = tmp_path / "a.pth.tar"
     HOSTILE[case](path)
-    began = time.perf_counter()
+    busy = time.process_time()
     with pytest.raises(CheckpointError) as caught:
         import_alpha_zero_general(path)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - busy < 2
     assert str(path) in str(caught.value) and str(caught.value).count("\n") <= 1 and len(str(caught.value)) < 500
     assert executed == []
 

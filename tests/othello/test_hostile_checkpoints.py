@@ -209,10 +209,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_bad_checkpoint_is_refused_at_once_in_a_line_or_two(saved: Path, case: str) -> None:
     HOSTILE[case](saved)
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     with pytest.raises(CheckpointError) as caught:
         checkpoint.load(saved)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - busy < 1 and time.perf_counter() - began < 5
     text = str(caught.value)
     assert text.count("\n") <= 1 and len(text) < 500
     assert re.search(r"meta\.json|weights\.safetensors|net", text), "says where"
