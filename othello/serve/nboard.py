@@ -167,7 +167,9 @@ class NBoardServer:
             scores = exact_scores(result.board, seconds=_MOVE_SECONDS)
         hints = []
         for place, move in enumerate(result.moves):
-            line = result.principal_variation if place == 0 else (move.square,)
+            line = result.principal_variation
+            if line[:1] != (move.square,):
+                line = (move.square,)
             text = f"value {move.q:+.3f} visits {move.visits} prior {move.prior:.3f}"
             if scores is not None:
                 hints.append(Hint(line, scores[move.square], "100%", text))

@@ -1,0 +1,180 @@
+"""Players: specs, the simple players against slow programs, our agent against the solver."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from othello import checkpoint
+from othello.agent import PolicyPlayer, SearchPlayer, evaluate
+from othello.alphabeta import best_moves, table
+from othello.board import Board
+from othello.errors import CheckpointError, ParseError
+from othello.evaluator import NetworkEvaluator
+from othello.opponents import GreedyPlayer, ManyGames, RandomPlayer
+from othello.players import parse
+from othello.search.toy import DiscCount
+from othello.solver import exact_scores
+from tests.othello.networks import lively_network
+from tests.othello.positions import boards, position_with_empties, random_position
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights") / "net:work"  # a colon, to be awkward
+    checkpoint.save(lively_network(size=6, blocks=1, channels=8), folder)
+    return folder
+
+
+@pytest.mark.parametrize("spec", ["random", "greedy", " Random ", "alphabeta:1", "ALPHABETA:4"])
+def test_a_spec_names_its_player(spec: str) -> None:
+    player = parse(spec)
+    assert player.name == spec.strip().lower() and player.checkpoint is None
+    assert player.move(Board.initial()) in Board.initial().legal_moves()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "", "bob", "random:1", "greedy:", "alphabeta", "alphabeta:", "alphabeta:0", "alphabeta:21", "alphabeta:x",
+        "alphabeta:-3", "alphabeta:٣", "mcts", "mcts:", "mcts:0", "mcts:1.5", "mcts:10000000000", "mcts:10:", "net:",
+        "gtp:", "gtp: ", "nboard:", "gtp:no-such-program", "gtp:sh 'x", "gtp:''", "nboard:\0", "x" * 10**6,
+    ],
+)  # fmt: skip
+def test_a_bad_spec_is_refused_in_one_line(spec: str) -> None:
+    with pytest.raises(ParseError) as raised:
+        parse(spec)
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 300
+
+
+def test_an_unknown_player_is_told_what_is_accepted() -> None:
+    with pytest.raises(ParseError, match="accepted are random, greedy, alphabeta:D"):
+        parse("stockfish")
+
+
+def test_nboard_engines_play_8x8_only() -> None:
+    with pytest.raises(ParseError, match="8×8 only"):
+        parse("nboard:cat", size=6)
+
+
+def test_a_checkpoint_can_be_named_in_the_spec_or_beside_it(weights: Path) -> None:
+    digest = checkpoint.load(weights).sha256
+    named = [(f"net:{weights}", None), (f"mcts:5:{weights}", None)]
+    for spec, beside in [*named, ("net", weights), ("mcts:5", weights)]:
+        player = parse(spec, size=6, checkpoint=beside)
+        assert player.checkpoint == digest
+        assert player.move(Board.initial(6)) in Board.initial(6).legal_moves()
+
+
+def test_a_checkpoint_of_another_size_or_none_at_all_is_refused(weights: Path) -> None:
+    with pytest.raises(CheckpointError, match="plays 6×6 boards, not 8×8"):
+        parse(f"net:{weights}")
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        parse("mcts:10:/nowhere")
+
+
+@given(boards(), st.integers(0, 2**64))
+def test_a_forced_pass_is_every_players_answer_and_else_the_move_is_legal(board: Board, seed: int) -> None:
+    for player in (RandomPlayer(), GreedyPlayer(), parse("alphabeta:2", board.size)):
+        player.new_game(seed)
+        if not board.is_over:
+            assert player.move(board) in board.legal_actions()
+
+
+def test_random_moves_repeat_for_a_seed_and_are_even_over_seeds() -> None:
+    board, player = Board.initial(), RandomPlayer()
+    drawn = [player.choose([board], [seed])[0] for seed in range(4000)]
+    assert drawn == [player.choose([board], [seed])[0] for seed in range(4000)]
+    assert set(drawn) == set(board.legal_moves()) and min(Counter(drawn).values()) > 850
+
+
+@given(boards())
+def test_greedy_turns_over_the_most_discs(board: Board) -> None:
+    if board.legal_moves():
+        gains = {s: board.opp.bit_count() - board.play(s).own.bit_count() for s in board.legal_moves()}
+        assert gains[GreedyPlayer().choose([board], [0])[0]] == max(gains.values())
+
+
+def slow_value(board: Board, depth: int) -> int:
+    """Minimax without pruning, on boards and lists."""
+    if board.is_over:
+        return 10_000 * (board.score() if board.side == "X" else -board.score())
+    if board.must_pass:
+        return -slow_value(board.pass_turn(), depth)
+    if depth == 0:
+        masks, points = table(board.size)
+        discs = [(board.own & int(m)).bit_count() - (board.opp & int(m)).bit_count() for m in masks]
+        return sum(count * int(value) for count, value in zip(discs, points))
+    return max(-slow_value(board.play(square), depth - 1) for square in board.legal_moves())
+
+
+@settings(max_examples=60)
+@given(boards(), st.integers(1, 3))
+def test_alpha_beta_finds_every_best_move_of_plain_minimax(board: Board, depth: int) -> None:
+    if board.legal_moves():
+        values = {square: -slow_value(board.play(square), depth - 1) for square in board.legal_moves()}
+        best = max(values.values())
+        assert best_moves(board, depth) == (best, tuple(s for s in board.legal_moves() if values[s] == best))
+
+
+def test_square_values_are_symmetric_and_cover_the_board() -> None:
+    for size in (4, 6, 8):
+        masks, points = table(size)
+        assert sum(int(mask).bit_count() for mask in masks) == size * size
+        assert list(points) == sorted(set(points), reverse=True)
+        corner = next(int(mask) for mask, value in zip(masks, points) if value == 100)
+        assert corner == sum(1 << (8 * r + c) for r in (0, size - 1) for c in (0, size - 1))
+
+
+def test_net_plays_the_legal_move_with_the_highest_logit() -> None:
+    evaluator = NetworkEvaluator(lively_network(size=8, blocks=1, channels=8))
+    generator = random.Random(1)
+    positions = [b for b in (random_position(generator) for _ in range(50)) if b.legal_moves()]
+    chosen = PolicyPlayer(evaluator).choose(positions, [0] * len(positions))
+    logits, _ = evaluate(evaluator, positions)
+    for board, move, row in zip(positions, chosen, logits):
+        assert row[move] == max(row[square] for square in board.legal_moves())
+
+
+def test_search_plays_the_exact_best_move_near_the_end() -> None:
+    player = SearchPlayer(DiscCount(8), 4, solve_empties=10)
+    generator = random.Random(2)
+    positions = []
+    while len(positions) < 12:
+        board = position_with_empties(generator, 10)
+        if board.legal_moves():
+            positions.append(board)
+    for board, together in zip(positions, player.choose(positions, [0] * len(positions))):
+        scores = exact_scores(board)
+        assert scores is not None
+        best = max(scores.values())
+        result = player.think(board)
+        assert scores[together] == scores[player.move(board)] == scores[result.moves[0].square] == best == result.exact
+        assert result.principal_variation[0] == result.moves[0].square
+        assert {move.square for move in result.moves} == set(board.legal_moves())
+
+
+def test_search_plays_legally_for_one_game_and_for_many() -> None:
+    player: ManyGames = SearchPlayer(DiscCount(6), 12, solve_empties=4)
+    generator = random.Random(3)
+    positions = [b for b in (random_position(generator, 6) for _ in range(30)) if b.legal_moves()]
+    for board, move in zip(positions, player.choose(positions, [0] * len(positions))):
+        assert move in board.legal_moves() and player.move(board) in board.legal_moves()
+
+
+def test_search_without_a_solver_never_solves() -> None:
+    board = position_with_empties(random.Random(4), 5)
+    board = board.pass_turn() if board.must_pass else board
+    player = SearchPlayer(DiscCount(8), 30, solve_empties=0)
+    assert player.solve(board) is None and player.think(board).exact is None
+
+
+def test_a_search_with_no_time_still_moves() -> None:
+    player = SearchPlayer(DiscCount(8), 10**6, solve_empties=14)
+    board = position_with_empties(random.Random(5), 14)
+    assert player.best(board, seconds=0.0) in board.legal_actions()
