@@ -9,12 +9,11 @@ from app.web.views import inspector, play, search, training
 
 st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layout="wide")
 st.html("<style>.stMainBlockContainer { padding-top: 4.2rem; padding-bottom: 3rem; max-width: 86rem; }</style>")
-st.navigation(
-    [
-        st.Page(play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True),
-        st.Page(inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"),
-        st.Page(search.page, title="Search", icon=":material/account_tree:", url_path="search"),
-        st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
-    ],
-    position="top",
-).run()
+pages = {
+    "play": st.Page(play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True),
+    "inspect": st.Page(inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"),
+    "search": st.Page(search.page, title="Search", icon=":material/account_tree:", url_path="search"),
+    "training": st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
+}
+st.session_state.pages = pages
+st.navigation(list(pages.values()), position="top").run()

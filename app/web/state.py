@@ -146,3 +146,20 @@ def write_link(session: Session, **more: str) -> None:
     wanted = {name: value for name, value in wanted.items() if value}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
+
+
+def open_in_inspect(board: Board) -> None:
+    """Go to the Inspect page with this position."""
+    st.session_state.inspected = board
+    st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
+    pages = st.session_state.get("pages")
+    if pages:
+        st.switch_page(pages["inspect"])
+
+
+def open_in_play(board: Board) -> None:
+    """Go to the Play page with a game of both sides from this position."""
+    game().new_game(seat="both", start=board)
+    pages = st.session_state.get("pages")
+    if pages:
+        st.switch_page(pages["play"])

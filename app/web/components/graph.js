@@ -47,8 +47,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   svg.setAttribute("aria-label", "Value of the game by ply, black up");
   svg.setAttribute("aria-valuemin", 0); svg.setAttribute("aria-valuemax", values.length - 1); svg.setAttribute("aria-valuenow", data.ply);
   svg.setAttribute("aria-valuetext", data.words[data.ply] || `ply ${data.ply}`);
-  draw(svg, "rect", { x: 26, y: top, width: W - 34, height: mid - top, fill: "#1f2428", opacity: 0.1 });
-  draw(svg, "rect", { x: 26, y: mid, width: W - 34, height: low - mid, fill: "#fff", opacity: 0.55, stroke: "none" });
+  draw(svg, "rect", { x: 26, y: top, width: W - 34, height: mid - top, fill: "#000", opacity: 0.12 });
+  draw(svg, "rect", { x: 26, y: mid, width: W - 34, height: low - mid, fill: "#fff", opacity: 0.14, stroke: "none" });
   draw(svg, "rect", { x: 26, y: top, width: W - 34, height: low - top, fill: "none", stroke: "currentColor", opacity: 0.25 });
   draw(svg, "line", { x1: 26, x2: W - 8, y1: mid, y2: mid, stroke: "currentColor", opacity: 0.35, "stroke-dasharray": "3 3" });
   draw(svg, "circle", { cx: 12, cy: top + 8, r: 5.5, fill: "#1f2428", stroke: "currentColor" });

@@ -27,10 +27,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
         if (data.verb) button.setAttribute("aria-label", `${cell}: ${data.verb}`);
         if (cell === focused) requestAnimationFrame(() => button.focus());
       } else if (typeof cell === "object") {
-        const bar = make(place, "span", "bar");
+        const both = make(place, "span", "both");
+        const bar = make(both, "span", "bar");
         make(bar, "i").style.width = `${Math.max(0, Math.min(1, cell.share)) * 100}%`;
-        make(place, "span", "", cell.text);
-        place.style.minWidth = "4.5rem";
+        make(both, "span", "", cell.text);
       } else place.textContent = cell;
     });
     if (data.pickable) line.addEventListener("click", () => setTriggerValue("pick", { value: row.value, serial: data.serial }));

@@ -1,7 +1,230 @@
-"""Placeholder."""
+"""The Inspect page: any position, any target, any rules; edit, compare, take apart, copy."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import streamlit as st
 
+from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
+from app.explain.heat import MAPS
+from app.explain.position import Explanation, explain
+from app.explain.targets import Target
+from app.explain.words import explanation_words, side_word, value_words
+from app.models import Model
+from app.web import state
+from app.web.components import parts
+from app.web.gallery import GALLERY
+from app.web.views import inspect_tools
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
+from othello.notation import square_name
+from othello.records import GameRecord, guess_format, read_games
 
-def page():
-    st.title("soon")
+TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
+QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
+
+
+def page() -> None:
+    """Draw the page."""
+    with state.error_box():
+        state.model()
+        _follow_link()
+        _desk()
+
+
+def board() -> Board:
+    """The position under inspection."""
+    found: Board = st.session_state.setdefault("inspected", Board.parse(GALLERY["Start"]))
+    return found
+
+
+def set_board(position: Board) -> None:
+    """Inspect another position."""
+    st.session_state.inspected = position
+    st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
+    st.session_state.pop("looked_at", None)
+
+
+def _follow_link() -> None:
+    """Take position, target, composite and bias from the address, once."""
+    if st.session_state.get("inspect_linked"):
+        return
+    st.session_state.inspect_linked = True
+    wanted = st.query_params.to_dict()
+    try:
+        if "position" in wanted:
+            set_board(Board.parse(wanted["position"], 8))
+        if "target" in wanted:
+            target = Target.parse(wanted["target"])
+            target.check(board())
+            kinds = {"value": 0, "q": 3, "policy": 2 if target.against is not None else 1}
+            st.session_state.i_question = QUESTIONS[kinds[target.kind]]
+            for key, move in zip(("i_move_x", "i_move_y"), target.actions):
+                st.session_state[key] = square_name(move, 8)
+        if wanted.get("composite") in composite_names():
+            st.session_state.i_composite = wanted["composite"]
+        if wanted.get("bias") in BIAS_MEANINGS:
+            st.session_state.i_bias = wanted["bias"]
+    except OthelloError as error:
+        st.session_state.inspect_error = f"the link was not understood: {error}"
+
+
+@st.fragment
+def _desk() -> None:
+    with state.error_box():
+        if message := st.session_state.pop("inspect_error", None):
+            st.error(state.plain(message))
+        model = state.model()
+        left, right = st.columns([11, 10], gap="large")
+        with right:
+            target, composite, bias, colours, numbers = _question()
+            found = None
+            with state.error_box():
+                found = explain(model, board(), target, composite=composite, bias=bias, layers=True)
+                _ledger(found, model, colours)
+        with left:
+            _board(found, colours, numbers)
+            _editor()
+        if found is not None:
+            inspect_tools.draw(model, found, colours, numbers)
+            _write_link(found)
+
+
+def _question() -> tuple[Target, str, str, str, bool]:
+    """The widgets that say what is explained and how."""
+    position, size = board(), board().size
+    question = st.segmented_control("Question", QUESTIONS, default=None if "i_question" in st.session_state else QUESTIONS[0],
+                                    key="i_question", required=True)  # fmt: skip
+    moves = [square_name(move, size) for move in position.legal_actions()]
+    target = Target("value", size=size)
+    for key in ("i_move_x", "i_move_y"):
+        if st.session_state.get(key) not in moves:
+            st.session_state.pop(key, None)
+    if question != QUESTIONS[0] and not moves:
+        st.caption("The game is over here: only the value can be explained.")
+    elif question != QUESTIONS[0]:
+        with st.container(horizontal=True):
+            first = st.selectbox("Move", moves, key="i_move_x", width=140)
+            others = [move for move in moves if move != first]
+            second = st.selectbox("rather than", others, key="i_move_y", width=140) if question == QUESTIONS[2] and others else None
+        kind = "q:" if question == QUESTIONS[3] else "policy:"
+        target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        composite = st.selectbox("Rules", composite_names(), key="i_composite", width=250)
+        bias = st.selectbox("Bias", tuple(BIAS_MEANINGS), key="i_bias", width=150)
+        colours = st.selectbox("Colours", tuple(MAPS), key="i_colours", width=150)
+        numbers = st.toggle("Numbers", key="i_numbers")
+    composite, bias = composite or DEFAULT_COMPOSITE, bias or DEFAULT_BIAS
+    st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
+    return target, composite, bias, colours or "blue–red", numbers
+
+
+def _ledger(found: Explanation, model: Model, colours: str) -> None:
+    st.markdown(state.plain(explanation_words(found)))
+    if found.target.kind == "value":
+        import math
+
+        st.caption(state.plain(value_words(found.board, math.tanh(found.value), "Network")))
+    parts.ledger(found, key="i_ledger", title="Where the number comes from", colours=colours)
+    if not found.board.black | found.board.white:
+        st.info("The board is empty: what you see is what the biases and the rules do without any evidence.")
+    left, right = st.columns(2)
+    with left:
+        parts.picture(
+            found.board, key="i_bias_map", title="Where the biases act", label=f"Bias relevance for {found.target}",
+            extra=parts.heat(found.bias_squares, colours=colours),
+        )  # fmt: skip
+    with right:
+        inspect_tools.bias_table(found)
+
+
+def _board(found: Explanation | None, colours: str, numbers: bool) -> None:
+    position = board()
+    extra: dict[str, Any] = {} if found is None else parts.heat(found.squares, colours=colours, with_numbers=numbers)
+    looked = st.session_state.get("looked_at")
+    turn = f"{side_word(position.side).capitalize()} to move"
+    state_words = "the game is over" if position.is_over else "it must pass" if position.must_pass else turn
+    parts.board(
+        position, key="i_board", serial=st.session_state.get("inspect_serial", 0), mode="edit", last=looked,
+        names=["Black", "White"], status=f"{state_words.capitalize()}.", label="Position under inspection", extra=extra,
+        on_edit=_on_edit,
+    )  # fmt: skip
+
+
+def _on_edit() -> None:
+    event = st.session_state.i_board.edit
+    st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
+    if not isinstance(event, dict) or not isinstance(event.get("square"), int):
+        return
+    square, tool = event["square"], st.session_state.get("i_tool") or "look"
+    if not 0 <= square < board().size ** 2:
+        return
+    if tool == "look":
+        st.session_state.looked_at = None if st.session_state.get("looked_at") == square else square
+    else:
+        set_board(inspect_tools.with_content(board(), square, tool))
+
+
+def _editor() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "A click on the board", tuple(TOOLS), default="look", key="i_tool", format_func=TOOLS.get, required=True
+        )
+        st.button("Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side)
+        if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
+            state.open_in_play(board())
+    st.selectbox("Gallery", tuple(GALLERY), index=None, placeholder="Choose a position", key="i_gallery",
+                 on_change=_from_gallery)  # fmt: skip
+    with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
+        st.text_area("Board string, transcript, GGF, SGF or OBF", key="i_paste", max_chars=20000, height=90)
+        st.button("Open", key="i_open", on_click=_from_paste)
+        uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
+        if uploaded is not None:
+            with state.error_box():
+                _choose_game(read_games(uploaded.getvalue(), guess_format(uploaded.getvalue(), uploaded.name)))
+        elif games := st.session_state.get("i_games"):
+            _choose_game(games)
+
+
+def _other_side() -> None:
+    position = board()
+    set_board(Board(position.black, position.white, "O" if position.side == "X" else "X", position.size))
+
+
+def _from_gallery() -> None:
+    if name := st.session_state.get("i_gallery"):
+        set_board(Board.parse(GALLERY[name]))
+
+
+def _from_paste() -> None:
+    text = (st.session_state.get("i_paste") or "").strip()
+    st.session_state.pop("i_games", None)
+    try:
+        if any(mark in text for mark in ("(;", ";", "%")):
+            data = text.encode()
+            st.session_state.i_games = read_games(data, guess_format(data))
+        elif text:
+            set_board(Board.parse(text, 8))
+    except OthelloError as error:
+        st.session_state.inspect_error = str(error)
+
+
+def _choose_game(games: list[GameRecord]) -> None:
+    """Widgets that take one position out of the games of a file."""
+    games = [game for game in games if game.start.size == 8]
+    if not games:
+        raise ParseError("no 8×8 game or position in it")
+    number = st.number_input(f"Game (1 to {len(games)})", 1, len(games), 1, key="i_game") if len(games) > 1 else 1
+    game = games[int(number) - 1]
+    boards = list(game.start.replay(ply.action for ply in game.plies))
+    ply = st.slider("After ply", 0, len(boards) - 1, len(boards) - 1, key="i_ply") if len(boards) > 1 else 0
+    names = " – ".join(name for name in (game.black, game.white) if name)
+    st.caption(state.plain(names) if names else "no names")
+    st.button("Inspect this position", key="i_take", on_click=set_board, args=(boards[ply],))
+
+
+def _write_link(found: Explanation) -> None:
+    wanted = {"position": str(found.board), "target": str(found.target), "composite": found.composite, "bias": found.bias_mode}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)

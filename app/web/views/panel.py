@@ -129,7 +129,7 @@ def _explanation(game: Session, ply: int, found: Explanation, view: options.View
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")
     if view.reveal != "always":
-        who = f"Why the agent played {square_name(played, board.size)}" if played is not None else "What the agent sees"
+        who = f"What the agent saw before {square_name(played, board.size)}" if played is not None else "What the agent sees"
         with left:
             parts.picture(
                 board, key="map", title=who, last=played,

@@ -125,6 +125,8 @@ def _toolbar(game: Session) -> None:
             st.button(label, icon=icon, key="pause", on_click=lambda: st.session_state.update(paused=not paused))
         options.new_game(game)
         export.menu(game)
+        if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
+            state.open_in_inspect(game.board)
     with st.container(horizontal=True, gap="small"):
         opening = opening_of(game.actions[: game.cursor]) if game.start.size == 8 and _standard(game) else None
         name = f"**{state.plain(opening.name)}** · " if opening else ""

@@ -1,7 +1,228 @@
-"""Placeholder."""
+"""The Search page: what a search of a position weighed, how its visits grew, and what its Q values rest on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
 
 import streamlit as st
 
+from app.explain.targets import Target
+from app.explain.tree import explain_tree
+from app.explain.words import explanation_words, side_word, value_words
+from app.models import Model
+from app.web import state
+from app.web.components import parts
+from app.web.gallery import GALLERY
+from othello.board import Board
+from othello.errors import OthelloError
+from othello.notation import square_name
+from othello.search.mcts import Search, SearchResult, TreeView
 
-def page():
-    st.title("soon")
+_SNAPSHOTS = 16
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished search with the stages it went through and its tree."""
+
+    key: tuple[str, Board, int, float]
+    stages: tuple[SearchResult, ...]
+    tree: TreeView
+
+    @property
+    def result(self) -> SearchResult:
+        """The search at its end."""
+        return self.stages[-1]
+
+
+def page() -> None:
+    """Draw the page."""
+    with state.error_box():
+        state.model()
+        _desk()
+
+
+def _board() -> Board:
+    if "searched_board" not in st.session_state:
+        session = st.session_state.get("game")
+        fits = session is not None and session.board.legal_moves()
+        st.session_state.searched_board = session.board if fits else Board.initial()
+    found: Board = st.session_state.searched_board
+    return found
+
+
+def _set_board(position: Board) -> None:
+    st.session_state.searched_board = position
+    st.session_state.search_serial = st.session_state.get("search_serial", 0) + 1
+
+
+@st.fragment
+def _desk() -> None:
+    with state.error_box():
+        if message := st.session_state.pop("search_error", None):
+            st.error(state.plain(message))
+        model, position = state.model(), _board()
+        left, right = st.columns([11, 10], gap="large")
+        with right:
+            _choose_position()
+            if not position.legal_moves():
+                st.info("The side to move has no move here: there is nothing to search.")
+                parts.board(position, key="s_board", mode="view", names=["Black", "White"])
+                return
+            record = _searched(model, position)
+            stage = _stage(record)
+            shown = record.stages[stage]
+            _moves_table(shown)
+        with left:
+            _draw_board(position, shown)
+            st.caption(
+                f"{value_words(position, shown.value, 'Search')}, {value_words(position, shown.network_value, 'network alone')}. "
+                f"{record.result.evaluations} network evaluations."
+            )
+        _principal_variation(position, record.result)
+        _q_relevance(model, record)
+
+
+def _choose_position() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        session = st.session_state.get("game")
+        if session is not None:
+            st.button("The game's position", icon=":material/sports_esports:", key="s_game",
+                      on_click=lambda: _set_board(session.board))  # fmt: skip
+        if "inspected" in st.session_state:
+            st.button("The inspected position", icon=":material/search_insights:", key="s_inspected",
+                      on_click=lambda: _set_board(st.session_state.inspected))  # fmt: skip
+        with st.popover("Another position", icon=":material/content_paste:"):
+            st.selectbox("Gallery", tuple(GALLERY), index=None, key="s_gallery", on_change=_from_gallery)
+            st.text_input("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.select_slider("Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), value=400, key="s_simulations", width=280)
+        st.slider("Exploration c_puct", 0.1, 4.0, 1.5, 0.1, key="s_puct", width=200)
+
+
+def _from_gallery() -> None:
+    if name := st.session_state.get("s_gallery"):
+        _set_board(Board.parse(GALLERY[name]))
+
+
+def _from_text() -> None:
+    try:
+        _set_board(Board.parse(st.session_state.get("s_text") or "start", 8))
+    except OthelloError as error:
+        st.session_state.search_error = str(error)
+
+
+def _searched(model: Model, position: Board) -> Record:
+    """The search the widgets ask for, made if it is not there yet."""
+    simulations, c_puct = int(st.session_state.s_simulations), float(st.session_state.s_puct)
+    key = (model.sha256, position, simulations, c_puct)
+    known = st.session_state.get("search_record")
+    if isinstance(known, Record) and known.key == key:
+        return known
+    search, stages = Search(model.evaluator, c_puct=c_puct), []
+    bar = st.progress(0.0, "searching")
+    for step in range(1, _SNAPSHOTS + 1):
+        stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))
+        bar.progress(step / _SNAPSHOTS, f"searching: {stages[-1].simulations} simulations")
+    bar.empty()
+    record = Record(key, tuple(stages), search.tree())
+    st.session_state.search_record = record
+    return record
+
+
+def _stage(record: Record) -> int:
+    """How far into the search to look; the play button runs through it."""
+    last = len(record.stages) - 1
+    if st.session_state.get("s_running"):
+        at = st.session_state.get("s_at", 0)
+        st.session_state.s_stage = at
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        stage = st.slider(
+            "Look into the search after part", 0, last, last, key="s_stage", format="%d", width=280,
+            help="Each part is a sixteenth of the simulations.",
+        )  # fmt: skip
+        st.button("Watch it grow", icon=":material/play_arrow:", key="s_play", on_click=_run_through)
+    return int(stage)
+
+
+def _run_through() -> None:
+    st.session_state.s_running, st.session_state.s_at = True, 0
+
+
+def _moves_table(found: SearchResult) -> None:
+    size, total = found.board.size, max(1, found.simulations)
+    rows = [
+        {"cells": [square_name(m.square, size), {"share": m.visits / total, "text": str(m.visits)},
+                   {"share": m.prior, "text": f"{100 * m.prior:.1f} %"}, _signed(m.q), f"{m.u:.2f}"],
+         "value": m.square, "chosen": m.square == st.session_state.get("s_move")} for m in found.moves
+    ]  # fmt: skip
+    title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations"
+    parts.moves(("move", "visits N", "prior P", "value Q", "bonus U"), rows, key="s_moves", title=title, pickable=True,
+                verb="explain its Q", serial=st.session_state.get("search_serial", 0), on_pick=_on_pick)  # fmt: skip
+    st.caption("Click a move to see what its Q rests on. The search next tries the move with the highest Q + U.")
+
+
+def _on_pick() -> None:
+    event = st.session_state.s_moves.pick
+    if isinstance(event, dict) and isinstance(event.get("value"), int):
+        st.session_state.s_move = event["value"]
+
+
+def _draw_board(position: Board, found: SearchResult) -> None:
+    share = {move.square: move.visits / max(1, found.simulations) for move in found.moves}
+    texts = [f"{100 * share[s]:.0f} %" if share.get(s) else "" for s in range(position.size**2)]
+    line = [square for square in found.principal_variation if square < position.size**2][:8]
+    parts.board(
+        position, key="s_board", mode="view", names=["Black", "White"], serial=st.session_state.get("search_serial", 0),
+        label="Position that is searched", last=found.moves[0].square,
+        extra={"numbers": texts, "arrows": list(zip(line, line[1:]))},
+        status=f"Share of visits on each move; the line follows the principal variation from {square_name(line[0], position.size)}."
+        if line else "",
+    )  # fmt: skip
+
+
+def _principal_variation(position: Board, found: SearchResult) -> None:
+    st.markdown("##### Principal variation")
+    boards = list(position.replay(found.principal_variation))[1:7]
+    for number, (column, after) in enumerate(zip(st.columns(6), boards)):
+        square = found.principal_variation[number]
+        with column:
+            parts.picture(after, key=f"s_pv_{number}", title=f"{number + 1}. {square_name(square, position.size)}",
+                          label=f"Position after {square_name(square, position.size)}", last=square)  # fmt: skip
+
+
+def _q_relevance(model: Model, record: Record) -> None:
+    position, result = record.result.board, record.result
+    names = {square_name(m.square, position.size): m.square for m in result.moves if m.visits}
+    if not names:
+        return
+    st.markdown("##### What Q rests on")
+    chosen = st.session_state.get("s_move")
+    default = next((name for name, square in names.items() if square == chosen), next(iter(names)))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = st.selectbox("Move", list(names), index=list(names).index(default), width=140)
+        second = st.selectbox("rather than", ["–", *(name for name in names if name != first)], width=140)
+    target = Target("q", names[first], names.get(second), position.size)
+    with st.spinner("explaining every position of the search"):
+        began = time.perf_counter()
+        found = explain_tree(model, position, target, record.tree, composite="EpsilonPlus", bias="sink")
+        seconds = time.perf_counter() - began
+    st.markdown(state.plain(explanation_words(found)))
+    one, two, three = st.columns([1, 1, 1.2])
+    with one:
+        parts.picture(position, key="s_q_map", title=f"Relevance of {target}", label=f"Relevance of {target}",
+                      extra=parts.heat(found.squares))  # fmt: skip
+    with two:
+        parts.picture(position, key="s_q_bias", title="Where the biases act", label=f"Bias relevance of {target}",
+                      extra=parts.heat(found.bias_squares))  # fmt: skip
+    with three:
+        parts.ledger(found, key="s_q_ledger", title="Where the number comes from")
+        st.caption(
+            f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
+            f"{side_word(position.side)}; {seconds:.1f} s."
+        )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")

@@ -1,0 +1,21 @@
+"""Positions worth looking at: the blog's, empty and full boards, openings, endgames with known scores."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GALLERY: Final[dict[str, str]] = {
+    "Start": "start",
+    "Board 31 of the blog, black to move (best by its search: b6)": (
+        "OX-OO----XXOOX--XXXXOO---X-OOO--XOOOOXO----X--X--OOXX------X-X-- X"
+    ),
+    "The empty board: nothing but bias": "-" * 64 + " X",
+    "Tiger opening": "c4e3f6e6f5",
+    "Rose opening": "c4e3f4c5d6f3e6c3d3e2",
+    "Heath opening": "c4c3d3c5b4",
+    "A middle game": "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6",
+    "FFO 40: black wins by 38 with a2": "O--OOOOX-OOOOOOXOOXXOOOXOOXOOOXXOOOOOOXX---OOOOX----O--X-------- X",
+    "FFO 41: a draw with h4": "-OOOOO----OOOOX--OOOOOO-XXXXXOO--XXOOX--OOXOXX----OXXO---OOO--O- X",
+    "FFO 42: black wins by 6 with g2": "--OOO-------XX-OOOOOOXOO-OOOOXOOX-OOOXXO---OOXOO---OOOXO--OOOO-- X",
+    "FFO 43: white loses by 12": "--XXXXX---XXXX---OOOXX---OOXXXX--OOXXXO-OOOOXOO----XOX----XXXXX- O",
+}
