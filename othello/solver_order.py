@@ -26,6 +26,20 @@ def around(discs: np.uint64) -> np.uint64:
 
 
 @kernel
+def edges_of(board: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """The first and last column, and the first and last row, of the N×N board."""
+    columns = board & _U(0x0101010101010101) | board & ~(board >> _ONE & _NOT_H)
+    return columns, board & _U(0xFF) | board & ~(board >> _U(8))
+
+
+@kernel
+def corners_of(board: np.uint64) -> np.uint64:
+    """The corner squares of the N×N board."""
+    columns, rows = edges_of(board)
+    return columns & rows
+
+
+@kernel
 def _smear(empties: np.uint64, step: np.uint64, not_low: np.uint64, not_high: np.uint64) -> np.uint64:
     """The squares that share a line with an empty square, for one of the four lines."""
     up = down = empties
@@ -47,11 +61,10 @@ def stable_discs(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.uint64:
     colour.
     """
     empties = board & ~(own | opp)
-    low, high = board & _U(0x0101010101010101), board & ~(board >> _ONE)
-    first, last = board & _U(0xFF), board & ~(board >> _U(8))
-    border = low | high | first | last
-    across = ~_smear(empties, _ONE, _NOT_A, _NOT_H) | low | high
-    along = ~_smear(empties, _U(8), ~_ZERO, ~_ZERO) | first | last
+    columns, rows = edges_of(board)
+    border = columns | rows
+    across = ~_smear(empties, _ONE, _NOT_A, _NOT_H) | columns
+    along = ~_smear(empties, _U(8), ~_ZERO, ~_ZERO) | rows
     falling = ~_smear(empties, _U(9), _NOT_A, _NOT_H) | border
     rising = ~_smear(empties, _U(7), _NOT_H, _NOT_A) | border
     stable = own & across & along & falling & rising
@@ -68,34 +81,22 @@ def stable_discs(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.uint64:
 
 
 @kernel
-def corners_of(board: np.uint64) -> np.uint64:
-    """The corner squares of the N×N board."""
-    columns = board & _U(0x0101010101010101) | board & ~(board >> _ONE)
-    return columns & (board & _U(0xFF) | board & ~(board >> _U(8)))
-
-
-@kernel
 def estimate(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.int64:
-    """A guess, in sixteenths of a disc or so, at the final score for `own`, which is to move."""
+    """A guess, in sixteenths of a disc, at the final score for `own`, which is to move.
+
+    The weights are a least-squares fit to exact scores of 26,000 positions with 11 to 16 empty squares, of which they
+    explain three quarters of the variance.
+    """
     empties = board & ~(own | opp)
-    corners = corners_of(board)
-    near_corner = around(corners & empties) & ~corners
-    rows = board & _U(0xFF) | board & ~(board >> _U(8))
-    columns = board & _U(0x0101010101010101) | board & ~(board >> _ONE)
-    edge = rows | columns
+    columns, rows = edges_of(board)
+    corners, edge = columns & rows, columns | rows
+    risky = around(corners & empties) & edge  # the edge squares beside an empty corner
+    safe, frontier = edge & ~risky & ~corners, around(empties)
     moves, replies = legal_mask(own, opp, board), legal_mask(opp, own, board)
-    value = 40 * (popcount(moves) - popcount(replies)) + 24
-    value += 40 * (popcount(moves & corners) - popcount(replies & corners))
-    value += 16 * (popcount(around(opp) & empties) - popcount(around(own) & empties))
-    value += 150 * (popcount(own & corners) - popcount(opp & corners))
-    value -= 60 * (popcount(own & near_corner & ~edge) - popcount(opp & near_corner & ~edge))
-    value -= 30 * (popcount(own & near_corner & edge) - popcount(opp & near_corner & edge))
-    # Edge discs joined to a corner of their colour.
-    mine, theirs = own & corners, opp & corners
-    for _ in range(6):
-        mine |= own & ((mine << _ONE | mine >> _ONE) & rows | (mine << _U(8) | mine >> _U(8)) & columns)
-        theirs |= opp & ((theirs << _ONE | theirs >> _ONE) & rows | (theirs << _U(8) | theirs >> _U(8)) & columns)
-    return value + 50 * (popcount(mine) - popcount(theirs))
+    value = 17 * (popcount(moves) - popcount(replies)) + 100 * (popcount(moves & corners) - popcount(replies & corners))
+    value += 11 * (popcount(own) - popcount(opp)) - 34 * (popcount(own & frontier) - popcount(opp & frontier))
+    value += 16 * (popcount(own & safe) - popcount(opp & safe)) - 12 * (popcount(own & risky) - popcount(opp & risky))
+    return value + 91 * (popcount(own & corners) - popcount(opp & corners))
 
 
 @kernel

@@ -56,7 +56,7 @@ from othello.solver_order import around, corners_of, look_ahead, stable_discs
 UNSOLVED: Final = 127
 FEWEST: Final = 6  # up to so many empty squares parity alone orders the moves and nothing is remembered
 PROBE: Final = 9  # from so many empty squares on, children are looked up before any is searched
-LOOK: Final = 12  # from so many empty squares on, moves are ordered by the estimate, then by looking further ahead
+LOOK: Final = 11  # from so many empty squares on, moves are ordered by the estimate, then by looking further ahead
 _U = np.uint64
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
@@ -95,13 +95,13 @@ def _list_moves(
         else:
             replies = legal_mask(theirs, mine, board)
             score = -64 * (popcount(replies) + popcount(replies & corners))
-            score -= 8 * popcount(around(mine) & empties)
+            score -= 16 * popcount(around(mine) & empties)
             if move & corners:
                 score += 96
             if move & odd:
-                score += 16
+                score += 24
             if depth >= 0:
-                score -= 4 * call(memory, LOOK_AHEAD, theirs, mine, np.int64(-1_000_000), np.int64(1_000_000), depth)
+                score -= 2 * call(memory, LOOK_AHEAD, theirs, mine, np.int64(-1_000_000), np.int64(1_000_000), depth)
         store(memory, place, _U(x))
         store(memory, place + 1, flips)
         store(memory, place + 2, _U(score))

@@ -16,7 +16,7 @@ from othello.board import Board
 from othello.errors import ConfigError
 from othello.notation import square_name
 from othello.solver import Result, Solution, Solver, exact_scores, solve, solve_wld
-from othello.solver_order import stable_discs
+from othello.solver_order import corners_of, edges_of, stable_discs
 from othello.solver_search import UNSOLVED, new_workspace, solve_best, solve_exact
 from tests.othello.positions import position_with_empties, random_position
 
@@ -54,10 +54,10 @@ def window_score(board: Board, workspace: np.ndarray, alpha: int, beta: int) -> 
     return int(solve_exact(*words, np.int64(alpha), np.int64(beta), workspace, np.int64(2**60)))
 
 
-@pytest.mark.parametrize("size, empties", [(8, 9), (6, 9), (4, 10)])
+@pytest.mark.parametrize("size, empties", [(8, 8), (6, 8), (4, 10)])
 def test_scores_are_those_of_plain_recursion(size: int, empties: int) -> None:
     generator, workspace = random.Random(size), new_workspace(size, 10)
-    for _ in range({8: 2500, 6: 500, 4: 300}[size]):
+    for _ in range({8: 1500, 6: 400, 4: 200}[size]):
         board = random_position(generator, size)
         while not board.is_over and board.empties > generator.randrange(1, empties + 1):
             board = board.play(generator.choice(board.legal_actions()))
@@ -119,6 +119,25 @@ def test_published_endgames(number: str, squares: str, side: str, score: str, be
     assert solution is not None and solution.score == int(score)
     assert {square_name(square) for square in solution.best} == set(best)
     assert len(solution.pv) >= Board.parse(squares).empties
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_edges_and_corners_are_those_of_the_size(size: int) -> None:
+    ends = (0, size - 1)
+    squares = [(row, column) for row in range(size) for column in range(size)]
+    columns, rows = edges_of(BOARD_MASK[size])
+    assert int(columns) == sum(1 << (8 * row + column) for row, column in squares if column in ends)
+    assert int(rows) == sum(1 << (8 * row + column) for row, column in squares if row in ends)
+    assert int(corners_of(BOARD_MASK[size])) == sum(1 << (8 * r + c) for r in ends for c in ends)
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_whole_edges_are_stable_and_a_lone_edge_disc_is_not(size: int) -> None:
+    board = BOARD_MASK[size]
+    columns = np.uint64(edges_of(board)[0])
+    assert stable_discs(columns, np.uint64(0), board) == columns
+    assert stable_discs(np.uint64(2), np.uint64(0), board) == 0
+    assert stable_discs(np.uint64(1 << (size - 1) | 1 << (size - 2)), np.uint64(0), board) == 3 << (size - 2)
 
 
 def test_stable_discs_are_never_flipped() -> None:
