@@ -114,6 +114,17 @@ class Solver:
         best = () if result is Result.LOSS else squares_of(bits, board.size) or board.legal_actions()
         return Verdict(result, best, int(self._workspace[NODES]), time.perf_counter() - start)
 
+    def scores(self, board: Board, *, seconds: float | None = None) -> dict[int, int] | None:
+        """The exact score of every legal action, for the side to move; None if `seconds` did not suffice."""
+        end, scores = None if seconds is None else time.perf_counter() + seconds, {}
+        for action in board.legal_actions():
+            left = None if end is None else max(0.0, end - time.perf_counter())
+            solution = self.solve(board.play(action), every=False, seconds=left, line=False)
+            if solution is None:
+                return None
+            scores[action] = -solution.score
+        return scores
+
     def _line(self, board: Board, score: int, best: tuple[int, ...], seconds: float | None) -> tuple[int, ...]:
         """Best play from `board` to the end of the game, or as far as `seconds` go."""
         start, moves, action = time.perf_counter(), list(best[:1]), best[0] if best else None
@@ -166,7 +177,7 @@ class Solver:
 def _node_limit(nodes: int | None) -> np.int64:
     if nodes is not None and nodes < 1:
         raise ConfigError(f"node limit {nodes}: accepted are 1 and more")
-    return _NO_LIMIT if nodes is None else np.int64(min(nodes, _NO_LIMIT))
+    return _NO_LIMIT if nodes is None else np.int64(min(nodes, int(_NO_LIMIT)))
 
 
 def table_bits_for(empties: int) -> int:
@@ -191,15 +202,7 @@ def solve_wld(board: Board, *, seconds: float | None = None) -> Verdict | None:
 
 def exact_scores(board: Board, *, seconds: float | None = None) -> dict[int, int] | None:
     """The exact score of every legal action of `board`, for the side to move; None if `seconds` did not suffice."""
-    solver, scores = Solver(board.size, table_bits_for(board.empties)), {}
-    end = None if seconds is None else time.perf_counter() + seconds
-    for action in board.legal_actions():
-        left = None if end is None else max(0.0, end - time.perf_counter())
-        solution = solver.solve(board.play(action), every=False, seconds=left, line=False)
-        if solution is None:
-            return None
-        scores[action] = -solution.score
-    return scores
+    return Solver(board.size, table_bits_for(board.empties)).scores(board, seconds=seconds)
 
 
 __all__ = [
