@@ -27,10 +27,13 @@ from othello.notation import check_size, format_moves
 from othello.opponents import ManyGames, Player, mix
 from othello.players import parse
 from othello.rating import Decision, Rating, SequentialTest, match_rating
+from othello.solver import solve
 
 Seat = Literal["a", "b"]
 SCORED = "score"  # the termination of a game that was played to its end
+ADJUDICATED = "adjudicated"  # of one that was stopped and given the score of best play
 MAX_GAMES = 1_000_000
+MAX_ADJUDICATE = 20  # empty squares: a second or two of solving
 _IN_STEP = 256  # games that shared players play at once
 _PROCESSES = 8  # of an engine, against a player that gains by playing games in step
 
@@ -43,9 +46,9 @@ class MatchGame:
     black: Seat
     opening: str
     moves: str
-    score: int | None  # discs, black minus white, empties to the winner; None if it was forfeited
+    score: int | None  # discs, black minus white, empties to the winner, of best play if adjudicated; None if forfeited
     winner: Seat | None  # None for a draw
-    termination: str  # "score", or why it was forfeited: "timeout", "crash", "illegal move", "protocol", "resigned"
+    termination: str  # "score", "adjudicated", or a forfeit: "timeout", "crash", "illegal move", "protocol", "resigned"
     reason: str  # of a forfeit, in one line
     seeds: dict[Seat, int]
     seconds: float
@@ -102,7 +105,7 @@ class MatchResult:
         """How many games each side forfeited, by reason."""
         lost: dict[Seat, dict[str, int]] = {"a": {}, "b": {}}
         for game in self.games:
-            if game.termination != SCORED and game.winner is not None:
+            if game.termination not in (SCORED, ADJUDICATED) and game.winner is not None:
                 reasons = lost["b" if game.winner == "a" else "a"]
                 reasons[game.termination] = reasons.get(game.termination, 0) + 1
         return lost
@@ -177,6 +180,7 @@ def play_match(
     checkpoint: str | Path | None = None,
     move_timeout: float = 30.0,
     parallel: int | None = None,
+    adjudicate: int = 0,
     sequential: SequentialTest | None = None,
     on_game: Callable[[MatchGame], None] | None = None,
 ) -> MatchResult:
@@ -184,8 +188,9 @@ def play_match(
 
     Games 2k and 2k + 1 begin with the same opening of `opening_plies` random plies, `a` being black in the first;
     there are `openings` openings, half as many as games if not given, used in turn.  `move_timeout`: seconds for each
-    answer of an external engine.  `parallel`: games at once.  With a `sequential` test the match ends when it has
-    decided.  `on_game` hears of every game when it is over.  Raises `ParseError`, `ConfigError` or `CheckpointError`
+    answer of an external engine.  `parallel`: games at once.  `adjudicate`: stop games at so many empty squares and
+    score them by best play (0: never).  With a `sequential` test the match ends when it has decided.  `on_game` hears
+    of every game when it is over.  Raises `ParseError`, `ConfigError` or `CheckpointError`
     for what cannot be played.
 
     >>> play_match("alphabeta:3", "random", games=20, seed=1).points > 15
@@ -196,6 +201,8 @@ def play_match(
             raise ConfigError(f"{name} {value}: accepted are 1..{MAX_GAMES}")
     if not 0 <= opening_plies <= check_size(size) ** 2 - 4:
         raise ConfigError(f"opening plies {opening_plies}: accepted are 0..{size * size - 4}")
+    if not 0 <= adjudicate <= MAX_ADJUDICATE:
+        raise ConfigError(f"adjudicate {adjudicate}: accepted are 0..{MAX_ADJUDICATE} empty squares")
     if not move_timeout > 0:
         raise ConfigError(f"move timeout {move_timeout}: accepted are seconds above 0")
     began = time.monotonic()
@@ -208,7 +215,7 @@ def play_match(
         decision = None
         for start in range(0, games, step):
             tables = [
-                _Table(number, starts[number // 2 % count], size, mix(mix(seed) ^ number), first, second)
+                _Table(number, starts[number // 2 % count], size, mix(mix(seed) ^ number), first, second, adjudicate)
                 for number in range(start, min(games, start + step))
             ]
             for record in _play(tables, first, second):
@@ -264,7 +271,7 @@ class _Table:
     """One game under way."""
 
     def __init__(
-        self, number: int, opening: Sequence[int], size: int, seed: int, first: _Chair, second: _Chair
+        self, number: int, opening: Sequence[int], size: int, seed: int, first: _Chair, second: _Chair, adjudicate: int
     ) -> None:
         self.number, self.opening = number, tuple(opening)
         self.board = Board.initial(size)
@@ -275,6 +282,7 @@ class _Table:
         self.seeds: dict[Seat, int] = {"a": mix(seed ^ 0xA) >> 1, "b": mix(seed ^ 0xB) >> 1}
         self.players: dict[Seat, Player] = {seat: chair.take() for seat, chair in self.chairs.items()}
         self.forfeit: tuple[Seat, EngineFailure] | None = None
+        self._adjudicate = adjudicate
 
     @property
     def turn(self) -> Seat:
@@ -283,7 +291,7 @@ class _Table:
 
     @property
     def done(self) -> bool:
-        return self.forfeit is not None or self.board.is_over
+        return self.forfeit is not None or self.board.is_over or self.board.empties <= self._adjudicate
 
     def begin(self) -> None:
         """Start the players and play the opening."""
@@ -323,17 +331,28 @@ class _Table:
         """The finished game; its players go back to their chairs."""
         for seat, chair in self.chairs.items():
             chair.give(self.players[seat])
-        score: int | None = self.board.score()
-        winner: Seat | None = None if not score else self.black if score > 0 else _other(self.black)
-        termination, reason = SCORED, ""
+        score: int | None = None
+        winner: Seat | None
         if self.forfeit is not None:
             seat, failure = self.forfeit
-            score, winner, termination, reason = None, _other(seat), failure.failure.value, str(failure)
+            winner, termination, reason = _other(seat), failure.failure.value, str(failure)
+        else:
+            score, termination, reason = _score(self.board), SCORED if self.board.is_over else ADJUDICATED, ""
+            winner = None if not score else self.black if score > 0 else _other(self.black)
         size = self.board.size
         return MatchGame(
             self.number, self.black, format_moves(self.opening, size), format_moves(self.actions, size), score, winner,
             termination, reason, self.seeds, round(time.monotonic() - self.began, 3),
         )  # fmt: skip
+
+
+def _score(board: Board) -> int:
+    """Discs, black minus white, of a finished game, or of best play from an unfinished one."""
+    if board.is_over:
+        return board.score()
+    solution = solve(board, every=False)
+    assert solution is not None
+    return solution.score if board.side == "X" else -solution.score
 
 
 def _other(seat: Seat) -> Seat:
