@@ -16,6 +16,8 @@ from othello.jit import kernel, lowest_bit_index, popcount
 from othello.lanes import reached, turned
 
 SIZES: Final = (4, 6, 8)
+Integer = int | np.int64
+"""What kernels take and return for an int64: a plain int will do."""
 
 
 def _square_mask(size: int) -> np.uint64:
@@ -62,5 +64,6 @@ def final_score(own: np.uint64, opp: np.uint64, board: np.uint64) -> int:
 
 
 __all__ = [
-    "BOARD_MASK", "SIZES", "final_score", "flip_mask", "legal_mask", "lowest_bit_index", "popcount", "start_bits",
+    "BOARD_MASK", "SIZES", "Integer",
+    "final_score", "flip_mask", "legal_mask", "lowest_bit_index", "popcount", "start_bits",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from othello.bitboard import BOARD_MASK, flip_mask, legal_mask, lowest_bit_index, popcount
+from othello.bitboard import BOARD_MASK, Integer, flip_mask, legal_mask, lowest_bit_index, popcount
 from othello.board import Board
 from othello.errors import ConfigError
 from othello.jit import kernel
@@ -17,7 +17,7 @@ _UNINTERRUPTED = 10  # plies counted in one call of compiled code, during which 
 
 
 @kernel
-def _leaves(own: np.uint64, opp: np.uint64, board: np.uint64, depth: np.int64) -> np.int64:
+def _leaves(own: np.uint64, opp: np.uint64, board: np.uint64, depth: Integer) -> Integer:
     """Leaves `depth` ≥ 1 plies below a position; the last ply is counted, not played."""
     moves = legal_mask(own, opp, board)
     if moves == np.uint64(0):

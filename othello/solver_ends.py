@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from othello.bitboard import final_score, flip_mask, legal_mask
+from othello.bitboard import Integer, final_score, flip_mask, legal_mask
 from othello.jit import kernel, lowest_bit_index, popcount
 from othello.solver_memory import BOARD, FEW, LEFT, NODES, TOP, call, load, store
 
@@ -29,12 +29,12 @@ _NEIGHBOURS = np.array([_neighbours(bit) for bit in range(64)], np.uint64)
 
 
 @kernel
-def _bit(x: np.int64) -> np.uint64:
+def _bit(x: Integer) -> np.uint64:
     return _ONE << np.uint64(x)
 
 
 @kernel
-def odd_quadrants(empties: np.uint64, memory: np.int64) -> np.uint64:
+def odd_quadrants(empties: np.uint64, memory: Integer) -> np.uint64:
     """The quadrants with an odd number of empty squares: who moves there may well move last."""
     left, top = load(memory, LEFT), load(memory, TOP)
     odd = _ZERO
@@ -50,7 +50,7 @@ def odd_quadrants(empties: np.uint64, memory: np.int64) -> np.uint64:
 
 
 @kernel
-def _one(own: np.uint64, opp: np.uint64, x: np.int64, memory: np.int64) -> np.int64:
+def _one(own: np.uint64, opp: np.uint64, x: Integer, memory: Integer) -> Integer:
     """One empty square, x."""
     difference = popcount(own) - popcount(opp)
     flips = flip_mask(own, opp, x)
@@ -64,11 +64,11 @@ def _one(own: np.uint64, opp: np.uint64, x: np.int64, memory: np.int64) -> np.in
 
 @kernel
 def _two(
-    own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, x: np.int64, y: np.int64, memory: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, x: Integer, y: Integer, memory: Integer
+) -> Integer:
     """Two empty squares."""
     store(memory, NODES, load(memory, NODES) + _ONE)
-    best = np.int64(NONE)
+    best: Integer = NONE
     if _NEIGHBOURS[np.uint64(x)] & opp:
         flips = flip_mask(own, opp, x)
         if flips:
@@ -81,7 +81,7 @@ def _two(
             best = max(best, -_one(opp ^ flips, own | flips | _bit(y), x, memory))
     if best > NONE:
         return best
-    worst = np.int64(-NONE)
+    worst: Integer = -NONE
     flips = flip_mask(opp, own, x)
     if flips:
         worst = _one(own ^ flips, opp | flips | _bit(x), y, memory)
@@ -94,7 +94,7 @@ def _two(
 
 
 @kernel
-def _quadrant(x: np.int64, memory: np.int64) -> np.int64:
+def _quadrant(x: Integer, memory: Integer) -> Integer:
     bit = _bit(x)
     return np.int64(load(memory, LEFT) & bit != _ZERO) + 2 * np.int64(load(memory, TOP) & bit != _ZERO)
 
@@ -103,15 +103,15 @@ def _quadrant(x: np.int64, memory: np.int64) -> np.int64:
 def _three_moves(
     own: np.uint64,
     opp: np.uint64,
-    alpha: np.int64,
-    beta: np.int64,
-    x: np.int64,
-    y: np.int64,
-    z: np.int64,
-    memory: np.int64,
-) -> np.int64:
+    alpha: Integer,
+    beta: Integer,
+    x: Integer,
+    y: Integer,
+    z: Integer,
+    memory: Integer,
+) -> Integer:
     """Three empty squares in the order to try them; NONE if `own` cannot move."""
-    best = np.int64(NONE)
+    best: Integer = NONE
     if _NEIGHBOURS[np.uint64(x)] & opp:
         flips = flip_mask(own, opp, x)
         if flips:
@@ -137,13 +137,13 @@ def _three_moves(
 def _three(
     own: np.uint64,
     opp: np.uint64,
-    alpha: np.int64,
-    beta: np.int64,
-    x: np.int64,
-    y: np.int64,
-    z: np.int64,
-    memory: np.int64,
-) -> np.int64:
+    alpha: Integer,
+    beta: Integer,
+    x: Integer,
+    y: Integer,
+    z: Integer,
+    memory: Integer,
+) -> Integer:
     """Three empty squares; one that is alone in its quadrant goes first."""
     store(memory, NODES, load(memory, NODES) + _ONE)
     a, b, c = _quadrant(x, memory), _quadrant(y, memory), _quadrant(z, memory)
@@ -160,12 +160,12 @@ def _three(
 
 @kernel
 def _four(
-    own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, empties: np.uint64, memory: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, empties: np.uint64, memory: Integer
+) -> Integer:
     """Four empty squares, those in odd quadrants first; NONE if `own` cannot move."""
     store(memory, NODES, load(memory, NODES) + _ONE)
     odd = odd_quadrants(empties, memory)
-    best = np.int64(NONE)
+    best: Integer = NONE
     first, second = empties & odd, empties & ~odd
     while first | second:
         if first:
@@ -192,8 +192,8 @@ def _four(
 
 @kernel
 def solve_four(
-    own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, empties: np.uint64, memory: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, empties: np.uint64, memory: Integer
+) -> Integer:
     """A position with four empty squares."""
     best = _four(own, opp, alpha, beta, empties, memory)
     if best > NONE:
@@ -203,7 +203,7 @@ def solve_four(
 
 
 @kernel
-def solve_few(own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, memory: np.int64) -> np.int64:
+def solve_few(own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, memory: Integer) -> Integer:
     """A position with few empty squares: parity decides the order, nothing is remembered."""
     board = load(memory, BOARD)
     empties = board & ~(own | opp)
@@ -216,7 +216,7 @@ def solve_few(own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, m
             return final_score(own, opp, board)
         return -call(memory, FEW, opp, own, -beta, -alpha, 0)
     odd = odd_quadrants(empties, memory)
-    best = np.int64(NONE)
+    best: Integer = NONE
     first, second = moves & odd, moves & ~odd
     while first | second:
         if first:

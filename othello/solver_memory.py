@@ -29,7 +29,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from othello.bitboard import BOARD_MASK
+from othello.bitboard import BOARD_MASK, Integer
 from othello.errors import ConfigError
 from othello.jit import kernel
 
@@ -88,14 +88,14 @@ def _call(
     return types.int64(types.int64, types.int64, types.uint64, types.uint64, *[types.int64] * 3), generate
 
 
-load = cast(Callable[[np.int64, np.int64 | int], np.uint64], _load)
+load = cast(Callable[[Integer, Integer], np.uint64], _load)
 """`load(memory, index)`: a word of the workspace."""
 
-store = cast(Callable[[np.int64, np.int64 | int, np.uint64], None], _store)
+store = cast(Callable[[Integer, Integer, np.uint64], None], _store)
 """`store(memory, index, word)`: write a word of the workspace."""
 
 
-call = cast(Callable[[np.int64, int, np.uint64, np.uint64, np.int64, np.int64, np.int64 | int], np.int64], _call)
+call = cast(Callable[[Integer, int, np.uint64, np.uint64, Integer, Integer, Integer], Integer], _call)
 """`call(memory, function, own, opp, alpha, beta, extra)`: the result of the function whose address is in a word."""
 
 SIGNATURE: Final = types.int64(types.uint64, types.uint64, *[types.int64] * 4)
@@ -122,7 +122,7 @@ def allocate(size: int = 8, table_bits: int = 16) -> Workspace:
 
 
 @kernel
-def bucket_of(own: np.uint64, opp: np.uint64, memory: np.int64) -> np.int64:
+def bucket_of(own: np.uint64, opp: np.uint64, memory: Integer) -> Integer:
     """Index of the first word of a position's bucket."""
     mixed = own * _U(0x9E3779B97F4A7C15) ^ (opp * _U(0xC2B2AE3D27D4EB4F) >> _U(17)) ^ opp * _U(0x165667B19E3779F9)
     mixed ^= mixed >> _U(32)
@@ -131,7 +131,7 @@ def bucket_of(own: np.uint64, opp: np.uint64, memory: np.int64) -> np.int64:
 
 
 @kernel
-def find(own: np.uint64, opp: np.uint64, bucket: np.int64, memory: np.int64) -> np.uint64:
+def find(own: np.uint64, opp: np.uint64, bucket: Integer, memory: Integer) -> np.uint64:
     """The bounds stored for a position, 0 if there are none."""
     if load(memory, bucket) == own and load(memory, bucket + 1) == opp:
         return load(memory, bucket + 2)
@@ -141,29 +141,29 @@ def find(own: np.uint64, opp: np.uint64, bucket: np.int64, memory: np.int64) -> 
 
 
 @kernel
-def bounds(lower: np.int64, upper: np.int64, bit: np.int64, empties: np.int64, memory: np.int64) -> np.uint64:
+def bounds(lower: Integer, upper: Integer, bit: Integer, empties: Integer, memory: Integer) -> np.uint64:
     """Bounds as one word: from the low byte lower + 64, upper + 64, best square (64: none), empties, generation."""
     word = _U(lower + 64) | _U(upper + 64) << _U(8) | _U(bit) << _U(16) | _U(empties) << _U(24)
     return word | load(memory, GENERATION) << _U(32)
 
 
 @kernel
-def lower_of(word: np.uint64) -> np.int64:
+def lower_of(word: np.uint64) -> Integer:
     return np.int64(word & _U(255)) - np.int64(64)
 
 
 @kernel
-def upper_of(word: np.uint64) -> np.int64:
+def upper_of(word: np.uint64) -> Integer:
     return np.int64(word >> _U(8) & _U(255)) - np.int64(64)
 
 
 @kernel
-def square_of(word: np.uint64) -> np.int64:
+def square_of(word: np.uint64) -> Integer:
     return np.int64(word >> _U(16) & _U(255))
 
 
 @kernel
-def remember(own: np.uint64, opp: np.uint64, bucket: np.int64, word: np.uint64, memory: np.int64) -> None:
+def remember(own: np.uint64, opp: np.uint64, bucket: Integer, word: np.uint64, memory: Integer) -> None:
     """Store bounds: over the same position, else over the first entry if it is older or smaller, else the second."""
     place = bucket + 4
     if load(memory, bucket) == own and load(memory, bucket + 1) == opp:

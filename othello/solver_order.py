@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from othello.bitboard import flip_mask, legal_mask
+from othello.bitboard import Integer, flip_mask, legal_mask
 from othello.jit import kernel, lowest_bit_index, popcount
 from othello.solver_memory import BOARD, LOOK_AHEAD, NODES, call, load, store
 
@@ -81,7 +81,7 @@ def stable_discs(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.uint64:
 
 
 @kernel
-def estimate(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.int64:
+def estimate(own: np.uint64, opp: np.uint64, board: np.uint64) -> Integer:
     """A guess, in sixteenths of a disc, at the final score for `own`, which is to move.
 
     The weights are a least-squares fit to exact scores of 26,000 positions with 11 to 16 empty squares, of which they
@@ -101,8 +101,8 @@ def estimate(own: np.uint64, opp: np.uint64, board: np.uint64) -> np.int64:
 
 @kernel
 def look_ahead(
-    own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, depth: np.int64, memory: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, depth: Integer, memory: Integer
+) -> Integer:
     """The estimate after `depth` plies of alpha-beta, for `own`, which is to move."""
     board = load(memory, BOARD)
     if depth <= 0:
@@ -113,7 +113,7 @@ def look_ahead(
         if legal_mask(opp, own, board) == _ZERO:
             return 1000 * (popcount(own) - popcount(opp))
         return -call(memory, LOOK_AHEAD, opp, own, -beta, -alpha, depth)
-    best = np.int64(-1_000_000)
+    best: Integer = -1_000_000
     corners = corners_of(board)
     first, second = moves & corners, moves & ~corners
     while first | second:

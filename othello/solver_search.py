@@ -20,7 +20,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
-from othello.bitboard import final_score, flip_mask, legal_mask
+from othello.bitboard import Integer, final_score, flip_mask, legal_mask
 from othello.jit import kernel, lowest_bit_index, popcount
 from othello.solver_ends import NONE, odd_quadrants, solve_few
 from othello.solver_memory import (
@@ -68,10 +68,10 @@ def _list_moves(
     own: np.uint64,
     opp: np.uint64,
     moves: np.uint64,
-    favourite: np.int64,
-    depth: np.int64,
-    memory: np.int64,
-) -> np.int64:
+    favourite: Integer,
+    depth: Integer,
+    memory: Integer,
+) -> Integer:
     """Write the moves with their flips and scores (greater is tried sooner) to the list for this many empties.
 
     `favourite` is the square that was best before; `depth` -1 orders by mobility, 0 and more by looking ahead.
@@ -89,9 +89,9 @@ def _list_moves(
         flips = flip_mask(own, opp, x)
         mine, theirs = own | flips | move, opp ^ flips
         if theirs == _ZERO:
-            score = np.int64(10**8)
+            score: Integer = 10**8
         elif x == favourite:
-            score = np.int64(10**7)
+            score = 10**7
         else:
             replies = legal_mask(theirs, mine, board)
             score = -64 * (popcount(replies) + popcount(replies & corners))
@@ -111,7 +111,7 @@ def _list_moves(
 
 
 @kernel
-def _bring_best(first: np.int64, count: np.int64, memory: np.int64) -> None:
+def _bring_best(first: Integer, count: Integer, memory: Integer) -> None:
     """Swap the entry with the greatest score among `count` entries to the place `first`."""
     best, top = first, np.int64(load(memory, first + 2))
     for k in range(1, count):
@@ -127,8 +127,8 @@ def _bring_best(first: np.int64, count: np.int64, memory: np.int64) -> None:
 
 @kernel
 def _known_cut(
-    own: np.uint64, opp: np.uint64, beta: np.int64, count: np.int64, place: np.int64, memory: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, beta: Integer, count: Integer, place: Integer, memory: Integer
+) -> Integer:
     """A score ≥ beta that a child's stored upper bound proves, or NONE."""
     for k in range(count):
         x, flips = load(memory, place + 4 * k), load(memory, place + 4 * k + 1)
@@ -140,7 +140,7 @@ def _known_cut(
 
 
 @kernel
-def _order_depth(empties: np.int64) -> np.int64:
+def _order_depth(empties: Integer) -> Integer:
     """How far to look ahead when ordering the moves of a position with so many empty squares; -1: mobility only."""
     if empties < LOOK:
         return np.int64(-1)
@@ -148,11 +148,11 @@ def _order_depth(empties: np.int64) -> np.int64:
 
 
 @kernel
-def search(own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, memory: np.int64) -> np.int64:
+def search(own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, memory: Integer) -> Integer:
     """The score for `own`, exact inside the window (alpha, beta), else a bound; without meaning once STOP is set."""
     board = load(memory, BOARD)
-    count = popcount(board & ~(own | opp))
-    if count <= FEWEST:
+    empties = popcount(board & ~(own | opp))
+    if empties <= FEWEST:
         return call(memory, FEW, own, opp, alpha, beta, 0)
     nodes = load(memory, NODES) + _ONE
     store(memory, NODES, nodes)
@@ -166,12 +166,13 @@ def search(own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, memo
             return final_score(own, opp, board)
         return -call(memory, SEARCH, opp, own, -beta, -alpha, 0)
     squares = popcount(board)
-    lower, upper = -squares, squares
-    if alpha + (64 - squares) >= 2 * count - 4:
+    lower: Integer = -squares
+    upper: Integer = squares
+    if alpha + (64 - squares) >= 2 * empties - 4:
         upper -= 2 * popcount(stable_discs(opp, own, board))
         if upper <= alpha:
             return upper
-    favourite = np.int64(64)
+    favourite: Integer = 64
     bucket = bucket_of(own, opp, memory)
     word = find(own, opp, bucket, memory)
     if word:
@@ -182,13 +183,15 @@ def search(own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, memo
             return upper
         favourite = square_of(word)
     alpha, beta = max(alpha, lower), min(beta, upper)
-    empties, place = count, MOVES + count * (4 * LIST)
+    place = MOVES + empties * (4 * LIST)
     count = _list_moves(own, opp, moves, favourite, _order_depth(empties), memory)
     if empties >= PROBE:
         known = _known_cut(own, opp, beta, count, place, memory)
         if known > NONE:
             return known
-    best, best_square, low = np.int64(NONE), np.int64(64), alpha
+    best: Integer = NONE
+    best_square: Integer = 64
+    low = alpha
     for k in range(count):
         _bring_best(place + 4 * k, count - k, memory)
         x, flips = load(memory, place + 4 * k), load(memory, place + 4 * k + 1)
@@ -247,7 +250,7 @@ def new_workspace(size: int = 8, table_bits: int = 16) -> Workspace:
 
 
 @kernel
-def _begin(workspace: Workspace, node_limit: np.int64) -> np.int64:
+def _begin(workspace: Workspace, node_limit: Integer) -> Integer:
     """Clear counter and stop flag, set the limit, start a generation; the workspace's address."""
     if workspace.size <= TABLE or workspace[MARK] != _U(MARK_WORD):
         raise ValueError("not a solver workspace: make one by new_workspace(size, table_bits)")
@@ -260,8 +263,8 @@ def _begin(workspace: Workspace, node_limit: np.int64) -> np.int64:
 
 @kernel
 def solve_exact(
-    own: np.uint64, opp: np.uint64, alpha: np.int64, beta: np.int64, workspace: Workspace, node_limit: np.int64
-) -> np.int64:
+    own: np.uint64, opp: np.uint64, alpha: Integer, beta: Integer, workspace: Workspace, node_limit: Integer
+) -> Integer:
     """The score for the side that owns `own`; see the head of this file."""
     memory = _begin(workspace, node_limit)
     score = call(memory, SEARCH, own, opp, alpha, beta, 0)
@@ -272,12 +275,12 @@ def solve_exact(
 def solve_best(
     own: np.uint64,
     opp: np.uint64,
-    alpha: np.int64,
-    beta: np.int64,
+    alpha: Integer,
+    beta: Integer,
     workspace: Workspace,
-    node_limit: np.int64,
+    node_limit: Integer,
     every: bool,
-) -> tuple[np.int64, np.uint64]:
+) -> tuple[Integer, np.uint64]:
     """The score and the best moves as a word; see the head of this file.
 
     If the score is ≤ alpha nothing tells which move is best, and the word has the move that looked best.
@@ -290,8 +293,9 @@ def solve_best(
         return (np.int64(UNSOLVED) if workspace[STOP] else score), _ZERO
     empties = popcount(board & ~(own | opp))
     place = MOVES + empties * (4 * LIST)
-    count = _list_moves(own, opp, moves, np.int64(64), min(max(empties - 11, np.int64(-1)), np.int64(6)), memory)
-    best, best_bits, low = np.int64(NONE), _ZERO, alpha
+    count = _list_moves(own, opp, moves, np.int64(64), min(max(empties - 11, -1), 6), memory)
+    best: Integer = NONE
+    best_bits, low = _ZERO, alpha
     for k in range(count):
         _bring_best(place + 4 * k, count - k, memory)
         x, flips = load(memory, place + 4 * k), load(memory, place + 4 * k + 1)
