@@ -38,13 +38,7 @@ _CELLS = (16, 36, 64)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    try:
-        code = run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; nothing is left to say
-        code = 0
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,8 +47,6 @@ def run(arguments: Sequence[str]) -> int:
         result = app(args=join_boards(arguments) or ["--help"], prog_name="othello", standalone_mode=False)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         return explain_failure(error)
     return result if isinstance(result, int) else 0

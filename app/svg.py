@@ -51,7 +51,8 @@ def board(
     fill, text, text_fill = fill or {}, text or {}, text_fill or {}
     black, white = squares_of(position.black, n), squares_of(position.white, n)
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {span} {span}" width="{size}" height="{size}" role="img">'
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="0 0 {span} {span}" width="{size}" height="{size}" role="img">'
     ]
     if title:
         out.append(f"<title>{escape(title)}</title>")

@@ -83,7 +83,9 @@ def signed(value: float) -> str:
     >>> signed(-0.0123), signed(4.567), signed(0.4)
     ('−0.012', '+4.57', '+0.40')
     """
-    digits = 2 if abs(value) >= 0.095 or value == 0 else min(6, 1 - math.floor(math.log10(abs(value))))
+    if abs(value) < 5e-7:
+        return "0"
+    digits = 2 if abs(value) >= 0.095 else min(6, 1 - math.floor(math.log10(abs(value))))
     return f"{value:+.{digits}f}".replace("-", "−")
 
 

@@ -26,24 +26,60 @@ def menu(game: Session) -> None:
         st.caption("Position")
         st.code(str(game.board), language=None, wrap_lines=True)
         view = options.reading()
-        st.download_button("Transcript", format_moves(game.actions, game.board.size), "game.txt", "text/plain", key="save_txt",
-                           on_click="ignore")  # fmt: skip
-        st.download_button("Board, SVG", lambda: plain_svg(game.board, last=game.last_move), "board.svg", "image/svg+xml",
-                           key="save_svg", on_click="ignore")  # fmt: skip
+        st.download_button(
+            "Transcript",
+            format_moves(game.actions, game.board.size),
+            "game.txt",
+            "text/plain",
+            key="save_txt",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Board, SVG",
+            lambda: plain_svg(game.board, last=game.last_move),
+            "board.svg",
+            "image/svg+xml",
+            key="save_svg",
+            on_click="ignore",
+        )
         st.download_button(
             "Board, PNG", lambda: _board_png(game), "board.png", "image/png", key="save_png", on_click="ignore"
         )
         if view.reveal != "never" and game.model is not None and not game.board.is_over:
             ply = game.cursor
-            st.download_button("Heatmap, PNG", lambda: as_png(_value(game, ply, view), last=game.last_move), "heatmap.png",
-                               "image/png", key="save_heat_png", on_click="ignore")  # fmt: skip
-            st.download_button("Heatmap, SVG", lambda: as_svg(_value(game, ply, view), last=game.last_move), "heatmap.svg",
-                               "image/svg+xml", key="save_heat_svg", on_click="ignore")  # fmt: skip
-            st.download_button("Heatmap, JSON", lambda: json.dumps(_value(game, ply, view).to_dict()), "heatmap.json",
-                               "application/json", key="save_heat_json", on_click="ignore")  # fmt: skip
+            st.download_button(
+                "Heatmap, PNG",
+                lambda: as_png(_value(game, ply, view), last=game.last_move),
+                "heatmap.png",
+                "image/png",
+                key="save_heat_png",
+                on_click="ignore",
+            )
+            st.download_button(
+                "Heatmap, SVG",
+                lambda: as_svg(_value(game, ply, view), last=game.last_move),
+                "heatmap.svg",
+                "image/svg+xml",
+                key="save_heat_svg",
+                on_click="ignore",
+            )
+            st.download_button(
+                "Heatmap, JSON",
+                lambda: json.dumps(_value(game, ply, view).to_dict()),
+                "heatmap.json",
+                "application/json",
+                key="save_heat_json",
+                on_click="ignore",
+            )
         if game.length and game.model is not None:
-            st.download_button("Film with heatmaps, GIF", lambda: film(game, view), "game.gif", "image/gif", key="save_gif",
-                               on_click="ignore")  # fmt: skip
+            st.download_button(
+                "Film with heatmaps, GIF",
+                lambda: film(game, view),
+                "game.gif",
+                "image/gif",
+                key="save_gif",
+                on_click="ignore",
+            )
 
 
 def _value(game: Session, ply: int, view: options.View):  # type: ignore[no-untyped-def]

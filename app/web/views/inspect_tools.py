@@ -24,8 +24,13 @@ def draw(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
     """The tools under the board."""
     tabs = st.tabs(["What if", "A against B", "Layers", "Planes", "Symmetry", "Copy and save"])
     tools: tuple[Callable[[Model, Explanation, str, bool], None], ...] = (
-        _what_if, _compare, _layers, _planes, _symmetry, _copy,
-    )  # fmt: skip
+        _what_if,
+        _compare,
+        _layers,
+        _planes,
+        _symmetry,
+        _copy,
+    )
     for tab, tool in zip(tabs, tools):
         with tab:
             tool(model, found, colours, numbers)
@@ -46,7 +51,7 @@ def bias_table(found: Explanation, count: int = 7) -> None:
     rows = [
         {"cells": [name, {"share": abs(found.bias[name]) / largest, "text": signed(found.bias[name])}], "value": name}
         for name in order[:count]
-    ]  # fmt: skip
+    ]
     if rows:
         parts.moves(("layer", "its bias keeps"), rows, key="i_bias_table", title="Biases by layer")
     else:
@@ -62,7 +67,8 @@ def _what_if(model: Model, found: Explanation, colours: str, numbers: bool) -> N
     now = str(board)[square]
     words = {"X": "a black disc", "O": "a white disc", "-": "empty"}
     st.markdown(
-        f"**{square_name(square, n)}** is {words[now]} and has relevance **{signed(float(found.squares.flat[square]))}**."
+        f"**{square_name(square, n)}** is {words[now]} "
+        f"and has relevance **{signed(float(found.squares.flat[square]))}**."
     )
     rows = []
     for content in ("-", "X", "O"):
@@ -75,7 +81,9 @@ def _what_if(model: Model, found: Explanation, colours: str, numbers: bool) -> N
             continue
         value = explain_many(model, [other], [found.target], composite=found.composite, bias=found.bias_mode)[0].value
         rows.append({"cells": [words[content], signed(value), signed(value - found.value)], "value": content})
-    parts.moves(("instead", "target", "change"), rows, key="i_what_if", title=f"{found.target} is {signed(found.value)} now")
+    parts.moves(
+        ("instead", "target", "change"), rows, key="i_what_if", title=f"{found.target} is {signed(found.value)} now"
+    )
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
 
 
@@ -85,7 +93,9 @@ def _compare(model: Model, found: Explanation, colours: str, numbers: bool) -> N
         st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled="pinned" not in st.session_state)
     pinned: Explanation | None = st.session_state.get("pinned")
     if pinned is None:
-        st.caption("Pin what you see, then change the question, the rules or the board: both maps are shown with one scale.")
+        st.caption(
+            "Pin what you see, then change the question, the rules or the board: both maps are shown with one scale."
+        )
         return
     scale = scale_of(pinned.squares, found.squares)
     columns = st.columns(3)
@@ -93,16 +103,22 @@ def _compare(model: Model, found: Explanation, colours: str, numbers: bool) -> N
     for column, (name, shown) in zip(columns, both):
         with column:
             parts.picture(
-                shown.board, key=f"i_pair_{name}", title=f"{name}: {shown.target}, {shown.composite}, {shown.bias_mode}",
-                label=f"Map {name}", extra=parts.heat(shown.squares, scale=scale, colours=colours, with_numbers=numbers),
-            )  # fmt: skip
+                shown.board,
+                key=f"i_pair_{name}",
+                title=f"{name}: {shown.target}, {shown.composite}, {shown.bias_mode}",
+                label=f"Map {name}",
+                extra=parts.heat(shown.squares, scale=scale, colours=colours, with_numbers=numbers),
+            )
             parts.ledger(shown, key=f"i_pair_ledger_{name}", colours=colours)
     with columns[2]:
         difference = found.squares - pinned.squares
         parts.picture(
-            found.board, key="i_pair_d", title="B − A, same scale", label="Difference of the maps",
+            found.board,
+            key="i_pair_d",
+            title="B − A, same scale",
+            label="Difference of the maps",
             extra=parts.heat(difference, scale=scale, colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
         st.caption(f"Correlation of the maps: {_correlation(pinned.squares, found.squares)}")
 
 
@@ -128,29 +144,42 @@ def _layers(model: Model, found: Explanation, colours: str, numbers: bool) -> No
     left, right, _ = st.columns(3)
     with left:
         parts.picture(
-            found.board, key="i_layer_map", title=f"Relevance at {name}", label=f"Relevance at layer {name}",
+            found.board,
+            key="i_layer_map",
+            title=f"Relevance at {name}",
+            label=f"Relevance at layer {name}",
             extra=parts.heat(found.layers[name], colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
         st.caption(f"Sum {signed(float(found.layers[name].sum()))}")
     with right:
         kept = found.bias_maps.get(name, np.zeros_like(found.squares))
         parts.picture(
-            found.board, key="i_layer_bias", title="What its bias keeps", label=f"Bias relevance of layer {name}",
+            found.board,
+            key="i_layer_bias",
+            title="What its bias keeps",
+            label=f"Bias relevance of layer {name}",
             extra=parts.heat(kept, colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
         st.caption(f"Sum {signed(float(kept.sum()))}")
 
 
 def _planes(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
     scale = scale_of(*found.planes.values())
-    words = {"own": "Own discs", "opponent": "Opponent's discs", "legal": "Legal moves", "opponent_legal": "Opponent's moves"}
+    words = {
+        "own": "Own discs",
+        "opponent": "Opponent's discs",
+        "legal": "Legal moves",
+        "opponent_legal": "Opponent's moves",
+    }
     for column, (name, plane) in zip(st.columns(max(len(found.planes), 2)), found.planes.items()):
         with column:
             parts.picture(
-                found.board, key=f"i_plane_{name}", title=f"{words.get(name, name)}: {signed(float(plane.sum()))}",
+                found.board,
+                key=f"i_plane_{name}",
+                title=f"{words.get(name, name)}: {signed(float(plane.sum()))}",
                 label=f"Relevance in the plane {name}",
                 extra=parts.heat(plane, scale=scale, colours=colours, with_numbers=numbers),
-            )  # fmt: skip
+            )
     st.caption("The planes add up to the map on the board; all with one scale.")
 
 
@@ -165,17 +194,28 @@ def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> 
     turned = explain_many(model, boards, targets, composite=found.composite, bias=found.bias_mode)
     maps = [transform_planes(e.squares, inverse(s)) for s, e in zip(SYMMETRIES, turned)]
     rows = [
-        {"cells": [_symmetry_name(s), signed(e.value), signed(e.value - found.value), _correlation(m, found.squares)], "value": s}
+        {
+            "cells": [
+                _symmetry_name(s),
+                signed(e.value),
+                signed(e.value - found.value),
+                _correlation(m, found.squares),
+            ],
+            "value": s,
+        }
         for s, e, m in zip(SYMMETRIES, turned, maps)
-    ]  # fmt: skip
+    ]
     left, right = st.columns([2, 1])
     with left:
         parts.moves(("symmetry", "target", "change", "map's correlation"), rows, key="i_symmetry")
     with right:
         parts.picture(
-            found.board, key="i_mean_map", title="Mean of the eight maps", label="Mean map over the symmetries",
+            found.board,
+            key="i_mean_map",
+            title="Mean of the eight maps",
+            label="Mean map over the symmetries",
             extra=parts.heat(np.mean(maps, axis=0).reshape(n, n), colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
 
 
 def _moved(target: Target, symmetry: int) -> Target:
@@ -184,16 +224,26 @@ def _moved(target: Target, symmetry: int) -> Target:
 
 
 def _symmetry_name(symmetry: int) -> str:
-    return ("as it is", "mirrored left–right", "mirrored top–bottom", "turned by 180°",
-            "mirrored in a1–h8", "turned by 90°", "turned by 270°", "mirrored in a8–h1")[symmetry]  # fmt: skip
+    return (
+        "as it is",
+        "mirrored left–right",
+        "mirrored top–bottom",
+        "turned by 180°",
+        "mirrored in a1–h8",
+        "turned by 90°",
+        "turned by 270°",
+        "mirrored in a8–h1",
+    )[symmetry]
 
 
 def _copy(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
     st.caption("As a command")
     st.code(
-        f'othello explain "{found.board}" --target {found.target} --composite {found.composite} --bias {found.bias_mode} --json',
-        language="bash", wrap_lines=True,
-    )  # fmt: skip
+        f'othello explain "{found.board}" --target {found.target} '
+        f"--composite {found.composite} --bias {found.bias_mode} --json",
+        language="bash",
+        wrap_lines=True,
+    )
     st.caption("As Python")
     st.code(
         "from app.explain.position import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
@@ -205,7 +255,14 @@ def _copy(model: Model, found: Explanation, colours: str, numbers: bool) -> None
     st.caption("The address of this page reproduces the view. Files:")
     with st.container(horizontal=True):
         save = st.download_button
-        save("JSON", lambda: json.dumps(found.to_dict()), "explanation.json", "application/json", key="i_json", on_click="ignore")
+        save(
+            "JSON",
+            lambda: json.dumps(found.to_dict()),
+            "explanation.json",
+            "application/json",
+            key="i_json",
+            on_click="ignore",
+        )
         save("CSV", lambda: _csv(found), "explanation.csv", "text/csv", key="i_csv", on_click="ignore")
         save("PNG", lambda: as_png(found), "explanation.png", "image/png", key="i_png", on_click="ignore")
         save("SVG", lambda: as_svg(found), "explanation.svg", "image/svg+xml", key="i_svg", on_click="ignore")

@@ -94,8 +94,13 @@ def _desk() -> None:
 def _question() -> tuple[Target, str, str, str, bool]:
     """The widgets that say what is explained and how."""
     position, size = board(), board().size
-    question = st.segmented_control("Question", QUESTIONS, default=None if "i_question" in st.session_state else QUESTIONS[0],
-                                    key="i_question", required=True)  # fmt: skip
+    question = st.segmented_control(
+        "Question",
+        QUESTIONS,
+        default=None if "i_question" in st.session_state else QUESTIONS[0],
+        key="i_question",
+        required=True,
+    )
     moves = [square_name(move, size) for move in position.legal_actions()]
     target = Target("value", size=size)
     for key in ("i_move_x", "i_move_y"):
@@ -107,7 +112,11 @@ def _question() -> tuple[Target, str, str, str, bool]:
         with st.container(horizontal=True):
             first = st.selectbox("Move", moves, key="i_move_x", width=140)
             others = [move for move in moves if move != first]
-            second = st.selectbox("rather than", others, key="i_move_y", width=140) if question == QUESTIONS[2] and others else None
+            second = (
+                st.selectbox("rather than", others, key="i_move_y", width=140)
+                if question == QUESTIONS[2] and others
+                else None
+            )
         kind = "q:" if question == QUESTIONS[3] else "policy:"
         target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -132,9 +141,12 @@ def _ledger(found: Explanation, model: Model, colours: str) -> None:
     left, right = st.columns(2)
     with left:
         parts.picture(
-            found.board, key="i_bias_map", title="Where the biases act", label=f"Bias relevance for {found.target}",
+            found.board,
+            key="i_bias_map",
+            title="Where the biases act",
+            label=f"Bias relevance for {found.target}",
             extra=parts.heat(found.bias_squares, colours=colours),
-        )  # fmt: skip
+        )
     with right:
         inspect_tools.bias_table(found)
 
@@ -146,10 +158,17 @@ def _board(found: Explanation | None, colours: str, numbers: bool) -> None:
     turn = f"{side_word(position.side).capitalize()} to move"
     state_words = "the game is over" if position.is_over else "it must pass" if position.must_pass else turn
     parts.board(
-        position, key="i_board", serial=st.session_state.get("inspect_serial", 0), mode="edit", last=looked,
-        names=["Black", "White"], status=f"{state_words.capitalize()}.", label="Position under inspection", extra=extra,
+        position,
+        key="i_board",
+        serial=st.session_state.get("inspect_serial", 0),
+        mode="edit",
+        last=looked,
+        names=["Black", "White"],
+        status=f"{state_words.capitalize()}.",
+        label="Position under inspection",
+        extra=extra,
         on_edit=_on_edit,
-    )  # fmt: skip
+    )
 
 
 def _on_edit() -> None:
@@ -174,8 +193,9 @@ def _editor() -> None:
         st.button("Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
-    st.selectbox("Gallery", tuple(GALLERY), index=None, placeholder="Choose a position", key="i_gallery",
-                 on_change=_from_gallery)  # fmt: skip
+    st.selectbox(
+        "Gallery", tuple(GALLERY), index=None, placeholder="Choose a position", key="i_gallery", on_change=_from_gallery
+    )
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
         st.text_area("Board string, transcript, GGF, SGF or OBF", key="i_paste", max_chars=20000, height=90)
         st.button("Open", key="i_open", on_click=_from_paste)
@@ -225,6 +245,11 @@ def _choose_game(games: list[GameRecord]) -> None:
 
 
 def _write_link(found: Explanation) -> None:
-    wanted = {"position": str(found.board), "target": str(found.target), "composite": found.composite, "bias": found.bias_mode}
+    wanted = {
+        "position": str(found.board),
+        "target": str(found.target),
+        "composite": found.composite,
+        "bias": found.bias_mode,
+    }
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

@@ -39,9 +39,13 @@ def reading() -> View:
     get = st.session_state.get
     reveal = {"Never": "never", "Always": "always"}.get(get("reveal") or "", "after")
     return View(
-        reveal, get("question") or QUESTIONS[0], get("composite") or DEFAULT_COMPOSITE, get("bias") or DEFAULT_BIAS,
-        get("colours") or "blue–red", get("on_squares") or ON_SQUARES[0],
-    )  # fmt: skip
+        reveal,
+        get("question") or QUESTIONS[0],
+        get("composite") or DEFAULT_COMPOSITE,
+        get("bias") or DEFAULT_BIAS,
+        get("colours") or "blue–red",
+        get("on_squares") or ON_SQUARES[0],
+    )
 
 
 def revealing() -> None:
@@ -86,8 +90,19 @@ def strength(game: Session) -> None:
             "Simulations a move", SIMULATIONS, value=100, key="simulations", format_func=_simulations
         )
         game.set_strength(simulations=int(chosen), seconds=None)
-    game.set_strength(temperature=float(st.slider("Temperature", 0.0, 1.5, 0.0, 0.1, key="temperature",
-                                                  help="0 plays the most visited move; higher varies more.")))  # fmt: skip
+    game.set_strength(
+        temperature=float(
+            st.slider(
+                "Temperature",
+                0.0,
+                1.5,
+                0.0,
+                0.1,
+                key="temperature",
+                help="0 plays the most visited move; higher varies more.",
+            )
+        )
+    )
     game.opponent = st.selectbox("Opponent", tuple(OPPONENTS), key="opponent", format_func=lambda spec: OPPONENTS[spec])
     paths = state.checkpoint_paths()
     if len(paths) > 1:

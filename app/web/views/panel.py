@@ -70,13 +70,29 @@ def _graph(game: Session, view: options.View) -> None:
     hidden = view.reveal == "never"
     values = [None if hidden and not ply.board.is_over else ply.value for ply in plies]
     words = [
-        f"ply {p.number}: " + (outcome_words(p.board) if p.board.is_over else
-        "hidden" if v is None else value_words(p.board, v if p.board.side == "X" else -v)) for p, v in zip(plies, values)
-    ]  # fmt: skip
+        f"ply {p.number}: "
+        + (
+            outcome_words(p.board)
+            if p.board.is_over
+            else "hidden"
+            if v is None
+            else value_words(p.board, v if p.board.side == "X" else -v)
+        )
+        for p, v in zip(plies, values)
+    ]
     marks = [loss.ply for loss in st.session_state.get("review", []) if loss.loss >= 0.3 and loss.ply < len(plies)]
-    parts.graph(values, [p.searched for p in plies], words, game.cursor, key="graph", serial=game.serial, marks=marks,
-                title="Value of the game, black above", span=game.start.size**2 - 4,
-                on_jump=_on_jump)  # fmt: skip
+    parts.graph(
+        values,
+        [p.searched for p in plies],
+        words,
+        game.cursor,
+        key="graph",
+        serial=game.serial,
+        marks=marks,
+        title="Value of the game, black above",
+        span=game.start.size**2 - 4,
+        on_jump=_on_jump,
+    )
 
 
 def _on_jump() -> None:
@@ -129,26 +145,37 @@ def _explanation(game: Session, ply: int, found: Explanation, view: options.View
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")
     if view.reveal != "always":
-        who = f"What the agent saw before {square_name(played, board.size)}" if played is not None else "What the agent sees"
+        who = (
+            f"What the agent saw before {square_name(played, board.size)}"
+            if played is not None
+            else "What the agent sees"
+        )
         with left:
             parts.picture(
-                board, key="map", title=who, last=played,
+                board,
+                key="map",
+                title=who,
+                last=played,
                 label=f"Relevance of every square for {found.target}, {side_word(board.side)} to move",
                 extra=parts.heat(found.squares, colours=view.colours, with_numbers=numbers),
-            )  # fmt: skip
+            )
     else:
         with left:
             st.markdown("**On the board**")
             st.caption(
                 f"Red squares speak for {side_word(board.side)} to move, blue ones against."
-                if view.colours == "blue–red" else f"Orange squares speak for {side_word(board.side)}, purple ones against."
-            )  # fmt: skip
+                if view.colours == "blue–red"
+                else f"Orange squares speak for {side_word(board.side)}, purple ones against."
+            )
             st.caption(f"Full colour is ±{scale_of(found.squares):.3g}.")
     with right:
         parts.picture(
-            board, key="bias_map", title="Where the biases act", label=f"Bias relevance of every square for {found.target}",
+            board,
+            key="bias_map",
+            title="Where the biases act",
+            label=f"Bias relevance of every square for {found.target}",
             extra=parts.heat(found.bias_squares, colours=view.colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
     parts.ledger(found, key="ledger", title="Where the number comes from", colours=view.colours)
 
 
@@ -167,10 +194,18 @@ def search_table(found: SearchResult, *, key: str, played: int | None = None, se
     """The most visited moves with prior, visits and Q."""
     size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
     rows = [
-        {"cells": [square_name(m.square, size), {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
-                   {"share": m.visits / total, "text": str(m.visits)}, f"{m.q:+.2f}".replace("-", "−")],
-         "value": m.square, "chosen": m.square == played} for m in found.moves[:count]
-    ]  # fmt: skip
+        {
+            "cells": [
+                square_name(m.square, size),
+                {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
+                {"share": m.visits / total, "text": str(m.visits)},
+                f"{m.q:+.2f}".replace("-", "−"),
+            ],
+            "value": m.square,
+            "chosen": m.square == played,
+        }
+        for m in found.moves[:count]
+    ]
     solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
     title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}"
     parts.moves(("move", "prior", "visits", "Q"), rows, key=key, title=title, serial=serial)

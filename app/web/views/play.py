@@ -49,9 +49,18 @@ def _board(game: Session, view: options.View) -> None:
     if view.on_squares != "nothing" and view.reveal != "never":
         extra |= panel.move_numbers(game, view)
     parts.board(
-        game.board, key="board", serial=game.serial, ply=game.cursor, playable=game.human_to_move, busy=thinking,
-        last=game.last_move, names=_names(game), status=_status(game), extra=extra, on_move=_on_move,
-    )  # fmt: skip
+        game.board,
+        key="board",
+        serial=game.serial,
+        ply=game.cursor,
+        playable=game.human_to_move,
+        busy=thinking,
+        last=game.last_move,
+        names=_names(game),
+        status=_status(game),
+        extra=extra,
+        on_move=_on_move,
+    )
 
 
 def _names(game: Session) -> list[str]:

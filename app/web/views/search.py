@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -77,27 +78,39 @@ def _desk() -> None:
         with left:
             _draw_board(position, shown)
             st.caption(
-                f"{value_words(position, shown.value, 'Search')}, {value_words(position, shown.network_value, 'network alone')}. "
-                f"{record.result.evaluations} network evaluations."
+                f"{value_words(position, shown.value, 'Search')}, "
+                f"{value_words(position, shown.network_value, 'network alone')}. "
+                f"{sum(part.evaluations for part in record.stages)} network evaluations."
             )
         _principal_variation(position, record.result)
         _q_relevance(model, record)
+        _next_part(len(record.stages))
 
 
 def _choose_position() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         session = st.session_state.get("game")
         if session is not None:
-            st.button("The game's position", icon=":material/sports_esports:", key="s_game",
-                      on_click=lambda: _set_board(session.board))  # fmt: skip
+            st.button(
+                "The game's position",
+                icon=":material/sports_esports:",
+                key="s_game",
+                on_click=lambda: _set_board(session.board),
+            )
         if "inspected" in st.session_state:
-            st.button("The inspected position", icon=":material/search_insights:", key="s_inspected",
-                      on_click=lambda: _set_board(st.session_state.inspected))  # fmt: skip
+            st.button(
+                "The inspected position",
+                icon=":material/search_insights:",
+                key="s_inspected",
+                on_click=lambda: _set_board(st.session_state.inspected),
+            )
         with st.popover("Another position", icon=":material/content_paste:"):
             st.selectbox("Gallery", tuple(GALLERY), index=None, key="s_gallery", on_change=_from_gallery)
             st.text_input("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.select_slider("Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), value=400, key="s_simulations", width=280)
+        st.select_slider(
+            "Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), value=400, key="s_simulations", width=280
+        )
         st.slider("Exploration c_puct", 0.1, 4.0, 1.5, 0.1, key="s_puct", width=200)
 
 
@@ -139,9 +152,15 @@ def _stage(record: Record) -> int:
         st.session_state.s_stage = at
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stage = st.slider(
-            "Look into the search after part", 0, last, last, key="s_stage", format="%d", width=280,
+            "Look into the search after part",
+            0,
+            last,
+            last,
+            key="s_stage",
+            format="%d",
+            width=280,
             help="Each part is a sixteenth of the simulations.",
-        )  # fmt: skip
+        )
         st.button("Watch it grow", icon=":material/play_arrow:", key="s_play", on_click=_run_through)
     return int(stage)
 
@@ -150,16 +169,43 @@ def _run_through() -> None:
     st.session_state.s_running, st.session_state.s_at = True, 0
 
 
+def _next_part(count: int) -> None:
+    """While the search is replayed: wait a moment and show the next part."""
+    if st.session_state.get("s_running"):
+        st.session_state.s_at += 1
+        st.session_state.s_running = st.session_state.s_at < count
+        if st.session_state.s_running:
+            time.sleep(0.3)
+            state.rerun()
+
+
 def _moves_table(found: SearchResult) -> None:
     size, total = found.board.size, max(1, found.simulations)
     rows = [
-        {"cells": [square_name(m.square, size), {"share": m.visits / total, "text": str(m.visits)},
-                   {"share": m.prior, "text": f"{100 * m.prior:.1f} %"}, _signed(m.q), f"{m.u:.2f}"],
-         "value": m.square, "chosen": m.square == st.session_state.get("s_move")} for m in found.moves
-    ]  # fmt: skip
+        {
+            "cells": [
+                square_name(m.square, size),
+                {"share": m.visits / total, "text": str(m.visits)},
+                {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
+                _signed(m.q),
+                f"{m.u:.2f}",
+            ],
+            "value": m.square,
+            "chosen": m.square == st.session_state.get("s_move"),
+        }
+        for m in found.moves
+    ]
     title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations"
-    parts.moves(("move", "visits N", "prior P", "value Q", "bonus U"), rows, key="s_moves", title=title, pickable=True,
-                verb="explain its Q", serial=st.session_state.get("search_serial", 0), on_pick=_on_pick)  # fmt: skip
+    parts.moves(
+        ("move", "visits N", "prior P", "value Q", "bonus U"),
+        rows,
+        key="s_moves",
+        title=title,
+        pickable=True,
+        verb="explain its Q",
+        serial=st.session_state.get("search_serial", 0),
+        on_pick=_on_pick,
+    )
     st.caption("Click a move to see what its Q rests on. The search next tries the move with the highest Q + U.")
 
 
@@ -174,12 +220,19 @@ def _draw_board(position: Board, found: SearchResult) -> None:
     texts = [f"{100 * share[s]:.0f} %" if share.get(s) else "" for s in range(position.size**2)]
     line = [square for square in found.principal_variation if square < position.size**2][:8]
     parts.board(
-        position, key="s_board", mode="view", names=["Black", "White"], serial=st.session_state.get("search_serial", 0),
-        label="Position that is searched", last=found.moves[0].square,
-        extra={"numbers": texts, "arrows": list(zip(line, line[1:]))},
-        status=f"Share of visits on each move; the line follows the principal variation from {square_name(line[0], position.size)}."
-        if line else "",
-    )  # fmt: skip
+        position,
+        key="s_board",
+        mode="view",
+        names=["Black", "White"],
+        serial=st.session_state.get("search_serial", 0),
+        label="Position that is searched",
+        last=found.moves[0].square,
+        extra={"numbers": texts, "arrows": list(itertools.pairwise(line))},
+        status="Share of visits on each move; the line follows the principal variation "
+        f"from {square_name(line[0], position.size)}."
+        if line
+        else "",
+    )
 
 
 def _principal_variation(position: Board, found: SearchResult) -> None:
@@ -188,8 +241,13 @@ def _principal_variation(position: Board, found: SearchResult) -> None:
     for number, (column, after) in enumerate(zip(st.columns(6), boards)):
         square = found.principal_variation[number]
         with column:
-            parts.picture(after, key=f"s_pv_{number}", title=f"{number + 1}. {square_name(square, position.size)}",
-                          label=f"Position after {square_name(square, position.size)}", last=square)  # fmt: skip
+            parts.picture(
+                after,
+                key=f"s_pv_{number}",
+                title=f"{number + 1}. {square_name(square, position.size)}",
+                label=f"Position after {square_name(square, position.size)}",
+                last=square,
+            )
 
 
 def _q_relevance(model: Model, record: Record) -> None:
@@ -211,11 +269,21 @@ def _q_relevance(model: Model, record: Record) -> None:
     st.markdown(state.plain(explanation_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
     with one:
-        parts.picture(position, key="s_q_map", title=f"Relevance of {target}", label=f"Relevance of {target}",
-                      extra=parts.heat(found.squares))  # fmt: skip
+        parts.picture(
+            position,
+            key="s_q_map",
+            title=f"Relevance of {target}",
+            label=f"Relevance of {target}",
+            extra=parts.heat(found.squares),
+        )
     with two:
-        parts.picture(position, key="s_q_bias", title="Where the biases act", label=f"Bias relevance of {target}",
-                      extra=parts.heat(found.bias_squares))  # fmt: skip
+        parts.picture(
+            position,
+            key="s_q_bias",
+            title="Where the biases act",
+            label=f"Bias relevance of {target}",
+            extra=parts.heat(found.bias_squares),
+        )
     with three:
         parts.ledger(found, key="s_q_ledger", title="Where the number comes from")
         st.caption(

@@ -61,7 +61,9 @@ def _run(folder: Path) -> None:
         with columns[len(CURVES) % 2]:
             st.markdown("**Self-play games an hour**")
             speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
-            st.line_chart({"iteration": [row["iteration"] for row in rows], "games an hour": speed}, x="iteration", height=230)
+            st.line_chart(
+                {"iteration": [row["iteration"] for row in rows], "games an hour": speed}, x="iteration", height=230
+            )
         _ladder(folder)
 
 
@@ -136,10 +138,16 @@ def _agreement(a: Model, b: Model, count: int = 400) -> None:
         ("correlation of the values", f"{np.corrcoef(values_a, values_b)[0, 1]:+.3f}"),
         ("mean difference of the values", f"{np.mean(np.abs(values_a - values_b)):.3f}"),
         ("points of A in 100 games without search", f"{result.points:g}"),
-        ("Elo of A above B, 95 % interval", f"{result.rating.elo:+.0f} ({result.rating.low:+.0f} … {result.rating.high:+.0f})"),
+        (
+            "Elo of A above B, 95 % interval",
+            f"{result.rating.elo:+.0f} ({result.rating.low:+.0f} … {result.rating.high:+.0f})",
+        ),
     ]
-    parts.moves(("on " + str(len(boards)) + " positions of random games", ""),
-                [{"cells": list(row), "value": row[0]} for row in rows], key="t_table")  # fmt: skip
+    parts.moves(
+        ("on " + str(len(boards)) + " positions of random games", ""),
+        [{"cells": list(row), "value": row[0]} for row in rows],
+        key="t_table",
+    )
 
 
 def _positions(count: int, size: int) -> list[Board]:
@@ -172,4 +180,6 @@ def _game(a: Model, b: Model, simulations: int = 50) -> None:
     st.code(format_moves(actions, a.size), language=None, wrap_lines=True)
     score = board.score()
     words = "a draw" if not score else f"{'A' if score > 0 else 'B'} wins by {abs(score)}"
-    st.caption(f"{simulations} simulations a move: {words}. Paste it as a new game on the Play page to walk through it.")
+    st.caption(
+        f"{simulations} simulations a move: {words}. Paste it as a new game on the Play page to walk through it."
+    )
