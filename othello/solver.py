@@ -21,7 +21,7 @@ from othello.solver_memory import NODES, STOP
 from othello.solver_search import UNSOLVED, new_workspace, solve_best, solve_exact
 
 _NO_LIMIT: Final = np.int64(2**62)  # nodes
-_AT_ONCE: Final = 10  # up to so many empty squares the search runs in the caller's thread: it takes milliseconds
+_AT_ONCE: Final = 12  # up to so many empty squares the search runs in the caller's thread: it takes milliseconds
 _Answer = TypeVar("_Answer")
 
 

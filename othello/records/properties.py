@@ -7,8 +7,6 @@ from typing import NamedTuple
 from othello.errors import ParseError
 from othello.notation import excerpt
 
-MAX_TEXT = 256 * 1024 * 1024  # characters of one file
-
 
 class Property(NamedTuple):
     """A key in capitals, its values with escapes undone, and the character of the text where it stands, from 1."""
