@@ -7,6 +7,7 @@ learning in Go" (2019), section 3.3.  Letters: `B` batch, `C` planes, `N` board 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -123,8 +124,14 @@ class Network(nn.Module):
         x = self._tower(planes)
         return self._policy(x), torch.tanh(self.value_out(self._value_features(x))).flatten()
 
-    def with_score(self, planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, and the expected final score [B] for the side to move, in units of N² discs (for training)."""
-        x = self._tower(planes)
+    def with_score(self, planes: Tensor, tower: Tower | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and the expected final score [B] for the side to move, in units of N² discs (for training).
+
+        `tower(network, planes)`, if given, computes the stem and the blocks in their place.
+        """
+        x = self._tower(planes) if tower is None else tower(self, planes)
         hidden = self._value_features(x)
         return self._policy(x), torch.tanh(self.value_out(hidden)).flatten(), self.score_out(hidden).flatten()
+
+
+Tower = Callable[[Network, Tensor], Tensor]  # planes [B, C, N, N] -> the residual tower's output

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from othello.errors import OthelloError
-from othello.network import Network
+from othello.network import Network, Tower
 from othello.training.config import LearnerSettings
 from othello.training.replay import Batch, batches
 from othello.training.selfplay import Samples
+from othello.training.tower import winograd_tower
 
 
 class NotFinite(OthelloError):
@@ -37,10 +38,12 @@ class Losses:
     value_error: float
 
 
-def loss_terms(network: Network, batch: tuple[Tensor, ...], legal: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mean policy, value and score losses and the values [B] themselves."""
+def loss_terms(
+    network: Network, batch: tuple[Tensor, ...], legal: Tensor, tower: Tower | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Mean policy, value and score losses and the values [B] themselves; `tower` as in `Network.with_score`."""
     planes, policy, value, score = batch
-    logits, predicted, predicted_score = network.with_score(planes)
+    logits, predicted, predicted_score = network.with_score(planes, tower)
     log_probabilities = F.log_softmax(logits.masked_fill(~legal, -1e9), dim=1)
     policy_loss = -(policy * log_probabilities).sum(1).mean()
     win = ((1 + predicted) / 2).clamp(1e-6, 1 - 1e-6)
@@ -60,6 +63,7 @@ class Learner:
         rest = [p for p in network.parameters() if p.dim() <= 1]
         groups = [{"params": decay, "weight_decay": settings.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.tower: Tower | None = winograd_tower if self.device.type == "cpu" else None
         self.steps = 0  # optimizer steps since the weights were random
 
     def learning_rate(self, iteration: int) -> float:
@@ -87,7 +91,7 @@ class Learner:
     def _step(self, batch: Batch, legal: Tensor, step: int) -> list[float]:
         tensors = tuple(torch.from_numpy(array).to(self.device) for array in batch)
         s = self.settings
-        policy, value, score, predicted = loss_terms(self.network, tensors, legal.to(self.device))
+        policy, value, score, predicted = loss_terms(self.network, tensors, legal.to(self.device), self.tower)
         loss = policy + s.value_weight * value + s.score_weight * score
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
