@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 _convolve: Callable[..., Tensor] = torch.ops.aten.convolution.default
 Back = Callable[[Tensor, Sequence[int]], Tensor]
 
@@ -46,8 +45,8 @@ class Affine(ABC):
         """The adjoint with every weight 1."""
         return self.adjoint(r, torch.ones_like(self.weight), shape)
 
-    def at_output(self, vector: Tensor) -> Tensor:
-        """A per-channel vector [K] shaped so that it broadcasts against the output."""
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
+        """A per-channel vector [K] shaped so that it broadcasts against an output of `dims` dimensions."""
         return vector
 
     @property
@@ -143,7 +142,7 @@ class Convolution(Affine):
         one_channel = self.adjoint(r.sum(1, keepdim=True), ones, (r.shape[0], 1, *shape[2:]))
         return one_channel.expand(r.shape[0], *shape[1:])
 
-    def at_output(self, vector: Tensor) -> Tensor:
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (self.weight.dim() - 2)))
 
     @property
@@ -165,15 +164,15 @@ class Diagonal(Affine):
 
     channel: int = 1
 
-    def _at(self, vector: Tensor, dims: int) -> Tensor:
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (dims - 1 - self.channel)))
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        z = x * self._at(weight, x.dim())
-        return z if bias is None else z + self._at(bias, x.dim())
+        z = x * self.at_output(weight, x.dim())
+        return z if bias is None else z + self.at_output(bias, x.dim())
 
     def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        return s * self._at(weight, s.dim())
+        return s * self.at_output(weight, s.dim())
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         return torch.ones((), dtype=self.weight.dtype, device=self.weight.device)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lrp.errors import UnsupportedOperation
-from lrp.graph import Graph, Node, Param, Ref, rewrite
+from lrp.graph import Graph, Node, Ref, rewrite
 
 Size = int | str
 

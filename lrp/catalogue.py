@@ -18,7 +18,18 @@ from lrp.graph import Node, Ref
 from lrp.layer import AffineStep
 from lrp.normalization import Normalization, NormalizationStep
 from lrp.operations import (
-    Activation, Cat, MaxPool, Mean, Narrow, Permute, Relu, Reshape, Route, Sum, Transparent, max_pool_average,
+    Activation,
+    Cat,
+    MaxPool,
+    Mean,
+    Narrow,
+    Permute,
+    Relu,
+    Reshape,
+    Route,
+    Sum,
+    Transparent,
+    max_pool_average,
 )  # fmt: skip
 from lrp.products import GatedConstant, Masked, MatMul, Product, Quotient, Softmax, Statistic, shares
 from lrp.rules import AffineRule, Epsilon, Flat, HalfAndHalf, Norm, Rule, SignalTakesAll, SoftmaxTaylor, WinnerTakesAll
@@ -131,7 +142,9 @@ def _named_padding(node: Node, padding: str, weight: Tensor, dilation: tuple[int
 
 
 def _batch_norm(compiler: Compiler, node: Node) -> Step:
-    names = [("input", None), ("weight", None), ("bias", None), ("running_mean", None), ("running_var", None)]
+    names: list[tuple[str, Any]] = [
+        ("input", None), ("weight", None), ("bias", None), ("running_mean", None), ("running_var", None),
+    ]  # fmt: skip
     if node.operation == "aten.batch_norm.default":
         names += [("training", False), ("momentum", 0.1), ("eps", 1e-5)]
     else:
@@ -247,7 +260,9 @@ def _narrow(compiler: Compiler, node: Node) -> Step:
 
 
 def _layer_norm(compiler: Compiler, node: Node) -> Step:
-    names = [("input", None), ("shape", None), ("weight", None), ("bias", None), ("eps", 1e-5)]
+    names: list[tuple[str, Any]] = [
+        ("input", None), ("shape", None), ("weight", None), ("bias", None), ("eps", 1e-5),
+    ]  # fmt: skip
     rms = node.operation == "aten.rms_norm.default"
     if rms:
         names = [("input", None), ("shape", None), ("weight", None), ("eps", None)]
@@ -357,8 +372,8 @@ _add(["aten.layer_norm.default", "aten.rms_norm.default"], "norm", _layer_norm)
 _add(["aten.group_norm.default", "aten.instance_norm.default"], "norm", _group_norm)
 _add(
     ["aten.pow.Tensor_Scalar", "aten.square.default", "aten.sqrt.default", "aten.rsqrt.default", "aten.exp.default",
-     "aten.reciprocal.default", "aten.var.correction", "aten.std.correction", "aten.abs.default", "aten.norm.ScalarOpt_dim",
-     "aten.linalg_vector_norm.default"],
+     "aten.reciprocal.default", "aten.var.correction", "aten.std.correction", "aten.abs.default",
+     "aten.norm.ScalarOpt_dim", "aten.linalg_vector_norm.default", "aten.log_softmax.int", "aten._log_softmax.default"],
     "activation", _statistic, _always,
 )  # fmt: skip
 _add(
@@ -393,8 +408,8 @@ _add(
 )  # fmt: skip
 _add(
     ["aten.slice.Tensor", "aten.select.int", "aten.narrow.default", "aten.expand.default", "aten.index_select.default",
-     "aten.pad.default", "aten.constant_pad_nd.default", "aten.flip.default", "aten.roll.default", "aten.repeat.default",
-     "aten.pixel_shuffle.default", "aten.index.Tensor", "aten.gather.default", "aten.broadcast_to.default",
+     "aten.pad.default", "aten.constant_pad_nd.default", "aten.flip.default", "aten.roll.default",
+     "aten.repeat.default", "aten.pixel_shuffle.default", "aten.index.Tensor", "aten.gather.default", "aten.broadcast_to.default",
      "aten.swapaxes.default", "aten.movedim.int", "aten.tile.default", "aten.unfold.default", "aten.diagonal.default",
      *SPLITS],
     "route", _unary(Route), _inherited,

@@ -112,7 +112,8 @@ class Compiler:
         """The one signal the operation reads; UnsupportedOperation if there are several."""
         found = [ref for ref in node.refs if ref in self.signal]
         if len(found) != 1:
-            raise UnsupportedOperation(node.operation, node.module, f"{len(found)} of its arguments depend on the input")
+            reason = f"{len(found)} of its arguments depend on the input"
+            raise UnsupportedOperation(node.operation, node.module, reason)
         return found[0]
 
     def rank(self, index: int) -> int:

@@ -136,11 +136,12 @@ class Composite:
 def _selector(selector: Selector | str | type[nn.Module]) -> Selector:
     if isinstance(selector, str):
         return kind(selector) if selector in KINDS else named(selector)
-    if isinstance(selector, type) and issubclass(selector, nn.Module):
-        return of_type(selector)
-    if callable(selector):
+    if isinstance(selector, type):
+        if issubclass(selector, nn.Module):
+            return of_type(selector)
+    elif callable(selector):
         return selector
-    raise CompositeError(f"a selector is a function of a Layer, a kind, a name pattern or a module type, not {selector!r}")
+    raise CompositeError(f"a selector is a function of a Layer, a kind, a name pattern or a module type: {selector!r}")
 
 
 def EpsilonPlus(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:

@@ -16,7 +16,7 @@ from lrp.compile import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget
 from lrp.flow import Flow
-from lrp.graph import Graph, capture
+from lrp.graph import Graph, captured
 from lrp.operations import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, probe, project
 from lrp.result import Relevance, gather
@@ -82,55 +82,55 @@ class LRP:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers in order of computation, as in `Relevance.layers` and as patterns of composites see them."""
+        """Names of the layers in order of computation, as composites and `Relevance.layers` know them."""
         return tuple(layer.name for layer in self._at(next(iter(self._captured.values()))).program.layers)
 
     def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
         """Captures the model; once in all if its batch size is free, else once for each batch size."""
-        graph = canonical(capture(self.model, examples))
-        captured = _Captured(graph, tuple(x.detach().clone() for x in examples))
-        self._at(captured)
-        self._captured[None if graph.batch_symbols else examples[0].shape[0]] = captured
-        return captured
+        graph = captured(self.model, examples, canonical)
+        entry = _Captured(graph, tuple(x.detach().clone() for x in examples))
+        self._at(entry)
+        self._captured[None if graph.batch_symbols else examples[0].shape[0]] = entry
+        return entry
 
     def _for(self, xs: tuple[Tensor, ...]) -> _Captured:
         found = self._captured.get(None) or self._captured.get(xs[0].shape[0])
         return found or self._capture(xs)
 
-    def _tensors(self, captured: _Captured) -> dict[str, Tensor]:
+    def _tensors(self, entry: _Captured) -> dict[str, Tensor]:
         """The parameters, buffers and constants that the graph reads, as the model holds them now."""
-        if not captured.owners:
+        if not entry.owners:
             modules = dict(self.model.named_modules(remove_duplicate=False))
-            for name in dict.fromkeys(name for node in captured.graph.nodes for name in node.params):
+            for name in dict.fromkeys(name for node in entry.graph.nodes for name in node.params):
                 path, _, leaf = name.rpartition(".")
                 module = modules.get(path)
                 held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers) if module is not None else ()
                 own = next((d for d in held if leaf in d), None)
-                captured.owners[name] = (captured.graph.constants, name) if own is None else (own, leaf)
-        return {name: own[leaf] for name, (own, leaf) in captured.owners.items()}
+                entry.owners[name] = (entry.graph.constants, name) if own is None else (own, leaf)
+        return {name: own[leaf] for name, (own, leaf) in entry.owners.items()}
 
-    def _at(self, captured: _Captured) -> _Compiled:
+    def _at(self, entry: _Captured) -> _Compiled:
         """The compiled steps; compiled again when a parameter of the model has changed since."""
-        tensors = self._tensors(captured)
+        tensors = self._tensors(entry)
         state = tuple((id(t), t._version) for t in tensors.values())
-        compiled = captured.compiled
+        compiled = entry.compiled
         if compiled is not None and compiled.state == state:
             return compiled
         with self._lock, torch.no_grad():
-            compiled = captured.compiled
+            compiled = entry.compiled
             if compiled is not None and compiled.state == state:
                 return compiled
             finite(tensors)
-            graph = captured.graph
+            graph = entry.graph
             program = Compiler(graph, tensors, self.composite, self.model).compile()
             flat = None
             if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
                 flat = Compiler(graph, tensors, as_composite(Flat()), self.model).compile()
             layouts: Mapping[int, Layout] = {}
             if not graph.batch_first:
-                layouts = captured.compiled.layouts if captured.compiled else probe(program, captured.twice())
-            captured.compiled = _Compiled(state, program, flat, layouts)
-            return captured.compiled
+                layouts = entry.compiled.layouts if entry.compiled else probe(program, entry.twice())
+            entry.compiled = _Compiled(state, program, flat, layouts)
+            return entry.compiled
 
     def attribute(
         self, inputs: Tensor | tuple[Tensor, ...], target: Target = None, *, output: int | str | None = None,
@@ -174,7 +174,7 @@ class LRP:
             chosen = each_index(indices, y)
             runs, values = [], []
             width = max(1, FOLD // run.batch) if plan.graph.batch_first else 1
-            for part in chosen.split(width):
+            for part in torch.split(chosen, width):
                 gain = one_hot(part, y)
                 other = replace(run, fold=len(part), flows={}, bias={}, stabilizer={}, project={})
                 self._send(other, plan, [Flow(gain=gain)])
@@ -184,14 +184,14 @@ class LRP:
 
     def _prepare(self, xs: tuple[Tensor, ...], output: int | str | None, through: Any) -> tuple[Run, _Plan]:
         """The forward pass, and everything the backward pass needs to know."""
-        captured = self._for(xs)
-        compiled = self._at(captured)
+        entry = self._for(xs)
+        compiled = self._at(entry)
         chosen, whole = self._chosen(compiled.program, output)
         steps = self._steps(compiled.program, chosen)
         run = forward(compiled.program, steps, xs, compiled.layouts)
         check_finite([run.values[i] for i in chosen])
         conditions = masks(through, compiled.program, run) if through else {}
-        return run, _Plan(captured.graph, steps, chosen, whole, conditions, compiled.flat)
+        return run, _Plan(entry.graph, steps, chosen, whole, conditions, compiled.flat)
 
     @staticmethod
     def _send(run: Run, plan: _Plan, flows: Sequence[Flow]) -> None:
@@ -239,7 +239,7 @@ class LRP:
         )
 
     def _steps(self, program: Program, chosen: tuple[int, ...]) -> tuple[Step, ...]:
-        """The steps to the chosen nodes; output activations made transparent where the explanation starts before them."""
+        """The steps to the chosen nodes; output activations are transparent where the explanation starts before them."""
         steps = program.path(chosen)
         if self.start == "activation":
             return steps
@@ -252,7 +252,7 @@ class LRP:
                 heads.add(step.node.index)
         if not heads:
             return steps
-        return tuple(Transparent(s.node, s.source) if s.node.index in heads else s for s in steps)  # type: ignore[attr-defined]
+        return tuple(Transparent(s.node, s.reads[0]) if s.node.index in heads else s for s in steps)
 
 
 @dataclass(frozen=True)
@@ -322,4 +322,6 @@ def _check_kind(x: Tensor) -> None:
     if x.dim() == 0:
         raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
     if not x.is_floating_point() and x.dtype != torch.bool:
-        raise InvalidInput(f"relevance of {x.dtype} inputs is not defined; convert them to floating point, or explain from the embedding")
+        raise InvalidInput(
+            f"inputs are floating point, not {x.dtype}: convert them, or explain from the output of the embedding"
+        )

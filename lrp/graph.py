@@ -7,6 +7,7 @@ import logging
 import operator
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,6 +143,31 @@ def twin(model: nn.Module) -> nn.Module:
     return other
 
 
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[Any, Graph]] = weakref.WeakKeyDictionary()
+_PLAIN = (bool, int, float, str, tuple, list, type(None))
+
+
+def signature(model: nn.Module) -> tuple[Any, ...]:
+    """What decides a model's operations, as far as it can be seen: its modules, their plain settings, its tensors."""
+    modules = tuple(
+        (name, id(module), tuple((k, str(v)) for k, v in vars(module).items() if k != "training" and isinstance(v, _PLAIN)))
+        for name, module in model.named_modules(remove_duplicate=False)
+    )
+    tensors = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    return modules, tuple((name, tuple(t.shape), t.dtype, t.device) for name, t in tensors)
+
+
+def captured(model: nn.Module, inputs: tuple[Tensor, ...], make: Callable[[Graph], Graph]) -> Graph:
+    """`make(capture(model, inputs))`, kept while the model lives and its structure stays the same."""
+    shapes = tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in inputs)
+    key = (shapes, signature(model))
+    known = _KNOWN.setdefault(model, {})
+    found = known.get(key)
+    if found is None or not (found.batch_symbols or found.input_shapes[0][0] == inputs[0].shape[0]):
+        found = known[key] = make(capture(model, inputs))
+    return found
+
+
 def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
     """The operations of `model` on inputs like these (each [B, ...]), with a free batch size where the model has one.
 
@@ -158,7 +184,8 @@ def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
             logger.setLevel(logging.ERROR)
         try:
             program = torch.export.export(twin(model), examples, dynamic_shapes=shapes, strict=False)
-            outputs = pytree.tree_unflatten(list(range(program.call_spec.out_spec.num_leaves)), program.call_spec.out_spec)
+            spec = program.call_spec.out_spec
+            outputs = pytree.tree_unflatten(list(range(spec.num_leaves)), spec)
         except LRPError:
             raise
         except Exception as error:
@@ -251,7 +278,9 @@ def _node(fx: Any, index: int, index_of: dict[str, Any], names: dict[str, int]) 
 
     args = rewrite(tuple(list(a) if isinstance(a, list) else a for a in fx.args), argument)
     kwargs = rewrite(dict(fx.kwargs), argument)
-    operation = "input" if fx.op == "placeholder" else str(fx.target) if fx.target is not operator.getitem else "getitem"
+    operation = "getitem" if fx.target is operator.getitem else str(fx.target)
+    if fx.op == "placeholder":
+        operation = "input"
     if not isinstance(fx.target, torch._ops.OpOverload) and operation not in ("input", "getitem"):
         operation = getattr(fx.target, "__name__", operation)
     name = _name(fx, operation, module, kind, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ class AffineStep(Step):
     ) -> None:
         super().__init__(node)
         self.reads = (source,)
+        if layer.bias is not None and not bool(layer.bias.any()):
+            layer = replace(layer, bias=None)
         self.source, self.layer, self.rule, self.mode = source, layer, rule, mode
         self.epsilon, self.flat = rule.epsilon, isinstance(rule, Flat)
         self.weight = layer.laid(layer.weight)
@@ -85,13 +88,13 @@ class AffineStep(Step):
             parts = layer.apply(x, weight, bias).chunk(len(own) + (not complete), dim=layer.channel_dim)
             z = parts[0] + parts[1] if complete else parts[0]
             if complete and self.mode == "ignore" and layer.bias is not None:
-                z = z + layer.at_output(layer.bias)
+                z = z + layer.at_output(layer.bias, z.dim())
             for i, part in zip(own, parts if complete else parts[1:], strict=True):
                 sums[i] = part
         else:
             if self.mode == "ignore" and layer.bias is not None and len(own) < len(self.sides):
                 linear = layer.apply(x, self.weight)
-                z = linear + layer.at_output(layer.bias)
+                z = linear + layer.at_output(layer.bias, linear.dim())
                 sums = [linear if side.is_output else None for side in self.sides]
             else:
                 z = layer.apply(x, self.weight, layer.bias)
@@ -213,7 +216,7 @@ class Shares:
                 self._receive(term, step._back[id(term)](s, self.shape))
         if side.bias is None or step.mode == "ignore":
             return
-        claimed = layer.at_output(side.bias) * s
+        claimed = layer.at_output(side.bias, s.dim()) * s
         if step.mode == "sink":
             run.book_bias(step.node, claimed)
         elif step.mode == "absorb":

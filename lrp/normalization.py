@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -55,6 +55,8 @@ class NormalizationStep(Step):
 
     def __init__(self, node: Node, source: int, norm: Normalization, rule: Rule, mode: BiasMode) -> None:
         super().__init__(node)
+        if norm.bias is not None and not bool(norm.bias.any()):
+            norm = replace(norm, bias=None)
         self.source, self.norm, self.rule, self.mode = source, norm, rule, mode
 
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:

@@ -166,7 +166,7 @@ class Cat(Step):
     def _split(self, t: Tensor | None, sizes: list[int], dim: int, squeeze: bool = True) -> list[Tensor | None]:
         if t is None:
             return [None] * len(sizes)
-        parts = t.split(sizes, dim)
+        parts = torch.split(t, sizes, dim)
         return [part.squeeze(dim) if self.stacked and squeeze else part for part in parts]
 
 

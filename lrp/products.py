@@ -32,7 +32,7 @@ class Product(Step):
         s = gain_at(run, self.node, flow, z, self.epsilon)
         x, y = (run.resolve(f) for f in self.factors)
         back = []
-        for factor, value, other, share in ((self.factors[0], x, y, self.shares[0]), (self.factors[1], y, x, self.shares[1])):
+        for factor, value, other, share in zip(self.factors, (x, y), (y, x), self.shares, strict=True):
             if share == 0:
                 continue
             gain = s * run.lift(other) * share
@@ -147,4 +147,4 @@ class Statistic(Step):
     """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
 
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        raise UnsupportedOperation(self.node.operation, self.node.module, "it has a rule only as a gate or denominator")
+        raise UnsupportedOperation(self.node.operation, self.node.module, "it can be a gate, a denominator or a last activation")

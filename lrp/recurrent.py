@@ -30,7 +30,8 @@ class _Cell:
 
     def part(self, step: int, name: str, whole: Ref, place: int) -> Ref:
         """One gate's rows of a pre-activation."""
-        return self.emit(step, name, "aten.narrow.default", aten.narrow.default, whole, 1, place * self.width, self.width)
+        start = place * self.width
+        return self.emit(step, name, "aten.narrow.default", aten.narrow.default, whole, 1, start, self.width)
 
     def sigmoid(self, step: int, name: str, z: Ref) -> Ref:
         return self.emit(step, name, "aten.sigmoid.default", aten.sigmoid.default, z)
@@ -72,7 +73,8 @@ def _gru_step(cell: _Cell, t: int, x: Ref, h: Ref | None, weights: Sequence[Any]
     before = start if h is None else h
     zh = cell.emit(t, "hidden", "aten.linear.default", aten.linear.default, before, w_hh, b_hh, width=3 * width)
     (ri, ui, ni), (rh, uh, nh) = (
-        [cell.part(t, f"{name}{side}", z, place) for place, name in enumerate("rzn")] for side, z in (("x", zi), ("h", zh))
+        [cell.part(t, f"{name}{side}", z, place) for place, name in enumerate("rzn")]
+        for side, z in (("x", zi), ("h", zh))
     )
     reset = cell.sigmoid(t, "r", cell.add(t, "zr", ri, rh))
     update = cell.sigmoid(t, "z", cell.add(t, "zz", ui, uh))
@@ -113,13 +115,15 @@ def _recurrent(writer: Writer, node: Node) -> Any:
             place = layer * directions + direction
             own = params[place * each : (place + 1) * each]
             label = f"l{layer}{'r' if direction else ''}."
-            halves.append(_run(writer, node, label, sequence, own, states, place, zero, inputs, width, batch, lstm, last,
-                               direction == 1))  # fmt: skip
+            halves.append(
+                _run(writer, node, label, sequence, own, states, place, zero, inputs, width, batch, lstm, last, direction == 1)
+            )
         if directions == 1:
             sequence = halves[0]
         else:
+            shape_both = (batch, 2 * width)
             sequence = [
-                writer.emit(node, f"l{layer}.both{t}", "aten.cat.default", aten.cat.default, ([a, b], 1), (batch, 2 * width))
+                writer.emit(node, f"l{layer}.both{t}", "aten.cat.default", aten.cat.default, ([a, b], 1), shape_both)
                 for t, (a, b) in enumerate(zip(*halves, strict=True))
             ]
         inputs = width * directions
@@ -141,12 +145,12 @@ def _run(
     cell = _Cell(writer, node, label, width, batch)
     w_ih, w_hh = own[:2]
     b_ih, b_hh = (own[2], own[3]) if len(own) == 4 else (None, None)
-    weights = [
-        writer.emit(node, f"{label}weight", "aten.cat.default", aten.cat.default, ([w_ih, w_hh], 1), None) if lstm else None,
-        w_ih,
-        writer.emit(node, f"{label}bias", "aten.add.Tensor", aten.add.Tensor, (b_ih, b_hh), None) if lstm and b_ih else None,
-        b_ih, w_hh, b_hh,
-    ]  # fmt: skip
+    joint = bias = None
+    if lstm:
+        joint = writer.emit(node, f"{label}weight", "aten.cat.default", aten.cat.default, ([w_ih, w_hh], 1), None)
+    if lstm and b_ih is not None:
+        bias = writer.emit(node, f"{label}bias", "aten.add.Tensor", aten.add.Tensor, (b_ih, b_hh), None)
+    weights = [joint, w_ih, bias, b_ih, w_hh, b_hh]
     start = [
         writer.emit(node, f"{label}start{i}", "aten.select.int", aten.select.int, (s, 0, place), (batch, width))
         for i, s in enumerate(states)

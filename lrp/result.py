@@ -102,7 +102,8 @@ class Relevance:
             at = self._sum(self.layers[name]) if name in self.layers and self._countable(name) else None
             bias = self.bias_of(name) if name in self.bias else None
             lines.append(f"{name:<{width}}  {cell(at)}  {cell(bias)}  {cell(self.stabilizer.get(name))}")
-        lines.append(f"{'input':<{width}}  {cell(self.input_total)}  {cell(self.bias_total)}  {cell(self.stabilizer_total)}")
+        totals = (self.input_total, self.bias_total, self.stabilizer_total)
+        lines.append(f"{'input':<{width}}  " + "  ".join(cell(t) for t in totals))
         lines.append(f"{'target':<{width}}  {cell(self.target)}  {'closure':>12}  {cell(self.closure)}")
         return "\n".join(lines)
 

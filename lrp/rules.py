@@ -1,9 +1,10 @@
 """The rules of LRP as data: which contributions share the relevance, and what the bias adds to the denominator.
 
 Letters: `a` input, `w` weight, `b` bias, z = Σ a w + b, p(t) = max(t, 0), n(t) = min(t, 0), S(t) = t + ε·sgn(t)
-with sgn(0) = +1. A rule for an affine layer is a list of sides; on each side R_j = Σ_k share · num_jk R_k / S(Σ num + β).
-Sources: Bach et al. 2015; Montavon et al. 2017 and 2019 (the LRP overview, section 10.2); Lapuschkin et al. 2019 (flat);
-Kohlbrenner et al. 2020 (composites).
+with sgn(0) = +1. A rule for an affine layer is a list of sides; each side gives
+R_j = Σ_k share · num_jk R_k / S(Σ num + β).
+Sources: Bach et al. 2015; Montavon et al. 2017 and 2019 (the LRP overview, section 10.2); Lapuschkin et al. 2019
+(flat); Kohlbrenner et al. 2020 (composites).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _n(t: Tensor | None) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class Rule(ABC):
+class Rule(ABC):  # noqa: B024
     """How one layer redistributes relevance.
 
     epsilon: the stabilizer, ≥ 0, signed; with `relative` it is multiplied by rms(z) of each sample.
@@ -122,7 +123,7 @@ class Zero(Epsilon):
 
 @dataclass(frozen=True)
 class ZPlus(AffineRule):
-    """z⁺: R_j = Σ_k (p(a)p(w) + n(a)n(w)) R_k / S(same sum + p(b)) (Montavon et al. 2017, generalised to signed inputs).
+    """z⁺: R_j = Σ_k (p(a)p(w) + n(a)n(w)) R_k / S(same sum + p(b)) (Montavon et al. 2017, for signed inputs).
 
     The notebook's `lrp_z_plus` splits only the weights, which is wrong for negative inputs.
     """
@@ -156,7 +157,7 @@ class AlphaBeta(AffineRule):
 
 @dataclass(frozen=True)
 class Gamma(AffineRule):
-    """γ: z ≥ 0 takes p(a)(w + γp(w)) + n(a)(w + γn(w)); z < 0 the mirror image (Montavon et al. 2019; Andéol et al. 2021).
+    """γ: z ≥ 0 takes p(a)(w + γp(w)) + n(a)(w + γn(w)), z < 0 the mirror image (Montavon et al. 2019; Andéol 2021).
 
     For a ≥ 0 and z ≥ 0 this is the overview paper's a(w + γp(w)). The sign test uses the true z, bias included.
     The notebook's `lrp_gamma` turns negative weights positive.
@@ -261,10 +262,14 @@ class AsAverage(Rule):
 class SignalTakesAll(Rule):
     """Products of two signals: the gate (a sigmoid's or softmax's output) takes none (Arras et al. 2019)."""
 
+    epsilon: float = field(default=0.0, kw_only=True)
+
 
 @dataclass(frozen=True)
 class HalfAndHalf(Rule):
     """Products of two signals: both factors take half."""
+
+    epsilon: float = field(default=0.0, kw_only=True)
 
 
 @dataclass(frozen=True)

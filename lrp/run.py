@@ -118,7 +118,7 @@ class Run:
             out = function(leaf)
         if self.fold == 1:
             return torch.autograd.grad(out, leaf, s.expand(out.shape))[0]
-        parts = s.expand(self.fold * self.batch, *s.shape[1:]).split(self.batch)
+        parts = torch.split(s.expand(self.fold * self.batch, *s.shape[1:]), self.batch)
         return torch.cat([torch.autograd.grad(out, leaf, part, retain_graph=True)[0] for part in parts])
 
 

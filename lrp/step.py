@@ -6,8 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor
-
 from lrp.flow import Flow
 from lrp.graph import Node, Ref, leaves
 from lrp.run import Run

@@ -28,13 +28,14 @@ def seeds(target: Any, outputs: Sequence[Tensor], whole: bool, batch: int) -> tu
     y = outputs[0]
     if isinstance(target, Tensor) and target.is_floating_point():
         if target.shape != y.shape:
-            raise InvalidTarget(f"an initial relevance has the output's shape {tuple(y.shape)}, not {tuple(target.shape)}")
+            shapes = f"{tuple(y.shape)}, not {tuple(target.shape)}"
+            raise InvalidTarget(f"an initial relevance has the output's shape {shapes}")
         if not bool(torch.isfinite(target).all()):
             raise InvalidTarget("the initial relevance contains NaN or Inf")
         r = target.to(y)
         return [Flow(rest=r)], r.reshape(batch, -1).sum(1)
-    gain = torch.zeros_like(y)
-    flat = gain.reshape(batch, -1)
+    gain = y.new_zeros(y.shape)
+    flat = gain.view(batch, -1)
     index = _index(target, y, batch)
     rows = torch.arange(batch, device=y.device)
     flat[rows, index] = 1.0

@@ -1,0 +1,7 @@
+"""One torch thread: two make small layers slower, and far slower on a busy machine."""
+
+from __future__ import annotations
+
+import torch
+
+torch.set_num_threads(1)
