@@ -1,0 +1,126 @@
+"""`othello experiments`: the blog's figures, faithfulness and ground truth, with a report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import AsJson, CheckpointOption, one_thread, print_json
+
+if TYPE_CHECKING:
+    from app.experiments.record import Progress
+    from app.experiments.runner import Request
+
+FOLDER = Path("runs/experiments")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(experiments)
+
+
+def experiments(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")] = FOLDER,
+    checkpoint: CheckpointOption = None,
+    positions: Annotated[
+        int | None, typer.Option("--positions", metavar="N", min=1, max=100_000, help="Positions, games or samples.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes every random draw.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Small samples: all of them within minutes.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run even what is there already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run one experiment, or all with a report; what is there already for the same settings and weights is kept.
+
+    `all` writes report.html into DIR and, in a checkout, docs/experiments.md.
+    """
+    if name is None:
+        _list(as_json)
+        return
+    from app.experiments.catalogue import experiment
+    from app.experiments.runner import Request, run
+
+    request = Request(out, Path(checkpoint) if checkpoint else None, positions, seed, quick, again)
+    if name != "all":
+        experiment(name)
+    one_thread()
+    with _progress() as progress:
+        if name == "all":
+            _all(request, progress, as_json)
+            return
+        record, known = run(name, request, progress)
+    if as_json:
+        print_json(record)
+        return
+    _print_record(record)
+    files = ", ".join(str(out / f"{figure['file']}.png") for figure in record["figures"])
+    print(f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}")
+
+
+def _all(request: Request, progress: Progress, as_json: bool) -> None:
+    from app.experiments import report
+    from app.experiments.runner import run_all
+
+    records = run_all(request, progress=progress)
+    pages = list(report.write(records, request.folder))
+    if request.positions is None and Path("app/experiments/report.py").is_file():  # in a checkout
+        pages.append(report.publish(records, request.folder, Path("docs")))
+    if as_json:
+        print_json({"report": [str(page) for page in pages], "experiments": records})
+        return
+    for record in records:
+        _print_record(record, tables=False)
+    print("\nwritten: " + ", ".join(map(str, pages)))
+
+
+def _list(as_json: bool) -> None:
+    from app.experiments.catalogue import experiments as catalogue
+
+    entries = [{"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
+               for e in catalogue()]  # fmt: skip
+    if as_json:
+        print_json(entries)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("#", "name", "shows", "redoes", box=None)
+    for entry in entries:
+        table.add_row(str(entry["number"]), str(entry["name"]), str(entry["shows"]), str(entry["redoes"]))
+    Console().print(table)
+
+
+def _print_record(record: dict[str, Any], tables: bool = True) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(f"\n{record['number']}. {record['title']}", style="bold"))
+    console.print(Text(record["reading"]))
+    for found in record["tables"] if tables else []:
+        table = Table(*found["header"], box=None, title=Text(found["title"]), title_justify="left")
+        for row in found["rows"]:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr where a person watches, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda share, what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    share, what = TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}")
+    with Progress(share, BarColumn(), TimeElapsedColumn(), what, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share, what: bar.update(task, completed=share, description=what)

@@ -1,0 +1,129 @@
+"""The positions that experiments measure on: board 31 of the blog post, and held-out positions of self-play.
+
+Held out: games of a seed and an iteration number that no training run uses, one position a game, so that positions
+are independent of each other.  A position is a row of 64 states seen from its side to move: 1 own, −1 opponent's, 0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.experiments.record import Progress, Settings, silent
+from othello import atomic
+from othello.bitboard import BOARD_MASK, legal_mask
+from othello.board import Board
+from othello.training.selfplay import SelfPlaySettings, play_games
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+BOARD_31: Final = Board.parse("OX-OO----XXOOX--XXXXOO---X-OOO--XOOOOXO----X--X--OOXX------X-X-- X")
+HELD_OUT: Final = 1_000_000  # the iteration of held-out games; training counts from 0
+STEP: Final = 32  # games between two reports of progress
+
+Words = NDArray[np.uint64]
+States = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Games:
+    """Every recorded position of some games: words [S] of the side to move and its opponent, the game's number [S]."""
+
+    own: Words
+    opp: Words
+    game: NDArray[np.int32]
+
+    @property
+    def empties(self) -> NDArray[np.int64]:
+        """Empty squares [S]."""
+        return 64 - np.bitwise_count(self.own | self.opp).astype(np.int64)
+
+
+def self_play(model: Model, settings: Settings, progress: Progress = silent) -> Games:
+    """The held-out games of these settings; from the cache if they are there."""
+    count = settings.games
+    rules = SelfPlaySettings(simulations=16 if settings.quick else 32, slots=min(count, 64), solve_empties=12)
+    name = f"games {model.sha256} {settings.seed} {count} {rules}"
+    file = None
+    if settings.cache is not None:
+        file = settings.cache / f"games-{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
+        if file.is_file() and (found := _read(file)) is not None:
+            return found
+    parts: list[Any] = []
+    for start in range(0, count, STEP):
+        progress(start / count, f"self-play, game {start} of {count}")
+        numbers = range(start, min(start + STEP, count))
+        parts.append(play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0])
+    games = Games(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("own", "opp", "game")))
+    if file is not None:
+        _write(file, games)
+    return games
+
+
+def _read(file: Path) -> Games | None:
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return Games(stored["own"], stored["opp"], stored["game"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write(file: Path, games: Games) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, own=games.own, opp=games.opp, game=games.game)
+    atomic.write_bytes(file, buffer.getvalue())
+
+
+def one_a_game(
+    games: Games, count: int, seed: int, *, empties: tuple[int, int] = (9, 58), moves: int = 2
+) -> tuple[Words, Words]:
+    """Words [P] of at most `count` positions with so many empty squares and ≥ `moves` moves, one drawn from a game."""
+    random = np.random.default_rng((seed, count, *empties))
+    low, high = empties
+    options = legal_table(games.own, games.opp).sum(1)
+    fits = (games.empties >= low) & (games.empties <= high) & (options >= moves)
+    chosen = []
+    for game in np.unique(games.game):
+        rows = np.flatnonzero(fits & (games.game == game))
+        if len(rows) and len(chosen) < count:
+            chosen.append(int(random.choice(rows)))
+    return games.own[chosen], games.opp[chosen]
+
+
+def states_of(own: Words, opp: Words) -> States:
+    """States [P, 64] of words [P]."""
+    shifts = np.arange(64, dtype=np.uint64)
+    mine, theirs = ((words[:, None] >> shifts) & np.uint64(1) for words in (own, opp))
+    return mine.astype(np.int8) - theirs.astype(np.int8)
+
+
+def words_of(states: States) -> tuple[Words, Words]:
+    """Words [P] of states [P, 64]: the side to move's discs, the opponent's."""
+    bits = np.uint64(1) << np.arange(64, dtype=np.uint64)
+    mine, theirs = (np.where(states == sign, bits, np.uint64(0)).sum(1, dtype=np.uint64) for sign in (1, -1))
+    return mine, theirs
+
+
+def board_of(own: int | np.uint64, opp: int | np.uint64) -> Board:
+    """The position as a board with black to move."""
+    return Board(int(own), int(opp), "X", 8)
+
+
+def legal_table(own: Words, opp: Words) -> NDArray[np.bool_]:
+    """[P, 64]: whether the side to move may play on a square."""
+    words = np.array([legal_mask(o, p, BOARD_MASK[8]) for o, p in zip(own, opp)], np.uint64)
+    return ((words[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).astype(bool)
+
+
+def best_two(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[P, 2]: the legal moves with the highest and second highest logit; logits [P, A], legal [P, 64]."""
+    masked = np.where(legal, logits[:, :64], -np.inf)
+    return np.argsort(-masked, axis=1, kind="stable")[:, :2]

@@ -1,0 +1,92 @@
+"""What an experiment is given and what it hands back: settings, progress, findings, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+    from app.models import Model
+
+Progress = Callable[[float, str], None]
+"""Called with the share done in [0, 1] and what is under way."""
+
+
+def silent(share: float, what: str) -> None:
+    """Progress that nobody watches."""
+
+
+def part(progress: Progress, low: float, high: float) -> Progress:
+    """The progress of a step that takes an experiment from `low` to `high`."""
+    return lambda share, what: progress(low + (high - low) * share, what)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes an experiment's numbers, together with the checkpoint.
+
+    positions: how many positions, games or samples are measured.  games: how many games of self-play they are drawn
+    from.  cache: a folder for self-play games that several
+    experiments share; it changes no number.
+    """
+
+    positions: int
+    seed: int = 0
+    quick: bool = False
+    games: int = 8
+    cache: Path | None = field(default=None, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON wants them."""
+        return {"positions": self.positions, "seed": self.seed, "quick": self.quick, "games": self.games}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with the words under it; `name` is part of its file's name."""
+
+    name: str
+    caption: str
+    canvas: Canvas
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header; the first column names the row."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All an experiment found: numbers (JSON), a paragraph that reads them honestly, figures and tables."""
+
+    numbers: dict[str, Any]
+    reading: str
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment: its name on the command line, what it shows, how it is run.
+
+    run(model, settings, progress) -> Findings; `model` is None where `needs_model` is false.
+    positions: how many by default, quick and full.  source: the figure of the blog post it redoes, if any.
+    """
+
+    name: str
+    number: int
+    title: str
+    shows: str
+    run: Callable[[Model, Settings, Progress], Findings]
+    positions: tuple[int, int] = (1, 1)
+    source: str = ""
+    needs_model: bool = True
+    version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

@@ -1,0 +1,127 @@
+"""The report: one self-contained HTML page and one Markdown page with figures beside it, from the stored records."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from othello import atomic
+
+TITLE = "Experiments"
+HTML, MARKDOWN = "report.html", "experiments.md"
+Record = dict[str, Any]
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.55 Inter, system-ui, sans-serif; max-width: 62rem; margin: 2.5rem auto; padding: 0 1rem; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
+p.shows { opacity: .75; font-style: italic; } figure { margin: 1.2rem 0; }
+figcaption { font-size: .85rem; opacity: .8; }
+img { max-width: 100%; background: #fff; border-radius: 6px; } .wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .8rem 0; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; } th, td { padding: .2rem .7rem .2rem 0;
+border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; } footer { font-size: .8rem; opacity: .7; }
+"""
+
+
+def write(records: Sequence[Record], folder: Path) -> tuple[Path, Path]:
+    """Write the HTML and the Markdown page into the records' own folder."""
+    page, text = folder / HTML, folder / MARKDOWN
+    atomic.write_text(page, html(records, folder))
+    atomic.write_text(text, markdown(records, ""))
+    return page, text
+
+
+def publish(records: Sequence[Record], folder: Path, docs: Path) -> Path:
+    """Write `docs`/experiments.md, with the JSON and the PNG of every experiment in `docs`/experiments."""
+    figures = docs / "experiments"
+    figures.mkdir(parents=True, exist_ok=True)
+    for record in records:
+        names = [f"{record['name']}.json", *(f"{figure['file']}.png" for figure in record["figures"])]
+        for name in names:
+            shutil.copyfile(folder / name, figures / name)
+    page = docs / MARKDOWN
+    atomic.write_text(page, markdown(records, "experiments/"))
+    return page
+
+
+def markdown(records: Sequence[Record], figures: str) -> str:
+    """The Markdown page; `figures` is the prefix of the pictures' names."""
+    lines = [f"# {TITLE}", "", *_introduction(records), ""]
+    lines += ["| # | experiment | redoes | command |", "|---|---|---|---|"]
+    lines += [
+        f"| {r['number']} | [{r['title']}](#{_anchor(r)}) | {r['source'] or '–'} | `othello experiments {r['name']}` |"
+        for r in records
+    ]
+    for record in records:
+        lines += ["", f"## {_heading(record)}", "", f"*{record['shows']}*", "", record["reading"]]
+        for figure in record["figures"]:
+            lines += ["", f"![{figure['caption']}]({figures}{figure['file']}.png)", "", figure["caption"]]
+        for table in record["tables"]:
+            lines += ["", f"**{table['title']}**", ""]
+            lines += ["| " + " | ".join(_cell(c) for c in table["header"]) + " |", "|---" * len(table["header"]) + "|"]
+            lines += ["| " + " | ".join(_cell(c) for c in row) + " |" for row in table["rows"]]
+        lines += ["", _made(record)]
+    return "\n".join(lines) + "\n"
+
+
+def html(records: Sequence[Record], folder: Path) -> str:
+    """The HTML page, its pictures inside it."""
+    body = [f"<h1>{TITLE}</h1>", *(f"<p>{escape(line)}</p>" for line in _introduction(records)), "<ol>"]
+    body += [f'<li value="{r["number"]}"><a href="#{r["name"]}">{escape(r["title"])}</a></li>' for r in records]
+    body.append("</ol>")
+    for record in records:
+        body.append(f'<h2 id="{record["name"]}">{escape(_heading(record))}</h2>')
+        body.append(f'<p class="shows">{escape(record["shows"])}</p><p>{escape(record["reading"])}</p>')
+        for figure in record["figures"]:
+            data = base64.b64encode((folder / f"{figure['file']}.png").read_bytes()).decode()
+            words = escape(figure["caption"], quote=True)
+            picture = f'<img alt="{words}" src="data:image/png;base64,{data}">'
+            body.append(f"<figure>{picture}<figcaption>{words}</figcaption></figure>")
+        body += [_table(table) for table in record["tables"]]
+        body.append(f"<footer>{escape(_made(record))}</footer>")
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title><style>{_STYLE}</style>'
+        '<meta name="viewport" content="width=device-width"></head><body>\n' + "\n".join(body) + "\n</body></html>\n"
+    )
+
+
+def _table(table: dict[str, Any]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table["header"])
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table["rows"])
+    return f'<div class="wide"><table><caption>{escape(table["title"])}</caption><tr>{head}</tr>{rows}</table></div>'
+
+
+def _introduction(records: Sequence[Record]) -> list[str]:
+    weights = {record["checkpoint"]["sha256"][:12] for record in records if record["checkpoint"]}
+    size = "quick" if all(record["settings"]["quick"] for record in records) else "full"
+    quick = " --quick" if size == "quick" else ""
+    return [
+        f"Made by `othello experiments all{quick}` ({size} size) with the weights {', '.join(sorted(weights)) or '–'}. "
+        "Numbers in brackets are 95 % intervals: bootstrap over positions, games or samples, or Wilson's for a "
+        "proportion. "
+        "Every number is in the JSON file of its experiment."
+    ]
+
+
+def _heading(record: Record) -> str:
+    return f"{record['number']}. {record['title']}"
+
+
+def _anchor(record: Record) -> str:
+    kept = "".join(c for c in _heading(record).lower() if c.isalnum() or c in " -")
+    return kept.replace(" ", "-")
+
+
+def _made(record: Record) -> str:
+    settings, weights = record["settings"], record["checkpoint"]
+    model = f", weights {weights['sha256'][:12]}" if weights else ""
+    return f"positions {settings['positions']}, seed {settings['seed']}{model}, key {record['key'][:12]}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

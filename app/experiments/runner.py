@@ -1,0 +1,185 @@
+"""Runs experiments and keeps their results: JSON, PNG and SVG, each written atomically, none made twice.
+
+A result is known by a key: the experiment and its version, the settings, the weights' SHA-256 and the library versions.
+A folder that holds the key's JSON and its figures needs no new run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.experiments.catalogue import MODULES, experiment
+from app.experiments.record import Experiment, Progress, Settings, silent
+from othello import atomic
+from othello.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+FORMAT = 1
+SIZE = 8
+POSITIONS = (64, 512)  # the most that an experiment wants by default, quick and full: all draw from the same games
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; `positions` of None takes each experiment's own default."""
+
+    folder: Path
+    checkpoint: Path | None = None
+    positions: int | None = None
+    seed: int = 0
+    quick: bool = False
+    again: bool = False  # run even what is there
+
+    def settings(self, wanted: Experiment) -> Settings:
+        """The settings of one experiment."""
+        if self.positions is not None and self.positions < 1:
+            raise ConfigError(f"positions {self.positions}: accepted are 1 and more")
+        if self.seed < 0:
+            raise ConfigError(f"seed {self.seed}: accepted are 0 and more")
+        count = self.positions if self.positions is not None else wanted.positions[0 if self.quick else 1]
+        most = count if self.positions is not None else POSITIONS[0 if self.quick else 1]
+        return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / ".cache")
+
+
+def run(name: str, request: Request, progress: Progress = silent) -> tuple[dict[str, Any], bool]:
+    """The record of one experiment (what its JSON holds), and whether it was there already.
+
+    Raises ConfigError, CheckpointError (missing, damaged, or not of 8×8 boards), OSError where nothing can be written.
+    """
+    wanted = experiment(name)
+    settings = request.settings(wanted)
+    check_writable(request.folder)
+    model = load(request.checkpoint) if wanted.needs_model else None
+    key = key_of(wanted, settings, model)
+    if not request.again and (known := stored(request.folder, wanted.name)) is not None and known["key"] == key:
+        progress(1.0, "done before")
+        return known, True
+    import torch
+
+    torch.set_num_threads(1)
+    record = _make(wanted, settings, model, key, request.folder, progress)
+    return record, False
+
+
+def run_all(
+    request: Request, names: Sequence[str] = tuple(MODULES), progress: Progress = silent
+) -> list[dict[str, Any]]:
+    """The records of several experiments, one after the other."""
+    records = []
+    for place, name in enumerate(names):
+
+        def within(share: float, what: str, place: int = place, name: str = name) -> None:
+            progress((place + share) / len(names), f"{name}: {what}")
+
+        records.append(run(name, request, within)[0])
+    return records
+
+
+def load(checkpoint: Path | None) -> Model:
+    """The model the experiments explain; CheckpointError unless it plays on 8×8."""
+    from app.models import load_model
+    from othello.errors import CheckpointError
+
+    model = load_model(checkpoint, SIZE)
+    if model.size != SIZE:
+        raise CheckpointError(f"{model.path}: plays {model.size}×{model.size} boards; the experiments need 8×8")
+    return model
+
+
+def check_writable(folder: Path) -> None:
+    """OSError, before any work is done, where the folder cannot be made or written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".writable"
+    atomic.write_bytes(probe, b"")
+    probe.unlink(missing_ok=True)
+
+
+def key_of(wanted: Experiment, settings: Settings, model: Model | None) -> str:
+    """SHA-256 of all that fixes a result."""
+    parts = {
+        "format": FORMAT, "experiment": wanted.name, "version": wanted.version, "settings": settings.to_dict(),
+        "checkpoint": model.sha256 if model else None, "versions": versions(),
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The libraries that the numbers depend on."""
+    import numpy
+    import torch
+
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
+
+
+def stored(folder: Path, name: str) -> dict[str, Any] | None:
+    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure."""
+    try:
+        record: Any = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        complete = record["format"] == FORMAT and record["name"] == name
+        names = [figure["file"] for figure in record["figures"]]
+        if complete and all((folder / f"{file}.{kind}").is_file() for file in names for kind in ("png", "svg")):
+            return dict(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _make(
+    wanted: Experiment, settings: Settings, model: Model | None, key: str, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    from app.experiments import plots
+
+    progress(0.0, "starting")
+    found = wanted.run(model, settings, progress)  # type: ignore[arg-type]
+    figures = []
+    for figure in found.figures:
+        file = f"{wanted.name}-{figure.name}" if figure.name else wanted.name
+        atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
+        atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
+        figures.append({"file": file, "caption": figure.caption})
+    record = {
+        "format": FORMAT, "name": wanted.name, "number": wanted.number, "title": wanted.title,
+        "shows": wanted.shows, "source": wanted.source, "key": key, "settings": settings.to_dict(),
+        "checkpoint": _provenance(model), "versions": versions(), "reading": found.reading,
+        "tables": [{"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]}
+                   for t in found.tables],
+        "figures": figures, "numbers": rounded(found.numbers),
+    }  # fmt: skip
+    atomic.write_json(folder / f"{wanted.name}.json", record)
+    progress(1.0, "done")
+    return json.loads(json.dumps(record))  # type: ignore[no-any-return]
+
+
+def _provenance(model: Model | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {
+        "name": model.path.name, "sha256": model.sha256, "generation": model.meta.get("generation"),
+        "kind": model.meta.get("kind"), "architecture": model.network.architecture.to_dict(),
+    }  # fmt: skip
+
+
+def rounded(value: Any, digits: int = 7) -> Any:
+    """`value` with plain numbers of so many significant digits; NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {str(name): rounded(entry, digits) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry, digits) for entry in value]
+    if hasattr(value, "tolist"):
+        return rounded(value.tolist(), digits)
+    if hasattr(value, "to_dict"):
+        return rounded(value.to_dict(), digits)
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    return value
+
+

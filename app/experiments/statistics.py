@@ -1,0 +1,118 @@
+"""Means with intervals, correlations and orders, in NumPy alone; every random draw comes from a given seed.
+
+Letters: `P` positions (the unit that is resampled), `K` quantities measured on each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % bootstrap interval over `count` units."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval lies above 0."""
+        return self.low > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON wants it."""
+        return {"mean": self.mean, "low": self.low, "high": self.high, "count": self.count}
+
+
+def number(value: float) -> str:
+    """A number for a table: a sign where it is negative, three digits or so.
+
+    >>> number(0.12345), number(-3.2), number(123.4)
+    ('0.123', '−3.20', '123')
+    """
+    size = abs(value)
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    text = f"{size:.{digits}f}"
+    return ("−" if value < 0 and float(text) != 0 else "") + text
+
+
+def bootstrap(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+    """The mean of values [P] and its percentile interval (Efron 1979); values that are NaN are left out."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return Interval(0.0, 0.0, 0.0, 0)
+    means = known[_draws(len(known), seed, resamples)].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return Interval(float(known.mean()), float(low), float(high), len(known))
+
+
+def bootstrap_means(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
+    """The means [resamples, K] of rows [P, K] that are resampled together, for comparing columns."""
+    counts = np.stack([np.bincount(draw, minlength=len(values)) for draw in _draws(len(values), seed, resamples)])
+    return counts @ values / len(values)
+
+
+def _draws(count: int, seed: int, resamples: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, count, 95)).integers(0, count, (resamples, count))
+
+
+def ranks(values: Array) -> Array:
+    """Ranks [..., n] along the last axis; equal values share their mean rank."""
+    ordered = np.sort(values, axis=-1)
+    flat, sorts = values.reshape(-1, values.shape[-1]), ordered.reshape(-1, values.shape[-1])
+    found = [(np.searchsorted(s, v, "left") + np.searchsorted(s, v, "right") - 1) / 2 for v, s in zip(flat, sorts)]
+    return np.array(found).reshape(values.shape)
+
+
+def pearson(x: Array, y: Array) -> float:
+    """The correlation of two vectors; NaN where one of them is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    size = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / size) if size > 1e-30 else float("nan")
+
+
+def spearman(x: Array, y: Array) -> float:
+    """The correlation of the ranks of two vectors; NaN where one of them is constant."""
+    return pearson(ranks(x), ranks(y))
+
+
+def cosine(x: Array, y: Array) -> float:
+    """The cosine of two vectors; NaN where one of them is 0."""
+    size = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / size) if size > 1e-30 else float("nan")
+
+
+def area_under_roc(scores: Array, members: NDArray[np.bool_]) -> float:
+    """How often a member scores above a non-member (ties count half); 0.5 is chance, NaN where a side is empty."""
+    inside, outside = int(members.sum()), int((~members).sum())
+    if not inside or not outside:
+        return float("nan")
+    return float((ranks(scores)[members].sum() - inside * (inside - 1) / 2) / (inside * outside))
+
+
+def shuffled_order(scores: Array, random: np.random.Generator) -> NDArray[np.int64]:
+    """Indices [..., n] from the highest score to the lowest; ties are broken by chance."""
+    return np.lexsort((random.random(scores.shape), -scores), axis=-1)
+
+
+def proportion(successes: float, count: int) -> Interval:
+    """A proportion with Wilson's 95 % interval (1927); half successes are allowed."""
+    if count == 0:
+        return Interval(0.0, 0.0, 1.0, 0)
+    z, share = 1.959964, successes / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return Interval(share, float(max(0.0, centre - half)), float(min(1.0, centre + half)), count)
