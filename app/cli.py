@@ -15,7 +15,18 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import typer  # noqa: E402
 
-from app.commands import analysis, checkpoints, play, rules, training, web  # noqa: E402
+from app.commands import (  # noqa: E402
+    analysis,
+    checkpoints,
+    desktop,
+    experiments,
+    play,
+    records,
+    rules,
+    strength,
+    training,
+    web,
+)
 
 app = typer.Typer(
     name="othello",
@@ -30,6 +41,10 @@ play.register(app)
 training.register(app)
 checkpoints.register(app)
 web.register(app)
+desktop.register(app)
+records.register(app)
+strength.register(app)
+experiments.register(app)
 
 _BOARD_LETTERS = frozenset("Xx*BbOoWw-.")
 _SIDES = frozenset("Xx*BbOoWw")

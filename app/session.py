@@ -180,8 +180,8 @@ class Session:
             return True
 
     def _append(self, action: int, board: Board) -> None:
+        self._boards.append(board)  # before the action: a reader in another thread finds a board for every ply
         self._actions.append(action)
-        self._boards.append(board)
         self.cursor += 1
         self._auto_pass()
 

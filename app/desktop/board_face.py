@@ -13,7 +13,7 @@ from app.desktop.paint import blend, box, disc, put, rgb, ring, shadow, write
 from app.desktop.view import View
 from app.explain.heat import ink
 from app.svg import GREEN, NEUTRAL, Theme
-from othello.board import Board, squares_of
+from othello.board import squares_of
 from othello.notation import COLUMNS
 
 _DISC = {"X": ("#454b52", "#0e1012", "#07080a"), "O": ("#ffffff", "#dfe0da", "#8b8b86")}
@@ -34,14 +34,14 @@ def draw_board(surface: Surface, view: View, layout: Layout) -> None:
     for side, word in (("X", view.board.black), ("O", view.board.white)):
         for square in squares_of(word, n):
             phase = view.turning.phase if view.turning and square in turning else 1.0
-            _draw_disc(surface, layout, square, side, view.neutral, phase)
+            _draw_disc(surface, layout, square, side, view, phase)
     for square in view.dots:
         if view.ghost is None or view.ghost.square != square:
-            put(surface, disc(cell * 0.085, theme.dot, theme.dot, opacity=0.6), layout.square_rect(square).center)
+            put(surface, disc(cell * 0.085, theme.dot, theme.dot, opacity=0.6), _centre(layout, square, view))
     if view.last is not None:
         owner = "X" if view.last in squares_of(view.board.black, n) else "O"
         mark = _LAST[owner]
-        put(surface, disc(cell * 0.075, mark, mark), layout.square_rect(view.last).center)
+        put(surface, disc(cell * 0.075, mark, mark), _centre(layout, view.last, view))
     if view.ghost is not None:
         _draw_ghost(surface, layout, view)
     _draw_texts(surface, layout, view)
@@ -97,11 +97,17 @@ def _stars(surface: Surface, layout: Layout, colour: str) -> None:
             put(surface, disc(max(1.5, layout.cell * 0.055), colour, colour), at)
 
 
-def _draw_disc(surface: Surface, layout: Layout, square: int, side: str, neutral: bool, phase: float) -> None:
+def _centre(layout: Layout, square: int, view: View) -> tuple[float, float]:
+    """Where a disc lies: a little higher where a number stands below it."""
+    x, y = layout.square_rect(square).center
+    return (x, y - 0.07 * layout.cell) if view.heat is not None and view.with_numbers else (x, y)
+
+
+def _draw_disc(surface: Surface, layout: Layout, square: int, side: str, view: View, phase: float) -> None:
     if phase < 0.5:
         side = "O" if side == "X" else "X"
-    radius = layout.cell * _RADIUS[neutral]
-    x, y = layout.square_rect(square).center
+    neutral, radius = view.neutral, layout.cell * _RADIUS[view.neutral]
+    x, y = _centre(layout, square, view)
     light, dark, rim = _DISC[side]
     picture = disc(radius, light, dark, rim, max(1.0, radius * 0.05))
     narrow = abs(math.cos(math.pi * phase))
@@ -123,24 +129,21 @@ def _draw_ghost(surface: Surface, layout: Layout, view: View) -> None:
 
 
 def _draw_texts(surface: Surface, layout: Layout, view: View) -> None:
-    size = round(layout.cell * 0.21)
+    size = round(layout.cell * 0.17)
     occupied = squares_of(view.board.black | view.board.white, layout.side)
     if view.heat is not None and view.with_numbers:
         for square, words in enumerate(view.heat.numbers):
             if not words:
                 continue
             rect = layout.square_rect(square)
-            colour = _on_disc(view.board, square) if square in occupied else ink(view.heat.fills[square])
-            write(surface, words, rect.center, size, colour, align="centre", limit=rect.width - 2)
+            place = (rect.centerx, rect.y + 0.885 * rect.height)
+            write(surface, words, place, size, ink(view.heat.fills[square]), align="centre", limit=rect.width - 2)
     for square, words in enumerate(view.marks):
         if words and square not in occupied:
             rect = layout.square_rect(square)
             below = GREEN.felt if not view.neutral else view.heat.fills[square] if view.heat else NEUTRAL.felt
-            write(surface, words, rect.center, size + 1, ink(below), bold=True, align="centre", limit=rect.width - 2)
-
-
-def _on_disc(board: Board, square: int) -> str:
-    return "#ffffff" if square in squares_of(board.black, board.size) else "#000000"
+            write(surface, words, rect.center, round(layout.cell * 0.22), ink(below), bold=True, align="centre",
+                  limit=rect.width - 2)  # fmt: skip
 
 
 def _draw_cursor(surface: Surface, rect: Rect, neutral: bool) -> None:

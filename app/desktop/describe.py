@@ -73,9 +73,12 @@ def ledger_of(explanation: Explanation, biases: bool = False) -> Ledger:
     if abs(explanation.closure) > 1e-3 * max(explanation.size, 1e-12):
         parts.append(("rounding", explanation.closure))
     words = explanation.target.words()
-    title = "Value of the position" if explanation.target.kind == "value" else words[0].upper() + words[1:]
+    title = words[0].upper() + words[1:]
+    if explanation.target.kind == "value":
+        title = f"Value for {side_word(explanation.board.side)}"
     return Ledger(
-        title=f"{title}: {'biases' if biases else 'squares'}",
+        title=title,
+        shown=f"map of the {'biases' if biases else 'squares'}",
         rows=tuple(LedgerRow(name, value, signed(_shown(value))) for name, value in parts),
         total=LedgerRow("target", explanation.value, signed(_shown(explanation.value))),
         sentence=explanation_words(explanation),

@@ -5,7 +5,6 @@ Every method is called by the window's thread; the two workers only return answe
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.desktop import describe, files
-from app.desktop.view import HEAT_MODES, Button, Ghost, HeatMode, Prompt, Turning, View
+from app.desktop import files
+from app.desktop.scene import view_of
+from app.desktop.view import HEAT_MODES, HeatMode, Prompt, View
 from app.desktop.worker import Answer, Stop, Worker
 from app.explain.targets import Target
 from app.session import SEATS, Session
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 STRENGTHS = (0, 10, 25, 50, 100, 200, 400, 800, 1600)  # simulations a move; 0 is the policy alone
 TURN_SECONDS = 0.22
 _HINT_SIMULATIONS = 100
-_WORDS = {"off": "Heat: off", "value": "Heat: value", "move": "Heat: move"}
 _ARROWS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 
 
@@ -57,14 +56,16 @@ class Desk:
         self.prompt: Prompt | None = None
         self.notice = "F1: help"
         self.thinker, self.scholar = Worker("agent", wake), Worker("explainer", wake)
+        self.filmer = Worker("film", wake)
         self._wake, self._clock = wake, clock
-        self._hover: int | None = None
-        self._hint: SearchResult | None = None
-        self._study: Study | None = None
+        self.hovered: int | None = None
+        self.hint: SearchResult | None = None
+        self.study: Study | None = None
         self._studied: tuple[object, ...] = ()
         self._asked = -1
-        self._visits, self._woken = 0, 0.0
-        self._turning: tuple[tuple[int, ...], float] | None = None
+        self._begun: dict[str, int] = {}  # the game's serial when a job was handed out
+        self.visits, self._woken = 0, 0.0
+        self.turning: tuple[tuple[int, ...], float] | None = None
         self._shown = game.board
         self._wanted: str | None = None  # what only the window can do: screenshot, film, copy, paste
         self.update()
@@ -117,7 +118,7 @@ class Desk:
         elif command == "help":
             self.help = not self.help
         elif command == "escape":
-            self.help, self.prompt, self._hint, self.cursor = False, None, None, None
+            self.help, self.prompt, self.hint, self.cursor = False, None, None, None
         elif command == "open":
             self.prompt = Prompt("Open a file, a transcript or a position:", "")
         elif command == "save":
@@ -153,7 +154,7 @@ class Desk:
 
     def hover(self, square: int | None) -> None:
         """The mouse is over a square, or over none."""
-        self._hover = square
+        self.hovered = square
 
     def jump(self, ply: int) -> None:
         """Show a ply."""
@@ -229,15 +230,17 @@ class Desk:
         if board != self._shown:
             self._note_turned(self._shown, board)
             self._shown = board
-        if self._hint is not None and self._hint.board != board:
-            self._hint = None
+        if self.hint is not None and self.hint.board != board:
+            self.hint = None
         wanted = (board, game.length, self.heat)
         if wanted != self._studied:
             self._studied = wanted
+            self._begun["study"] = game.serial
             self.scholar.submit("study", self._study_job(game.cursor, self.heat))
         if game.agent_to_move and not self.paused:
             if self._asked != game.serial:
-                self._asked, self._visits = game.serial, 0
+                self._asked, self.visits = game.serial, 0
+                self._begun["reply"] = game.serial
                 self.thinker.submit("reply", lambda stop: game.reply(self._progress, stop))
         elif self.thinker.busy == "reply":
             self._asked = -1
@@ -258,32 +261,32 @@ class Desk:
 
     def _ask_hint(self) -> None:
         game, simulations = self.game, max(_HINT_SIMULATIONS, self.game.strength.simulations)
-        if self._hint is not None:
-            self._hint = None
+        if self.hint is not None:
+            self.hint = None
         elif not game.board.legal_moves():
             self.notice = "There is no move to hint at."
         elif self.thinker.busy == "reply":
             self.notice = "The agent is thinking."
         else:
-            ply = game.cursor
+            ply, self._begun["hint"] = game.cursor, game.serial
             self.thinker.submit("hint", lambda stop: game.analyse(ply, simulations, self._progress))
 
     def _progress(self, visits: int) -> None:
-        self._visits = visits
+        self.visits = visits
         if self._clock() - self._woken > 0.1:
             self._woken = self._clock()
             self._wake()
 
     def collect(self) -> None:
         """Take in what the workers have found."""
-        answers = self.thinker.collect() + self.scholar.collect()
+        answers = self.thinker.collect() + self.scholar.collect() + self.filmer.collect()
         for answer in answers:
             if answer.error is not None:
                 self._failed(answer)
             elif answer.name == "study":
-                self._study = answer.result  # type: ignore[assignment]
+                self.study = answer.result  # type: ignore[assignment]
             elif answer.name == "hint":
-                self._hint = answer.result  # type: ignore[assignment]
+                self.hint = answer.result  # type: ignore[assignment]
             elif answer.name == "film":
                 self.notice = f"Film written: {answer.result}"
         if answers:
@@ -296,108 +299,46 @@ class Desk:
             self.notice = f"The opponent failed, the agent plays on: {_first_line(error)}"
         elif isinstance(error, OthelloError | LRPError | OSError):
             self.notice = _first_line(error)
-        elif answer.name == "film" or self._asked == self.game.serial:
-            raise error if error is not None else RuntimeError(answer.name)
+        elif answer.name == "film":
+            self.notice = f"The film failed: {error}"
+        elif error is not None and self._begun.get(answer.name) == self.game.serial:
+            raise error  # otherwise the game has gone on, and the job's ground with it
 
     @property
     def settled(self) -> bool:
         """Whether the workers have nothing to do and the discs lie still."""
-        return self.thinker.idle and self.scholar.idle and not self.animating
+        return self.thinker.idle and self.scholar.idle and self.filmer.idle and not self.animating
 
     def close(self) -> None:
         """Stop the workers."""
         self.running = False
         self.thinker.close()
         self.scholar.close()
+        self.filmer.close()
 
     # What is shown ----------------------------------------------------------------------------------------------
 
     def _note_turned(self, old: Board, new: Board) -> None:
-        self._turning = None
+        self.turning = None
         if new.black.bit_count() + new.white.bit_count() != old.black.bit_count() + old.white.bit_count() + 1:
             return
         turned = (old.black & new.white) | (old.white & new.black)
         if self.animate and turned and old.size == new.size:
-            self._turning = squares_of(turned, new.size), self._clock()
+            self.turning = squares_of(turned, new.size), self._clock()
+
+    @property
+    def phase(self) -> float:
+        """How far discs have turned, in [0, 1]; 1 where none turn."""
+        return 1.0 if self.turning is None else min(1.0, (self._clock() - self.turning[1]) / TURN_SECONDS)
 
     @property
     def animating(self) -> bool:
         """Whether discs are turning."""
-        return self._turning is not None and self._clock() - self._turning[1] < TURN_SECONDS
+        return self.phase < 1
 
     def view(self) -> View:
         """The game as it is to be drawn now."""
-        game = self.game
-        board, ply = game.board, game.cursor
-        study = self._study
-        found = study.explanation if study and study.board == board and study.heat == self.heat else None
-        legal = board.legal_moves() if game.human_to_move else ()
-        searched = describe.last_search(game, ply)
-        title, candidates = "", ()
-        if self._hint is not None:
-            title, candidates = "Hint", describe.candidates_of(self._hint, self._hint.moves[0].square)
-        elif searched is not None:
-            number, result = searched
-            title, candidates = "The agent's move", describe.candidates_of(result, game.action_at(number))
-        marks: dict[int, str] = {}
-        if self._hint is not None:
-            whole = sum(move.visits for move in self._hint.moves) or 1
-            marks = {move.square: f"{100 * move.visits / whole:.0f} %" for move in self._hint.moves}
-        ghost = self._hover if self._hover in legal else None
-        thinking = self.thinker.busy in ("reply", "hint")
-        return View(
-            board=board, players=describe.seated(game, ply), status=describe.status(game, self.paused),
-            notice=self.notice, progress=self._share() if thinking else None, last=game.last_move,
-            dots=() if self._hint else legal, cursor=self.cursor,
-            ghost=None if ghost is None else Ghost(ghost, _turns(board, ghost)), turning=self._turn(),
-            neutral=self.heat != "off", heat=describe.heat_of(found, self.biases) if found else None,
-            with_numbers=self.numbers, marks=tuple(marks.get(s, "") for s in range(board.size**2)) if marks else (),
-            best=self._hint.moves[0].square if self._hint else None, value_words=describe.value_line(game, ply),
-            values=tuple(game.value_of(number)[0] for number in range(game.length + 1)), ply=ply,
-            plies=max(board.size**2 - 4, game.length), ledger=describe.ledger_of(found, self.biases) if found else None,
-            candidates=candidates, candidates_title=title, opening=describe.opening_name(game, ply),
-            moves=describe.move_text(game, ply), buttons=self._buttons(), prompt=self.prompt,
-            help=help_lines() if self.help else (), dark=self.dark,
-        )  # fmt: skip
-
-    def _share(self) -> float:
-        whole = max(1, self.game.strength.simulations)
-        return 0.02 if self.thinker.busy is None else min(1.0, max(0.02, self._visits / whole))
-
-    def _turn(self) -> Turning | None:
-        if self._turning is None or not self.animating:
-            return None
-        phase = (self._clock() - self._turning[1]) / TURN_SECONDS
-        return Turning(self._turning[0], round(0.5 - 0.5 * math.cos(math.pi * min(1.0, phase)), 2))
-
-    def _buttons(self) -> tuple[tuple[Button, ...], ...]:
-        game, strength = self.game, self.game.strength.simulations
-        watching = game.seat == "watch"
-        third = (
-            Button("pause", "Go on" if self.paused else "Pause", "P", self.paused)
-            if watching
-            else Button("hint", "Hint", "H", self._hint is not None, game.human_to_move)
-        )
-        seat = {"black": "You: black", "white": "You: white", "watch": "You: watch", "both": "You: both"}[game.seat]
-        return (
-            (Button("undo", "Undo", "U", enabled=game.cursor > 0),
-             Button("redo", "Redo", "R", enabled=game.cursor < game.length), third),
-            (Button("heat", _WORDS[self.heat], "E", self.heat != "off", weight=1.25),
-             Button("bias", "Biases", "B", self.biases and self.heat != "off"),
-             Button("numbers", "Numbers", "T", self.numbers and self.heat != "off", weight=1.1)),
-            (Button("new", "New", "N", weight=1.1), Button("seat", seat, "S", weight=1.7), Button("weaker", "−", weight=0.5),
-             Button("strength", f"{strength} sims" if strength else "policy", enabled=False, weight=1.15),
-             Button("stronger", "+", weight=0.5)),
-            (Button("open", "Open"), Button("save", "Save"), Button("screenshot", "PNG"), Button("film", "GIF"),
-             Button("help", "?", weight=0.6)),
-        )  # fmt: skip
-
-
-def help_lines() -> tuple[tuple[str, str], ...]:
-    """The help card's lines."""
-    from app.desktop.keys import HELP
-
-    return HELP
+        return view_of(self)
 
 
 def best_move_target(game: Session, ply: int) -> Target:
@@ -410,12 +351,6 @@ def best_move_target(game: Session, ply: int) -> Target:
     assert game.model is not None
     logits = np.array(evaluate(game.model.evaluator, [board])[0][0])
     return Target("policy", max(board.legal_actions(), key=lambda action: float(logits[action])), size=board.size)
-
-
-def _turns(board: Board, square: int) -> tuple[int, ...]:
-    """The discs that a move turns."""
-    after = board.play(square)
-    return squares_of((board.black & after.white) | (board.white & after.black), board.size)
 
 
 def _first_line(error: Exception) -> str:

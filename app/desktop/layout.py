@@ -8,10 +8,13 @@ from functools import lru_cache
 
 from pygame import Rect
 
-SECTIONS = {"players": 5.6, "status": 3.9, "graph": 7.6, "ledger": 14.0, "moves": 11.2, "record": 7.0}  # heights in units
+SECTIONS = {  # heights in units
+    "players": 5.6, "status": 3.9, "graph": 7.6, "ledger": 14.0, "account": 9.9, "moves": 11.2, "record": 7.0,
+}  # fmt: skip
 BUTTON_ROW = 2.7
-_SECOND_COLUMN = ("ledger", "moves")
-_FULL = sum(SECTIONS.values()) - SECTIONS["record"]
+_SECOND_COLUMN = ("ledger", "account", "moves")
+_FULL = sum(SECTIONS[name] for name in ("players", "status", "graph", "ledger", "moves"))
+_BARE = sum(SECTIONS[name] for name in ("players", "graph", "account", "moves"))  # without buttons: a film
 _ELASTIC = {"moves": 5.0, "record": 3.2}  # sections that may shrink, and how far
 
 Row = tuple[tuple[str, float], ...]  # commands and their weights
@@ -60,12 +63,11 @@ def graph_rect(section: Rect, unit: int) -> Rect:
 
 
 @lru_cache(maxsize=64)
-def layout(
-    size: tuple[int, int], side: int, sections: tuple[str, ...] = (), buttons: tuple[Row, ...] = ()
-) -> Layout:
+def layout(size: tuple[int, int], side: int, sections: tuple[str, ...] = (), buttons: tuple[Row, ...] = ()) -> Layout:
     """The layout of a window, with the sections that have something to show and the rows of buttons."""
     width, height = max(size[0], 1), max(size[1], 1)
-    wanted = _FULL + BUTTON_ROW * len(buttons)
+    wanted = _FULL + BUTTON_ROW * len(buttons) if buttons else _BARE
+    across = 20.0 if buttons else 17.5
     beside = min(height, round(width * 0.7))
     below = min(width, round(height * 0.62))
     upright = below > beside
@@ -80,12 +82,12 @@ def layout(
             Rect(panel.x, panel.y, middle, panel.height),
             Rect(panel.right - middle, panel.y, middle, panel.height),
         ]
-        unit = min(columns[0].width / 23, panel.height / (wanted * 0.55))
+        unit = min(columns[0].width / across, panel.height / (wanted * 0.55))
     else:
         frame.centery = height // 2
         panel = Rect(board + gap, 2 * gap, width - board - 3 * gap, height - 4 * gap)
         columns = [panel]
-        unit = min(panel.width / 22.5, panel.height / wanted)
+        unit = min(panel.width / across, panel.height / wanted)
     text = max(7, min(19, int(unit)))
     cell = max(1, int(frame.width / (side + 0.9)))
     cells = Rect(0, 0, cell * side, cell * side)

@@ -38,7 +38,7 @@ def canvas(size: tuple[int, int], colour: str) -> Surface:
 
 @lru_cache(maxsize=256)
 def disc(radius: float, light: str, dark: str, rim: str = "", rim_width: float = 0.0, opacity: float = 1.0) -> Surface:
-    """A disc shaded from `light` at the upper left to `dark`, with a rim, anti-aliased by its distance from the edge."""
+    """A disc shaded from `light` at the upper left to `dark`, with a rim; anti-aliased by distance."""
     side = 2 * int(np.ceil(radius)) + 2
     rows, columns = np.mgrid[0:side, 0:side] + 0.5 - side / 2
     distance = np.hypot(rows, columns)

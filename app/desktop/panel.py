@@ -22,7 +22,7 @@ def draw_panel(surface: Surface, view: View, layout: Layout, palette: Palette) -
             _status(surface, view, rect, unit, palette)
         elif name == "graph":
             _graph(surface, view, rect, unit, palette)
-        elif name == "ledger" and view.ledger is not None:
+        elif name in ("ledger", "account") and view.ledger is not None:
             _ledger(surface, view.ledger, view.heat.scale if view.heat else 0.0, rect, unit, palette)
         elif name == "moves":
             _moves(surface, view, rect, unit, palette)
@@ -68,7 +68,7 @@ def _graph(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
     write(surface, view.value_words, (rect.x, rect.y + 0.8 * unit), round(unit * 1.05), palette.ink, bold=True,
           limit=rect.width)  # fmt: skip
     plot = graph_rect(rect, unit)
-    box(surface, plot, blend(palette.track, palette.page, 0.25), unit * 0.3)
+    box(surface, plot, palette.graph, unit * 0.3)
     middle = plot.centery
     step = plot.width / (view.plies + 1)
     reach = plot.height / 2 - 2
@@ -88,7 +88,10 @@ def _graph(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
 def _ledger(surface: Surface, ledger: Ledger, scale: float, rect: Rect, unit: int, palette: Palette) -> None:
     """The account as bars that start where the one before ended, the colours' scale and a sentence."""
     small = round(unit * 0.86)
-    write(surface, ledger.title, (rect.x, rect.y + 0.9 * unit), unit, palette.ink, bold=True, limit=rect.width)
+    head = rect.y + 0.9 * unit
+    taken = write(surface, ledger.shown, (rect.right, head), round(unit * 0.75), palette.soft, align="right")
+    write(surface, ledger.title, (rect.x, head), unit, palette.ink, bold=True,
+          limit=rect.width - taken - unit // 2)  # fmt: skip
     ends, at = [0.0], 0.0
     for row in ledger.rows:
         at += row.value

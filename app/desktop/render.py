@@ -32,7 +32,8 @@ def layout_of(view: View, size: tuple[int, int]) -> Layout:
         "players": True,
         "status": bool(view.status or view.notice),
         "graph": bool(view.values),
-        "ledger": view.ledger is not None,
+        "ledger": view.ledger is not None and bool(view.ledger.sentence),
+        "account": view.ledger is not None and not view.ledger.sentence,
         "moves": bool(view.candidates),
         "record": bool(view.moves),
     }
@@ -75,5 +76,5 @@ def _draw_prompt(surface: Surface, view: View, unit: int, palette: Palette) -> N
     tail = shortened(view.prompt.text[::-1], unit, field.width - 2 * unit)[::-1]  # the end is where one types
     wide = write(surface, tail, (field.x + unit // 2, field.centery), unit, palette.ink)
     surface.fill(
-        palette.accent, Rect(field.x + unit // 2 + wide + 1, field.y + unit // 3, 2, field.height - 2 * unit // 3)
+        rgb(palette.accent), Rect(field.x + unit // 2 + wide + 1, field.y + unit // 3, 2, field.height - 2 * unit // 3)
     )

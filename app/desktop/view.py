@@ -62,6 +62,7 @@ class Ledger:
     """The account under a map: parts that add up to the total, and a sentence on them."""
 
     title: str
+    shown: str  # what the map shows
     rows: tuple[LedgerRow, ...]
     total: LedgerRow
     sentence: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from pathlib import Path
 
 import pygame
@@ -20,21 +20,19 @@ SIZE = (1160, 760)
 SMALLEST = (320, 240)
 FRAME_MS = 16
 WAKE = pygame.event.custom_type()
+pygame_error = pygame.error  # what opening a window raises where there is no display
 
 
 def _wake() -> None:
     """Called by the workers: the window has something to collect."""
-    try:
+    with contextlib.suppress(pygame.error):  # the window has gone, or its queue is full and it will look anyway
         pygame.event.post(pygame.event.Event(WAKE))
-    except pygame.error:  # the window has gone, or its queue is full and it will look anyway
-        pass
 
 
 class Window:
     """A desk in a resizable window; `run` serves it until it is closed, `step` does one round."""
 
     def __init__(self, game: Session, size: tuple[int, int] = SIZE, **settings: object) -> None:
-        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         pygame.display.init()
         pygame.font.init()
         self.screen = pygame.display.set_mode(size, pygame.RESIZABLE)
@@ -174,7 +172,7 @@ class Window:
             film.write(copy, path)
             return path
 
-        desk.scholar.submit("film", job)
+        desk.filmer.submit("film", job)
 
 
 def _icon() -> pygame.Surface:
