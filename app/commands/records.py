@@ -1,0 +1,129 @@
+"""`othello convert` and `othello review`: game files of every format, and what each move of a game cost."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.commands.output import AsJson, CheckpointOption, Size, check_writable, one_thread, print_json, wants_json
+
+if TYPE_CHECKING:
+    from othello.board import Board
+    from othello.records import GameRecord
+    from othello.review import MoveReview
+
+Source = Annotated[str, typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(convert)
+    app.command()(review)
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="What to read; its format is found out.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")],
+    to: Annotated[str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")] = None,
+    kind: Annotated[str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")] = None,
+    size: Size = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a file of games or positions into another format."""
+    from othello import atomic
+    from othello.errors import ParseError
+    from othello.records import FORMATS, read_games, write_games
+
+    suffixes = {".txt": "transcript", ".wtb": "wthor"}
+    wanted = to or suffixes.get(target.suffix, target.suffix.lstrip("."))
+    if wanted not in FORMATS:
+        raise ParseError(f"format {wanted!r} of {target.name}: accepted are {', '.join(FORMATS)}; say which with --to")
+    games = read_games(*_read(source, kind), size)
+    data = write_games(games, wanted)
+    if str(target) == "-":
+        sys.stdout.buffer.write(data)
+        return
+    check_writable(target)
+    atomic.write_bytes(target, data)
+    if as_json:
+        print_json({"games": len(games), "format": wanted, "out": str(target), "bytes": len(data)})
+    else:
+        print(f"{len(games):,} games written to {target} as {wanted}")
+
+
+def review(
+    source: Source,
+    number: Annotated[int, typer.Option("--game", min=1, help="Which game of the file, from 1.")] = 1,
+    simulations: Annotated[
+        int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search of each position.")
+    ] = 100,
+    empties: Annotated[int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")] = 14,
+    size: Size = 8,
+    checkpoint: CheckpointOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Value of every move of a game before and after, its loss against the best one, blunders marked."""
+    from app.models import load_model_for
+    from othello.review import review as review_game
+    from othello.search.mcts import Search
+
+    game = _game(source, number, size)
+    one_thread()
+    model = load_model_for(game.start.size, checkpoint)
+    search = Search(model.evaluator)
+
+    def values(board: Board) -> dict[int, float]:
+        if board.must_pass:
+            return {board.size**2: 0.0}
+        return {move.square: move.q for move in search.run(board, simulations).moves}
+
+    moves = review_game(game, values, solve_empties=empties, seconds=60.0)
+    if wants_json(as_json):
+        print_json({"black": game.black, "white": game.white, "transcript": game.transcript,
+                    "moves": [move.as_json(game.start.size) for move in moves]})  # fmt: skip
+        return
+    print(f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs")
+    for move in moves:
+        print(_line(move, game.start.size))
+
+
+def _line(move: MoveReview, size: int) -> str:
+    from othello.notation import square_name
+
+    name = square_name(move.action, size)
+    if move.before is None or move.after is None or move.loss is None:
+        return f"{move.number:3d} {move.side} {name:4s}"
+    unit, form = ("d", "+.0f") if move.exact else (" ", "+.2f")
+    best = " ".join(square_name(action, size) for action in move.best)
+    mark = move.mark.value if move.mark and move.mark.value not in ("best", "good") else ""
+    figures = f"{move.before:{form}}{unit} -> {move.after:{form}}{unit}  loss {move.loss:{form[1:]}}{unit}"
+    return f"{move.number:3d} {move.side} {name:4s} {figures:34s} best {best:12s} {mark}".rstrip()
+
+
+def _game(source: str, number: int, size: int) -> GameRecord:
+    from othello.errors import ParseError
+    from othello.records import GameRecord, read_games
+
+    path = Path(source)
+    if not path.is_file():
+        if any(character in source for character in "/\\."):
+            raise ParseError(f"{source}: no such file")
+        return GameRecord.from_transcript(source, size=size)
+    games = read_games(*_read(path, None), size)
+    if number > len(games):
+        raise ParseError(f"{path}: holds {len(games)} games, there is no game {number}")
+    return games[number - 1]
+
+
+def _read(path: Path, kind: str | None) -> tuple[bytes, str]:
+    from othello.errors import ParseError
+    from othello.records import guess_format
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ParseError(f"{path}: cannot be read: {error.strerror}") from None
+    return data, kind or guess_format(data, path.name)

@@ -1,0 +1,95 @@
+"""`othello ladder` and `othello release`: a run's strength over time, and its best generation as a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.commands.output import AsJson, one_thread, print_json
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's directory.")]
+RELEASE_MATCHES = (
+    ("net", "greedy"), ("net", "gtp:gtp-rhino -l 1"), ("mcts:100", "random"), ("mcts:100", "greedy"),
+    ("mcts:100", "alphabeta:5"), ("mcts:100", "gtp:gtp-rhino -l 1"), ("mcts:100", "gtp:gtp-rhino -l 2"),
+    ("mcts:100", "gtp:gtp-rhino -l 3"), ("mcts:400", "gtp:gtp-rhino -l 3"),
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(ladder)
+    app.command()(release)
+
+
+def ladder(
+    run: RunFolder,
+    kind: Annotated[str, typer.Option("--kind", help="How generations play: net or mcts:SIMS.")] = "net",
+    every: Annotated[int, typer.Option("--every", min=1, help="Rate every so many generations, and the newest.")] = 5,
+    games: Annotated[int, typer.Option("--games", min=2, help="Games a match.")] = 40,
+    size: Annotated[int, typer.Option("--size", help="Board side N: 4, 6 or 8.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
+    from othello.ladder import climb
+    from othello.training.run import Run
+
+    Run.open(run)
+    one_thread()
+    rungs = climb(run, kind=kind, every=every, games=games, size=size, on_match=None if as_json else _tell)
+    if as_json:
+        print_json([rung.row() for rung in rungs])
+        return
+    for rung in rungs:
+        print(f"{rung.player:32s} {rung.rating}")
+
+
+def _tell(match: dict[str, Any]) -> None:
+    print(f"{match['first']} {match['points']:g} of {match['games']} against {match['second']}", flush=True)
+
+
+def release(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("--out", help="The checkpoint's folder, such as checkpoints/othello8.")],
+    generation: Annotated[int | None, typer.Option("--generation", min=0, help="If not the newest.")] = None,
+    games: Annotated[int, typer.Option("--games", min=0, help="Games of each match; 0: measure nothing.")] = 100,
+    hardware: Annotated[str, typer.Option("--hardware", help="What the run was trained on.")] = "not said",
+    reproduce: Annotated[str, typer.Option("--reproduce", help="The command that makes such a run.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Copy a generation out of a run with a model card that says how strong it is, measured now."""
+    from othello.training.release import release as write
+    from othello.training.run import Run
+
+    opened = Run.open(run)
+    number = opened.state.iteration if generation is None else generation
+    command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
+    one_thread()
+    strengths = _measure(str(opened.generation(number)), out, games, as_json) if games else []
+    digest = write(opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command)
+    if as_json:
+        print_json({"out": str(out), "generation": number, "sha256": digest, "strength": [vars(s) for s in strengths]})
+    else:
+        print(f"generation {number} released to {out} ({digest[:12]})")
+
+
+def _measure(weights: str, out: Path, games: int, quiet: bool) -> list[Any]:
+    from othello.arena import play_match
+    from othello.errors import OthelloError
+    from othello.training.release import Strength
+
+    strengths = []
+    for player, opponent in RELEASE_MATCHES:
+        try:
+            result = play_match(f"{player}:{weights}", opponent, games, None, 0)
+        except OthelloError as error:  # an engine that is not installed is left out of the card
+            if not opponent.startswith("gtp:"):
+                raise
+            typer.echo(f"left out: {error}", err=True)
+            continue
+        command = f'othello match {player}:{out} "{opponent}" --games {games}'
+        strengths.append(Strength(player, opponent, games, result.points, str(result.rating), command))
+        if not quiet:
+            print(f"{player} {result.points:g} of {games} against {opponent}: {result.rating}", flush=True)
+    return strengths
