@@ -1,14 +1,14 @@
 """Layer-wise Relevance Propagation for any torch model, with every unit of relevance accounted for."""
 
 from lrp import bias, composites, errors, rules
-from lrp.catalogue import activation, average, register_operation, route
 from lrp.composites import Composite
 from lrp.errors import CompositeError, InvalidInput, InvalidTarget, LRPError, RuleError, UnsupportedOperation
 from lrp.explainer import LRP
+from lrp.extend import activation, average, custom, register_module, register_operation, route
 from lrp.result import Relevance
 
 __all__ = [
     "LRP", "Composite", "CompositeError", "InvalidInput", "InvalidTarget", "LRPError", "Relevance", "RuleError",
-    "UnsupportedOperation", "activation", "average", "bias", "composites", "errors", "register_operation", "route",
-    "rules",
+    "UnsupportedOperation", "activation", "average", "bias", "composites", "custom", "errors", "register_module",
+    "register_operation", "route", "rules",
 ]  # fmt: skip

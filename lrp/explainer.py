@@ -15,6 +15,7 @@ from lrp.canonize import canonical
 from lrp.compile import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget
+from lrp.extend import collapsed
 from lrp.flow import Flow
 from lrp.graph import Graph, captured
 from lrp.operations import Reshape, Transparent
@@ -81,17 +82,26 @@ class LRP:
         return next(iter(self._captured.values())).graph
 
     @property
+    def program(self) -> Program:
+        """The compiled steps, with the rule of each layer."""
+        return self._at(next(iter(self._captured.values()))).program
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers in order of computation, as composites and `Relevance.layers` know them."""
-        return tuple(layer.name for layer in self._at(next(iter(self._captured.values()))).program.layers)
+        return tuple(layer.name for layer in self.program.layers)
 
     def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
         """Captures the model; once in all if its batch size is free, else once for each batch size."""
-        graph = captured(self.model, examples, canonical)
+        graph = captured(self.model, examples, self._canonical)
         entry = _Captured(graph, tuple(x.detach().clone() for x in examples))
         self._at(entry)
         self._captured[None if graph.batch_symbols else examples[0].shape[0]] = entry
         return entry
+
+    def _canonical(self, graph: Graph) -> Graph:
+        types = {p: f"{type(m).__module__}.{type(m).__qualname__}" for p, m in self.model.named_modules()}
+        return canonical(collapsed(graph, types))
 
     def _for(self, xs: tuple[Tensor, ...]) -> _Captured:
         found = self._captured.get(None) or self._captured.get(xs[0].shape[0])
@@ -145,7 +155,7 @@ class LRP:
             (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
         Raises InvalidInput, InvalidTarget.
         """
-        xs = self._checked(inputs)
+        xs = self.checked(inputs)
         with torch.no_grad():
             run, plan = self._prepare(xs, output, through)
             values = [run.values[i] for i in plan.chosen]
@@ -165,7 +175,7 @@ class LRP:
 
         indices: positions in an output [B, K]; None means all K.
         """
-        xs = self._checked(inputs)
+        xs = self.checked(inputs)
         with torch.no_grad():
             run, plan = self._prepare(xs, output, through)
             if len(plan.chosen) != 1:
@@ -182,19 +192,23 @@ class LRP:
                 values.append(y.reshape(run.batch, -1)[:, part].T)
             return gather(runs, plan.steps, plan.graph, torch.cat(values), isinstance(inputs, Tensor), each=True)
 
-    def _prepare(self, xs: tuple[Tensor, ...], output: int | str | None, through: Any) -> tuple[Run, _Plan]:
+    def _prepare(self, xs: tuple[Tensor, ...], output: int | str | None, through: Any) -> tuple[Run, Plan]:
         """The forward pass, and everything the backward pass needs to know."""
+        plan, program = self.plan(xs, output)
+        run = forward(program, plan.steps, xs, plan.layouts)
+        check_finite([run.values[i] for i in plan.chosen])
+        return run, replace(plan, conditions=masks(through, program, run)) if through else plan
+
+    def plan(self, xs: tuple[Tensor, ...], output: int | str | None) -> tuple[Plan, Program]:
+        """The steps to one output (or all), and the program they belong to."""
         entry = self._for(xs)
         compiled = self._at(entry)
         chosen, whole = self._chosen(compiled.program, output)
         steps = self._steps(compiled.program, chosen)
-        run = forward(compiled.program, steps, xs, compiled.layouts)
-        check_finite([run.values[i] for i in chosen])
-        conditions = masks(through, compiled.program, run) if through else {}
-        return run, _Plan(entry.graph, steps, chosen, whole, conditions, compiled.flat)
+        return Plan(entry.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts), compiled.program
 
     @staticmethod
-    def _send(run: Run, plan: _Plan, flows: Sequence[Flow]) -> None:
+    def _send(run: Run, plan: Plan, flows: Sequence[Flow]) -> None:
         starts: dict[int, Flow] = {}
         for index, flow in zip(plan.chosen, flows, strict=True):
             starts[index] = flow if index not in starts else starts[index] + flow
@@ -202,7 +216,8 @@ class LRP:
         if plan.flat is not None and run.project:
             project(run, plan.steps, plan.flat)
 
-    def _checked(self, inputs: Any) -> tuple[Tensor, ...]:
+    def checked(self, inputs: Any) -> tuple[Tensor, ...]:
+        """The inputs as a tuple; raises InvalidInput unless they are like the examples and finite."""
         xs = self._tuple(inputs)
         if len(xs) != len(self._shapes):
             raise InvalidInput(f"the model takes {len(self._shapes)} inputs, not {len(xs)}")
@@ -239,7 +254,7 @@ class LRP:
         )
 
     def _steps(self, program: Program, chosen: tuple[int, ...]) -> tuple[Step, ...]:
-        """The steps to the chosen nodes; output activations are transparent where the explanation starts before them."""
+        """The steps to the chosen nodes; output activations are transparent where explanations start before them."""
         steps = program.path(chosen)
         if self.start == "activation":
             return steps
@@ -282,7 +297,7 @@ class _Captured:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What one explanation propagates through."""
 
     graph: Graph
@@ -291,6 +306,7 @@ class _Plan:
     whole: bool
     conditions: Mapping[int, Tensor]
     flat: Program | None
+    layouts: Mapping[int, Layout]
 
 
 def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: Run) -> dict[int, Tensor]:

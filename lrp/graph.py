@@ -143,16 +143,19 @@ def twin(model: nn.Module) -> nn.Module:
     return other
 
 
+MODULES: dict[str, int] = {}
+"""Full names of module types that are one layer with a rule of their own; see lrp.extend."""
 _KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[Any, Graph]] = weakref.WeakKeyDictionary()
 _PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 
 def signature(model: nn.Module) -> tuple[Any, ...]:
     """What decides a model's operations, as far as it can be seen: its modules, their plain settings, its tensors."""
-    modules = tuple(
-        (name, id(module), tuple((k, str(v)) for k, v in vars(module).items() if k != "training" and isinstance(v, _PLAIN)))
-        for name, module in model.named_modules(remove_duplicate=False)
-    )
+
+    def settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
+        return tuple((k, str(v)) for k, v in vars(module).items() if k != "training" and isinstance(v, _PLAIN))
+
+    modules = tuple((name, id(m), settings(m)) for name, m in model.named_modules(remove_duplicate=False))
     tensors = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
     return modules, tuple((name, tuple(t.shape), t.dtype, t.device) for name, t in tensors)
 
@@ -160,7 +163,7 @@ def signature(model: nn.Module) -> tuple[Any, ...]:
 def captured(model: nn.Module, inputs: tuple[Tensor, ...], make: Callable[[Graph], Graph]) -> Graph:
     """`make(capture(model, inputs))`, kept while the model lives and its structure stays the same."""
     shapes = tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in inputs)
-    key = (shapes, signature(model))
+    key = (shapes, signature(model), tuple(sorted(MODULES.items())))
     known = _KNOWN.setdefault(model, {})
     found = known.get(key)
     if found is None or not (found.batch_symbols or found.input_shapes[0][0] == inputs[0].shape[0]):

@@ -147,4 +147,5 @@ class Statistic(Step):
     """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
 
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        raise UnsupportedOperation(self.node.operation, self.node.module, "it can be a gate, a denominator or a last activation")
+        reason = "it can only be a gate, a denominator or a last activation"
+        raise UnsupportedOperation(self.node.operation, self.node.module, reason)

@@ -17,7 +17,7 @@ from lrp.step import Step
 def forward(program: Program, steps: Sequence[Step], inputs: Sequence[Tensor], layouts: Mapping[int, Layout]) -> Run:
     """A run with the values of these steps on inputs [B, ...]."""
     graph = program.graph
-    run = Run([None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts)
+    run = Run([None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes)
     values = run.values
     for index, constant in program.constants.items():
         values[index] = constant

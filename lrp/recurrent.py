@@ -115,9 +115,9 @@ def _recurrent(writer: Writer, node: Node) -> Any:
             place = layer * directions + direction
             own = params[place * each : (place + 1) * each]
             label = f"l{layer}{'r' if direction else ''}."
-            halves.append(
-                _run(writer, node, label, sequence, own, states, place, zero, inputs, width, batch, lstm, last, direction == 1)
-            )
+            dims = (inputs, width, batch)
+            mirrored = direction == 1
+            halves.append(_run(writer, node, label, sequence, own, states, place, zero, dims, lstm, last, mirrored))
         if directions == 1:
             sequence = halves[0]
         else:
@@ -139,9 +139,10 @@ def _recurrent(writer: Writer, node: Node) -> Any:
 
 def _run(
     writer: Writer, node: Node, label: str, sequence: Sequence[Ref], own: Sequence[Any], states: Sequence[Any],
-    place: int, zero: bool, inputs: int, width: int, batch: Size, lstm: bool, last: list[list[Ref]], backwards: bool,
+    place: int, zero: bool, dims: tuple[int, int, Size], lstm: bool, last: list[list[Ref]], backwards: bool,
 ) -> list[Ref]:  # fmt: skip
     """The hidden states of one direction of one layer, in order of time."""
+    inputs, width, batch = dims
     cell = _Cell(writer, node, label, width, batch)
     w_ih, w_hh = own[:2]
     b_ih, b_hh = (own[2], own[3]) if len(own) == 4 else (None, None)

@@ -57,6 +57,7 @@ class Run:
     stabilizer: dict[str, Tensor] = field(default_factory=dict)
     project: dict[int, Tensor] = field(default_factory=dict)
     layouts: Mapping[int, Layout] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
 
     def lift(self, t: Tensor) -> Tensor:
         """An activation [B, ...] shaped so that it broadcasts against relevance [T·B, ...]."""

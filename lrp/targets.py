@@ -68,7 +68,7 @@ def _index(target: Any, y: Tensor, batch: int) -> Tensor:
     if index.dtype.is_floating_point or index.dtype == torch.bool or index.is_complex():
         raise InvalidTarget(f"indices are integers, not {index.dtype}")
     if index.dim() > 1 or (index.dim() == 1 and index.shape[0] != batch):
-        raise InvalidTarget(f"one index a sample means shape [{batch}], not {tuple(index.shape)}")
+        raise InvalidTarget(f"one index a sample means shape [{batch}], not {list(index.shape)}")
     if bool((index >= count).any()) or bool((index < -count).any()):
         raise InvalidTarget(f"target {index.tolist()} is out of range for an output of {count} values")
     return (index.long() % count).expand(batch)

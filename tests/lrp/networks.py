@@ -166,7 +166,7 @@ def randomise(model: nn.Module, seed: int, scale: float = 1.0, biased: bool = Tr
             parameter.copy_(value * scale if biased or parameter.dim() > 1 else torch.zeros_like(value))
         for module in model.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                draw = [torch.rand(module.num_features, generator=generator, dtype=module.weight.dtype) for _ in range(4)]
+                draw = torch.rand(4, module.num_features, generator=generator, dtype=module.weight.dtype)
                 module.running_var.copy_(draw[0] + 0.5)
                 module.weight.copy_(draw[1] + 0.5)
                 module.running_mean.copy_((draw[2] - 0.5) if biased else 0 * draw[2])

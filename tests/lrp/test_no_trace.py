@@ -97,7 +97,8 @@ def test_threads_may_make_explainers_of_one_model_while_others_run_it() -> None:
     def make(i: int) -> torch.Tensor:
         if i % 2:
             return model(x)[0].detach()
-        return lrp.LRP(model, "EpsilonPlus", torch.randn(2 + i, *networks.PostActivation.shape)).attribute(x, 1, output=0).target
+        example = torch.randn(2 + i, *networks.PostActivation.shape)
+        return lrp.LRP(model, "EpsilonPlus", example).attribute(x, 1, output=0).target
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(make, range(8)))

@@ -1,0 +1,182 @@
+"""What an explanation costs, in units of F: one forward and backward pass of the same network on one thread.
+
+The network is a residual policy–value net (6 blocks of 64 channels, 8 × 8 board). F is measured twice: `F` is the plain
+`loss.backward()` that also fills the weights' gradients, `F input` the gradient of the input alone, which is cheaper.
+Rounds are interleaved and medians compared, so that a busy machine slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import lrp
+
+
+class Block(nn.Module):
+    """conv-BN-ReLU-conv-BN, then relu(x + y)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
+
+
+class Net(nn.Module):
+    """Planes [B, 3, 8, 8] to policy logits [B, 65] and value [B]."""
+
+    def __init__(self, channels: int = 64, blocks: int = 6) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.blocks = nn.Sequential(*(Block(channels) for _ in range(blocks)))
+        self.policy = nn.Sequential(nn.Conv2d(channels, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten())
+        self.logits = nn.Linear(1024, 65)
+        self.value = nn.Sequential(nn.Conv2d(channels, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+        self.hidden, self.out = nn.Linear(512, 64), nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.blocks(self.stem(x))
+        value = self.out(F.relu(self.hidden(self.value(x))))
+        return self.logits(self.policy(x)), torch.tanh(value).flatten()
+
+
+def network() -> Net:
+    """The net in eval mode with running statistics that are not trivial."""
+    torch.manual_seed(0)
+    net = Net().eval()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.copy_(torch.randn(module.num_features) * 0.2)
+            module.running_var.copy_(torch.rand(module.num_features) + 0.5)
+    return net
+
+
+def medians(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Seconds a job takes, as the median of interleaved rounds."""
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for job in jobs.values():
+        job()
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            start = time.perf_counter()
+            job()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def full_pass(net: Net, x: Tensor) -> None:
+    """One forward and backward pass with the weights' gradients."""
+    net.zero_grad()
+    net(x)[0][:, 3].sum().backward()
+
+
+def input_pass(frozen: Net, x: Tensor) -> None:
+    """One forward and backward pass to the input alone."""
+    leaf = x.detach().requires_grad_(True)
+    torch.autograd.grad(frozen(leaf)[0][:, 3].sum(), leaf)
+
+
+COMPOSITES: dict[str, tuple[object, dict[int, float]]] = {
+    "EpsilonPlusFlat, sink": (lrp.composites.EpsilonPlusFlat(), {1: 1.3, 64: 1.5}),
+    "epsilon in every layer": (lrp.rules.Epsilon(), {1: 1.1, 64: 1.1}),
+    "EpsilonAlpha2Beta1": (lrp.composites.EpsilonAlpha2Beta1(), {1: 2.2, 64: 2.2}),
+    "EpsilonPlus": (lrp.composites.EpsilonPlus(), {}),
+    "EpsilonGammaBox": (lrp.composites.EpsilonGammaBox(), {}),
+}
+
+
+def speed(batch: int, rounds: int) -> list[dict[str, object]]:
+    """One row a composite: seconds, multiples of both F, and the gate."""
+    net, frozen = network(), network().requires_grad_(False)
+    x = (torch.rand(batch, 3, 8, 8) < 0.4).float()
+    explainers = {name: lrp.LRP(net, composite, x) for name, (composite, _) in COMPOSITES.items()}  # type: ignore[arg-type]
+    jobs: dict[str, Callable[[], object]] = {"F": lambda: full_pass(net, x), "F input": lambda: input_pass(frozen, x)}
+    for name, explainer in explainers.items():
+        jobs[name] = lambda e=explainer: e.attribute(x, 3, output=0)  # type: ignore[misc]
+    if batch == 1:
+        each = explainers["EpsilonPlusFlat, sink"]
+        jobs["all 65 logits"] = lambda: each.attribute_each(x, output=0)
+    found = medians(jobs, rounds)
+    rows: list[dict[str, object]] = []
+    for name, seconds in found.items():
+        many = 65 if name == "all 65 logits" else 1
+        gate = 0.6 if many > 1 else COMPOSITES[name][1].get(batch) if name in COMPOSITES else None
+        rows.append(
+            {"what": name, "batch": batch, "ms": seconds * 1e3, "F": seconds / found["F"] / many,
+             "F input": seconds / found["F input"] / many, "gate": gate}
+        )  # fmt: skip
+    return rows
+
+
+def capture_seconds() -> float:
+    """How long the first LRP of a model takes, without the import of torch."""
+    net, x = network(), torch.rand(1, 3, 8, 8)
+    start = time.perf_counter()
+    lrp.LRP(net, "EpsilonPlusFlat", x)
+    return time.perf_counter() - start
+
+
+def peak_memory(what: str, batch: int) -> float:
+    """MiB that one job adds to the peak of a fresh process."""
+    script = f"import benchmarks.lrp as b; print(b.added_memory({what!r}, {batch}))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return float(found.stdout.splitlines()[-1])
+
+
+def added_memory(what: str, batch: int) -> float:
+    """In this process: MiB by which the job raises the peak, after a warm-up with one sample."""
+    torch.set_num_threads(1)
+    net = network()
+    explainer = lrp.LRP(net, "EpsilonPlusFlat", torch.rand(1, 3, 8, 8))
+
+    def job(x: Tensor) -> None:
+        if what == "F":
+            full_pass(net, x)
+        else:
+            explainer.attribute(x, 3, output=0)
+
+    job(torch.rand(1, 3, 8, 8))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    job(torch.rand(batch, 3, 8, 8))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def main() -> None:
+    """Prints the table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    seconds = capture_seconds()
+    rows = [row for batch in (1, 64) for row in speed(batch, options.rounds if batch == 1 else max(options.rounds // 4, 3))]
+    memory = {what: peak_memory(what, 256) for what in ("F", "LRP")}
+    if options.json:
+        print(json.dumps({"capture_s": seconds, "rows": rows, "memory_mib": memory}))
+        return
+    print(f"{'':<26}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
+    for row in rows:
+        gate = "" if row["gate"] is None else f"{row['gate']:.1f}"
+        print(f"{row['what']:<26}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}")
+    print(f"capture, once per model: {seconds:.2f} s (gate 3)")
+    ratio = memory["LRP"] / memory["F"]
+    print(f"peak memory at batch 256: {memory['LRP']:.0f} MiB, F {memory['F']:.0f} MiB, ratio {ratio:.2f} (gate 3)")
+
+
+if __name__ == "__main__":
+    main()

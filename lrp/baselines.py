@@ -1,0 +1,155 @@
+"""Other explanations with the same call, to compare LRP with: gradients, integrated gradients, occlusion, FullGrad.
+
+Integrated gradients, SmoothGrad and occlusion come from Captum (`pip install othello-lrp[baselines]`). All of them read
+the captured graph, so they leave the model alone and explain the same value, before a final tanh or softmax.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lrp.errors import InvalidTarget, LRPError
+from lrp.explainer import LRP
+from lrp.propagate import forward
+from lrp.result import Relevance
+from lrp.rules import Zero
+from lrp.targets import Target, seeds
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """input: scores like the input [B, ...]; target: [B] the explained value; method: what made them."""
+
+    input: Tensor
+    target: Tensor
+    method: str
+
+
+class Baseline(ABC):
+    """A method that explains a model of one input by evaluating or differentiating it."""
+
+    def __init__(self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation") -> None:
+        self._lrp = LRP(model, Zero(), example_inputs, start=start)
+        if len(self._lrp.graph.inputs) != 1:
+            raise LRPError(f"{type(self).__name__} explains models of one input, not {len(self._lrp.graph.inputs)}")
+
+    def attribute(self, inputs: Tensor, target: Target = None, *, output: int | str | None = None) -> Attribution:
+        """Scores of `inputs` [B, ...] for `target`; arguments as in `LRP.attribute`, initial relevance excluded."""
+        (x,) = self._lrp.checked(inputs)
+        value = self._function(x, target, output)
+        with torch.no_grad():
+            explained = value(x)
+        return Attribution(self._scores(value, x).detach().to(x), explained, type(self).__name__)
+
+    def _function(self, x: Tensor, target: Target, output: int | str | None) -> Callable[[Tensor], Tensor]:
+        """The target as a differentiable function of the input, at any batch size that is a multiple of x's."""
+        if isinstance(target, Tensor) and target.is_floating_point():
+            raise InvalidTarget("a baseline explains an index or a function of the outputs, not an initial relevance")
+        plan, program = self._lrp.plan((x,), output)
+
+        def value(inputs: Tensor) -> Tensor:
+            run = forward(program, plan.steps, (inputs,), {})
+            outputs = [run.values[i] for i in plan.chosen]
+            if callable(target) and not isinstance(target, Tensor):
+                return target(tuple(outputs) if plan.whole else outputs[0])
+            repeated = target
+            if isinstance(target, Tensor) and target.dim() == 1:
+                repeated = target.repeat_interleave(run.batch // len(target))
+            return seeds(repeated, outputs, plan.whole, run.batch)[1]
+
+        return value
+
+    @abstractmethod
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """The method itself."""
+
+
+def gradient(value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """∂ Σ value / ∂ x."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_(True)
+        return torch.autograd.grad(value(leaf).sum(), leaf)[0]
+
+
+class GradientTimesInput(Baseline):
+    """x · ∂f/∂x (Shrikumar et al. 2016); equals LRP-0 in ReLU networks."""
+
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return x * gradient(value, x)
+
+
+class IntegratedGradients(Baseline):
+    """The gradient averaged from a baseline to the input, times their difference (Sundararajan et al. 2017)."""
+
+    def __init__(
+        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation", steps: int = 50,
+        baseline: float | Tensor = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(model, example_inputs, start=start)
+        self.steps, self.baseline = steps, baseline
+
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        method = _captum().IntegratedGradients(value)
+        return method.attribute(x, baselines=self.baseline, n_steps=self.steps)  # type: ignore[no-any-return]
+
+
+class SmoothGrad(Baseline):
+    """Gradient × input averaged over noisy copies of the input (Smilkov et al. 2017); `noise`: a deviation."""
+
+    def __init__(
+        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation", samples: int = 20,
+        noise: float = 0.1, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(model, example_inputs, start=start)
+        self.samples, self.noise, self.seed = samples, noise, seed
+
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        method = _captum().NoiseTunnel(_captum().InputXGradient(value))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return method.attribute(x, nt_samples=self.samples, stdevs=self.noise)  # type: ignore[no-any-return]
+
+
+class Occlusion(Baseline):
+    """How far the value falls when a window of the input is set to `fill` (Zeiler and Fergus 2014).
+
+    window: its shape within one sample; by default one place with all channels, or one value of a vector.
+    """
+
+    def __init__(
+        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation",
+        window: tuple[int, ...] | None = None, fill: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(model, example_inputs, start=start)
+        shape = example_inputs.shape[1:]
+        self.window = window or ((shape[0], *[1] * (len(shape) - 1)) if len(shape) > 1 else (1,))
+        self.fill = fill
+
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        method = _captum().Occlusion(value)
+        return method.attribute(x, sliding_window_shapes=self.window, baselines=self.fill)  # type: ignore[no-any-return]
+
+
+class FullGrad:
+    """Input gradient and bias gradient of every unit (Srinivas and Fleuret 2019): LRP-0 with `sink` in ReLU nets."""
+
+    def __init__(self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation") -> None:
+        self._lrp = LRP(model, Zero(), example_inputs, start=start)
+
+    def attribute(self, inputs: Tensor, target: Target = None, *, output: int | str | None = None) -> Relevance:
+        """`.input` is gradient × input, `.bias` is bias × gradient for every unit."""
+        return self._lrp.attribute(inputs, target, output=output)
+
+
+def _captum() -> Any:
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise LRPError("this baseline needs Captum: pip install 'othello-lrp[baselines]'") from error
+    return captum.attr
