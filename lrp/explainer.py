@@ -244,7 +244,7 @@ class LRP:
             return outputs, len(outputs) > 1
         if isinstance(output, int) and not isinstance(output, bool) and -len(outputs) <= output < len(outputs):
             return (outputs[output],), False
-        if isinstance(output, str) and output in names:
+        if isinstance(output, str) and output in names and not (output.isdigit() and output in program.names):
             return (outputs[names.index(output)],), False
         if isinstance(output, str) and output in program.names:
             return (program.names[output],), False

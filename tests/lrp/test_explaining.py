@@ -184,13 +184,13 @@ def test_a_result_prints_its_ledger_and_becomes_json(explainer: lrp.LRP, x: Tens
 def test_an_operation_of_ones_own_can_be_registered() -> None:
     class Shrink(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return F.hardshrink(x, 0.1).sum(1)
+            return F.softshrink(x, 0.1).sum(1)
 
     x = torch.randn(2, 3)
-    with pytest.raises(lrp.UnsupportedOperation, match=r"aten\.hardshrink"):
+    with pytest.raises(lrp.UnsupportedOperation, match=r"aten\.softshrink"):
         lrp.LRP(Shrink(), rules.Zero(), x)
-    lrp.register_operation("aten.hardshrink.default", lrp.activation, kind="activation")
-    same(lrp.LRP(Shrink(), rules.Zero(), x).attribute(x).input, F.hardshrink(x, 0.1))
+    lrp.register_operation("aten.softshrink.default", lrp.activation, kind="activation")
+    same(lrp.LRP(Shrink(), rules.Zero(), x).attribute(x).input, F.softshrink(x, 0.1))
 
 
 def test_a_module_of_ones_own_can_be_registered() -> None:

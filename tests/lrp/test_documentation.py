@@ -1,0 +1,30 @@
+"""Every code block of docs/lrp.md runs, in order, and so do the examples in docstrings."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import lrp.explainer
+import lrp.extend
+
+PAGE = Path(__file__).parents[2] / "docs" / "lrp.md"
+
+
+def test_the_page_runs_from_top_to_bottom() -> None:
+    torch.manual_seed(0)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    assert len(blocks) >= 8
+    names: dict[str, object] = {"__name__": "page"}
+    for block in blocks:
+        exec(compile(block, str(PAGE), "exec"), names)
+
+
+@pytest.mark.parametrize("module", [lrp.explainer, lrp.extend], ids=lambda m: m.__name__)
+def test_docstring_examples_run(module: object) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed
