@@ -101,10 +101,9 @@ class Progress:
 
 
 def _print(result: MatchResult) -> None:
-    rating = result.rating
     print(f"{result.a} - {result.b}: {result.points:g} of {len(result.games)} points")
     print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost")
-    print(f"Elo {rating.elo:+.0f}, 95 % interval {rating.low:+.0f} … {rating.high:+.0f}")
+    print(f"Elo difference and 95 % interval: {result.rating}")
     for seat, reasons in result.forfeits.items():
         for reason, count in reasons.items():
             print(f"{result.a if seat == 'a' else result.b} forfeited {count} by {reason}")

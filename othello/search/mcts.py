@@ -303,7 +303,8 @@ def _principal_variation(forest: Forest, g: int, size: int) -> tuple[int, ...]:
         visits = forest.visits[g, edges]
         if not visits.any():
             break
-        edge = int(forest.first[g, node]) + int(np.argmax(visits))
+        best = np.lexsort((forest.prior[g, edges], visits))[-1]  # most visits, then the higher prior
+        edge = int(forest.first[g, node]) + int(best)
         moves.append(int(_squares(forest.bit[g, edge : edge + 1], size)[0]))
         node = int(forest.child[g, edge])
     return tuple(moves)

@@ -46,8 +46,8 @@ def loss_terms(
     logits, predicted, predicted_score = network.with_score(planes, tower)
     log_probabilities = F.log_softmax(logits.masked_fill(~legal, -1e9), dim=1)
     policy_loss = -(policy * log_probabilities).sum(1).mean()
-    win = ((1 + predicted) / 2).clamp(1e-6, 1 - 1e-6)
-    value_loss = F.binary_cross_entropy(win, (1 + value) / 2)
+    win, target = ((1 + predicted) / 2).clamp(1e-6, 1 - 1e-6), (1 + value) / 2
+    value_loss = -(target * win.log() + (1 - target) * torch.log1p(-win)).mean()
     return policy_loss, value_loss, F.mse_loss(predicted_score, score), predicted
 
 

@@ -155,7 +155,7 @@ def test_a_damaged_manifest_is_an_error_that_names_it(tmp_path):
 def test_a_nan_anywhere_stops_training_in_that_step(some_samples, tensor):
     learner = Learner(Network(TINY.network), TINY.learner)
     with torch.no_grad():
-        learner.network.state_dict()[tensor].view(-1)[0] = float("nan")
+        learner.network.state_dict()[tensor].index_fill_(0, torch.tensor([0]), float("nan"))
     with pytest.raises(NotFinite, match="step 1"):
         learner.train(some_samples, 3, 0, 1)
 
