@@ -119,6 +119,7 @@ def test_a_killed_trainer_loses_no_generation_and_resumes_by_itself(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_fifty_killed_trainers_lose_no_generation(tmp_path):
     kill_and_resume(tmp_path / "run", times=50, seed=2)
 
