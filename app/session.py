@@ -1,8 +1,4 @@
-"""A game as one headless object under the web page and the desktop: moves, undo, the agent, values, explanations.
-
-A *ply* counts positions from the start, 0 first; forced passes are plies of their own and are played by themselves.
-The line of moves may be longer than the ply that is shown: going back keeps it, playing another move cuts it.
-"""
+"""A game as one headless object under the web page and the desktop: its line, the agent, values and explanations."""
 
 from __future__ import annotations
 
@@ -10,14 +6,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.line import SEATS, Line, Seat
 from othello.board import Board
-from othello.errors import IllegalMove, ParseError
-from othello.notation import format_moves, parse_moves, square_name
-from othello.opponents import ManyGames
+from othello.errors import EngineError, ParseError
+from othello.notation import square_name
 
 if TYPE_CHECKING:
     from app.explain.position import Explanation
@@ -26,8 +22,8 @@ if TYPE_CHECKING:
     from othello.agent import SearchPlayer
     from othello.search.mcts import SearchResult
 
-Seat = Literal["black", "white", "watch", "both"]  # what the person plays; `watch`: nothing, `both`: both sides
-SEATS: tuple[Seat, ...] = ("black", "white", "watch", "both")
+__all__ = ["SEATS", "Loss", "Ply", "Seat", "Session", "Strength"]
+
 _EXPLANATIONS = 256  # kept a session
 
 
@@ -61,7 +57,7 @@ class Loss:
     loss: float
 
 
-class Session:
+class Session(Line):
     """One game between a person and the agent; every method may be called from any thread.
 
     >>> game = Session()
@@ -73,7 +69,7 @@ class Session:
         self, model: Model | None = None, *, seat: Seat = "black", start: Board | None = None,
         strength: Strength | None = None, opponent: str = "agent", seed: int = 0,
     ) -> None:  # fmt: skip
-        self._lock = threading.RLock()
+        self._searches: dict[Board, SearchResult] = {}
         self._thinking = threading.Lock()
         self._model = model
         self._random = np.random.default_rng(seed)
@@ -82,149 +78,13 @@ class Session:
         self._network_values: dict[Board, float] = {}
         self.strength = strength or Strength()
         self.opponent = opponent
-        self.serial = 0  # grows with every change
-        self.new_game(seat=seat, start=start)
-
-    # The line of moves ------------------------------------------------------------------------------------------
+        super().__init__(seat, start, model.size if model else start.size if start else 8)
 
     def new_game(self, *, seat: Seat | None = None, start: Board | None = None, actions: Sequence[int] = ()) -> None:
-        """Begin again from `start`, with `actions` already played; IllegalMove leaves the old game as it was."""
-        first = start if start is not None else Board.initial(self._model.size if self._model else 8)
-        if self._model is not None and first.size != self._model.size:
-            raise ParseError(
-                f"a {first.size}×{first.size} board, but the checkpoint plays {self._model.size}×{self._model.size}"
-            )
-        line, boards = _replayed(first, actions)
+        """Begin again from `start`, with `actions` already played; an error leaves the old game as it was."""
         with self._lock:
-            self.start, self._actions, self._boards = first, line, boards
-            self.cursor = len(line)
-            self._searches: dict[Board, SearchResult] = {}
-            if seat is not None:
-                self.seat: Seat = seat
-            self._auto_pass()
-            self.serial += 1
-
-    def open(self, text: str, *, seat: Seat | None = None) -> None:
-        """A new game from a board string, a transcript (its moves are kept) or `start`; ParseError, IllegalMove."""
-        size = self._model.size if self._model else 8
-        board = Board.parse(text, size)
-        if any(letter in "12345678" for letter in text):
-            self.new_game(seat=seat, actions=parse_moves(text, size))
-        else:
-            self.new_game(seat=seat, start=board)
-
-    @property
-    def board(self) -> Board:
-        """The position that is shown."""
-        return self._boards[self.cursor]
-
-    @property
-    def length(self) -> int:
-        """Plies in the line."""
-        return len(self._actions)
-
-    @property
-    def actions(self) -> tuple[int, ...]:
-        """The moves of the whole line, passes included."""
-        return tuple(self._actions)
-
-    @property
-    def transcript(self) -> str:
-        """The moves up to the ply that is shown, without passes."""
-        return format_moves(self._actions[: self.cursor], self.board.size)
-
-    @property
-    def last_move(self) -> int | None:
-        """The square played last, None at the start and where the last action was a pass."""
-        action = self._actions[self.cursor - 1] if self.cursor else None
-        return None if action is None or action >= self.board.size**2 else action
-
-    @property
-    def passed(self) -> str | None:
-        """`black` or `white` if that side has just had to pass."""
-        if self.cursor and self._actions[self.cursor - 1] == self.board.size**2:
-            return "white" if self.board.side == "X" else "black"
-        return None
-
-    def is_human(self, side: str) -> bool:
-        """Whether a person plays "X" or "O"."""
-        return self.seat == "both" or self.seat == ("black" if side == "X" else "white")
-
-    @property
-    def human_to_move(self) -> bool:
-        """Whether a person may move in the position that is shown."""
-        return not self.board.is_over and self.is_human(self.board.side)
-
-    @property
-    def agent_to_move(self) -> bool:
-        """Whether the agent is to move at the end of the line, which is shown."""
-        return self.cursor == self.length and not self.board.is_over and not self.is_human(self.board.side)
-
-    def play(self, square: int | str, ply: int | None = None) -> bool:
-        """Play a square in the position that is shown; False and nothing done if `ply` is given and is not its number.
-
-        Cuts what was played after it.  Raises IllegalMove, ParseError.
-        """
-        with self._lock:
-            if ply is not None and ply != self.cursor:
-                return False
-            board = self.board.play(square)
-            action = next(a for a in self.board.legal_actions() if self.board.play(a) == board)
-            if self.cursor < self.length and self._actions[self.cursor] == action:
-                self.cursor += 1
-                self._skip_pass()
-            else:
-                self._cut()
-                self._append(action, board)
-            self.serial += 1
-            return True
-
-    def _append(self, action: int, board: Board) -> None:
-        self._boards.append(board)  # before the action: a reader in another thread finds a board for every ply
-        self._actions.append(action)
-        self.cursor += 1
-        self._auto_pass()
-
-    def _auto_pass(self) -> None:
-        if self.board.must_pass and self.cursor == self.length:
-            self._append(self.board.size**2, self.board.pass_turn())
-
-    def _skip_pass(self) -> None:
-        if self.board.must_pass and self.cursor < self.length:
-            self.cursor += 1
-
-    def _cut(self) -> None:
-        del self._actions[self.cursor :]
-        del self._boards[self.cursor + 1 :]
-
-    def continue_here(self) -> None:
-        """Make the ply that is shown the end of the line."""
-        with self._lock:
-            self._cut()
-            self._auto_pass()
-            self.serial += 1
-
-    def goto(self, ply: int) -> None:
-        """Show a ply; one beyond an end is that end."""
-        with self._lock:
-            self.cursor = min(max(ply, 0), self.length)
-            self.serial += 1
-
-    def undo(self) -> None:
-        """Back to the last position in which a person had to move, or one ply where nobody plays."""
-        with self._lock:
-            stops = [n for n in range(self.cursor) if self._is_stop(n)]
-            self.goto(stops[-1] if stops else 0)
-
-    def redo(self) -> None:
-        """Forward to the next position in which a person has to move, or one ply where nobody plays."""
-        with self._lock:
-            stops = [n for n in range(self.cursor + 1, self.length + 1) if self._is_stop(n)]
-            self.goto(stops[0] if stops else self.length)
-
-    def _is_stop(self, ply: int) -> bool:
-        board = self._boards[ply]
-        return not board.must_pass and (self.seat == "watch" or self.is_human(board.side) or board.is_over)
+            super().new_game(seat=seat, start=start, actions=actions)
+            self._searches = {}
 
     # The agent --------------------------------------------------------------------------------------------------
 
@@ -257,8 +117,12 @@ class Session:
             if not self.agent_to_move:
                 raise ValueError("it is not the agent's turn")
             board, ply, strength, opponent = self.board, self.cursor, self.strength, self.opponent
+            line = self._actions[:ply]
         with self._thinking:
-            action = self._choose(board, strength, opponent, on_progress, stop)
+            if opponent == "agent":
+                action = self._choose(board, strength, on_progress, stop)
+            else:
+                action = self._ask_opponent(opponent, board, line)
         with self._lock:
             if self.cursor != ply or self.board != board or self.length != ply:
                 return None
@@ -266,20 +130,27 @@ class Session:
             self.serial += 1
             return action
 
+    def _ask_opponent(self, opponent: str, board: Board, line: Sequence[int]) -> int:
+        """The move of another player, who is told of the whole line first; EngineError."""
+        from othello.players import parse
+
+        player = parse(opponent, board.size)
+        try:
+            player.new_game(int(self._random.integers(2**31)))
+            for action in line:
+                player.watch(action)
+            return player.move(board)
+        except EngineError:
+            raise
+        except ValueError as error:  # an engine that cannot begin where this game began
+            raise EngineError(str(error)) from error
+        finally:
+            player.close()
+
     def _choose(
-        self, board: Board, strength: Strength, opponent: str, on_progress: Callable[[int], None] | None,
+        self, board: Board, strength: Strength, on_progress: Callable[[int], None] | None,
         stop: Callable[[], bool] | None,
     ) -> int:  # fmt: skip
-        if opponent != "agent":
-            from othello.players import parse
-
-            player = parse(opponent, board.size)
-            if isinstance(player, ManyGames):
-                player.new_game(int(self._random.integers(2**31)))
-            try:
-                return player.move(board)
-            finally:
-                player.close()
         if strength.simulations == 0:
             return self._by_policy(board, strength.temperature)
         from othello.search.mcts import choose
@@ -416,7 +287,13 @@ class Session:
         return found
 
     def decision(self) -> int | None:
-        """The ply of the agent's last move before the ply shown, or of the position shown if the agent is to move."""
+        """The ply of the agent's last move before the ply shown (of anybody's if a person plays both sides).
+
+        The ply shown itself if the agent is to move there; None if there was no such move.
+        """
+        if self.seat == "both":
+            plies = [ply for ply in range(self.cursor) if not self._boards[ply].must_pass]
+            return plies[-1] if plies else None
         if not self.board.is_over and not self.is_human(self.board.side) and not self.board.must_pass:
             return self.cursor
         for ply in range(self.cursor - 1, -1, -1):
@@ -436,22 +313,3 @@ class Session:
     def set_strength(self, **changes: float | int | None) -> None:
         """Change some of `Strength`'s fields."""
         self.strength = replace(self.strength, **changes)  # type: ignore[arg-type]
-
-
-def _replayed(start: Board, actions: Sequence[int]) -> tuple[list[int], list[Board]]:
-    """The line with the passes that `actions` leave out, and its positions."""
-    line: list[int] = []
-    boards = [start]
-    for number, action in enumerate(actions, 1):
-        board = boards[-1]
-        try:
-            if board.must_pass:
-                line.append(board.size**2)
-                boards.append(board := board.pass_turn())
-                if action == board.size**2:
-                    continue
-            boards.append(board.play(action))
-        except IllegalMove as error:
-            raise IllegalMove(f"move {number}: {error}") from None
-        line.append(action)
-    return line, boards

@@ -5,15 +5,24 @@ from __future__ import annotations
 import streamlit as st
 
 from app.web import state
-from app.web.views import inspector, play, search, training
+from app.web.views import experiments, inspector, play, search, training
 
 st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layout="wide")
-st.html("<style>.stMainBlockContainer { padding-top: 4.2rem; padding-bottom: 3rem; max-width: 86rem; }</style>")
+st.html(
+    "<style>.stAppHeader { display: none; }"
+    ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
+    "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }</style>"
+)
 pages = {
     "play": st.Page(play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True),
     "inspect": st.Page(inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"),
     "search": st.Page(search.page, title="Search", icon=":material/account_tree:", url_path="search"),
+    "experiments": st.Page(experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"),
     "training": st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
 }
 st.session_state.pages = pages
-st.navigation(list(pages.values()), position="top").run()
+chosen = st.navigation(list(pages.values()), position="hidden")
+with st.container(horizontal=True, gap="small", key="pages"):
+    for page in pages.values():
+        st.page_link(page, width="content")
+chosen.run()

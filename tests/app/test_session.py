@@ -18,7 +18,10 @@ FULL = (
     "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6a8h2h1g1f2g7"
     "g8a1b1h8h7"
 )
-PASSING = "e6f4e3d2d3e7f2c5d6g1b4c2f5g4d1a3b5b6g5f6c4f3e8h6h4d7b1h5f7f8c7b7g2c3b3b2g8c1h3e1d8a1a4g3a2c6a6a5f1a7c8h1b8h2e2g6g7a8"
+PASSING = (
+    "e6f4e3d2d3e7f2c5d6g1b4c2f5g4d1a3b5b6g5f6c4f3e8h6h4d7b1h5f7f8"
+    "c7b7g2c3b3b2g8c1h3e1d8a1a4g3a2c6a6a5f1a7c8h1b8h2e2g6g7a8"
+)
 
 
 def test_a_transcript_opens_at_its_end_and_walks_back_to_the_start() -> None:
@@ -84,8 +87,11 @@ def test_undo_returns_to_the_persons_own_turn(model: Any) -> None:
     assert game.cursor == 2
 
 
-@pytest.mark.parametrize("strength", [Strength(0), Strength(0, temperature=1.0), Strength(16), Strength(16, temperature=1.0),
-                                      Strength(seconds=0.05)], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "strength",
+    [Strength(0), Strength(0, temperature=1.0), Strength(16), Strength(16, temperature=1.0), Strength(seconds=0.05)],
+    ids=str,
+)
 def test_the_agent_plays_a_whole_game_at_every_strength(strength: Strength, model: Any) -> None:
     game = Session(model, seat="watch", strength=strength, seed=1)
     game.open("f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6", seat="watch")
@@ -151,6 +157,8 @@ def test_the_decision_is_the_agents_last_move(model: Any) -> None:
     assert game.decision() == 1
     game.play(game.board.legal_moves()[0])
     assert game.decision() == 3
+    game.seat = "both"
+    assert game.decision() == 2
 
 
 def test_many_threads_leave_one_legal_line(model: Any) -> None:
@@ -179,8 +187,10 @@ def test_many_threads_leave_one_legal_line(model: Any) -> None:
         thread.join()
     assert not failures
     fresh = Session(seat="both")
-    fresh.new_game(actions=[a for a in game.actions])
-    assert [str(fresh.board_at(n)) for n in range(fresh.length + 1)] == [str(game.board_at(n)) for n in range(game.length + 1)]
+    fresh.new_game(actions=list(game.actions))
+    assert [str(fresh.board_at(n)) for n in range(fresh.length + 1)] == [
+        str(game.board_at(n)) for n in range(game.length + 1)
+    ]
 
 
 def test_a_reply_for_a_game_that_moved_on_is_dropped(model: Any) -> None:
@@ -196,7 +206,12 @@ def test_a_reply_for_a_game_that_moved_on_is_dropped(model: Any) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["play", "undo", "redo", "goto", "continue", "seat"]), st.integers(0, 63)), max_size=40))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["play", "undo", "redo", "goto", "continue", "seat"]), st.integers(0, 63)),
+        max_size=40,
+    )
+)
 def test_any_sequence_of_actions_keeps_the_line_legal(steps: list[tuple[str, int]]) -> None:
     game = Session(seat="both")
     for what, number in steps:

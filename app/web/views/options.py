@@ -12,7 +12,6 @@ from app.explain.heat import MAPS
 from app.session import Session
 from app.web import state
 from othello.errors import OthelloError
-from othello.players import parse
 
 REVEAL = ("Never", "After my move", "Always")
 QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
@@ -67,7 +66,7 @@ def _composite_label(name: str) -> str:
 
 def new_game(game: Session) -> None:
     """The menu that starts a game: side, strength, opponent, position."""
-    with st.popover("New game", icon=":material/add_circle:"):
+    with st.popover("New", icon=":material/add_circle:"):
         st.segmented_control(
             "You play", tuple(SEAT_WORDS), default=game.seat, key="seat", format_func=SEAT_WORDS.get, required=True
         )
@@ -118,7 +117,6 @@ def _start() -> None:
     text = (st.session_state.get("start_text") or "").strip()
     seat = st.session_state.get("seat") or game.seat
     try:
-        parse(game.opponent, game.start.size).close()
         if text and text.lower() != "start":
             game.open(text, seat=seat)
         else:

@@ -21,13 +21,14 @@ from othello.search.mcts import SearchResult
 def draw(game: Session, view: options.View) -> None:
     """The right-hand side of the Play page."""
     _graph(game, view)
+    _review(game, view)
     options.revealing()
     if view.reveal == "never":
         st.caption("Explanations are hidden. Choose *After my move* to see what the agent based its replies on.")
         return
     ply = game.cursor if view.reveal == "always" else game.decision()
     if ply is None or game.board_at(ply).is_over:
-        st.caption("Play a move: the agent's reply is explained here, square by square.")
+        st.caption("Play a move: what the network saw before the last reply is explained here, square by square.")
         return
     st.segmented_control("Question", options.QUESTIONS, default=options.QUESTIONS[0], key="question", required=True)
     with state.error_box():
@@ -95,6 +96,49 @@ def _graph(game: Session, view: options.View) -> None:
     )
 
 
+def _review(game: Session, view: options.View) -> None:
+    """After a game: a search of every position, and the moves that cost most."""
+    if view.reveal == "never" or game.length < 2 or not (game.board.is_over or game.cursor < game.length):
+        return
+    losses = st.session_state.get("review", []) if st.session_state.get("reviewed") == game.actions else []
+    if not losses:
+        st.session_state.pop("review", None)
+        st.button("Review the game", icon=":material/rate_review:", key="do_review", on_click=_search_all)
+        return
+    rows = [
+        {
+            "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, f"{loss.loss:.2f}"],
+            "value": loss.ply,
+            "chosen": loss.ply == game.cursor,
+        }
+        for loss in losses[:5]
+        if loss.loss > 0.05
+    ]
+    parts.moves(
+        ("move", "better", "lost"),
+        rows,
+        key="losses",
+        title="The moves that cost most" if rows else "No move cost much",
+        pickable=True,
+        verb="go there",
+        serial=game.serial,
+        on_pick=_on_loss,
+    )
+
+
+def _search_all() -> None:
+    game = state.game()
+    st.session_state.review = game.review(64)
+    st.session_state.reviewed = game.actions
+    game.goto(game.cursor)
+
+
+def _on_loss() -> None:
+    event = st.session_state.losses.pick
+    if isinstance(event, dict) and isinstance(event.get("value"), int):
+        state.game().goto(event["value"])
+
+
 def _on_jump() -> None:
     event = st.session_state.graph.jump
     if isinstance(event, dict) and isinstance(event.get("ply"), int):
@@ -145,11 +189,7 @@ def _explanation(game: Session, ply: int, found: Explanation, view: options.View
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")
     if view.reveal != "always":
-        who = (
-            f"What the agent saw before {square_name(played, board.size)}"
-            if played is not None
-            else "What the agent sees"
-        )
+        who = f"Before {square_name(played, board.size)}" if played is not None else "What the agent sees"
         with left:
             parts.picture(
                 board,

@@ -108,7 +108,7 @@ def _on_move() -> None:
 
 
 def _toolbar(game: Session) -> None:
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         start, end = game.cursor == 0, game.cursor == game.length
         st.button(
             "",

@@ -1,0 +1,199 @@
+"""The pages as scripts, without a browser: every page runs, settings take effect, errors become boxes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from othello.board import Board
+
+pytest.importorskip("streamlit")
+from streamlit.testing.v1 import AppTest
+
+MAIN = str(Path(__file__).parents[2] / "app" / "web" / "main.py")
+HOSTILE = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "f5" * 3000, "{{7*7}}", "![x](http://example.org/x.png)",
+    "\x00\x01", "f5 d6 \u202e c3", "X" * 66, "-" * 63 + "Q", "'; DROP TABLE games; --", "../../etc/passwd", "${jndi:ldap://x}",
+]  # fmt: skip
+
+
+def view(module: str, **state: Any) -> AppTest:
+    """A page run on its own, with session state."""
+    source = f"from app.web.views import {module}\n{module}.page()\n"
+    test = AppTest.from_string(source, default_timeout=60)
+    for name, value in state.items():
+        test.session_state[name] = value
+    return test
+
+
+def healthy(test: AppTest) -> AppTest:
+    """The page after a run that raised nothing."""
+    assert not test.exception, [error.value for error in test.exception]
+    return test
+
+
+def components(test: AppTest, name: str) -> int:
+    """How many of the page's own components of that name there are."""
+    return sum(name in str(getattr(element, "proto", "")) for element in _elements(test.main))
+
+
+def _elements(block: Any) -> list[Any]:
+    found = []
+    for child in block.children.values():
+        found.append(child)
+        if hasattr(child, "children"):
+            found.extend(_elements(child))
+    return found
+
+
+def test_the_entry_script_runs(model: Any) -> None:
+    healthy(AppTest.from_file(MAIN, default_timeout=60).run())
+
+
+def test_the_play_page_shows_a_board_a_graph_and_the_reveal_control(model: Any) -> None:
+    test = healthy(view("play").run())
+    assert components(test, "othello_board") >= 1 and components(test, "othello_graph") == 1
+    assert not test.error and test.session_state["game"].board == Board.initial()
+
+
+def test_an_explanation_with_ledger_and_bias_map_appears_after_the_reply(model: Any) -> None:
+    test = healthy(view("play").run())
+    game = test.session_state["game"]
+    game.play("f5")
+    healthy(test.run())
+    assert game.length == 2 and game.human_to_move  # the agent has replied in the same run
+    healthy(test.run())
+    assert components(test, "othello_board") == 3 and components(test, "othello_ledger") == 1
+    assert any("of it comes from" in text.value or "pull in opposite" in text.value for text in test.markdown)
+
+
+def test_never_hides_every_hint(model: Any) -> None:
+    test = view("play", reveal="Never").run()
+    game = healthy(test).session_state["game"]
+    game.play("f5")
+    healthy(test.run())
+    healthy(test.run())
+    assert components(test, "othello_ledger") == 0 and components(test, "othello_moves") == 0
+    assert not any("%" in text.value for text in [*test.markdown, *test.caption])
+
+
+@pytest.mark.parametrize("question", ["Value", "A move", "X rather than Y", "Q after search"])
+@pytest.mark.parametrize("reveal", ["After my move", "Always"])
+def test_every_question_has_an_answer(question: str, reveal: str, model: Any) -> None:
+    test = view("play", reveal=reveal, question=question).run()
+    healthy(test).session_state["game"].play("f5")
+    healthy(test.run())
+    healthy(test.run())
+    assert not test.error and components(test, "othello_ledger") == 1
+
+
+def test_undo_redo_and_a_new_game_by_the_buttons(model: Any) -> None:
+    test = healthy(view("play").run())
+    game = test.session_state["game"]
+    game.play("f5")
+    healthy(test.run())
+    healthy(test.run())
+    healthy(test.button(key="undo").click().run())
+    assert game.cursor == 0
+    healthy(test.button(key="redo").click().run())
+    assert game.cursor == 2
+    test.text_input(key="start_text").set_value("f5d6c3")
+    healthy(test.button(key="start").click().run())
+    assert game.transcript.startswith("f5d6c3")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_becomes_an_error_box_and_the_game_stays(text: str, model: Any) -> None:
+    test = healthy(view("play").run())
+    game = test.session_state["game"]
+    game.open("f5d6", seat="both")
+    test.text_input(key="start_text").set_value(text[:4000])
+    healthy(test.button(key="start").click().run())
+    assert game.transcript == "f5d6" and len(test.error) == 1
+    shown = test.error[0].value
+    assert "accepted" in shown or "illegal" in shown
+    assert not re.search(r"(?<!\\)[<!\[]", shown)  # Markdown shows what a backslash precedes as it is
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_link_gives_an_error_box_and_a_new_game(text: str, model: Any) -> None:
+    test = view("play")
+    test.query_params["moves"] = text
+    healthy(test.run())
+    assert test.session_state["game"].transcript == "" and len(test.error) == 1
+
+
+def test_a_link_reproduces_the_game(model: Any) -> None:
+    test = view("play")
+    test.query_params["moves"], test.query_params["seat"], test.query_params["ply"] = "f5d6c3", "both", "1"
+    game = healthy(test.run()).session_state["game"]
+    assert game.length == 3 and game.cursor == 1 and game.seat == "both"
+
+
+def test_the_inspect_page_explains_the_gallery(model: Any) -> None:
+    from app.web.gallery import GALLERY
+
+    test = healthy(view("inspector").run())
+    for name in GALLERY:
+        healthy(test.selectbox(key="i_gallery").set_value(name).run())
+        assert not test.error and str(test.session_state["inspected"]) == str(Board.parse(GALLERY[name]))
+        assert components(test, "othello_ledger") == 1
+
+
+@pytest.mark.parametrize("tool", ["X", "O", "-"])
+def test_editing_puts_what_the_tool_says(tool: str) -> None:
+    from app.web.views.inspect_tools import with_content
+
+    for square in range(64):
+        changed = with_content(Board.initial(), square, tool)
+        assert str(changed)[square] == tool
+        assert with_content(changed, square, str(Board.initial())[square]) == Board.initial()
+
+
+def test_a_map_can_be_pinned_and_compared(model: Any) -> None:
+    test = healthy(view("inspector").run())
+    before = components(test, "othello_board")
+    healthy(test.button(key="i_pin").click().run())
+    healthy(test.selectbox(key="i_composite").set_value("EpsilonPlusFlat").run())
+    assert components(test, "othello_board") == before + 3
+
+
+def test_a_pasted_game_file_can_be_walked_through(model: Any) -> None:
+    test = healthy(view("inspector").run())
+    test.text_area(key="i_paste").set_value("(;GM[2]FF[4]SZ[8]PB[<b>x</b>]PW[y];B[f5];W[d6];B[c3])")
+    healthy(test.button(key="i_open").click().run())
+    healthy(test.button(key="i_take").click().run())
+    assert test.session_state["inspected"] == Board.parse("f5d6c3")
+    assert not any("<b>" in text.value for text in test.caption)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_on_the_inspect_page_leaves_the_position(text: str, model: Any) -> None:
+    test = healthy(view("inspector").run())
+    test.text_area(key="i_paste").set_value(text)
+    healthy(test.button(key="i_open").click().run())
+    assert test.session_state["inspected"] == Board.initial() and len(test.error) == 1
+
+
+def test_the_search_page_explains_the_q_of_a_move(model: Any) -> None:
+    test = healthy(view("search", s_simulations=50).run())
+    assert not test.error and components(test, "othello_moves") == 1 and components(test, "othello_ledger") == 1
+
+
+def test_the_training_page_reads_runs_on_disk(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "runs" / "one"
+    (run / "metrics").mkdir(parents=True)
+    (run / "state.json").write_text('{"iteration": 2, "games": 16, "positions": 900, "core_seconds": 7200}')
+    (run / "metrics" / "metrics.csv").write_text(
+        "iteration,games,seconds,train_policy,fresh_policy,train_value,fresh_value,fresh_value_error\n"
+        "0,8,2.0,0,2.1,0,0.7,1.0\n1,8,2.0,1.9,1.8,0.6,0.6,0.9\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    test = healthy(view("training").run())
+    assert [metric.value for metric in test.metric] == ["2", "16", "900", "2.0"]
+    (run / "state.json").write_text("{")
+    healthy(test.run())
+    assert len(test.error) == 1
