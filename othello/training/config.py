@@ -5,13 +5,29 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from othello.errors import ConfigError
 from othello.network import Architecture
 from othello.training.selfplay import SelfPlaySettings
 
 _Settings = TypeVar("_Settings")
+_LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low ≤ setting ≤ high
+    "": {
+        "seed": (0, 2**63), "iterations": (1, 10**6), "games": (1, 10**6), "chunk": (1, 10**6), "workers": (1, 1024),
+    },
+    "selfplay": {
+        "simulations": (2, 100_000), "considered": (2, 64), "slots": (1, 65_536), "random_plies": (0, 40),
+        "solve_empties": (0, 20), "label_empties": (0, 20), "leaf_empties": (0, 12), "c_visit": (0, 1e6),
+        "c_scale": (0, 1e3),
+    },
+    "learner": {
+        "batch": (2, 65_536), "samples_per_position": (1e-3, 1e3), "learning_rate": (0, 10),
+        "final_learning_rate": (0, 10), "half_life": (1, 10**6), "weight_decay": (0, 1), "outcome_share": (0, 1),
+        "average_decay": (0, 1), "window_start": (1, 10**9), "window_growth": (0, 1), "window_limit": (1, 10**9),
+        "score_weight": (0, 100), "value_weight": (0, 100), "gradient_norm": (1e-6, 1e6),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,24 +65,12 @@ class RunConfig:
     learner: LearnerSettings = field(default_factory=LearnerSettings)
 
     def __post_init__(self) -> None:
-        for name, low, high in (("iterations", 1, 10**6), ("games", 1, 10**6), ("chunk", 1, 10**6),
-                                ("workers", 1, 1024), ("seed", 0, 2**63)):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} = {getattr(self, name)} is not in {low}..{high}")
-        play, learn = self.selfplay, self.learner
-        for settings, name, low, high in (
-            (play, "simulations", 2, 100_000), (play, "considered", 2, 64), (play, "slots", 1, 65_536),
-            (play, "random_plies", 0, 40), (play, "solve_empties", 0, 20), (play, "label_empties", 0, 20),
-            (play, "leaf_empties", 0, 12), (play, "c_visit", 0, 1e6), (play, "c_scale", 0, 1e3),
-            (learn, "batch", 2, 65_536), (learn, "samples_per_position", 1e-3, 1e3), (learn, "learning_rate", 0, 10),
-            (learn, "final_learning_rate", 0, 10), (learn, "half_life", 1, 10**6), (learn, "weight_decay", 0, 1),
-            (learn, "outcome_share", 0, 1), (learn, "average_decay", 0, 1), (learn, "window_start", 1, 10**9),
-            (learn, "window_growth", 0, 1), (learn, "window_limit", 1, 10**9), (learn, "score_weight", 0, 100),
-            (learn, "value_weight", 0, 100), (learn, "gradient_norm", 1e-6, 1e6),
-        ):  # fmt: skip
-            if not low <= getattr(settings, name) <= high:
-                table = "selfplay" if settings is play else "learner"
-                raise ConfigError(f"[{table}] {name} = {getattr(settings, name)} is not in {low}..{high}")
+        for table, limits in _LIMITS.items():
+            settings = getattr(self, table) if table else self
+            for name, (low, high) in limits.items():
+                value = getattr(settings, name)
+                if not low <= value <= high:
+                    raise ConfigError(f"{f'[{table}] ' if table else ''}{name} = {value} is not in {low}..{high}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
