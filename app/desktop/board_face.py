@@ -9,7 +9,7 @@ import pygame
 from pygame import Rect, Surface
 
 from app.desktop.layout import Layout
-from app.desktop.paint import blend, box, disc, put, rgb, ring, shadow, write
+from app.desktop.paint import blend, box, canvas, disc, put, rgb, ring, shadow, write
 from app.desktop.view import View
 from app.explain.heat import ink
 from app.svg import GREEN, NEUTRAL, Theme
@@ -21,11 +21,11 @@ _LAST = {"X": "#ffd166", "O": "#b97f00"}
 _RADIUS = {False: 0.40, True: 0.335}  # smaller on the neutral board, so that the colours have room
 
 
-def draw_board(surface: Surface, view: View, layout: Layout) -> None:
-    """Everything inside the board's frame."""
+def draw_board(surface: Surface, view: View, layout: Layout, page: str) -> None:
+    """Everything inside the board's frame; `page` is the colour around it."""
     theme = NEUTRAL if view.neutral else GREEN
     n, cell = layout.side, layout.cell
-    surface.blit(_empty_board(layout.frame.size, n, cell, theme), layout.frame)
+    surface.blit(_empty_board(layout.frame.size, n, cell, theme, page), layout.frame)
     if view.heat is not None:
         for square, colour in enumerate(view.heat.fills):
             surface.fill(rgb(colour), _inside(layout.square_rect(square)))
@@ -53,13 +53,13 @@ def draw_board(surface: Surface, view: View, layout: Layout) -> None:
 
 
 @lru_cache(maxsize=8)
-def _empty_board(size: tuple[int, int], n: int, cell: int, theme: Theme) -> Surface:
-    """The frame with its labels, the squares and the four dots, on a transparent ground."""
+def _empty_board(size: tuple[int, int], n: int, cell: int, theme: Theme, page: str) -> Surface:
+    """The frame with its labels, the squares and the four dots, on the page."""
     frame = Rect((0, 0), size)
     cells = Rect(0, 0, cell * n, cell * n)
     cells.center = frame.center
     places = Layout(frame, cells, cell, 0, {}, {}, n)
-    surface = Surface((max(1, frame.width), max(1, frame.height)), pygame.SRCALPHA, 32)
+    surface = canvas(frame.size, page)
     box(surface, frame, theme.frame, frame.width / 55)
     surface.fill(rgb(theme.line), cells.inflate(2, 2))
     for square in range(n * n):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.desktop import files
+from app.desktop import describe, files
 from app.desktop.scene import view_of
-from app.desktop.view import HEAT_MODES, HeatMode, Prompt, View
+from app.desktop.view import HEAT_MODES, Heat, HeatMode, Ledger, Prompt, View
 from app.desktop.worker import Answer, Stop, Worker
 from app.explain.targets import Target
 from app.session import SEATS, Session
@@ -24,7 +24,6 @@ from othello.board import Board, squares_of
 from othello.errors import EngineError, OthelloError
 
 if TYPE_CHECKING:
-    from app.explain.position import Explanation
     from othello.search.mcts import SearchResult
 
 STRENGTHS = (0, 10, 25, 50, 100, 200, 400, 800, 1600)  # simulations a move; 0 is the policy alone
@@ -39,7 +38,7 @@ class Study:
 
     board: Board
     heat: HeatMode
-    explanation: Explanation | None
+    maps: tuple[tuple[Heat, Ledger], ...] = ()  # of the squares and of the biases; none without a heatmap
 
 
 class Desk:
@@ -253,9 +252,12 @@ class Desk:
         def job(stop: Stop) -> Study | None:
             game.plies()
             if heat == "off" or board.is_over or stop() or game.board_at(ply) != board:
-                return Study(board, heat, None)
+                return Study(board, heat)
             target = "value" if heat == "value" else str(best_move_target(game, ply))
-            return Study(board, heat, game.explain(ply, target))
+            found = game.explain(ply, target)
+            return Study(board, heat, tuple(
+                (describe.heat_of(found, biases), describe.ledger_of(found, biases)) for biases in (False, True)
+            ))  # fmt: skip
 
         return job
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 
 from app.desktop import describe
 from app.desktop.desk import best_move_target
@@ -192,14 +193,15 @@ def encoded(pictures: Sequence[Image], times: Sequence[int], keep: Sequence[str]
         sheet.paste(picture, (0, row * height))
     fixed = list(dict.fromkeys([*keep, *(colour(level / _LEVELS, 1.0) for level in range(-_LEVELS, _LEVELS + 1))]))
     found = sheet.quantize(_SEE_THROUGH - len(fixed), method=Image.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
-    palette = Image.new("P", (1, 1))
-    table = [channel for name in fixed for channel in rgb(name)] + found
-    palette.putpalette(table[: 3 * _SEE_THROUGH] + table[:3] * (256 - min(_SEE_THROUGH, len(table) // 3)))
-    drawn = [_indices(picture, palette) for picture in pictures]
+    table = np.array([channel for name in fixed for channel in rgb(name)] + found, np.int32).reshape(-1, 3)[
+        :_SEE_THROUGH
+    ]
+    nearest = _Nearest(table)
+    drawn = [nearest(np.asarray(picture)) for picture in pictures]
     changes = [drawn[0]] + [np.where(now == then, _SEE_THROUGH, now) for then, now in pairwise(drawn)]
     frames = [Image.fromarray(change.astype(np.uint8)) for change in changes]
     for frame in frames:
-        frame.putpalette(palette.getpalette() or [])
+        frame.putpalette([*table.ravel().tolist(), *[0] * (768 - table.size)])
     out = io.BytesIO()
     frames[0].save(
         out, "GIF", save_all=True, append_images=frames[1:], duration=list(times), loop=0, optimize=False, disposal=1,
@@ -208,9 +210,21 @@ def encoded(pictures: Sequence[Image], times: Sequence[int], keep: Sequence[str]
     return out.getvalue()
 
 
-def _indices(picture: Image, palette: Image) -> np.ndarray:
-    """The palette's entries of a picture [height, width]; the see-through one stands for the first, its twin."""
-    from PIL import Image
+class _Nearest:
+    """The entry of a palette [K, 3] nearest to every pixel, exactly; each colour is looked for once."""
 
-    found = np.asarray(picture.quantize(palette=palette, dither=Image.Dither.NONE))
-    return np.where(found >= _SEE_THROUGH, 0, found)
+    def __init__(self, table: NDArray[np.int32]) -> None:
+        self.table = table
+        self._known = np.full(1 << 24, -1, np.int16)
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.int16]:
+        """Entries [height, width] of a picture [height, width, 3]."""
+        red, green, blue = (picture[..., channel].astype(np.int32) for channel in range(3))
+        packed = (red << 16) | (green << 8) | blue
+        new = np.unique(packed[self._known[packed] < 0])
+        colours = np.stack([new >> 16, (new >> 8) & 255, new & 255], -1)
+        for start in range(0, len(new), 2048):
+            distance = ((colours[start : start + 2048, None] - self.table) ** 2).sum(-1)
+            self._known[new[start : start + 2048]] = distance.argmin(1)
+        entries: NDArray[np.int16] = self._known[packed]
+        return entries

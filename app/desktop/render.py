@@ -17,7 +17,7 @@ def render(view: View, size: tuple[int, int]) -> Surface:
     palette = SLATE if view.dark else PAPER
     surface = canvas(size, palette.page)
     places = layout_of(view, size)
-    draw_board(surface, view, places)
+    draw_board(surface, view, places, palette.page)
     draw_panel(surface, view, places, palette)
     if view.help:
         _draw_help(surface, view, places.unit, palette)

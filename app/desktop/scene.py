@@ -21,7 +21,8 @@ def view_of(desk: Desk) -> View:
     game = desk.game
     board, ply, hint = game.board, game.cursor, desk.hint
     study = desk.study
-    found = study.explanation if study and study.board == board and study.heat == desk.heat else None
+    known = study is not None and study.board == board and study.heat == desk.heat and study.maps
+    heat, ledger = study.maps[desk.biases] if study is not None and known else (None, None)
     legal = board.legal_moves() if game.human_to_move else ()
     title, candidates = _candidates(desk)
     ghost = desk.hovered if desk.hovered in legal else None
@@ -32,10 +33,10 @@ def view_of(desk: Desk) -> View:
         dots=() if hint else legal, cursor=desk.cursor,
         ghost=None if ghost is None else Ghost(ghost, _turns(board, ghost)),
         turning=_turning(desk), neutral=desk.heat != "off",
-        heat=describe.heat_of(found, desk.biases) if found else None, with_numbers=desk.numbers, marks=_marks(desk),
+        heat=heat, with_numbers=desk.numbers, marks=_marks(desk),
         best=hint.moves[0].square if hint else None, value_words=describe.value_line(game, ply),
         values=tuple(game.value_of(number)[0] for number in range(game.length + 1)), ply=ply,
-        plies=max(board.size**2 - 4, game.length), ledger=describe.ledger_of(found, desk.biases) if found else None,
+        plies=max(board.size**2 - 4, game.length), ledger=ledger,
         candidates=candidates, candidates_title=title, opening=describe.opening_name(game, ply),
         moves=describe.move_text(game, ply), buttons=_buttons(desk), prompt=desk.prompt,
         help=HELP if desk.help else (), dark=desk.dark,

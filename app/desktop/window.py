@@ -51,6 +51,7 @@ class Window:
     def run(self) -> None:
         """Serve events until the window is closed."""
         try:
+            self.draw()
             while self.desk.running:
                 self.step(FRAME_MS if self.desk.animating else 1000)
         finally:
@@ -62,8 +63,7 @@ class Window:
         pygame.display.quit()
 
     def step(self, wait_ms: int = 0) -> None:
-        """Draw what has changed, wait for an event for at most `wait_ms`, and handle all that have come."""
-        self.draw()
+        """Wait for an event for at most `wait_ms`, handle all that have come, and draw if anything has changed."""
         first = pygame.event.wait(wait_ms) if wait_ms > 0 else pygame.event.poll()
         for event in [first, *pygame.event.get()]:
             self._handle(event)
