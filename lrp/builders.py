@@ -133,9 +133,12 @@ def batch_norm(compiler: Compiler, node: Node) -> Step:
         compiler.names[node.name] = node.index
         folded = before.layer.scaled(scale, shift)
         named = replace(node, name=before.node.name, args=(Ref(before.source),), kwargs={})
-        return AffineStep(
-            named, before.source, folded, before.rule, before.mode, before.source in compiler.positive
-        )
+        step = AffineStep(named, before.source, folded, before.rule, before.mode, before.source in compiler.positive)
+        if before.layer.bias is not None:
+            step.bias_parts["layer"] = before.layer.bias * scale
+        step.bias_parts["mean"] = -mean * scale
+        step.bias_parts["shift"] = shift + mean * scale
+        return step
     return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
 
 

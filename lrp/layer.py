@@ -35,6 +35,7 @@ class AffineStep(Step):
         self.epsilon, self.flat = rule.epsilon, isinstance(rule, Flat)
         self.weight = layer.laid(layer.weight)
         self.sides = () if self.flat else rule.sides(layer, nonnegative)
+        self.bias_parts: dict[str, Tensor] = {}
         self._fan_in: dict[tuple[int, ...], Tensor] = {}
         self._back: dict[int, Back] = {
             id(term): layer.backwards(term.weight) for side in self.sides for term in side.terms

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lrp.flow import Flow
 from lrp.graph import Graph
+from lrp.layer import AffineStep
 from lrp.run import Run
 from lrp.step import Step
 
@@ -53,9 +54,15 @@ class Relevance:
         stabilizer: Mapping[str, Tensor],
         layers: Mapping[str, Tensor],
         totals: Callable[[str], Tensor],
+        parts: Mapping[str, Mapping[str, Tensor]] | None = None,
     ) -> None:
         self.input, self.target, self.bias, self.stabilizer, self.layers = input, target, bias, stabilizer, layers
-        self._totals = totals
+        self._totals, self._parts = totals, parts or {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything as tensors, layers included, so that a result can be pickled or cached."""
+        totals = {name: self.bias_of(name) for name in self.bias}
+        return {**self.__dict__, "layers": dict(self.layers), "_totals": totals.__getitem__}
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -73,6 +80,20 @@ class Relevance:
     def bias_of(self, layer: str) -> Tensor:
         """[B]: the relevance that this layer's bias keeps."""
         return self._totals(layer)
+
+    def bias_parts(self, layer: str) -> dict[str, Tensor]:
+        """R_bias of a layer with a folded BatchNorm, split in proportion to what its bias is made of.
+
+        The folded bias is b·γ/σ ("layer") − μ·γ/σ ("mean") + β ("shift"); the parts sum to `.bias[layer]`.
+        A layer without BatchNorm has the one part "layer".
+        """
+        kept = self.bias[layer]
+        parts = self._parts.get(layer)
+        if not parts:
+            return {"layer": kept}
+        whole = torch.stack(list(parts.values())).sum(0)
+        share = torch.where(whole == 0, 0.0, 1.0 / torch.where(whole == 0, 1.0, whole))
+        return {name: kept * (part * share) for name, part in parts.items()}
 
     @property
     def bias_total(self) -> Tensor:
@@ -167,7 +188,14 @@ def gather(
         stabilizer={name: joined([run.stabilizer[name] for run in runs]) for name in runs[0].stabilizer},
         layers=LayerMap(layers),
         totals=lambda name: joined([run.per_sample(nodes[name], run.bias[name]) for run in runs]),
+        parts={step.node.name: _laid(step) for step in steps if isinstance(step, AffineStep) and step.bias_parts},
     )
+
+
+def _laid(step: AffineStep) -> dict[str, Tensor]:
+    """The parts of a folded bias, shaped so that they broadcast against the layer's output."""
+    dims = step.layer.weight.dim()
+    return {name: step.layer.at_output(part, dims) for name, part in step.bias_parts.items()}
 
 
 def _fold(run: Run, r: Tensor, value: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -179,6 +181,28 @@ def test_a_result_prints_its_ledger_and_becomes_json(explainer: lrp.LRP, x: Tens
     assert "target" in repr(r) and "closure" in repr(r)
     found = json.loads(json.dumps(r.to_dict()))
     assert found["target"] == r.target.tolist() and set(found["bias"]) == set(r.bias)
+
+
+def test_the_bias_of_a_folded_batch_norm_splits_into_its_parts(x: Tensor) -> None:
+    """LRP-0: every part is its own constant times the gradient, so the parts scale like the constants."""
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)).double()
+    networks.randomise(model, 2)
+    r = lrp.LRP(model, rules.Zero(), x).attribute(x, 1)
+    parts = r.bias_parts("0")
+    assert set(parts) == {"layer", "mean", "shift"} and set(r.bias_parts("4")) == {"layer"}
+    same(sum(parts.values()), r.bias["0"])
+    norm = model[1]
+    sigma = (norm.running_var + norm.eps).sqrt()
+    ratio = (model[0].bias * norm.weight / sigma / norm.bias).detach()[:, None, None]
+    same(parts["layer"], parts["shift"] * ratio)
+
+
+def test_a_result_can_be_pickled(explainer: lrp.LRP, x: Tensor) -> None:
+    r = explainer.attribute(x, 1, output=0)
+    again = copy.deepcopy(r)
+    same(again.closure, r.closure)
+    same(again.layers["conv1"], r.layers["conv1"])
+    assert pickle.loads(pickle.dumps(r)).summary() == r.summary()
 
 
 def test_an_operation_of_ones_own_can_be_registered() -> None:
