@@ -114,7 +114,7 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         x, y = pictures()
         order = torch.randperm(len(x))
         x, y = x[order], y[order]
-        epochs = 10 if settings.quick else 30
+        epochs = 6 if settings.quick else 30
         networks = {
             "MLP": train(perceptron(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.0, 0.2), "MLP"),
             "VGG-like": train(small_vgg(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.2, 0.8), "VGG-like"),
@@ -150,12 +150,10 @@ def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> 
         parts.append(
             f"The {name} reads {100 * accuracy.mean:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] of "
             f"{numbers['pictures']} unseen digits. Its best composite is {best} with SRG {srg[best]}, gradient × "
-            f"input has "
-            f"{srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
+            f"input has {srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
             f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. Under the tutorial's recipe the biases keep "
             f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
-            f"logit; "
-            f"the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
+            f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
         )
     return " ".join(parts) + " Small pictures of 8×8 pixels; not the tutorial's photographs."
 
@@ -167,8 +165,7 @@ def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
     for name, maps in drawn.items():
         for i in range(count):
             cells = axes[row * (1 + len(COMPOSITES)) : (row + 1) * (1 + len(COMPOSITES))]
-            plots.picture_map(cells[0], -x[i, 0].double().numpy() * 0.999, f"{name}: {int(y[i])}", scale=2.0)
-            cells[0].images[0].set_cmap("gray")
+            plots.picture(cells[0], x[i, 0].double().numpy(), f"{name}: {int(y[i])}")
             for cell, (method, scores) in zip(cells[1:], maps.items()):
                 plots.picture_map(cell, scores[i].reshape(8, 8), method if i == 0 else "")
             row += 1

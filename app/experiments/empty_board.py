@@ -65,12 +65,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     total, scale = float(found["map"].sum()), float(np.abs(found["map"]).max())
     reading = (
         f"Nothing stands on this board, yet the flat rule paints a map whose sum is {total:+.3f} of the value's "
-        f"{target:+.3f}. It is the first layer's bias relevance, unit by unit, spread evenly over the 3×3 squares each "
-        f"unit looks at: the two maps differ by at most {difference:.1e} where the largest entry is {scale:.1e} "
-        f"(float64). "
-        f"A rule that looks at its input gives an empty square {found['input_relevance_without_flat']:.0f}. So the "
-        f"picture is the network's "
-        "habit, not evidence, and the same habit is mixed into every map made with a flat first layer."
+        f"{target:+.3f}. It is the first layer's bias relevance, unit by unit, spread evenly over the 3×3 squares "
+        f"each unit looks at: the two maps differ by at most {difference:.1e} where the largest entry is {scale:.1e} "
+        "(float64). A rule that looks at its input gives an empty square "
+        f"{found['input_relevance_without_flat']:.0f}. So the picture is the network's habit, not evidence, and the "
+        "same habit is mixed into every map made with a flat first layer."
     )
     canvas, axes = plots.canvas(3, width=2.9)
     plots.board_map(axes[0], None, found["map"], "flat rule, empty board", scale=scale)

@@ -101,8 +101,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         f"Over {2 * pairs} games ({pairs} random openings, both colours) the side with c_puct = {WIDE:g} scores "
         f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}] against c_puct = {NARROW:g} at "
         f"{SIMULATIONS} simulations a move, and ends {final} discs ahead. {_verdict(score)} {_phases(behind, ahead)} "
-        f"The "
-        "post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
+        "The post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
         "Othello, and its sign has to be read from the curves with their bands."
     )
     return Findings(numbers, reading, (Figure("", caption, canvas),))

@@ -128,19 +128,19 @@ def _reading(
         else f"The app's default is still {DEFAULT_COMPOSITE}, which this study does not support."
     )  # fmt: skip
     failures = "; ".join(words)
+    cells = [table["random"][kind][target] for kind in CORRUPTIONS for target in TARGETS]
+    strays = sum(found.low > 0 or found.high < 0 for found in cells)
     return (
         f"On {count} held-out self-play positions (one a game) the best LRP composite over targets and corruptions of "
         f"discs is {winner}: on average {standing[winner]['score']} of the best SRG in each column, first in {share} "
-        f"of "
-        f"the resamples. {default} "
+        f"of the resamples. {default} "
         + (f"Honestly: {failures}. " if failures else "In every column some method beats a random order. ")
+        + f"The random order's own interval misses 0 in {strays} of {len(cells)} columns, by chance. "
         + f"Value and policy maps of EpsilonPlus have |cosine| {alike['EpsilonPlus']['value_policy']}. Occlusion "
-        f"removes "
-        "single squares, which is close to what the curves measure, so a high place of it is no surprise. Corrupted "
-        "boards leave the training distribution. LRP-0 and gradient × input are the same "
-        "map in a network of ReLUs and agree here to rounding. The check with randomised weights tests that a map "
-        "depends "
-        "on what was learned; it does not rank methods."
+        "removes single squares, which is close to what the curves measure, so a high place of it is no surprise. "
+        "Corrupted boards leave the training distribution. LRP-0 and gradient × input are the same map in a network "
+        "of ReLUs and agree here to rounding. The check with randomised weights tests that a map depends on what was "
+        "learned; it does not rank methods."
     )
 
 
@@ -156,7 +156,7 @@ def _tables(table: dict[str, Any], standing: dict[str, Any]) -> list[Table]:
 
 
 def _figure(table: dict[str, Any], count: int) -> Figure:
-    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=3.7, height=2.9)
+    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=4.0, height=2.9)
     for place, drawing in enumerate(axes):
         kind, target = CORRUPTIONS[place // len(TARGETS)], TARGETS[place % len(TARGETS)]
         unit = "SRG, value in [−1, 1]" if target == "value" else "SRG, logit"

@@ -174,12 +174,11 @@ def _reading(count: int, rule: dict[str, Any], solved: dict[str, Any], corner: d
     beats = [n for n in names if exacts[n]["rank_correlation"].low > 0]
     sentence = (
         f"The best move's logit, {count} positions: a disc of the set has more relevance than one outside it with "
-        f"probability {words}; chance is 0.5. "
+        f"probability {words}; chance is 0.5, and picking the best of eleven methods flatters it. "
         + (f"No better than chance on every set: {', '.join(blind)}. " if blind else "")
         + f"Against the solver ({solved['positions']} endgames; the network names the winner in "
-        f"{solved['network_has_the_winner']}): ranks of |R| for the value correlate with what a disc's owner is "
-        f"worth in "
-        f"final discs at best by {exacts[top]['rank_correlation']} ({top}); "
+        f"{solved['network_has_the_winner']}): ranks of |R| for the value correlate with what a disc's owner is worth "
+        f"in final discs at best by {exacts[top]['rank_correlation']} ({top}); "
         + (f"the interval lies above 0 for {len(beats)} of {len(names)} methods. " if beats
            else "no method's interval lies above 0. ")
     )  # fmt: skip
@@ -187,9 +186,8 @@ def _reading(count: int, rule: dict[str, Any], solved: dict[str, Any], corner: d
         return sentence + "No corner move was proved to be the only best one in these games."
     return sentence + (
         f"Corners that the solver proves to be the only best move: {corner['positions']}; the network prefers the "
-        f"corner "
-        f"in {corner['network_prefers_corner']}. Low numbers can be the network's fault as well as the method's: the "
-        "rules say what matters for a move's legality, not what the network looks at."
+        f"corner in {corner['network_prefers_corner']}. Low numbers can be the network's fault as well as the "
+        "method's: the rules say what matters for a move's legality, not what the network looks at."
     )
 
 

@@ -114,6 +114,6 @@ def _layers(by_layer: dict[str, Interval]) -> str:
 
 
 EXPERIMENT = Experiment(
-    "heads", 7, "Value and policy maps are close",
+    "heads", 7, "How close value and policy maps are",
     "Only the last layers differ between the two explanations.", run, positions=(64, 512), source="the post's warning",
 )  # fmt: skip

@@ -97,7 +97,7 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     """Train the adder, explain unseen sequences, compare with the right answer."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = train(600 if settings.quick else 3000, part(progress, 0.0, 0.9))
+        network = train(400 if settings.quick else 3000, part(progress, 0.0, 0.9))
         x, right = sequences(settings.positions)
     truth = right.double().numpy()
     with torch.no_grad():
@@ -129,17 +129,14 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     plain = found["gradient × input"]["correlation"]
     ahead = signal["correlation"].low > half["correlation"].high
     reading = (
-        f"The LSTM adds the {MARKED} marked of {LENGTH} numbers with an error of {rms:.3f} (rms; the sums' own "
-        f"spread is "
-        f"{right.sum(1).std():.2f}). With gates taking none and signals all, relevance by step correlates "
+        f"The LSTM adds the {MARKED} marked of {LENGTH} numbers with an error of {rms:.3f} (rms; the sums' own spread "
+        f"is {right.sum(1).std():.2f}). With gates taking none and signals all, relevance by step correlates "
         f"{signal['correlation']} with the right answer; half and half {half['correlation']}, gradient × input "
-        f"{plain}, "
-        f"calling all numbers alike {control['correlation']}. The gates' rule "
-        f"is {'better' if ahead else 'not shown to be better'} than half and half here"
-        f"{', but the plain gradient is ahead of it' if plain.low > signal['correlation'].high else ''}. "
-        f"{signal['share_on_unmarked']} of "
-        f"the relevance still lies on unmarked steps, where the right answer is none; biases keep "
-        f"{ledgers['signal takes all']['bias_size']} of a sum in size, and the ledger closes to "
+        f"{plain}, calling all numbers alike {control['correlation']}. The gates' rule is "
+        f"{'better' if ahead else 'not shown to be better'} than half and half "
+        f"here{', but the plain gradient is ahead of it' if plain.low > signal['correlation'].high else ''}. "
+        f"{signal['share_on_unmarked']} of the relevance still lies on unmarked steps, where the right answer is "
+        f"none; biases keep {ledgers['signal takes all']['bias_size']} of a sum in size, and the ledger closes to "
         f"{max(entry['closure'] for entry in ledgers.values()):.0e}."
     )
     return Findings(numbers, reading, (_figure(x, truth, maps, found),), (table,))
@@ -163,5 +160,5 @@ def _figure(x: Tensor, truth: Maps, maps: dict[str, Maps], found: dict[str, dict
 EXPERIMENT = Experiment(
     "lstm", 11, "LRP for an LSTM",
     "Gates take no relevance, signals all; on a task whose right answer is known.", run, positions=(200, 1000),
-    source="the first seed's remark", needs_model=False,
+    source="a remark in the draft", needs_model=False,
 )  # fmt: skip

@@ -36,7 +36,7 @@ COLOURS = ("#2166ac", "#b2182b", "#4d9221", "#e08214", "#7b3294", "#01665e", "#8
 STYLE = {
     "font.family": "sans-serif", "font.sans-serif": ["Inter", "Helvetica", "Arial", "DejaVu Sans"], "font.size": 9,
     "axes.edgecolor": "#999999", "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "axes.titlelocation": "left",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,
     "svg.hashsalt": "othello", "svg.fonttype": "path", "axes.grid": False, "figure.facecolor": "white",
 }  # fmt: skip
 
@@ -79,6 +79,14 @@ def board_map(
     axes.set_xlabel(f"full colour ±{full:.3g}{'   ' + note if note else ''}", fontsize=7.5, color=SOFT)
 
 
+def picture(axes: Axes, pixels: Map, title: str) -> None:
+    """A picture [N, N] of numbers in [0, 1], black on white."""
+    axes.imshow(pixels, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=8)
+
+
 def picture_map(axes: Axes, relevance: Map, title: str, *, scale: float | None = None) -> None:
     """A map without discs or coordinates, for pictures."""
     full = float(np.abs(relevance).max()) if scale is None else scale
@@ -115,7 +123,7 @@ def bars(axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *,
     axes.axvline(chance, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
-    axes.set_title(title)
+    axes.set_title(title, fontsize=9)
     axes.set_xlabel(label)
 
 
@@ -145,7 +153,9 @@ def lines(axes: Axes, title: str, x: str, y: str, *, legend: bool = True) -> Non
 
 
 def png(figure: Figure, resolution: int = 110) -> bytes:
-    """The figure as a PNG file's contents."""
+    """The figure as a PNG file's contents; its layout, which is slow to find, is kept from then on."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return _written(figure, format="png", dpi=resolution, metadata={"Software": None})
 
 

@@ -37,12 +37,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     verdict = "stand out" if turned["p"] < 0.05 else "do not stand out"
     reading = (
         f"A logit's sign decides the map's: the squares' sum has the sign of the logit for {sum(agree)} of "
-        f"{len(agree)} "
-        f"legal moves (raw logits, {min(logits):+.2f} to {max(logits):+.2f}; log-softmax would make all of them "
-        f"negative). b6 has the logit {chosen.value:+.2f}; our network's first choice is {top}. The {turned['count']} "
-        f"discs that b6 would turn have mean |R| {turned['inside']:.3g} against {turned['outside']:.3g} on the others "
-        f"(p = {turned['p']:.2f} by random sets of as many discs): on this network they {verdict}. One position: no "
-        "interval; the ground-truth experiment asks the same of many."
+        f"{len(agree)} legal moves (raw logits, {min(logits):+.2f} to {max(logits):+.2f}; log-softmax would make all "
+        f"of them negative). b6 has the logit {chosen.value:+.2f}; our network's first choice is {top}. The "
+        f"{turned['count']} discs that b6 would turn have mean |R| {turned['inside']:.3g} against "
+        f"{turned['outside']:.3g} on the others (p = {turned['p']:.2f} by random sets of as many discs): on this "
+        f"network they {verdict}. One position: no interval; the ground-truth experiment asks the same of many."
     )
     by_logit = sorted(zip(moves, found), key=lambda pair: -pair[1].value)
     shown = list(dict(by_logit[:3] + [(b6, chosen)] + by_logit[-1:]).items())

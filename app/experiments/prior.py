@@ -76,14 +76,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     }  # fmt: skip
     mine, other = numbers["landmarks"], numbers["alpha_zero_general"]["landmarks"]
     reading = (
-        f"Computed by counting windows, with no weight and no board, the prior is the map that the module gives "
-        f"(largest "
-        f"difference {distance:.0e}). Corner, edge and centre have {mine['corner']:.3f} / {mine['edge']:.3f} / 1 here "
-        f"and {other['corner']:.3f} / {other['edge']:.3f} / 1 on alpha-zero-general's shape, whose unpadded "
-        f"convolutions "
-        "look at the rim less often. The draft calls this picture bias relevance; it says nothing about a position, "
-        "and "
-        "any method that merely resembles it says little more. Exact: no interval is needed."
+        "Computed by counting windows, with no weight and no board, the prior is the map that the module gives "
+        f"(largest difference {distance:.0e}). Corner, edge and centre have {mine['corner']:.3f} / {mine['edge']:.3f} "
+        f"/ 1 here and {other['corner']:.3f} / {other['edge']:.3f} / 1 on alpha-zero-general's shape, whose unpadded "
+        "convolutions look at the rim less often. The draft calls this picture bias relevance; it says nothing about "
+        "a position, and any method that merely resembles it says little more. Exact: no interval is needed."
     )
     canvas, axes = plots.canvas(2, width=3.1)
     plots.board_map(axes[0], None, shown, "our network" if not foreign else "this network")

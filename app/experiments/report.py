@@ -101,10 +101,9 @@ def _introduction(records: Sequence[Record]) -> list[str]:
     size = "quick" if all(record["settings"]["quick"] for record in records) else "full"
     quick = " --quick" if size == "quick" else ""
     return [
-        f"Made by `othello experiments all{quick}` ({size} size) with the weights {', '.join(sorted(weights)) or '–'}. "
-        "Numbers in brackets are 95 % intervals: bootstrap over positions, games or samples, or Wilson's for a "
-        "proportion. "
-        "Every number is in the JSON file of its experiment."
+        f"Made by `othello experiments all{quick}` ({size} size) with the weights "
+        f"{', '.join(sorted(weights)) or '–'}. Numbers in brackets are 95 % intervals: bootstrap over positions, "
+        "games or samples, or Wilson's for a proportion. Every number is in the JSON file of its experiment."
     ]
 
 

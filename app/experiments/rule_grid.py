@@ -84,15 +84,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         drawing.set_ylabel("first layer")
     reading = (
         f"Discs of {len(own)} held-out positions were taken away in the order of relevance. The rule pairs whose "
-        f"interval "
-        f"lies above the random order's 0: {beaten[0]} of {len(names)} for the value and {beaten[1]} of {len(names)} "
-        f"for "
-        f"the best move. Best: {best[0]} ({gains[best[0]][0]}) and {best[1]} ({gains[best[1]][1]}); the random order "
-        f"itself measures {gains['random'][0]} and {gains['random'][1]}. "
+        f"interval lies above the random order's 0: {beaten[0]} of {len(names)} for the value and {beaten[1]} of "
+        f"{len(names)} for the best move. Best: {best[0]} ({gains[best[0]][0]}) and {best[1]} ({gains[best[1]][1]}); "
+        f"the random order itself measures {gains['random'][0]} and {gains['random'][1]}. "
         + ("" if all(beaten) else "Where no pair lies above 0, nothing here beats a random order. ")
         + "The winner of twenty is partly luck: see the overlap of the intervals. Boards with erased discs leave "
-        "what the "
-        "network was trained on."
+        "what the network was trained on."
     )
     caption = "Faithfulness of rules: first layer (rows) and tower (columns); 0 is a random order."
     numbers = {"positions": len(own), "points": points, "srg": gains, "value_curves": curve, "best": best}

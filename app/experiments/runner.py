@@ -120,13 +120,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
 
 
-def stored(folder: Path, name: str) -> dict[str, Any] | None:
-    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure."""
+def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> dict[str, Any] | None:
+    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure's file."""
     try:
         record: Any = json.loads((folder / f"{name}.json").read_text("utf-8"))
         complete = record["format"] == FORMAT and record["name"] == name
         names = [figure["file"] for figure in record["figures"]]
-        if complete and all((folder / f"{file}.{kind}").is_file() for file in names for kind in ("png", "svg")):
+        if complete and all((folder / f"{file}.{kind}").is_file() for file in names for kind in kinds):
             return dict(record)
     except (OSError, ValueError, KeyError, TypeError):
         pass

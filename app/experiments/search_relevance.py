@@ -101,16 +101,13 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     alike, solved = many["cosine_with_value_map"], many["solved_share"]
     reading = (
         "Q is a mean of values of positions below the move, so its relevance is the same mean of their relevances, "
-        "each "
-        "on its own board and with the sign of who moves there; finished and solved positions keep their share "
-        "apart; U "
-        f"is explained through the prior. Over {many['positions']} trees of {SIMULATIONS} simulations "
-        f"({many['leaves'].mean:.0f} explained positions each on average) the ledger closes to {worst:.0e}. The map of "
-        f"the best move's Q has cosine {alike} with the network's own value map of the root: the search "
+        "each on its own board and with the sign of who moves there; finished and solved positions keep their share "
+        f"apart; U is explained through the prior. Over {many['positions']} trees of {SIMULATIONS} simulations "
+        f"({many['leaves'].mean:.0f} explained positions each on average) the ledger closes to {worst:.0e}. The map "
+        f"of the best move's Q has cosine {alike} with the network's own value map of the root: the search "
         f"{'changes' if alike.high < 0.9 else 'barely changes'} where the value comes from. {solved} of all relevance "
         "belongs to solved positions, which no square can claim. A mean over boards blurs: a square's discs differ "
-        "from "
-        "leaf to leaf, so read these maps as where the future is decided, not as which disc counts now."
+        "from leaf to leaf, so read these maps as where the future is decided, not as which disc counts now."
     )
     table = Table("Board 31: where Q and U come from",
                   ("of", "value", "squares", "bias", "stabilizer", "solved / uniform", "closure"),

@@ -1,0 +1,108 @@
+"""The Experiments page: every experiment's figure, numbers and reading, and a button that runs it with progress."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.experiments.catalogue import MODULES, experiments
+from app.experiments.runner import Request, run, stored
+from app.web import state
+
+if TYPE_CHECKING:
+    from app.experiments.record import Experiment
+
+FOLDER = Path("runs/experiments")
+SHIPPED = Path(__file__).parents[3] / "docs" / "experiments"  # what the project's own run left, in a checkout
+SIZES = {"Quick": True, "Full": False}
+
+
+def page() -> None:
+    """Draw the page."""
+    with state.error_box():
+        st.markdown(
+            "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
+            "are 95 % intervals."
+        )
+        known = {entry.name: entry for entry in experiments()}
+        wanted = st.query_params.get("experiment", "")
+        names = list(MODULES)
+        chosen = st.selectbox(
+            "Experiment", names, index=names.index(wanted) if wanted in names else 0, key="e_name", width=460,
+            format_func=lambda name: f"{known[name].number}. {known[name].title}",
+        )  # fmt: skip
+        st.query_params["experiment"] = chosen
+        _controls(known[chosen])
+        _results(known[chosen])
+
+
+def _controls(chosen: Experiment) -> None:
+    quick, full = chosen.positions
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        size = st.segmented_control("Size", list(SIZES), default="Quick", required=True, key="e_size")
+        seed = st.number_input("Seed", 0, 10_000, 0, key="e_seed", width=120)
+        label = "Run again" if _record(chosen.name) else "Run"
+        pressed = st.button(label, icon=":material/play_arrow:", type="primary", key="e_run")
+    unit = "" if full == 1 else f" Quick measures {quick}, full {full} positions, games or samples."
+    st.caption(f"{state.plain(chosen.shows)}{unit}")
+    if pressed:
+        _run(chosen.name, SIZES[size or "Quick"], int(seed))
+
+
+def _run(name: str, quick: bool, seed: int) -> None:
+    bar = st.progress(0.0, "starting")
+
+    def progress(share: float, what: str) -> None:
+        bar.progress(min(1.0, max(0.0, share)), state.plain(what))
+
+    with state.error_box():
+        path = state.model().path
+        _, before = run(name, Request(FOLDER, path, seed=seed, quick=quick), progress)
+        bar.empty()
+        if before:
+            st.caption("The same settings and weights were measured before; the result was kept.")
+
+
+def _record(name: str) -> tuple[dict[str, Any], Path] | None:
+    """The newest result: of this folder, else the one that came with the project."""
+    for folder in (FOLDER, SHIPPED):
+        record = stored(folder, name, kinds=("png",))
+        if record is not None:
+            return record, folder
+    return None
+
+
+def _results(chosen: Experiment) -> None:
+    found = _record(chosen.name)
+    if found is None:
+        st.info("Not measured yet. Press Run, or use the command line: othello experiments " + chosen.name)
+        return
+    record, folder = found
+    st.subheader(state.plain(record["title"]))
+    for figure in record["figures"]:
+        st.image(str(folder / f"{figure['file']}.png"), caption=state.plain(figure["caption"]))
+    st.markdown(state.plain(record["reading"]))
+    for table in record["tables"]:
+        st.markdown(f"**{state.plain(table['title'])}**")
+        columns = list(zip(*table["rows"]))
+        st.dataframe(dict(zip(table["header"], columns)), hide_index=True, width="stretch")
+    _origin(record, folder)
+
+
+def _origin(record: dict[str, Any], folder: Path) -> None:
+    settings, weights = record["settings"], record["checkpoint"]
+    of = f"weights {weights['sha256'][:12]} · " if weights else ""
+    st.caption(f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}")
+    if weights and weights["sha256"] != state.model().sha256:
+        st.caption("These numbers are of other weights than the ones chosen in the app.")
+    with st.container(horizontal=True, gap="small"):
+        name = record["name"]
+        st.download_button("JSON", (folder / f"{name}.json").read_bytes(), f"{name}.json", key="e_json")
+        for number, figure in enumerate(record["figures"]):
+            file = folder / f"{figure['file']}.svg"
+            if file.is_file():
+                st.download_button("SVG", file.read_bytes(), file.name, key=f"e_svg{number}")
+    with st.expander("Every number"):
+        st.json(record["numbers"], expanded=1)
