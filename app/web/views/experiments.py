@@ -43,8 +43,7 @@ def _controls(chosen: Experiment) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         size = st.segmented_control("Size", list(SIZES), default="Quick", required=True, key="e_size")
         seed = st.number_input("Seed", 0, 10_000, 0, key="e_seed", width=120)
-        label = "Run again" if _record(chosen.name) else "Run"
-        pressed = st.button(label, icon=":material/play_arrow:", type="primary", key="e_run")
+        pressed = st.button("Run", icon=":material/play_arrow:", type="primary", key="e_run")
     unit = "" if full == 1 else f" Quick measures {quick}, full {full} positions, games or samples."
     st.caption(f"{state.plain(chosen.shows)}{unit}")
     if pressed:
