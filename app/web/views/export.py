@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def menu(game: Session) -> None:
     """The menu; files are made when they are asked for."""
-    with st.popover("Share", icon=":material/ios_share:"):
+    with st.popover("Share", icon=":material/ios_share:", key="share", on_change="rerun") as share:
+        if not share.open:
+            return
         st.caption("Transcript")
         st.code(format_moves(game.actions, game.board.size) or "(no moves)", language=None, wrap_lines=True)
         st.caption("Position")

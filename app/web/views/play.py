@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import streamlit as st
 
@@ -33,11 +35,12 @@ def _table() -> None:
             view = options.reading()
             _board(game, view)
             waiting = st.empty()
+            _let_agent_move(game, waiting)  # and draw again: the rest of the page stays as it is meanwhile
+            waiting.caption(_evaluation(game))
             _toolbar(game)
         with right:
             panel.draw(game, view)
         state.write_link(game)
-        _let_agent_move(game, waiting)
 
 
 def _board(game: Session, view: options.View) -> None:
@@ -166,16 +169,19 @@ def _go(where: str) -> None:
 
 
 def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -> None:
+    """Let the agent think, with a progress bar once that takes long, and draw the page again."""
     if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
-        waiting.caption(_evaluation(game))
         return
-    strength = game.strength
-    ready = game.model is None or game.model.ready.is_set()
-    bar = waiting.progress(0.0, "thinking" if ready else "getting ready: the first start compiles the engine")
+    strength, began = game.strength, time.monotonic()
+    if game.model is not None and not game.model.ready.is_set():
+        waiting.progress(0.0, "getting ready: the first start compiles the engine")
 
     def progress(visits: int) -> None:
-        share = visits / strength.simulations if strength.simulations and strength.seconds is None else 0.5
-        bar.progress(min(1.0, share), f"thinking: {visits} simulations")
+        spent = time.monotonic() - began
+        if spent < 0.25:
+            return
+        share = spent / strength.seconds if strength.seconds else visits / max(1, strength.simulations)
+        waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
 
     try:
         game.reply(progress)
