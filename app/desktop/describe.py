@@ -52,8 +52,9 @@ def value_line(game: Session, ply: int) -> str:
     if found is not None and found.exact is not None:
         score = found.exact if board.side == "X" else -found.exact
         return "Solved: a draw" if score == 0 else f"Solved: {'black' if score > 0 else 'white'} by {abs(score)}"
-    value, _ = game.value_of(ply)
-    return "…" if value is None else value_words(board, value if board.side == "X" else -value)
+    value, searched = game.value_of(ply)
+    who = "Search" if searched else "Network"
+    return "…" if value is None else value_words(board, value if board.side == "X" else -value, who)
 
 
 def heat_of(explanation: Explanation, biases: bool = False) -> Heat:
@@ -75,7 +76,7 @@ def ledger_of(explanation: Explanation, biases: bool = False) -> Ledger:
     words = explanation.target.words()
     title = words[0].upper() + words[1:]
     if explanation.target.kind == "value":
-        title = f"Value for {side_word(explanation.board.side)}"
+        title = f"Network's value for {side_word(explanation.board.side)}"
     return Ledger(
         title=title,
         shown=f"map of the {'biases' if biases else 'squares'}",

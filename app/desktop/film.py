@@ -79,6 +79,9 @@ class Film:
     def still(self, game: Session, ply: int) -> View:
         """The picture of a ply."""
         board, action = game.board_at(ply), game.action_at(ply - 1) if ply else None
+        found = game.search_of(ply)
+        if found is None and self.simulations and self._is_stop(board):
+            found = game.analyse(ply, self.simulations)
         heat: Heat | None = None
         ledger: Ledger | None = None
         if self.heat != "off" and self._is_stop(board):
@@ -88,9 +91,6 @@ class Film:
                 describe.heat_of(explanation),
                 replace(describe.ledger_of(explanation), sentence="", shown=""),
             )
-        found = game.search_of(ply)
-        if found is None and self.simulations and self._is_stop(board):
-            found = game.analyse(ply, self.simulations)
         played = game.action_at(ply)
         return View(
             board=board, players=self._players(game, ply),

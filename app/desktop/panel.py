@@ -160,7 +160,11 @@ def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
                      max(3, round(0.56 * unit)))  # fmt: skip
         box(surface, track, palette.track, 2)
         box(surface, Rect(track.x, track.y, round(track.width * move.share), track.height), palette.accent, 2)
-        texts = (f"{100 * move.share:.0f} %", f"{100 * move.prior:.0f} %", f"{move.q:+.2f}".replace("-", "−"))
+        texts = (
+            f"{100 * move.share:.0f} %",
+            f"{100 * move.prior:.0f} %",
+            f"{round(move.q, 2) + 0.0:+.2f}".replace("-", "−"),
+        )
         for words, right in zip(texts, columns):
             write(surface, words, (right, y), small, palette.ink, align="right", bold=move.played)
         y += 1.45 * unit

@@ -72,6 +72,11 @@ def test_every_still_picture_is_its_own_explanation_from_one_side(model: Model) 
         assert view.ledger is not None and view.ledger.total.value == found.value
 
 
+def test_the_best_move_that_is_explained_is_the_one_the_search_found(model: Model) -> None:
+    view = Film(heat="move", simulations=16).still(game_of(model, LINE), 8)
+    assert view.ledger is not None and view.ledger.title.endswith(f" {view.candidates[0].name}")
+
+
 def test_between_stills_discs_turn_and_every_board_is_of_the_game(model: Model) -> None:
     game = game_of(model, TO_A_PASS)
     boards = [game.board_at(ply) for ply in range(game.length + 1)]
