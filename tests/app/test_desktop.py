@@ -1,103 +1,30 @@
-"""The desktop board under SDL's dummy driver: whole games by posted events, every switch, files, threads."""
+"""The desktop board under SDL's dummy driver: whole games by posted events and every switch of the window."""
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from desktop_window import SECONDS, click, click_button, click_square, key, pixels, pygame, settle, windows
 
-os.environ["SDL_VIDEODRIVER"] = "dummy"
-pygame = pytest.importorskip("pygame")
-
-from app.desktop.window import Window  # noqa: E402
-from app.session import Session, Strength  # noqa: E402
-from othello.board import Board, squares_of  # noqa: E402
-from othello.notation import format_moves, parse_square  # noqa: E402
+from othello.board import Board, squares_of
+from othello.notation import parse_square
 
 if TYPE_CHECKING:
+    from app.desktop.window import Window
     from app.models import Model
 
 TO_A_PASS = "d3c3e6d2d1e1b2c1"  # the last move leaves black without one
-SECONDS = 60.0
-GTP_ENGINE = """
-import sys
-sys.path.insert(0, "ROOT")
-from othello.board import Board
-from othello.notation import parse_square, square_name
-board = Board.initial()
-for line in sys.stdin:
-    words, answer = line.split(), ""
-    if words[0] == "clear_board":
-        board = Board.initial()
-    elif words[0] == "play":
-        board = board.play(parse_square(words[2]))
-    elif words[0] == "genmove":
-        answer = square_name(board.legal_moves()[-1])
-        board = board.play(answer)
-    print(f"= {answer}\\n", flush=True)
-""".replace("ROOT", str(Path(__file__).parents[2]))
 
 
 @pytest.fixture
 def open_window(model: Model, tmp_path: Path) -> Iterator[Callable[..., Window]]:
-    """Opens a window on a game with the policy as the agent, fast and deterministic."""
-    opened: list[Window] = []
-
-    def opening(
-        seat: str = "black", simulations: int = 0, size: tuple[int, int] = (900, 600), **more: object
-    ) -> Window:  # fmt: skip
-        game = Session(model, seat=seat, strength=Strength(simulations=simulations))  # type: ignore[arg-type]
-        opened.append(Window(game, size, **{"folder": tmp_path, "animate": False, **more}))
-        return settle(opened[-1])
-
-    yield opening
-    for window in opened:
-        window.close()
-
-
-def settle(window: Window) -> Window:
-    """Serve the window until its workers have nothing to do."""
-    deadline = time.monotonic() + SECONDS
-    window.step()
-    while not window.desk.settled:
-        assert time.monotonic() < deadline, "the workers do not come to rest"
-        window.step(5)
-    window.step()
-    return window
-
-
-def key(window: Window, code: int, unicode: str = "", mod: int = 0) -> None:
-    """Press a key and let everything happen that follows."""
-    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=code, unicode=unicode, mod=mod))
-    settle(window)
-
-
-def click(window: Window, point: tuple[int, int]) -> None:
-    """Click a point of the window."""
-    pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=point))
-    settle(window)
-
-
-def click_square(window: Window, square: int) -> None:
-    """Click the middle of a square."""
-    click(window, window.layout().square_rect(square).center)
-
-
-def click_button(window: Window, command: str) -> None:
-    """Click a button."""
-    click(window, window.layout().buttons[command].center)
-
-
-def pixels(window: Window) -> bytes:
-    """What the window shows."""
-    return bytes(pygame.image.tobytes(window.screen, "RGB"))
+    """Opens windows on games."""
+    with windows(model, tmp_path) as opening:
+        yield opening
 
 
 def test_only_display_and_font_are_initialised(open_window: Callable[..., Window]) -> None:
@@ -312,119 +239,3 @@ def test_every_button_does_what_its_key_does(open_window: Callable[..., Window])
         before = read()
         click_button(window, command)
         assert read() != before, command
-
-
-def test_save_and_open_give_the_game_back(open_window: Callable[..., Window], tmp_path: Path) -> None:
-    window = open_window("both")
-    game = window.desk.game
-    window.desk.open_text("f5d6c3d3c4f4f6")
-    line = game.actions
-    key(window, pygame.K_s, mod=pygame.KMOD_CTRL)
-    saved = tmp_path / "othello-1.txt"
-    assert saved.read_text() == format_moves(line) + "\n"
-    key(window, pygame.K_n, "n")
-    assert game.length == 0
-    key(window, pygame.K_o, mod=pygame.KMOD_CTRL)
-    pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=str(saved) + "x"))
-    settle(window)
-    key(window, pygame.K_BACKSPACE)
-    key(window, pygame.K_RETURN)
-    assert game.actions == line and window.desk.prompt is None
-    pygame.event.post(pygame.event.Event(pygame.DROPFILE, file=str(saved)))
-    settle(window)
-    assert game.actions == line
-
-
-def test_a_game_from_another_start_is_saved_with_its_start(open_window: Callable[..., Window], tmp_path: Path) -> None:
-    window = open_window("both")
-    start = Board.parse("f5d6c3")
-    window.desk.open_text(str(start))
-    click_square(window, window.desk.game.board.legal_moves()[0])
-    end = window.desk.game.board
-    window.desk.do("save")
-    window.desk.do("new")
-    window.desk.open_text(str(tmp_path / "othello-1.sgf"))
-    assert window.desk.game.board == end and window.desk.game.start == start
-
-
-@pytest.mark.parametrize("text", [
-    "", "zz", "f5f5", "a1", "no-such-file.txt", "f5" * 5000, "\x00\x01", "<script>alert(1)</script>", "X" * 63, "--",
-    "\u202e\U0001f600" * 50, "%s%n{}", "/", "~", ".",
-])  # fmt: skip
-def test_what_cannot_be_opened_leaves_the_game_and_says_so(open_window: Callable[..., Window], text: str) -> None:
-    window = open_window("both")
-    window.desk.open_text("f5d6c3")
-    line = window.desk.game.actions
-    window.desk.type_text(text)
-    window.desk.open_text(text)
-    settle(window)
-    assert window.desk.game.actions == line and window.desk.notice not in ("", "Opened.")
-
-
-def test_the_prompt_takes_any_text_and_escape_leaves_it(open_window: Callable[..., Window]) -> None:
-    window = open_window()
-    window.desk.do("open")
-    for text in ("\x00\x07", "\u202eabc", "\U0001f600", "w" * 10_000):
-        pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
-        settle(window)
-    assert window.desk.prompt is not None and len(window.desk.prompt.text) <= 4096
-    key(window, pygame.K_u, "u")
-    assert window.desk.prompt is not None
-    key(window, pygame.K_ESCAPE)
-    assert window.desk.prompt is None and window.desk.game.length == 0
-
-
-def test_a_screenshot_is_what_the_window_shows(open_window: Callable[..., Window], tmp_path: Path) -> None:
-    window = open_window()
-    window.desk.notice = ""
-    settle(window)
-    shown = pixels(window)
-    key(window, pygame.K_F12)
-    saved = pygame.image.load(tmp_path / "othello-1.png")
-    assert saved.get_size() == window.size and bytes(pygame.image.tobytes(saved, "RGB")) == shown
-
-
-def test_a_folder_that_cannot_be_written_is_a_notice(open_window: Callable[..., Window], tmp_path: Path) -> None:
-    window = open_window(folder=tmp_path / "gone")
-    window.desk.open_text("f5d6")
-    for command in ("save", "screenshot", "film"):
-        window.desk.do(command)
-        settle(window)
-        assert "No such file" in window.desk.notice, command
-
-
-def test_an_opponent_that_fails_is_reported_and_the_agent_plays_on(open_window: Callable[..., Window]) -> None:
-    window = open_window()
-    window.desk.game.opponent = "gtp:/bin/false"
-    click_square(window, window.desk.game.board.legal_moves()[0])
-    assert window.desk.game.length == 2 and "opponent failed" in window.desk.notice
-
-
-def test_an_engine_of_another_program_follows_the_game(open_window: Callable[..., Window], tmp_path: Path) -> None:
-    window = open_window()
-    (tmp_path / "engine.py").write_text(GTP_ENGINE)
-    window.desk.game.opponent = f"gtp:{sys.executable} {tmp_path / 'engine.py'}"
-    for _ in range(2):
-        click_square(window, window.desk.game.board.legal_moves()[0])
-    game = window.desk.game
-    assert game.length == 4 and game.opponent != "agent", window.desk.notice
-    for ply in (1, 3):
-        assert game.actions[ply] == game.board_at(ply).legal_moves()[-1]
-
-
-def test_closing_while_the_agent_thinks_ends_its_thread(open_window: Callable[..., Window]) -> None:
-    window = open_window(simulations=100_000)
-    window.desk.press_square(window.desk.game.board.legal_moves()[0])
-    pygame.event.post(pygame.event.Event(pygame.QUIT))
-    window.run()
-    assert not window.desk.running and not any(thread.name == "agent" for thread in threading.enumerate())
-
-
-def test_a_strange_name_is_drawn_as_text(open_window: Callable[..., Window]) -> None:
-    from app.desktop.render import render
-    from app.desktop.view import Seated
-
-    view = open_window().desk.view()
-    for name in ("\x00", "a\nb\tc", "<b>", "\U0001f600" * 300, "n" * 5000, ""):
-        strange = replace(view, players=(Seated(name, 2, True), Seated(name, 2, False)), notice=name, status=name)
-        assert render(strange, (700, 500)).get_size() == (700, 500)
