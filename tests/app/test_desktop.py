@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from desktop_window import SECONDS, click, click_button, click_square, key, pixels, pygame, settle, windows
 
 from othello.board import Board, squares_of
 from othello.notation import parse_square
+from tests.app.desktop_window import SECONDS, click, click_button, click_square, key, pixels, pygame, settle, windows
 
 if TYPE_CHECKING:
     from app.desktop.window import Window

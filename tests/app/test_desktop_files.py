@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from desktop_window import click_square, key, pixels, pygame, settle, windows
 
 from othello.board import Board
 from othello.notation import format_moves
+from tests.app.desktop_window import click_square, key, pixels, pygame, settle, windows
 
 if TYPE_CHECKING:
     from app.desktop.window import Window
