@@ -83,7 +83,8 @@ def _by_relevance(model: Model, method: str, own: Words, opp: Words, moves: NDAr
 
 def _size(maps: Maps) -> Maps:
     """The largest |R| of each position, [P, 1], at least 1e-12."""
-    return np.maximum(np.abs(maps).max(1, keepdims=True), 1e-12)
+    largest: Maps = np.maximum(np.abs(maps).max(1, keepdims=True), 1e-12)
+    return largest
 
 
 def _squares(relevance: Relevance, with_bias: bool) -> Maps:
@@ -93,7 +94,8 @@ def _squares(relevance: Relevance, with_bias: bool) -> Maps:
         for tensor in relevance.bias.values():
             if on_squares(tensor, total.shape[-1]):
                 total = total + tensor.double().sum(1)
-    return total.flatten(1).numpy()
+    maps: Maps = total.flatten(1).numpy()
+    return maps
 
 
 def _by_gradient(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:

@@ -44,7 +44,7 @@ def frequencies(games: Games) -> Maps:
         np.add.at(counts[:, :, state + 1], empties, (states == state).astype(np.float64))
     board = counts.reshape(65, 8, 8, 3)
     turns = [np.rot90(board, k, (1, 2)) for k in range(4)]
-    counts = sum([*turns, *(np.flip(turn, 2) for turn in turns)]).reshape(65, 64, 3)
+    counts = np.sum([*turns, *(np.flip(turn, 2) for turn in turns)], axis=0).reshape(65, 64, 3)
     wide = np.stack([counts[max(0, e - 2) : e + 3].sum(0) for e in range(65)])
     total = wide.sum(-1, keepdims=True)
     return np.where(total > 0, wide / np.maximum(total, 1), np.array([0.0, 1.0, 0.0]))

@@ -66,7 +66,7 @@ def train(network: nn.Module, x: Tensor, y: Tensor, epochs: int, progress: Progr
         for batch in torch.randperm(len(x)).split(64):
             loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
     return network.eval()
 
@@ -76,7 +76,7 @@ def gradient_input(network: nn.Module, x: Tensor, y: Tensor) -> Maps:
     leaf = x.clone().requires_grad_(True)
     network(leaf).gather(1, y[:, None]).sum().backward()
     assert leaf.grad is not None
-    return (leaf.grad * x).double().flatten(1).numpy()  # type: ignore[no-any-return]
+    return (leaf.grad * x).double().flatten(1).numpy()
 
 
 def pixel_gain(network: nn.Module, x: Tensor, y: Tensor, scores: Maps, seed: int) -> Maps:

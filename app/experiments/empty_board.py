@@ -49,12 +49,12 @@ def identity(model: Model) -> dict[str, Any]:
     shown = flat.attribute(empty, None, output=VALUE)
     kept = sink.attribute(empty, None, output=VALUE)
     stem = sink.layers[0]
-    map_, bias = shown.input[0].sum(0).numpy(), kept.bias[stem][0].numpy()  # type: ignore[index]
+    map_, bias = shown.inputs[0][0].sum(0).numpy(), kept.bias[stem][0].numpy()
     other = spread(bias)
     return {
         "map": map_, "spread_bias": other, "first_layer_bias": bias.sum(0), "layer": stem,
         "difference": float(np.abs(map_ - other).max()), "target": float(shown.target[0]),
-        "input_relevance_without_flat": float(kept.input.abs().max()),  # type: ignore[union-attr]
+        "input_relevance_without_flat": float(kept.inputs[0].abs().max()),
     }  # fmt: skip
 
 

@@ -87,7 +87,8 @@ def exact(board: Board, solver: Solver) -> int:
 def corner_moves(games: Games, count: int, seed: int, solver: Solver) -> tuple[Words, Words, NDArray[np.int64]]:
     """Endgames whose only best move is a corner, with that move and the best one elsewhere: words, moves [P, 2]."""
     own, opp = one_a_game(games, len(np.unique(games.game)), seed, empties=CORNER_EMPTIES)
-    rows, pairs = [], []
+    rows: list[int] = []
+    pairs: list[tuple[int, int]] = []
     for row in range(len(own)):
         board = board_of(own[row], opp[row])
         if len(rows) == count or not any(CORNERS[move] for move in board.legal_moves()):

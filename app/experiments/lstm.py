@@ -65,7 +65,7 @@ def train(steps: int, progress: Progress) -> Adder:
         x, truth = sequences(128)
         loss = (network(x)[:, 0] - truth.sum(1)).square().mean()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -77,7 +77,7 @@ def gradient_input(network: nn.Module, x: Tensor) -> Maps:
     leaf = x.clone().requires_grad_(True)
     network(leaf).sum().backward()
     assert leaf.grad is not None
-    return (leaf.grad * x).double().sum(2).numpy()  # type: ignore[no-any-return]
+    return (leaf.grad * x).double().sum(2).numpy()
 
 
 def scored(steps: Maps, truth: Maps, seed: int) -> dict[str, Interval]:

@@ -33,7 +33,7 @@ DIVERGING = LinearSegmentedColormap.from_list("relevance", [tuple(c / 255 for c 
 INK, SOFT, GRID = "#222222", "#777777", "#dddddd"
 COLOURS = ("#2166ac", "#b2182b", "#4d9221", "#e08214", "#7b3294", "#01665e", "#8c510a", "#c51b7d", "#555555", "#35978f",
            "#bf812d", "#999999")  # fmt: skip
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["Inter", "Helvetica", "Arial", "DejaVu Sans"], "font.size": 9,
     "axes.edgecolor": "#999999", "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,

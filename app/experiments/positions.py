@@ -43,7 +43,8 @@ class Games:
     @property
     def empties(self) -> NDArray[np.int64]:
         """Empty squares [S]."""
-        return 64 - np.bitwise_count(self.own | self.opp).astype(np.int64)
+        discs: NDArray[np.int64] = np.bitwise_count(self.own | self.opp).astype(np.int64)
+        return 64 - discs
 
 
 def self_play(model: Model, settings: Settings, progress: Progress = silent) -> Games:
@@ -90,7 +91,7 @@ def one_a_game(
     low, high = empties
     options = legal_table(games.own, games.opp).sum(1)
     fits = (games.empties >= low) & (games.empties <= high) & (options >= moves)
-    chosen = []
+    chosen: list[int] = []
     for game in np.unique(games.game):
         rows = np.flatnonzero(fits & (games.game == game))
         if len(rows) and len(chosen) < count:

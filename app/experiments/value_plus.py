@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from app.experiments.board31 import against_chance, draw, flipped, ledger, occupied, share
 from app.experiments.positions import BOARD_31
@@ -20,9 +22,9 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Whether only discs carry relevance, and whether those that a7 turns stand out."""
     found = explain(model, BOARD_31, "value", composite="EpsilonPlus")
     a7, discs = parse_square("a7"), occupied(BOARD_31)
-    on_discs = sum((relevance for name, relevance in found.planes.items() if name in DISC_PLANES))
+    on_discs = np.sum([relevance for name, relevance in found.planes.items() if name in DISC_PLANES], axis=0)
     turned = against_chance(on_discs, flipped(BOARD_31, a7), discs, settings.seed)
-    numbers = ledger(found) | {
+    numbers: dict[str, Any] = ledger(found) | {
         "share_on_empty_squares": share(found.squares, ~discs),
         "share_of_disc_planes_on_empty_squares": share(on_discs, ~discs),
         "flipped_by_a7": turned,
