@@ -26,7 +26,7 @@ def spread(bias: Map, kernel: int = 3) -> Map:
     """Relevance [K, N, N] of a same-padded convolution's outputs, shared evenly by the squares it looks at: [N, N].
 
     >>> spread(np.ones((1, 3, 3))).round(3).tolist()    # a corner is one of 4, 6, 6 and 9 squares of its neighbours
-    [[0.694, 1.083, 0.694], [1.083, 1.889, 1.083], [0.694, 1.083, 0.694]]
+    [[0.694, 1.111, 0.694], [1.111, 1.778, 1.111], [0.694, 1.111, 0.694]]
     """
     n, reach = bias.shape[-1], kernel // 2
     total, found = bias.sum(0), np.zeros((n, n))
