@@ -11,6 +11,7 @@ st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layo
 st.html(
     "<style>.stAppHeader { display: none; }"
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
+    "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }</style>"
 )
 pages = {
@@ -21,6 +22,7 @@ pages = {
     "training": st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
 }
 st.session_state.pages = pages
+state.keep_settings()
 chosen = st.navigation(list(pages.values()), position="hidden")
 with st.container(horizontal=True, gap="small", key="pages"):
     for page in pages.values():

@@ -27,6 +27,26 @@ if TYPE_CHECKING:
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
 
+KEPT = (  # settings that outlive a visit to another page; Streamlit forgets widgets that are not drawn
+    "reveal", "question", "composite", "bias", "colours", "on_squares", "limit", "simulations", "seconds",
+    "temperature", "opponent", "seat", "checkpoint", "i_question", "i_composite", "i_bias", "i_colours", "i_numbers",
+    "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "t_run", "t_a", "t_b",
+)  # fmt: skip
+
+
+def keep_settings() -> None:
+    """Hold on to the settings of the pages that are not drawn in this run."""
+    for name in KEPT:
+        if name in st.session_state:
+            st.session_state[name] = st.session_state[name]
+
+
+def remember(name: str, default: Any) -> str:
+    """The key of a widget whose value is `default` until somebody changes it."""
+    st.session_state.setdefault(name, default)
+    return name
+
+
 def plain(text: str) -> str:
     """`text` so that Markdown shows it letter by letter.
 

@@ -31,6 +31,10 @@ _LEDGER = st.components.v2.component(
     "othello_ledger", css=_read("panels.css"), js=_read("ledger.js"), isolate_styles=False
 )
 
+_LINES = st.components.v2.component(
+    "othello_lines", css=_read("panels.css"), js=_read("lines.js"), isolate_styles=False
+)
+
 
 def _nothing() -> None:
     """A callback that leaves the event to the result."""
@@ -138,6 +142,21 @@ def ledger(explanation: Explanation, *, key: str, title: str = "", colours: str 
         "swap": colours != "blue–red",
     }  # fmt: skip
     _LEDGER(key=key, data=data)
+
+
+def lines(
+    title: str, x: Sequence[float], series: Mapping[str, Sequence[float | None]], *, key: str, axis: str = "iteration"
+) -> None:
+    """Curves over a common axis; None leaves a gap."""
+    ends = {name: next((v for v in reversed(values) if v is not None), None) for name, values in series.items()}
+    last = ", ".join(f"{name} {value:.4g}" for name, value in ends.items() if value is not None)
+    data = {
+        "title": title,
+        "x": list(x),
+        "series": [{"name": name, "values": list(values)} for name, values in series.items()],
+        "label": f"{title} by {axis}; last: {last or 'nothing yet'}",
+    }
+    _LINES(key=key, data=data)
 
 
 def _signed(value: float) -> str:

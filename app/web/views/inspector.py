@@ -97,8 +97,7 @@ def _question() -> tuple[Target, str, str, str, bool]:
     question = st.segmented_control(
         "Question",
         QUESTIONS,
-        default=None if "i_question" in st.session_state else QUESTIONS[0],
-        key="i_question",
+        key=state.remember("i_question", QUESTIONS[0]),
         required=True,
     )
     moves = [square_name(move, size) for move in position.legal_actions()]
@@ -188,7 +187,11 @@ def _on_edit() -> None:
 def _editor() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
-            "A click on the board", tuple(TOOLS), default="look", key="i_tool", format_func=TOOLS.get, required=True
+            "A click on the board",
+            tuple(TOOLS),
+            key=state.remember("i_tool", "look"),
+            format_func=TOOLS.get,
+            required=True,
         )
         st.button("Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):

@@ -50,7 +50,7 @@ def reading() -> View:
 def revealing() -> None:
     """The widgets for when an explanation shows and what it is about."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control("Reveal explanations", REVEAL, default=REVEAL[1], key="reveal", required=True)
+        st.segmented_control("Reveal explanations", REVEAL, key=state.remember("reveal", REVEAL[1]), required=True)
         with st.popover("Method", icon=":material/tune:"):
             st.selectbox("Composite", composite_names(), key="composite", format_func=_composite_label)
             st.caption(MEANINGS.get(st.session_state.get("composite") or DEFAULT_COMPOSITE, ""))
@@ -68,7 +68,11 @@ def new_game(game: Session) -> None:
     """The menu that starts a game: side, strength, opponent, position."""
     with st.popover("New", icon=":material/add_circle:"):
         st.segmented_control(
-            "You play", tuple(SEAT_WORDS), default=game.seat, key="seat", format_func=SEAT_WORDS.get, required=True
+            "You play",
+            tuple(SEAT_WORDS),
+            key=state.remember("seat", game.seat),
+            format_func=SEAT_WORDS.get,
+            required=True,
         )
         st.text_input("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
         st.button("Start", type="primary", key="start", on_click=_start, width="stretch")
@@ -79,14 +83,14 @@ def new_game(game: Session) -> None:
 def strength(game: Session) -> None:
     """How the agent plays; effective at once."""
     limit = st.segmented_control(
-        "Agent thinks by", ("simulations", "seconds"), default="simulations", key="limit", required=True
+        "Agent thinks by", ("simulations", "seconds"), key=state.remember("limit", "simulations"), required=True
     )
     if limit == "seconds":
-        seconds = st.slider("Seconds a move", 0.1, 10.0, 1.0, 0.1, key="seconds")
+        seconds = st.slider("Seconds a move", 0.1, 10.0, step=0.1, key=state.remember("seconds", 1.0))
         game.set_strength(seconds=float(seconds))
     else:
         chosen = st.select_slider(
-            "Simulations a move", SIMULATIONS, value=100, key="simulations", format_func=_simulations
+            "Simulations a move", SIMULATIONS, key=state.remember("simulations", 100), format_func=_simulations
         )
         game.set_strength(simulations=int(chosen), seconds=None)
     game.set_strength(
@@ -95,9 +99,8 @@ def strength(game: Session) -> None:
                 "Temperature",
                 0.0,
                 1.5,
-                0.0,
-                0.1,
-                key="temperature",
+                step=0.1,
+                key=state.remember("temperature", 0.0),
                 help="0 plays the most visited move; higher varies more.",
             )
         )

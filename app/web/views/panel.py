@@ -30,7 +30,9 @@ def draw(game: Session, view: options.View) -> None:
     if ply is None or game.board_at(ply).is_over:
         st.caption("Play a move: what the network saw before the last reply is explained here, square by square.")
         return
-    st.segmented_control("Question", options.QUESTIONS, default=options.QUESTIONS[0], key="question", required=True)
+    st.segmented_control(
+        "Question", options.QUESTIONS, key=state.remember("question", options.QUESTIONS[0]), required=True
+    )
     with state.error_box():
         target = _target(game, ply, view)
         simulations = max(game.strength.simulations, 64)

@@ -109,9 +109,9 @@ def _choose_position() -> None:
             st.text_input("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider(
-            "Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), value=400, key="s_simulations", width=280
+            "Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), key=state.remember("s_simulations", 400), width=280
         )
-        st.slider("Exploration c_puct", 0.1, 4.0, 1.5, 0.1, key="s_puct", width=200)
+        st.slider("Exploration c_puct", 0.1, 4.0, step=0.1, key=state.remember("s_puct", 1.5), width=200)
 
 
 def _from_gallery() -> None:
@@ -155,8 +155,7 @@ def _stage(record: Record) -> int:
             "Look into the search after part",
             0,
             last,
-            last,
-            key="s_stage",
+            key=state.remember("s_stage", last),
             format="%d",
             width=280,
             help="Each part is a sixteenth of the simulations.",

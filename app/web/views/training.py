@@ -53,17 +53,14 @@ def _run(folder: Path) -> None:
             st.caption("No iteration is finished yet.")
             return
         columns = st.columns(2)
+        x = [row["iteration"] for row in rows]
         for number, (title, names) in enumerate(CURVES.items()):
             with columns[number % 2]:
-                st.markdown(f"**{title}**")
-                lines = {name.replace("_", " "): [row.get(name) or None for row in rows] for name in names}
-                st.line_chart({"iteration": [row["iteration"] for row in rows], **lines}, x="iteration", height=230)
+                curves = {name.replace("_", " "): [row.get(name) or None for row in rows] for name in names}
+                parts.lines(title, x, curves, key=f"t_curve_{number}")
         with columns[len(CURVES) % 2]:
-            st.markdown("**Self-play games an hour**")
             speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
-            st.line_chart(
-                {"iteration": [row["iteration"] for row in rows], "games an hour": speed}, x="iteration", height=230
-            )
+            parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
 
 
