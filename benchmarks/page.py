@@ -1,4 +1,4 @@
-"""How fast the Play page feels in a real Chromium: a click to the disc, to the server's board, to the reply, to the map.
+"""How fast the Play page feels in a real Chromium: from a click to the disc, the server's board, the reply, the map.
 
     python benchmarks/page.py [--address URL] [--moves N]
 
@@ -43,7 +43,10 @@ WATCH = """name => new Promise(resolve => {
     const observer = new MutationObserver(look);
     observer.observe(document.body, {subtree: true, childList: true, attributes: true, characterData: true});
     cell.click();
-    const timer = setInterval(() => { look(); if (times.reply && performance.now() - start > times.reply + 1600) clearInterval(timer); }, 50);
+    const timer = setInterval(() => {
+        look();
+        if (times.reply && performance.now() - start > times.reply + 1600) clearInterval(timer);
+    }, 50);
 })"""
 
 
