@@ -119,8 +119,12 @@ def play(browser: Any, address: str, moves: int) -> list[dict[str, float]]:
 
 def report(seat: str, times: list[dict[str, float]]) -> None:
     """Print medians and percentiles."""
-    words = {"disc": "click to the person's disc", "server": "click to the server's board", "reply": "click to the reply",
-             "map": "reply to ledger"}  # fmt: skip
+    words = {
+        "disc": "click to the person's disc",
+        "server": "click to the server's board",
+        "reply": "click to the reply",
+        "map": "reply to ledger",
+    }
     print(f"seat {seat}, {len(times)} moves")
     for key, label in words.items():
         values = [t[key] - (t["reply"] if key == "map" else 0) for t in times if key in t]
