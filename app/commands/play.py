@@ -40,6 +40,10 @@ def match(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the openings and of players that draw at random.")] = 0,
     plies: Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")] = 4,
     move_timeout: Annotated[float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")] = 30.0,
+    sprt: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--sprt", metavar="ELO0 ELO1", help="End as soon as A is shown to be ELO1 or only ELO0 stronger.")
+    ] = None,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")] = None,
@@ -47,13 +51,16 @@ def match(
 ) -> None:  # fmt: skip
     """Play a match: every opening twice, with colours swapped."""
     from othello.arena import play_match
+    from othello.rating import SequentialTest
 
+    if sprt is not None and not sprt[0] < sprt[1]:
+        raise typer.BadParameter(f"--sprt {sprt[0]:g} {sprt[1]:g}: the first Elo difference must be the smaller one")
     check_writable(out)
     one_thread_if_needed(a, b)
     with Progress(games, as_json) as progress:
         result = play_match(
             a, b, games, openings, seed, plies, size=size, checkpoint=checkpoint, move_timeout=move_timeout,
-            on_game=progress.game,
+            on_game=progress.game, sequential=SequentialTest(*sprt) if sprt else None,
         )  # fmt: skip
     if out is not None:
         result.write(out)
@@ -104,6 +111,8 @@ def _print(result: MatchResult) -> None:
     print(f"{result.a} - {result.b}: {result.points:g} of {len(result.games)} points")
     print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost")
     print(f"Elo difference and 95 % interval: {result.rating}")
+    if result.decision is not None:
+        print(f"sequential test: {result.a} is {result.decision.value}")
     for seat, reasons in result.forfeits.items():
         for reason, count in reasons.items():
             print(f"{result.a if seat == 'a' else result.b} forfeited {count} by {reason}")

@@ -71,3 +71,11 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
     assert "0009: no such checkpoint" in capsys.readouterr().err
     assert run(["ladder", str(tmp_path / "nothing")]) == 2
+
+
+def test_a_match_ends_when_its_sequential_test_has_decided(capsys):
+    assert run(["match", "alphabeta:3", "random", "--games", "400", "--sprt", "0", "50", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["decision"] == "stronger" and report["games"] < 400
+    assert run(["match", "greedy", "random", "--sprt", "50", "0"]) == 2
+    assert "the smaller one" in capsys.readouterr().err
