@@ -1,7 +1,8 @@
-"""What an explanation costs, in units of F: one forward and backward pass of the same network on one thread.
+"""What an explanation costs, in units of one forward and backward pass of the same network on one thread.
 
-The network is a residual policy–value net (6 blocks of 64 channels, 8 × 8 board). F is measured twice: `F` is the plain
-`loss.backward()` that also fills the weights' gradients, `F input` the gradient of the input alone, which is cheaper.
+The network is a residual policy–value net (6 blocks of 64 channels, 8 × 8 board). The unit comes in two kinds, one column
+each: `× F` is the net's plain `loss.backward()`, which also fills the weights' gradients, and is what the gates mean;
+`× F input` is the gradient of the input alone with frozen weights, which is cheaper.
 Rounds are interleaved and medians compared, so that a busy machine slows all of them alike.
 Run it as `python -m benchmarks.lrp` (as a script, this file would stand in the way of the package of its name).
 """
@@ -93,6 +94,8 @@ def input_pass(frozen: Net, x: Tensor) -> None:
     torch.autograd.grad(frozen(leaf)[0][:, 3].sum(), leaf)
 
 
+FULL, INPUT = "F: forward + backward", "F input: input gradient only"
+LOGITS = "all 65 logits, in 65 F"
 COMPOSITES: dict[str, tuple[object, dict[int, float]]] = {
     "EpsilonPlusFlat, sink": (lrp.composites.EpsilonPlusFlat(), {1: 1.3, 64: 1.5}),
     "epsilon in every layer": (lrp.rules.Epsilon(), {1: 1.1, 64: 1.1}),
@@ -107,20 +110,20 @@ def speed(batch: int, rounds: int) -> list[dict[str, object]]:
     net, frozen = network(), network().requires_grad_(False)
     x = (torch.rand(batch, 3, 8, 8) < 0.4).float()
     explainers = {name: lrp.LRP(net, composite, x) for name, (composite, _) in COMPOSITES.items()}  # type: ignore[arg-type]
-    jobs: dict[str, Callable[[], object]] = {"F": lambda: full_pass(net, x), "F input": lambda: input_pass(frozen, x)}
+    jobs: dict[str, Callable[[], object]] = {FULL: lambda: full_pass(net, x), INPUT: lambda: input_pass(frozen, x)}
     for name, explainer in explainers.items():
         jobs[name] = lambda e=explainer: e.attribute(x, 3, output=0)  # type: ignore[misc]
     if batch == 1:
         each = explainers["EpsilonPlusFlat, sink"]
-        jobs["all 65 logits"] = lambda: each.attribute_each(x, output=0)
+        jobs[LOGITS] = lambda: each.attribute_each(x, output=0)
     found = medians(jobs, rounds)
     rows: list[dict[str, object]] = []
     for name, seconds in found.items():
-        many = 65 if name == "all 65 logits" else 1
+        many = 65 if name == LOGITS else 1
         gate = 0.6 if many > 1 else COMPOSITES[name][1].get(batch) if name in COMPOSITES else None
         rows.append(
-            {"what": name, "batch": batch, "ms": seconds * 1e3, "F": seconds / found["F"] / many,
-             "F input": seconds / found["F input"] / many, "gate": gate}
+            {"what": name, "batch": batch, "rounds": rounds, "ms": seconds * 1e3, "F": seconds / found[FULL] / many,
+             "F input": seconds / found[INPUT] / many, "gate": gate}
         )  # fmt: skip
     return rows
 
@@ -168,21 +171,25 @@ def _status(key: str) -> float:
 
 def main() -> None:
     """Prints the table, or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--json", action="store_true")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=40, help="interleaved rounds at each batch size (40)")
+    parser.add_argument("--json", action="store_true", help="the same figures as JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
     wall, busy = capture_seconds()
-    rows = speed(1, options.rounds) + speed(64, max(options.rounds // 4, 3))
+    rows = speed(1, options.rounds) + speed(64, options.rounds)
     memory = {what: peak_memory(what, 256) for what in ("F", "LRP")}
     if options.json:
-        print(json.dumps({"capture_s": wall, "capture_cpu_s": busy, "rows": rows, "memory_mib": memory}))
+        units = {"F": "forward and backward with weight gradients", "F input": "forward and gradient of the input alone"}
+        print(json.dumps({"units": units, "capture_s": wall, "capture_cpu_s": busy, "rows": rows, "memory_mib": memory}))
         return
-    print(f"{'':<26}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
+    print(f"medians of {options.rounds} interleaved rounds, one thread; gates are in units of F")
+    print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
     for row in rows:
         gate = "" if row["gate"] is None else f"{row['gate']:.1f}"
-        print(f"{row['what']:<26}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}")
+        print(f"{row['what']:<30}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}")
     print(f"capture, once per model: {wall:.2f} s, {busy:.2f} s of processor time (gate 3)")
     ratio = memory["LRP"] / memory["F"]
     print(f"peak memory at batch 256: {memory['LRP']:.0f} MiB, F {memory['F']:.0f} MiB, ratio {ratio:.2f} (gate 3)")

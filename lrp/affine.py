@@ -96,20 +96,27 @@ class Convolution(Affine):
     groups: int = 1
     transposed: bool = False
     output_padding: tuple[int, ...] = (0,)
+    after: tuple[int, ...] = ()
+    """Zeros that are padded behind each spatial dimension only, beside `padding` (`padding="same"`, even kernels)."""
 
     channel_dim = 1
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        if self.after:
+            x = F.pad(x, [size for more in reversed(self.after) for size in (0, more)])
         return _convolve(
             x, weight, bias, self.stride, self.padding, self.dilation, self.transposed, self.output_padding, self.groups
         )
 
     def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        like = s.new_empty(()).expand(tuple(shape))
+        padded = [size + more for size, more in zip(shape[2:], self.after, strict=True)] if self.after else shape[2:]
+        like = s.new_empty(()).expand((*shape[:2], *padded))
         back: Tensor = torch.ops.aten.convolution_backward.default(
             s, like, weight, None, self.stride, self.padding, self.dilation, self.transposed, self.output_padding,
             self.groups, [True, False, False],
         )[0]  # fmt: skip
+        for dim in range(2, 2 + len(self.after)):
+            back = back.narrow(dim, 0, shape[dim])
         return back
 
     def laid(self, weight: Tensor) -> Tensor:
@@ -121,7 +128,7 @@ class Convolution(Affine):
     def backwards(self, weight: Tensor) -> Back:
         """For stride 1: a plain convolution with the mirrored weight, which is faster than torch's backward pass."""
         reach = [d * (k - 1) - pad for d, k, pad in zip(self.dilation, weight.shape[2:], self.padding, strict=True)]
-        if not self.stackable or any(s != 1 for s in self.stride) or any(r < 0 for r in reach):
+        if not self.stackable or self.after or any(s != 1 for s in self.stride) or any(r < 0 for r in reach):
             return super().backwards(weight)
         mirrored = self.laid(weight.flip(tuple(range(2, weight.dim()))).transpose(0, 1).contiguous())
         zeros = (0,) * len(reach)

@@ -84,24 +84,27 @@ def convolution(dims: int, transposed: bool) -> Build:
             )  # fmt: skip
             output_padding = 0
         weight, bias = compiler.tensor(node, w, "weight"), compiler.optional(node, b, "bias")
+        after: tuple[int, ...] = ()
         if isinstance(padding, str):
-            padding = _named_padding(node, padding, weight, _tuple(dilation, dims))
+            padding, after = _named_padding(padding, weight, _tuple(dilation, dims))
         layer = Convolution(
             weight, bias, _tuple(stride, dims), _tuple(padding, dims), _tuple(dilation, dims), groups, transposed,
-            _tuple(output_padding, dims),
+            _tuple(output_padding, dims), after,
         )  # fmt: skip
         return affine_step(compiler, node, compiler.source(node), layer)
 
     return build
 
 
-def _named_padding(node: Node, padding: str, weight: Tensor, dilation: tuple[int, ...]) -> tuple[int, ...]:
+def _named_padding(
+    padding: str, weight: Tensor, dilation: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Zeros on both sides, and what "same" adds behind where the kernel is even (nothing there: an empty tuple)."""
     if padding == "valid":
-        return (0,) * len(dilation)
+        return (0,) * len(dilation), ()
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
-    if any(r % 2 for r in reach):
-        raise UnsupportedOperation(node.operation, node.module, "padding='same' with an even kernel pads one side more")
-    return tuple(r // 2 for r in reach)
+    after = tuple(r % 2 for r in reach)
+    return tuple(r // 2 for r in reach), after if any(after) else ()
 
 
 def batch_norm(compiler: Compiler, node: Node) -> Step:

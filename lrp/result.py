@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from lrp.flow import Flow
 from lrp.graph import Graph
 from lrp.layer import AffineStep
-from lrp.run import Run
+from lrp.run import Layout, Run
 from lrp.step import Step
 
 
@@ -55,14 +56,16 @@ class Relevance:
         layers: Mapping[str, Tensor],
         totals: Callable[[str], Tensor],
         parts: Mapping[str, Mapping[str, Tensor]] | None = None,
+        closures: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.input, self.target, self.bias, self.stabilizer, self.layers = input, target, bias, stabilizer, layers
-        self._totals, self._parts = totals, parts or {}
+        self._totals, self._parts, self._closures = totals, parts or {}, closures or {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything as tensors, layers included, so that a result can be pickled or cached."""
         totals = {name: self.bias_of(name) for name in self.bias}
-        return {**self.__dict__, "layers": dict(self.layers), "_totals": totals.__getitem__}
+        lazy = {"layers": dict(self.layers), "_closures": dict(self._closures)}
+        return {**self.__dict__, **lazy, "_totals": totals.__getitem__}
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -110,11 +113,18 @@ class Relevance:
         """[B]: target − input − bias − stabilizer; only rounding is left."""
         return self.target - self.input_total - self.bias_total - self.stabilizer_total
 
+    def closure_of(self, layer: str) -> Tensor:
+        """[B]: ΣR at this layer's output − what it sends to its inputs − what its bias and its stabilizer take.
+
+        Only rounding is left. What mode `project` sends on from here counts as the bias's.
+        """
+        return self._closures[layer]
+
     def summary(self) -> str:
-        """A table: for each layer ΣR at its output, what its bias keeps, what its stabilizer swallows (batch means)."""
+        """A table of batch means: for each layer ΣR at its output, its bias, its stabilizer, its closure."""
         names = list(dict.fromkeys([*self.layers, *self.bias, *self.stabilizer]))
         width = max([len(name) for name in names] + [5])
-        lines = [f"{'layer':<{width}}  {'relevance':>12}  {'bias':>12}  {'stabilizer':>12}"]
+        lines = [f"{'layer':<{width}}  {'relevance':>12}  {'bias':>12}  {'stabilizer':>12}  {'closure':>12}"]
 
         def cell(t: Tensor | None) -> str:
             return f"{'':>12}" if t is None else f"{t.mean().item():>+12.5g}"
@@ -122,10 +132,11 @@ class Relevance:
         for name in reversed(names):
             at = self._sum(self.layers[name]) if name in self.layers and self._countable(name) else None
             bias = self.bias_of(name) if name in self.bias else None
-            lines.append(f"{name:<{width}}  {cell(at)}  {cell(bias)}  {cell(self.stabilizer.get(name))}")
+            own = (at, bias, self.stabilizer.get(name), self._closures.get(name))
+            lines.append(f"{name:<{width}}  " + "  ".join(cell(t) for t in own))
         totals = (self.input_total, self.bias_total, self.stabilizer_total)
         lines.append(f"{'input':<{width}}  " + "  ".join(cell(t) for t in totals))
-        lines.append(f"{'target':<{width}}  {cell(self.target)}  {'closure':>12}  {cell(self.closure)}")
+        lines.append(f"{'target':<{width}}  {cell(self.target)}  {'':>12}  {'':>12}  {cell(self.closure)}")
         return "\n".join(lines)
 
     def _countable(self, name: str) -> bool:
@@ -179,8 +190,12 @@ def gather(
 
         return read
 
+    def closing(step: Step) -> Callable[[], Tensor]:
+        return lambda: joined([_closure(run, step) for run in runs])
+
     inputs = tuple(received(index) for index in graph.inputs)
-    layers = {step.node.name: at(step.node.index) for step in steps if step.node.index in runs[0].flows}
+    reached = [step for step in steps if step.node.index in runs[0].flows]
+    layers = {step.node.name: at(step.node.index) for step in reached}
     return Relevance(
         input=inputs[0] if single else inputs,
         target=target,
@@ -189,7 +204,23 @@ def gather(
         layers=LayerMap(layers),
         totals=lambda name: joined([run.per_sample(nodes[name], run.bias[name]) for run in runs]),
         parts={step.node.name: _laid(step) for step in steps if isinstance(step, AffineStep) and step.bias_parts},
+        closures=LayerMap({step.node.name: closing(step) for step in reached}),
     )
+
+
+def _closure(run: Run, step: Step) -> Tensor:
+    """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
+    own = replace(run, flows={}, bias={}, stabilizer={}, project={})
+    node, flow = step.node, run.flows[step.node.index]
+    with torch.no_grad():
+        rest = run.per_sample(node, flow.relevance(run.lift(run.values[node.index])))
+        for source, sent in step.backward(own, flow):
+            value = run.values[source]
+            r = _fold(run, sent.relevance(run.lift(value)), value)
+            rest = rest - run.layouts.get(source, Layout()).sum(r, run.batch * run.fold)
+        for kept in (*own.bias.values(), *own.project.values()):
+            rest = rest - run.per_sample(node, kept)
+        return rest - sum(own.stabilizer.values(), torch.zeros_like(rest))
 
 
 def _laid(step: AffineStep) -> dict[str, Tensor]:
