@@ -28,10 +28,11 @@ def register(app: typer.Typer) -> None:
 
 def train(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run, TOML.")
+        Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4.")
     ] = None,
     run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path("runs/main"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
+    iterations: Annotated[int | None, typer.Option("--iterations", min=1, help="End after so many more.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
@@ -53,7 +54,7 @@ def train(
     view = JsonLines() if as_json else LiveTable() if sys.stdout.isatty() else PlainLines()
     with stopping_cleanly(), view:
         try:
-            done = train_run(run, settings, view.report, view.on_iteration)
+            done = train_run(run, settings, view.report, view.on_iteration, iterations)
         except KeyboardInterrupt:
             view.close()
             print(

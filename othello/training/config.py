@@ -111,11 +111,21 @@ def parse_config(text: str, source: str = "config") -> RunConfig:
         raise ConfigError(f"{source}: {error}") from None
 
 
+def named_configs() -> dict[str, Path]:
+    """The settings that come with the package, by name: othello4, othello6, othello8."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
+
+
 def read_config(path: Path) -> RunConfig:
+    """The settings in a TOML file, or those of `named_configs` where no such file exists."""
+    if not path.exists():
+        path = named_configs().get(str(path), path)
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file, and not one of the named settings {', '.join(named_configs())}")
     try:
         return parse_config(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def write_toml(config: RunConfig) -> str:

@@ -22,7 +22,7 @@ from othello import checkpoint
 from othello.errors import CheckpointError, ConfigError, RunLocked
 from othello.network import Architecture, Network
 from othello.search.toy import DiscCount
-from othello.training.config import LearnerSettings, RunConfig, parse_config, write_toml
+from othello.training.config import LearnerSettings, RunConfig, named_configs, parse_config, read_config, write_toml
 from othello.training.learner import Learner, NotFinite, loss_terms
 from othello.training.loop import train
 from othello.training.replay import batches, newest, read_samples, window_size, write_samples
@@ -66,6 +66,13 @@ def test_a_bad_setting_is_named_with_what_is_accepted(text, complaint):
     with pytest.raises((ConfigError, CheckpointError), match=complaint) as caught:
         parse_config(text, "mine.toml")
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_named_settings_are_read_and_an_unknown_name_lists_them():
+    assert read_config(Path("othello6")).network.size == 6
+    assert set(named_configs()) == {"othello4", "othello6", "othello8"}
+    with pytest.raises(ConfigError, match="othello4, othello6, othello8"):
+        read_config(Path("othello7"))
 
 
 def generation_hashes(folder: Path) -> list[str]:
