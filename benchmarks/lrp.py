@@ -1,8 +1,8 @@
 """What an explanation costs, in units of one forward and backward pass of the same network on one thread.
 
-The network is a residual policy–value net (6 blocks of 64 channels, 8 × 8 board). The unit comes in two kinds, one column
-each: `× F` is the net's plain `loss.backward()`, which also fills the weights' gradients, and is what the gates mean;
-`× F input` is the gradient of the input alone with frozen weights, which is cheaper.
+The network is a residual policy–value net (6 blocks of 64 channels, 8 × 8 board). The unit comes in two kinds, one
+column each: `× F` is the net's plain `loss.backward()`, which also fills the weights' gradients and is what the gates
+mean; `× F input` is the gradient of the input alone with frozen weights, which is cheaper.
 Rounds are interleaved and medians compared, so that a busy machine slows all of them alike.
 Run it as `python -m benchmarks.lrp` (as a script, this file would stand in the way of the package of its name).
 """
@@ -182,8 +182,9 @@ def main() -> None:
     rows = speed(1, options.rounds) + speed(64, options.rounds)
     memory = {what: peak_memory(what, 256) for what in ("F", "LRP")}
     if options.json:
-        units = {"F": "forward and backward with weight gradients", "F input": "forward and gradient of the input alone"}
-        print(json.dumps({"units": units, "capture_s": wall, "capture_cpu_s": busy, "rows": rows, "memory_mib": memory}))
+        units = {"F": "forward and backward with weight gradients", "F input": "forward and gradient of the input"}
+        capture = {"capture_s": wall, "capture_cpu_s": busy}
+        print(json.dumps({"units": units, **capture, "rows": rows, "memory_mib": memory}))
         return
     print(f"medians of {options.rounds} interleaved rounds, one thread; gates are in units of F")
     print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
