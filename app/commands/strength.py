@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, one_thread, print_json
+from app.commands.output import AsJson, check_writable, one_thread, print_json
+
+if TYPE_CHECKING:
+    from othello.ladder import Rung
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's directory.")]
 RELEASE_MATCHES = (
@@ -29,6 +33,7 @@ def ladder(
     every: Annotated[int, typer.Option("--every", min=1, help="Rate every so many generations, and the newest.")] = 5,
     games: Annotated[int, typer.Option("--games", min=2, help="Games a match.")] = 40,
     size: Annotated[int, typer.Option("--size", help="Board side N: 4, 6 or 8.")] = 8,
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG or SVG.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
@@ -36,13 +41,43 @@ def ladder(
     from othello.training.run import Run
 
     Run.open(run)
+    check_writable(plot)
     one_thread()
     rungs = climb(run, kind=kind, every=every, games=games, size=size, on_match=None if as_json else _tell)
+    if plot is not None:
+        _draw(rungs, kind, plot)
     if as_json:
         print_json([rung.row() for rung in rungs])
         return
     for rung in rungs:
         print(f"{rung.player:32s} {rung.rating}")
+
+
+def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
+    """Elo of the generations with 95 % bars; fixed opponents as lines."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    climbers = sorted((r for r in rungs if r.generation is not None and r.rating.elo is not None), key=_generation)
+    numbers, elos = [_generation(r) for r in climbers], [float(r.rating.elo or 0) for r in climbers]
+    bars = [
+        [0.0 if r.rating.low is None else elo - r.rating.low for elo, r in zip(elos, climbers)],
+        [0.0 if r.rating.high is None else r.rating.high - elo for elo, r in zip(elos, climbers)],
+    ]
+    axes.errorbar(numbers, elos, yerr=bars, fmt="o-", color="#1b7837", capsize=3, label=kind)
+    for rung in rungs:
+        if rung.generation is None and rung.rating.elo is not None:
+            axes.axhline(rung.rating.elo, color="0.75", linewidth=1, zorder=0)
+            axes.annotate(rung.player.removeprefix("gtp:"), (0.995, rung.rating.elo), va="bottom", ha="right",
+                          xycoords=("axes fraction", "data"), fontsize=8, color="0.35")  # fmt: skip
+    axes.set(xlabel="generation", ylabel="Elo, random = 0", title="Strength of the generations, 95 % intervals")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=150)
+
+
+def _generation(rung: Rung) -> int:
+    return rung.generation if rung.generation is not None else -1
 
 
 def _tell(match: dict[str, Any]) -> None:
