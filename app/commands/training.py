@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,9 @@ def train(
         Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4.")
     ] = None,
     run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path("runs/main"),
+    initial: Annotated[
+        str | None, typer.Option("--from", metavar="CHECKPOINT", help="Weights a new run starts from; may be smaller.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     iterations: Annotated[int | None, typer.Option("--iterations", min=1, help="End after so many more.")] = None,
     as_json: AsJson = False,
@@ -41,13 +45,15 @@ def train(
     exists = (run / "state.json").exists()
     if resume and not exists:
         raise ConfigError(f"{run}: no run to resume; start one without --resume")
-    if exists and config is not None:
-        raise ConfigError(f"{run}: holds a run already, with its own settings; --resume it without --config")
+    if exists and (config is not None or initial is not None):
+        raise ConfigError(f"{run}: holds a run already, with its own settings; --resume it without --config and --from")
     if exists and not resume:
         raise ConfigError(f"{run}: holds a run already; go on with --resume or choose another --run")
-    from othello.training.config import read_config
+    from othello.training.config import RunConfig, read_config
 
     settings = read_config(config) if config is not None else None
+    if initial is not None:
+        settings = replace(settings or RunConfig(), initial=initial)
     one_thread()
     from othello.training.loop import train as train_run
 

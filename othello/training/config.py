@@ -60,6 +60,7 @@ class RunConfig:
     chunk: int = 128  # games a worker plays at a time
     workers: int = 2  # self-play processes, one thread each
     device: str = "cpu"
+    initial: str = ""  # a checkpoint whose weights the run starts from; it may be smaller than `network`
     network: Architecture = field(default_factory=Architecture)
     selfplay: SelfPlaySettings = field(default_factory=SelfPlaySettings)
     learner: LearnerSettings = field(default_factory=LearnerSettings)

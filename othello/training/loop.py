@@ -22,6 +22,7 @@ import torch
 from othello import checkpoint
 from othello.network import Network
 from othello.training.config import RunConfig
+from othello.training.growth import grow
 from othello.training.learner import Learner, Losses
 from othello.training.replay import newest, read_samples, window_size, write_samples
 from othello.training.run import Run, State, file_record, locked
@@ -81,6 +82,9 @@ class Trainer:
         if run.state.generation_sha256:
             self.learner.restore(checkpoint.load_tensors(folder / "optimizer.safetensors"))
         else:
+            if self.config.initial:
+                grow(network, checkpoint.load(self.config.initial).network)
+                self.learner.average.load_state_dict(network.state_dict())
             self._publish(State())
         self.parts = [read_samples(run.replay / entry.name) for entry in run.state.replay]
 

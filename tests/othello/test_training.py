@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,26 @@ def test_named_settings_are_read_and_an_unknown_name_lists_them():
     assert set(named_configs()) == {"othello4", "othello6", "othello8"}
     with pytest.raises(ConfigError, match="othello4, othello6, othello8"):
         read_config(Path("othello7"))
+
+
+@pytest.mark.parametrize("larger", [{"blocks": 3}, {"channels": 12}, {"blocks": 2, "channels": 20}])
+def test_a_run_that_starts_from_smaller_weights_begins_with_their_function(tmp_path, larger):
+    train(tmp_path / "small", TINY, iterations=2)
+    small = tmp_path / "small" / "generations" / "0002"
+    config = replace(TINY, initial=str(small), network=replace(TINY.network, **larger))
+    train(tmp_path / "large", config, iterations=1)
+    first = checkpoint.load(tmp_path / "large" / "generations" / "0000").network
+    planes = torch.rand(8, 4, 4, 4).round()
+    with torch.no_grad():
+        for mine, theirs in zip(first(planes), checkpoint.load(small).network(planes)):
+            assert torch.allclose(mine, theirs, atol=1e-5)
+
+
+def test_a_run_cannot_start_from_weights_that_do_not_fit(tmp_path):
+    train(tmp_path / "small", TINY, iterations=1)
+    config = replace(TINY, initial=str(tmp_path / "small" / "generations" / "0001"), network=Architecture(size=6))
+    with pytest.raises(CheckpointError, match="size 4 does not fit 6"):
+        train(tmp_path / "other", config, iterations=1)
 
 
 def generation_hashes(folder: Path) -> list[str]:
