@@ -25,6 +25,8 @@ def test_every_architecture_is_captured_unmodified_and_closes(kind: type[nn.Modu
             assert r.input.shape == x.shape and bool(torch.isfinite(r.input).all())
             moved = max(t.abs().sum().item() for t in r.layers.values())
             assert r.closure.abs().max().item() <= 1e-10 * max(moved, 1e-30)
+            for name in r.layers if mode == "sink" else ():
+                assert bool((r.closure_of(name).abs() <= 1e-12 * r.layers[name].abs().sum()).all()), name
     assert model.training
 
 

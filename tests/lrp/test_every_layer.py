@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 import lrp
-from tests.lrp import networks, random_networks
+from tests.lrp import random_networks
 from tests.lrp.test_identities import LONG, QUICK, drawn_network, random_case
 
 GATES = {torch.float64: 1e-12, torch.float32: 1e-5}
@@ -24,7 +24,7 @@ def sizes(r: lrp.Relevance, name: str) -> Tensor:
 
 def check_every_layer(r: lrp.Relevance, gate: float, counts: Counter[str]) -> None:
     """The gate at each layer; where its outputs all but cancel, a tenth of it on the most any layer moves."""
-    moved = torch.stack([sizes(r, name) for name in r.layers]).max(0).values
+    moved = torch.stack([r.input.abs().flatten(1).sum(1), *(sizes(r, name) for name in r.layers)]).max(0).values
     for name in r.layers:
         closure, size = r.closure_of(name).abs(), sizes(r, name)
         strict = closure <= gate * size
@@ -44,8 +44,8 @@ def check_drawn(drawn: dict, dtype: torch.dtype, counts: Counter[str]) -> None:
 def test_every_layer_of_random_networks_accounts_for_its_relevance(dtype: torch.dtype) -> None:
     counts: Counter[str] = Counter()
 
-    @given(drawn=drawn_network(architectures=8))
-    @settings(QUICK, max_examples=20)
+    @given(drawn=drawn_network(architectures=4))
+    @settings(QUICK, max_examples=10)
     def check(drawn: dict) -> None:
         check_drawn(drawn, dtype, counts)
 
@@ -70,17 +70,6 @@ def test_every_layer_of_a_thousand_random_networks_accounts_for_its_relevance(dt
     assert counts["strict"] >= 0.999 * counts["layers"]
 
 
-@pytest.mark.parametrize("kind", networks.ALL, ids=lambda kind: kind.__name__)
-def test_every_layer_of_every_architecture_accounts_for_its_relevance(kind: type[nn.Module]) -> None:
-    torch.manual_seed(0)
-    model = kind().double()
-    networks.randomise(model, 3)
-    x = torch.randn(1, *kind.shape, dtype=torch.float64)
-    explainer = lrp.LRP(model, "EpsilonPlus", x)
-    r = explainer.attribute(x, 0, output=explainer.graph.output_names[0])
-    check_every_layer(r, 1e-12, Counter())
-
-
 @given(seed=st.integers(0, 2**31))
 @settings(QUICK, max_examples=3)
 def test_the_layers_of_each_target_at_once_close_like_one_at_a_time(seed: int) -> None:
@@ -90,4 +79,4 @@ def test_the_layers_of_each_target_at_once_close_like_one_at_a_time(seed: int) -
     each = lrp.LRP(net, "EpsilonPlus", x).attribute_each(x, [2, 0], through={"0": [0, 1]})
     for name, at in each.layers.items():
         assert each.closure_of(name).shape == (2, 2)
-        assert each.closure_of(name).abs().max() <= 1e-12 * max(1.0, at.abs().sum().item())
+        assert bool((each.closure_of(name).abs() <= 1e-12 * at.abs().sum()).all())

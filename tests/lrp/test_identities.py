@@ -16,7 +16,7 @@ from lrp.composites import PRESETS
 from tests.lrp import networks, random_networks
 
 COMPOSITES = ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonAlpha2Beta1Flat", "EpsilonGammaBox", "Zero")
-QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -191,7 +191,7 @@ def test_scaling_inputs_and_biases_scales_the_map(drawn: dict, factor: float) ->
 
 
 @given(seed=st.integers(0, 2**31), composite=st.sampled_from(COMPOSITES), kind=st.sampled_from(networks.RECTIFIED))
-@settings(QUICK, max_examples=30)
+@settings(QUICK, max_examples=15)
 def test_closure_holds_in_float32_at_its_own_gate(seed: int, composite: str, kind: type[nn.Module]) -> None:
     networks.randomise(model(kind, torch.float32), seed)
     r = explain(kind, composite, "sink", inputs(kind, torch.float32, seed, 1.0, "mixed"), dtype=torch.float32)
@@ -200,7 +200,7 @@ def test_closure_holds_in_float32_at_its_own_gate(seed: int, composite: str, kin
 
 @given(seed=st.integers(0, 2**31), index=st.integers(0, 2))
 @example(seed=0, index=0)
-@settings(QUICK, max_examples=20)
+@settings(QUICK, max_examples=10)
 def test_lrp_zero_with_sink_is_full_gradient_per_unit(seed: int, index: int) -> None:
     """R_bias = b·∂f/∂z (Srinivas and Fleuret 2019), where BatchNorm is folded: b = (0 − μ)γ/σ + β."""
     kind = networks.PostActivation

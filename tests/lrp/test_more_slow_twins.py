@@ -94,7 +94,7 @@ def epsilon_step(w: Tensor, b: Tensor, a: Tensor, r: Tensor) -> tuple[Tensor, Te
     return a * (w.T @ s), b * s
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_gru_equals_its_equations_step_by_step_with_signals_taking_all(seed: int) -> None:
     """r, u = σ(..); n = tanh(W x + b + r(V h + c)); h' = (1 − u) n + u h; gates take nothing (Arras et al. 2019)."""
     width, length = 3, 4
@@ -131,7 +131,9 @@ def test_a_gru_equals_its_equations_step_by_step_with_signals_taking_all(seed: i
             to_new = relevance * fresh / (fresh + carried)
             part = to_new / (from_x + from_h)
             expected[t], bias_x = epsilon_step(w[news], b[news], x[i, t], part * from_x)
-            to_before, bias_h = epsilon_step(v[news], c[news], before, part * from_h)
+            to_before, bias_h = torch.zeros(width).double(), part * from_h
+            if t > 0:  # the first hidden state is 0: r·c depends on no input, it is a bias as a whole
+                to_before, bias_h = epsilon_step(v[news], c[news], before, part * from_h)
             relevance = relevance * carried / (fresh + carried) + to_before
             kept = kept + bias_x.sum() + bias_h.sum()
         torch.testing.assert_close(found.input[i], expected, rtol=1e-8, atol=1e-11)
