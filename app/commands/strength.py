@@ -17,7 +17,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's
 RELEASE_MATCHES = (
     ("net", "greedy"), ("net", "gtp:gtp-rhino -l 1"), ("mcts:100", "random"), ("mcts:100", "greedy"),
     ("mcts:100", "alphabeta:5"), ("mcts:100", "gtp:gtp-rhino -l 1"), ("mcts:100", "gtp:gtp-rhino -l 2"),
-    ("mcts:100", "gtp:gtp-rhino -l 3"), ("mcts:400", "gtp:gtp-rhino -l 3"),
+    ("mcts:100", "gtp:gtp-rhino -l 3"),
 )  # fmt: skip
 
 

@@ -151,7 +151,7 @@ def copy_subtree(source: Forest, g: int, root: int, target: Forest, h: int) -> N
     queue[0] = root
     target.nodes[h] = 0
     target.edges[h] = 0
-    add_node(target, h, source.own[g, root], source.opp[g, root], np.uint64(0), 0)
+    add_node(target, h, source.own[g, root], source.opp[g, root], np.uint64(0), -1)
     head = 0
     while head < target.nodes[h]:
         old = queue[head]

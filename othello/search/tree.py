@@ -80,8 +80,28 @@ def new_paths(leaves: int) -> Paths:
 
 
 @kernel
+def wipes_out(own: np.uint64, opp: np.uint64, moves: np.uint64) -> bool:
+    """Whether one of `moves` turns over every disc of the opponent, which ends the game.
+
+    A network trained on games of good players sees such positions too rarely to fear them.
+    """
+    if popcount(opp) > 18:  # a move turns over at most 18 discs
+        return False
+    while moves:
+        bit = lowest_bit_index(moves)
+        moves &= moves - np.uint64(1)
+        if flip_mask(own, opp, bit) == opp:
+            return True
+    return False
+
+
+@kernel
 def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.uint64, solve_empties: int) -> int:
-    """Append a position whose side to move owns `own`; a finished or small enough one gets its exact outcome."""
+    """Append a position whose side to move owns `own`; where the outcome is certain, the node gets it.
+
+    It is where the game is over, where a move takes the opponent's last disc, and where at most `solve_empties` empty
+    squares are left; a negative `solve_empties` leaves all but finished games open, as a root must be.
+    """
     node = forest.nodes[g]
     forest.nodes[g] = node + 1
     forest.own[g, node] = own
@@ -90,10 +110,14 @@ def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.u
     forest.count[g, node] = 0
     forest.state[g, node] = FRESH
     forest.value[g, node] = 0.0
-    if legal_mask(own, opp, board) == np.uint64(0):
+    moves = legal_mask(own, opp, board)
+    if moves == np.uint64(0):
         if legal_mask(opp, own, board) == np.uint64(0):
             forest.state[g, node] = EXACT
             forest.value[g, node] = np.sign(final_score(own, opp, board))
+    elif solve_empties >= 0 and wipes_out(own, opp, moves):
+        forest.state[g, node] = EXACT
+        forest.value[g, node] = 1.0
     elif solve_empties > 0 and popcount(board & ~(own | opp)) <= solve_empties:
         forest.state[g, node] = EXACT
         score = solve_exact(own, opp, np.int64(-1), np.int64(1), forest.solver, NO_LIMIT)
@@ -106,7 +130,7 @@ def set_root(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.u
     """Empty tree `g` and put the position at its root (a root is never solved: its edges are wanted)."""
     forest.nodes[g] = 0
     forest.edges[g] = 0
-    add_node(forest, g, own, opp, board, 0)
+    add_node(forest, g, own, opp, board, -1)
 
 
 @kernel

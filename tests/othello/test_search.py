@@ -71,6 +71,9 @@ class Twin:
                 score = board.score() * (1 if board.side == "X" else -1)
                 value = float(np.sign(score))
                 break
+            if any(board.play(answer).is_over and not board.play(answer).own for answer in board.legal_moves()):
+                value = 1.0  # the side to move takes the opponent's last disc
+                break
             if edge["child"] is None:
                 edge["child"] = self._node(board)
                 value = self._expand(edge["child"])
