@@ -52,8 +52,9 @@ class Line:
 
     @property
     def board(self) -> Board:
-        """The position that is shown."""
-        return self._boards[self.cursor]
+        """The position that is shown; never one between a move and the forced pass that follows it."""
+        with self._lock:
+            return self._boards[self.cursor]
 
     @property
     def length(self) -> int:
