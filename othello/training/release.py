@@ -63,7 +63,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
         ("Cost", f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner"),
         ("Hardware", meta["hardware"]),
         ("Seed", str(meta["seed"])),
-        ("Code", f"commit `{meta['commit']}`"),
+        ("Released by", f"commit `{meta['commit']}`"),
         ("Weights", f"`{weights['file']}`, {weights['size']:,} bytes, SHA-256 `{weights['sha256']}`"),
     ]  # fmt: skip
     lines = [f"# Othello {size}×{size}", "", "Taught itself by self-play; no human games, no hand-made evaluation.", ""]
