@@ -73,6 +73,6 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
         evaluator = NetworkEvaluator(cast(Network, loaded.network), device=chunk.device)
         _cache.update(weights=chunk.weights, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
-    samples, evaluations = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
+    samples, effort = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
     write_samples(out, samples)
-    return ChunkReport(evaluations, time.process_time() - began)
+    return ChunkReport(effort.evaluations, time.process_time() - began)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from othello.bitboard import BOARD_MASK, final_score, flip_mask, legal_mask
 from othello.search.toy import DiscCount
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
+from othello.training.stream import gamma
 
 FEW = SelfPlaySettings(simulations=8, slots=8, solve_empties=6, label_empties=3, leaf_empties=3)
 
 
 @pytest.fixture(scope="module", params=[4, 6, 8])
 def games(request) -> tuple[int, Samples]:
-    samples, evaluations = play_games(DiscCount(request.param), FEW, seed=7, iteration=2, games=range(12))
-    assert evaluations > 0
+    samples, effort = play_games(DiscCount(request.param), FEW, seed=7, iteration=2, games=range(12))
+    assert effort.simulations >= effort.evaluations * 0.7 > 0
     return request.param, samples
 
 
@@ -94,3 +97,65 @@ def test_endgame_policies_are_uniform_over_all_the_moves_that_reach_the_exact_sc
         assert np.allclose(policy[sorted(best)], 1 / len(best), atol=1e-3)
         checked += 1
     assert checked > 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"search": "puct"}, {"full_share": 0.25, "fast_simulations": 3}, {"greedy_share": 0.5, "greedy_plies": 10}],
+    ids=["puct", "playout-cap", "greedy-openings"],
+)
+def test_other_ways_to_play_keep_games_legal_labelled_and_alone(changes):
+    settings = replace(FEW, random_plies=4, **changes)
+    together, effort = play_games(DiscCount(6), settings, 1, 0, range(24))
+    apart = Samples.concatenate(
+        [play_games(DiscCount(6), replace(settings, slots=3), 1, 0, numbers)[0] for numbers in (range(7), range(7, 24))]
+    )
+    for a, b in zip(together, apart):
+        assert np.array_equal(a, b)
+    test_policies_are_distributions_over_legal_moves((6, together))
+    assert np.array_equal(np.sign(together.score), together.outcome)
+    assert effort.simulations >= effort.evaluations * 0.7
+
+
+def test_puct_targets_are_shares_of_visits_and_its_noise_keeps_to_legal_moves():
+    settings = replace(FEW, search="puct", simulations=16)
+    samples, _ = play_games(DiscCount(6), settings, 3, 0, range(8))
+    searched = np.array([36 - (int(a) | int(b)).bit_count() > 6 for a, b in zip(samples.own, samples.opp)])
+    visits = samples.policy[searched].astype(float) * 16
+    several = (visits > 0).sum(1) > 1
+    assert several.sum() > 50
+    assert np.abs(visits[several] - np.round(visits[several])).max() < 0.02
+
+
+def test_the_playout_cap_records_the_full_searches_only():
+    def searched(share: float) -> tuple[int, int]:
+        settings = replace(FEW, full_share=share, fast_simulations=2)
+        samples, effort = play_games(DiscCount(6), settings, 5, 0, range(40))
+        empties = [36 - (int(a) | int(b)).bit_count() for a, b in zip(samples.own, samples.opp)]
+        return sum(count > 6 for count in empties), effort.simulations
+
+    (all_of_them, most), (some, fewer) = searched(1.0), searched(0.25)
+    assert 0.15 < some / all_of_them < 0.35
+    assert 0.3 < fewer / most < 0.6  # a quarter of the moves with 8 simulations, the rest with 2
+
+
+def test_openings_against_the_greedy_player_show_positions_that_good_players_avoid():
+    def fewest(share: float) -> float:
+        settings = replace(FEW, random_plies=0, greedy_share=share, greedy_plies=16)
+        samples, _ = play_games(DiscCount(8), settings, 1, 0, range(60))
+        first = np.unique(samples.game, return_index=True)[1]
+        discs = [min(int(a).bit_count(), int(b).bit_count()) / (int(a) | int(b)).bit_count()
+                 for a, b in zip(samples.own[first], samples.opp[first])]  # fmt: skip
+        return float(np.mean(discs))
+
+    assert fewest(0.0) == 0.25 * 2  # every game starts at the start
+    assert fewest(1.0) < 0.4
+
+
+def test_gamma_variables_have_their_mean_and_variance():
+    random = np.array([1], np.uint64)
+    for shape in (0.3, 1.0):
+        drawn = np.array([gamma(random, 0, shape) for _ in range(40_000)])
+        assert drawn.min() >= 0
+        assert drawn.mean() == pytest.approx(shape, rel=0.04)
+        assert drawn.var() == pytest.approx(shape, rel=0.08)
