@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,22 @@ class Trainer:
         if run.state.generation_sha256:
             self.learner.restore(checkpoint.load_tensors(folder / "optimizer.safetensors"))
         else:
-            if self.config.initial:
-                grow(network, checkpoint.load(self.config.initial).network)
-                self.learner.average.load_state_dict(network.state_dict())
-            self._publish(State())
+            self._publish(self._start() if self.config.initial else State())
         self.parts = [read_samples(run.replay / entry.name) for entry in run.state.replay]
+
+    def _start(self) -> State:
+        """Take over the weights of `initial`, and where that is a run its games too, so that nothing is forgotten."""
+        folder = Path(self.config.initial)
+        older = Run.open(folder, verify=True) if (folder / "state.json").exists() else None
+        source = folder if older is None else older.generation(older.state.iteration)
+        grow(self.learner.network, checkpoint.load(source).network)
+        self.learner.average.load_state_dict(self.learner.network.state_dict())
+        if older is None:
+            return State()
+        replay = [replace(entry, name=f"initial-{entry.name}") for entry in older.state.replay]
+        for entry, taken in zip(older.state.replay, replay):
+            shutil.copyfile(older.replay / entry.name, self.run.replay / taken.name)
+        return replace(older.state, iteration=0, generation_sha256="", replay=replay)
 
     def _publish(self, state: State, **meta: Any) -> None:
         """Save the present weights as generation `state.iteration`, then let the manifest name it."""
