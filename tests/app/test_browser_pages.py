@@ -1,0 +1,119 @@
+"""Every page in Chromium, light and dark, on a phone and on a desk: drawn without errors, not too wide, accessible.
+
+The screenshots stay in the git-ignored folder `test-artifacts/pages`, or in $OTHELLO_SCREENSHOTS.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.browser_page import PAGES, go_to, opened, settled
+from tests.app.served import ROOT
+
+pytestmark = pytest.mark.browser
+GRAVE = ("serious", "critical")
+GAME = "?seat=both&moves=f5d6c3d3c4f4f6"
+POPOVERS = {"Play": ("Method", "New", "Share"), "Search": ("Another position",)}
+
+
+def keep(page: Any, name: str) -> None:
+    """A screenshot of the page from top to bottom among the test artefacts; the window is as high as the page then."""
+    folder = Path(os.environ.get("OTHELLO_SCREENSHOTS") or ROOT / "test-artifacts" / "pages")
+    folder.mkdir(parents=True, exist_ok=True)
+    usual = page.viewport_size
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": usual["width"], "height": min(6000, max(usual["height"], height))})
+    page.screenshot(path=folder / f"{name}.png")
+    page.set_viewport_size(usual)
+
+
+def too_wide(page: Any) -> list[str]:
+    """What makes the page scroll sideways: the document or the main column, and the elements that stick out."""
+    return page.evaluate(
+        """() => {
+            const found = [], main = document.querySelector("[data-testid=stMain]");
+            for (const [name, box] of [["document", document.documentElement], ["main", main]])
+                if (box.scrollWidth - box.clientWidth > 1) found.push(`${name} +${box.scrollWidth - box.clientWidth}`);
+            if (found.length) for (const element of main.querySelectorAll("*")) {
+                const past = element.getBoundingClientRect().right - innerWidth;
+                if (past > 1) found.push(`${element.tagName}.${element.className} +${Math.round(past)}`);
+            }
+            return found.slice(0, 6);
+        }"""
+    )
+
+
+def violations(page: Any) -> list[str]:
+    """The serious and critical findings of axe-core, each with its first places."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {one['help']} at {[node['html'][:160] for node in one['nodes'][:3]]}"
+        for one in found
+        if one["impact"] in GRAVE
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_every_page_opens_without_console_errors_and_fits(scheme: str, width: int, browser: Any, server: str) -> None:
+    options = {"viewport": {"width": width, "height": 1000}, "color_scheme": scheme, "reduced_motion": "reduce"}
+    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+        for name in PAGES:
+            if name != "Play":
+                go_to(page, name)
+            settled(page)
+            assert not page.locator("[data-testid=stException]").count()
+            assert not (wide := too_wide(page)), f"{name} at {width}: {wide}"
+            keep(page, f"{name.lower()}-{scheme}-{width}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(scheme: str, browser: Any, server: str) -> None:
+    pytest.importorskip("axe_playwright_python")
+    options = {"color_scheme": scheme, "reduced_motion": "reduce"}
+    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+        found = {}
+        for name in PAGES:
+            if name != "Play":
+                go_to(page, name)
+            settled(page)
+            found |= {name: grave} if (grave := violations(page)) else {}
+    assert not found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_a_phone_with_menus_and_maps_open(scheme: str, browser: Any, server: str) -> None:
+    pytest.importorskip("axe_playwright_python")
+    options = {"viewport": {"width": 400, "height": 1000}, "color_scheme": scheme, "reduced_motion": "reduce"}
+    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+        found = {}
+        for name in PAGES:
+            if name != "Play":
+                go_to(page, name)
+            settled(page)
+            found |= {name: grave} if (grave := violations(page)) else {}
+            for menu in POPOVERS.get(name, ()):
+                page.get_by_role("button", name=menu, exact=False).first.click()
+                page.locator("[data-testid=stPopoverBody]").wait_for()
+                settled(page)
+                found |= {f"{name}, {menu}": grave} if (grave := violations(page)) else {}
+                keep(page, f"{name.lower()}-{menu.lower().replace(' ', '-')}-{scheme}-400")
+                page.keyboard.press("Escape")
+            for tab in page.get_by_role("tab").all():
+                tab.click()
+                settled(page)
+                found |= {f"{name}, {tab.inner_text()}": grave} if (grave := violations(page)) else {}
+            if name == "Play":
+                page.get_by_role("radio", name="Always").or_(page.get_by_role("button", name="Always")).first.click()
+                page.wait_for_function(
+                    "document.querySelector('[role=grid]').closest('.oth').classList.contains('heat')"
+                )
+                found |= {"Play, always": grave} if (grave := violations(page)) else {}
+    assert not found
