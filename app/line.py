@@ -1,7 +1,8 @@
 """A game's line of moves with a place in it: passes, undo and redo to any ply, and who plays which side.
 
 A *ply* counts positions from the start, 0 first; forced passes are plies of their own and are played by themselves.
-The line may be longer than the ply that is shown: going back keeps it, playing another move cuts it.
+The line may be longer than the ply that is shown: going back keeps it, playing another move begins another line, and
+the one that is left stays among the `branches`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from othello.notation import format_moves, parse_moves
 
 Seat = Literal["black", "white", "watch", "both"]  # what the person plays; `watch`: nothing, `both`: both sides
 SEATS: tuple[Seat, ...] = ("black", "white", "watch", "both")
+_BRANCHES = 12  # kept a game, the newest
 
 
 class Line:
@@ -36,6 +38,7 @@ class Line:
         with self._lock:
             self.start, self._actions, self._boards = first, line, boards
             self.cursor = len(line)
+            self.branches: list[tuple[int, ...]] = []  # lines that were left, passes included, the newest first
             if seat is not None:
                 self.seat: Seat = seat
             self._auto_pass()
@@ -101,7 +104,7 @@ class Line:
     def play(self, square: int | str, ply: int | None = None) -> bool:
         """Play a square in the position that is shown; False and nothing done if `ply` is given and is not its number.
 
-        Cuts what was played after it.  Raises IllegalMove, ParseError.
+        What was played after it becomes a branch.  Raises IllegalMove, ParseError.
         """
         with self._lock:
             if ply is not None and ply != self.cursor:
@@ -132,6 +135,8 @@ class Line:
             self.cursor += 1
 
     def _cut(self) -> None:
+        if self.cursor < self.length:
+            self._keep(self.actions)
         del self._actions[self.cursor :]
         del self._boards[self.cursor + 1 :]
 
@@ -140,6 +145,28 @@ class Line:
         with self._lock:
             self._cut()
             self._auto_pass()
+            self.serial += 1
+
+    def _keep(self, line: tuple[int, ...]) -> None:
+        others = [branch for branch in self.branches if branch != line[: len(branch)]]
+        known = any(branch[: len(line)] == line for branch in others)
+        self.branches = [*([] if known else [line]), *others][:_BRANCHES]
+
+    def fork_of(self, branch: Sequence[int]) -> int:
+        """The ply at which a line leaves the present one (the length of what they share)."""
+        pairs = enumerate(zip(branch, self._actions))
+        return next((ply for ply, (a, b) in pairs if a != b), min(len(branch), self.length))
+
+    def switch(self, number: int) -> None:
+        """Go over to a branch, just after it leaves the present line, which becomes a branch; IndexError."""
+        with self._lock:
+            line = self.branches.pop(number)
+            fork = self.fork_of(line)
+            if fork < self.length:  # else the line goes on where the present one ends
+                self._keep(self.actions)
+            self._actions, self._boards = _replayed(self.start, line)
+            self.cursor = min(fork + 1, self.length)
+            self._skip_pass()
             self.serial += 1
 
     def goto(self, ply: int) -> None:

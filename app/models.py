@@ -112,14 +112,22 @@ def available_checkpoints(size: int = 8) -> list[Path]:
         found.extend(sorted(p.parent for p in default.parent.glob(f"*/{checkpoint.META}") if p.parent != default))
     except CheckpointError:
         pass
+    found.extend(sorted(p.parent for p in Path("checkpoints").glob(f"*/{checkpoint.META}")))
     for run in sorted(Path("runs").glob("*/generations")):
         generations = sorted((p.parent for p in run.glob(f"[0-9]*/{checkpoint.META}")), reverse=True)
         found.extend(generations[:1])
-    return [path for path in found if _fits(path, size)]
+    once = {path.resolve(): path for path in reversed(found)}  # the first of several ways to a folder
+    return [path for path in found if once[path.resolve()] is path and _fits(path, size)]
+
+
+def board_size_of(path: str | Path) -> int | None:
+    """The side N of the boards a checkpoint plays on, None where it cannot be read."""
+    try:
+        size = checkpoint.info(Path(path))["architecture"].get("size")
+    except (CheckpointError, KeyError, AttributeError):
+        return None
+    return size if isinstance(size, int) else None
 
 
 def _fits(path: Path, size: int) -> bool:
-    try:
-        return bool(checkpoint.info(path)["architecture"].get("size") == size)
-    except (CheckpointError, KeyError, AttributeError):
-        return False
+    return board_size_of(path) == size

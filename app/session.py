@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.line import SEATS, Line, Seat
+from app.rivals import Rival, answer_seconds
 from othello.board import Board
 from othello.errors import EngineError, ParseError
 from othello.notation import square_name
@@ -76,6 +77,8 @@ class Session(Line):
         self._player: SearchPlayer | None = None
         self._explanations: OrderedDict[tuple[object, ...], Explanation] = OrderedDict()
         self._network_values: dict[Board, float] = {}
+        self._rivals: dict[str, Rival] = {}
+        self.engine_seconds = answer_seconds()
         self.strength = strength or Strength()
         self.opponent = opponent
         super().__init__(seat, start, model.size if model else start.size if start else 8)
@@ -131,21 +134,36 @@ class Session(Line):
             return action
 
     def _ask_opponent(self, opponent: str, board: Board, line: Sequence[int]) -> int:
-        """The move of another player, who is told of the whole line first; EngineError."""
-        from othello.players import parse
-
-        player = parse(opponent, board.size)
+        """The move of another player, who is told of the whole line first; EngineError, and the player is let go."""
+        rival = self._rivals.get(opponent)
+        if rival is None:
+            rival = self._rivals[opponent] = Rival(opponent, board.size, self.engine_seconds)
+        if self.start != Board.initial(board.size) and opponent.startswith("gtp:"):
+            raise EngineError(f"{opponent}: GTP engines follow a game from the usual start; this one began elsewhere")
         try:
-            player.new_game(int(self._random.integers(2**31)))
-            for action in line:
-                player.watch(action)
-            return player.move(board)
+            return rival.move(board, line, int(self._random.integers(2**31)))
         except EngineError:
+            self._rivals.pop(opponent).close()
             raise
-        except ValueError as error:  # an engine that cannot begin where this game began
-            raise EngineError(str(error)) from error
-        finally:
-            player.close()
+
+    def second_opinion(self, opponent: str, ply: int | None = None) -> int | None:
+        """What another player would play at a ply, without playing it; None where nobody can move there.
+
+        Raises EngineError if it fails, ParseError if its spec is none.
+        """
+        with self._lock:
+            at = self.cursor if ply is None else ply
+            board, line = self._boards[at], self._actions[:at]
+        if not board.legal_moves():
+            return None
+        with self._thinking:
+            return self._ask_opponent(opponent, board, line)
+
+    def close(self) -> None:
+        """End the programs that play in this game; they start again when they are asked again."""
+        with self._thinking:
+            while self._rivals:
+                self._rivals.popitem()[1].close()
 
     def _choose(
         self, board: Board, strength: Strength, on_progress: Callable[[int], None] | None,

@@ -20,14 +20,32 @@ def register(app: typer.Typer) -> None:
 def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
     checkpoint: CheckpointOption = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine", metavar="NAME=PLAYER",
+            help="A program to play against or to ask, NAME=gtp:COMMAND or NAME=nboard:COMMAND; may be given again. "
+            "The page can start no other.",
+        ),
+    ] = None,
+    engine_seconds: Annotated[
+        float | None,
+        typer.Option("--engine-seconds", min=0.1, max=600.0, help="Time of a program for one answer, usually 20."),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
-) -> None:
+) -> None:  # fmt: skip
     """Serve the web app on 127.0.0.1 until it is interrupted."""
     from othello import checkpoint as checkpoints
 
     if checkpoint is not None:
         checkpoints.info(checkpoint)
         os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
+    from app import rivals
+
+    os.environ[rivals.ENGINES] = rivals.engine_lines(engine) if engine else os.environ.get(rivals.ENGINES, "")
+    if engine_seconds is not None:
+        os.environ[rivals.SECONDS] = str(engine_seconds)
+    rivals.offered_engines()  # what the environment names must be well-formed too
     try:
         from streamlit.web import cli as streamlit
     except ModuleNotFoundError:

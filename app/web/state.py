@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from app import raster
-from app.models import Model, available_checkpoints, load_model
+from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.session import SEATS, Session, Strength
 from lrp.errors import LRPError
 from othello.board import Board
@@ -29,8 +31,8 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
 KEPT = (  # settings that outlive a visit to another page; Streamlit forgets widgets that are not drawn
     "reveal", "question", "composite", "bias", "colours", "on_squares", "limit", "simulations", "seconds",
-    "temperature", "opponent", "seat", "checkpoint", "i_question", "i_composite", "i_bias", "i_colours", "i_numbers",
-    "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "t_run", "t_a", "t_b",
+    "temperature", "opponent", "seat", "size", "checkpoint", "i_question", "i_composite", "i_bias", "i_colours",
+    "i_numbers", "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "t_run", "t_a", "t_b",
 )  # fmt: skip
 
 
@@ -80,6 +82,7 @@ def _model(path: str) -> Model:
     import torch
 
     torch.set_num_threads(1)
+    _collector()
     model = load_model(path)
     threading.Thread(target=_warm, args=(model,), daemon=True).start()
     return model
@@ -96,7 +99,29 @@ def _warm(model: Model) -> None:
     player.think(board)
     player.solve_empties = board.empties
     player.solve(board, seconds=0.01)
+    _settle_memory()
     model.ready.set()
+
+
+def _settle_memory() -> None:
+    """Take what lives as long as the server out of every later collection, so that these cost milliseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.collect()
+
+
+@st.cache_resource(show_spinner=False)
+def _collector() -> threading.Thread:
+    """Collect what ended sessions leave, twice a minute: not after each run, where a page would wait for it."""
+
+    def collect() -> None:
+        while True:
+            time.sleep(30)
+            gc.collect()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    return thread
 
 
 @st.cache_resource(show_spinner=False)
@@ -105,18 +130,33 @@ def icon() -> Image:
     return raster.picture(Board(0x0000000810000000, 0x0000001008000000), size=288).crop((112, 112, 176, 176))
 
 
-def checkpoint_paths() -> list[str]:
-    """The checkpoints a person may choose: the one the server was started with first."""
-    paths = [str(path) for path in available_checkpoints(8)]
+@st.cache_data(ttl=10, show_spinner=False)
+def checkpoint_paths(size: int) -> list[str]:
+    """The checkpoints for N×N boards that a person may choose: the one the server was started with first."""
+    paths = [str(path) for path in available_checkpoints(size)]
     given = os.environ.get("OTHELLO_CHECKPOINT")
-    return [given, *(path for path in paths if path != given)] if given else paths
+    if given and board_size_of(given) == size:
+        return [given, *(path for path in paths if path != given)]
+    return paths
 
 
-def model() -> Model:
-    """The chosen network; CheckpointError where there is none."""
-    paths = checkpoint_paths()
+def sizes() -> list[int]:
+    """The board sides that a checkpoint is there for, the usual one first."""
+    given = os.environ.get("OTHELLO_CHECKPOINT")
+    order = sorted((8, 6, 4), key=lambda size: size != (board_size_of(given) if given else None))
+    return [size for size in order if checkpoint_paths(size)]
+
+
+def model(size: int | None = None) -> Model:
+    """The chosen network for N×N, the game's N if none is given; CheckpointError where there is none."""
+    if size is None:
+        known: Session | None = st.session_state.get("game")
+        size = known.start.size if known is not None else next(iter(sizes()), 8)
+    paths = checkpoint_paths(size)
     if not paths:
-        raise CheckpointError("no checkpoint found; start the app with --checkpoint FOLDER, or train one")
+        raise CheckpointError(
+            f"no checkpoint for {size}×{size} boards found; start the app with --checkpoint FOLDER, or train one"
+        )
     chosen = st.session_state.get("checkpoint")
     return _model(chosen if chosen in paths else paths[0])
 
@@ -130,12 +170,27 @@ def checkpoint_label(path: str) -> str:
 def game() -> Session:
     """This browser session's game; made from the link's parameters the first time."""
     if "game" not in st.session_state:
-        session = Session(model(), strength=Strength())
-        st.session_state.game = session
-        _follow_link(session)
-    session = st.session_state.game
-    if session.model is not model() and session.start.size == model().size:
-        session.use_model(model())
+        wanted = st.query_params.get("size", "")
+        offered = sizes()
+        size = int(wanted) if wanted in ("4", "6", "8") and int(wanted) in offered else None
+        st.session_state.game = Session(model(size), strength=Strength())
+        _follow_link(st.session_state.game)
+    session: Session = st.session_state.game
+    chosen = model(session.start.size)
+    if session.model is not chosen:
+        session.use_model(chosen)
+    return session
+
+
+def game_of_size(size: int) -> Session:
+    """This browser session's game; a fresh one with the same settings where the old one has boards of another size."""
+    old = game()
+    if old.start.size == size:
+        return old
+    session = Session(model(size), seat=old.seat, strength=old.strength, opponent=old.opponent)
+    session.serial = old.serial + 1  # the page's components see that everything is new
+    old.close()
+    st.session_state.game = session
     return session
 
 
@@ -161,6 +216,8 @@ def write_link(session: Session, **more: str) -> None:
     wanted = {"moves": format_moves(session.actions, session.start.size), "seat": session.seat, **more}
     if session.start != Board.initial(session.start.size):
         wanted["position"] = str(session.start)
+    if session.start.size != 8:
+        wanted["size"] = str(session.start.size)
     if session.cursor != session.length:
         wanted["ply"] = str(session.cursor)
     wanted = {name: value for name, value in wanted.items() if value}
@@ -179,7 +236,7 @@ def open_in_inspect(board: Board) -> None:
 
 def open_in_play(board: Board) -> None:
     """Go to the Play page with a game of both sides from this position."""
-    game().new_game(seat="both", start=board)
+    game_of_size(board.size).new_game(seat="both", start=board)
     pages = st.session_state.get("pages")
     if pages:
         st.switch_page(pages["play"])

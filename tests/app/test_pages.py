@@ -23,7 +23,7 @@ HOSTILE = [
 def view(module: str, **state: Any) -> AppTest:
     """A page run on its own, with session state."""
     source = f"from app.web.views import {module}\n{module}.page()\n"
-    test = AppTest.from_string(source, default_timeout=60)
+    test = AppTest.from_string(source, default_timeout=240)
     for name, value in state.items():
         test.session_state[name] = value
     return test
@@ -50,7 +50,7 @@ def _elements(block: Any) -> list[Any]:
 
 
 def test_the_entry_script_runs(model: Any) -> None:
-    healthy(AppTest.from_file(MAIN, default_timeout=60).run())
+    healthy(AppTest.from_file(MAIN, default_timeout=240).run())
 
 
 def test_the_play_page_shows_a_board_a_graph_and_the_reveal_control(model: Any) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.session import SEATS, Session, Strength
 from othello.board import Board
 from othello.errors import IllegalMove, OthelloError, ParseError
-from othello.notation import parse_moves
+from othello.notation import format_moves, parse_moves
 
 FULL = (
     "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6a8h2h1g1f2g7"
@@ -232,3 +232,36 @@ def test_any_sequence_of_actions_keeps_the_line_legal(steps: list[tuple[str, int
         replayed = Session(seat="both")
         replayed.new_game(actions=game.actions)
         assert replayed.board_at(game.cursor) == game.board
+
+
+def test_a_line_that_is_left_stays_as_a_branch_and_can_be_taken_up_again() -> None:
+    game = Session(seat="both")
+    game.open("f5d6c3d3c4", seat="both")
+    game.goto(2)
+    game.play("c4")
+    assert game.transcript == "f5d6c4" and [format_moves(line) for line in game.branches] == ["f5d6c3d3c4"]
+    game.switch(0)
+    assert game.transcript == "f5d6c3" and game.length == 5
+    assert [format_moves(line) for line in game.branches] == ["f5d6c4"]
+    game.goto(0)
+    game.switch(0)
+    assert game.transcript == "f5d6c4" and game.board == Board.parse("f5d6c4")
+    game.new_game()
+    assert game.branches == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 20)), max_size=12))
+def test_no_line_of_play_is_ever_lost(steps: list[tuple[int, int]]) -> None:
+    game, seen = Session(seat="both"), set()
+    for back, choice in steps:
+        game.goto(game.cursor - back % 4)
+        if game.branches and choice % 5 == 0:
+            game.switch(choice % len(game.branches))
+        elif moves := game.board.legal_moves():
+            game.play(moves[choice % len(moves)])
+        seen.add(game.actions)
+        *_, board = game.start.replay(game.actions)
+        assert board == game.board_at(game.length)
+        kept = [game.actions, *game.branches]
+        assert all(any(line[: len(old)] == old for line in kept) for old in seen)

@@ -57,7 +57,7 @@ def _run(name: str, quick: bool, seed: int) -> None:
         bar.progress(min(1.0, max(0.0, share)), state.plain(what))
 
     with state.error_box():
-        path = state.model().path
+        path = state.model(8).path
         _, before = run(name, Request(FOLDER, path, seed=seed, quick=quick), progress)
         bar.empty()
         if before:
@@ -94,7 +94,7 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
     settings, weights = record["settings"], record["checkpoint"]
     of = f"weights {weights['sha256'][:12]} · " if weights else ""
     st.caption(f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}")
-    if weights and weights["sha256"] != state.model().sha256:
+    if weights and weights["sha256"] != state.model(8).sha256:
         st.caption("These numbers are of other weights than the ones chosen in the app.")
     with st.container(horizontal=True, gap="small"):
         name = record["name"]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
 from app.explain.heat import MAPS
+from app.rivals import offered_engines
 from app.session import Session
 from app.web import state
+from othello.board import Board
 from othello.errors import OthelloError
 
 REVEAL = ("Never", "After my move", "Always")
@@ -18,6 +19,7 @@ QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
 ON_SQUARES = ("nothing", "relevance", "prior", "Q")
 SIMULATIONS = (0, 16, 32, 64, 100, 200, 400, 800, 1600)
 SEAT_WORDS = {"black": "Black", "white": "White", "watch": "Watch", "both": "Both sides"}
+SIZE_WORDS = {8: "8×8", 6: "6×6", 4: "4×4"}
 OPPONENTS = {"agent": "the agent", "random": "random moves", "greedy": "greedy", "alphabeta:3": "alpha-beta, 3 plies"}
 
 
@@ -74,6 +76,11 @@ def new_game(game: Session) -> None:
             format_func=SEAT_WORDS.get,
             required=True,
         )
+        sizes = state.sizes()
+        if len(sizes) > 1:
+            st.segmented_control(
+                "Board", sizes, key=state.remember("size", game.start.size), format_func=SIZE_WORDS.get, required=True
+            )
         st.text_input("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
         st.button("Start", type="primary", key="start", on_click=_start, width="stretch")
         st.divider()
@@ -105,10 +112,27 @@ def strength(game: Session) -> None:
             )
         )
     )
-    game.opponent = st.selectbox("Opponent", tuple(OPPONENTS), key="opponent", format_func=lambda spec: OPPONENTS[spec])
-    paths = state.checkpoint_paths()
+    names = opponents(game.start.size)
+    if st.session_state.get("opponent") not in names:
+        st.session_state.opponent = "agent"
+    game.opponent = st.selectbox("Opponent", tuple(names), key="opponent", format_func=names.get)
+    if not offered_engines():
+        st.caption("Other programs: start the app with --engine NAME=gtp:COMMAND or NAME=nboard:COMMAND.")
+    paths = state.checkpoint_paths(game.start.size)
     if len(paths) > 1:
+        if st.session_state.get("checkpoint") not in paths:
+            st.session_state.pop("checkpoint", None)
         st.selectbox("Network", paths, key="checkpoint", format_func=state.checkpoint_label)
+
+
+def opponents(size: int) -> dict[str, str]:
+    """{player: words} of everybody who can play on N×N: the agent, simple players, the operator's programs."""
+    return OPPONENTS | engines(size)
+
+
+def engines(size: int) -> dict[str, str]:
+    """{player: name} of the operator's programs that play on N×N; NBoard programs know 8×8 only."""
+    return {spec: name for name, spec in offered_engines().items() if size == 8 or spec.startswith("gtp:")}
 
 
 def _simulations(count: int) -> str:
@@ -116,16 +140,15 @@ def _simulations(count: int) -> str:
 
 
 def _start() -> None:
-    game: Any = state.game()
+    game = state.game()
     text = (st.session_state.get("start_text") or "").strip()
     seat = st.session_state.get("seat") or game.seat
     try:
+        game = state.game_of_size(st.session_state.get("size") or game.start.size)
         if text and text.lower() != "start":
             game.open(text, seat=seat)
         else:
-            from othello.board import Board
-
-            game.new_game(seat=seat, start=Board.initial(game.model.size if game.model else 8))
+            game.new_game(seat=seat, start=Board.initial(game.start.size))
         st.session_state.paused = False
     except OthelloError as error:
         game.goto(game.cursor)

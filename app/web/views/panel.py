@@ -14,6 +14,7 @@ from app.session import Session
 from app.web import state
 from app.web.components import parts
 from app.web.views import options
+from othello.errors import OthelloError
 from othello.notation import square_name
 from othello.search.mcts import SearchResult
 
@@ -39,6 +40,44 @@ def draw(game: Session, view: options.View) -> None:
         found = game.explain(ply, target, composite=view.composite, bias=view.bias, simulations=simulations)
         _explanation(game, ply, found, view)
     _search_table(game, ply)
+    _second_opinion(game, ply)
+
+
+def _second_opinion(game: Session, ply: int) -> None:
+    """What the operator's programs would play at a ply, asked for by a button each."""
+    programs = options.engines(game.start.size)
+    board = game.board_at(ply)
+    if not programs or not board.legal_moves() or game.agent_to_move:
+        return
+    answers: dict[tuple[str, str], str] = st.session_state.setdefault("opinions", {})
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for number, (spec, name) in enumerate(programs.items()):
+            asked = (spec, str(board))
+            label = f"Ask {state.plain(name)}"
+            st.button(label, icon=":material/forum:", key=f"ask_{number}", on_click=_ask, args=(spec, name, ply))
+            if asked in answers:
+                st.caption(answers[asked])
+
+
+def _ask(spec: str, name: str, ply: int) -> None:
+    game = state.game()
+    board = game.board_at(ply)
+    try:
+        move = game.second_opinion(spec, ply)
+    except OthelloError as error:
+        st.session_state.move_error = f"{name} gave no answer: {error}"
+        return
+    if move is None:
+        return
+    text = f"**{state.plain(name)}** would play **{square_name(move, board.size)}**"
+    found = game.search_of(ply)
+    order = [searched.square for searched in found.moves] if found else []
+    if move in order:
+        text += ", as the agent would" if order[0] == move else f", the agent's number {order.index(move) + 1}"
+    played = game.action_at(ply)
+    if played is not None:
+        text += "; played" if played == move else f"; played was {square_name(played, board.size)}"
+    st.session_state.opinions[spec, str(board)] = f"{text}."
 
 
 def heat_of(game: Session, ply: int, view: options.View) -> dict[str, Any]:

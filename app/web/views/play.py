@@ -12,6 +12,7 @@ from app.session import Session
 from app.web import state
 from app.web.components import parts
 from app.web.views import export, options, panel
+from othello.board import Board
 from othello.errors import EngineError, OthelloError
 from othello.notation import square_name
 from othello.openings import opening_of
@@ -67,13 +68,14 @@ def _board(game: Session, view: options.View) -> None:
 
 
 def _names(game: Session) -> list[str]:
-    names = {
-        "black": ["You", "Agent"],
-        "white": ["Agent", "You"],
-        "watch": ["Agent", "Agent"],
-        "both": ["Black", "White"],
-    }
+    other = _opponent(game)
+    names = {"black": ["You", other], "white": [other, "You"], "watch": [other, other], "both": ["Black", "White"]}
     return names[game.seat]
+
+
+def _opponent(game: Session) -> str:
+    name = options.opponents(game.start.size).get(game.opponent, "agent")
+    return "Agent" if game.opponent == "agent" else name[0].upper() + name[1:]
 
 
 def _status(game: Session) -> str:
@@ -91,11 +93,15 @@ def _status(game: Session) -> str:
             else f"{side_word(board.side).capitalize()} to move."
         )
     else:
-        turn = "The agent thinks …"
+        turn = f"{_subject(game)} thinks …"
     reply = game.last_move
     if reply is not None and game.human_to_move and not game.is_human(game.board_at(game.cursor - 1).side):
-        turn = f"The agent played {square_name(reply, board.size)}. {turn}"
+        turn = f"{_subject(game)} played {square_name(reply, board.size)}. {turn}"
     return notice + turn
+
+
+def _subject(game: Session) -> str:
+    return "The agent" if game.opponent == "agent" else _opponent(game)
 
 
 def _on_move() -> None:
@@ -135,6 +141,7 @@ def _toolbar(game: Session) -> None:
             paused = bool(st.session_state.get("paused"))
             label, icon = ("Go on", ":material/play_arrow:") if paused else ("Pause", ":material/pause:")
             st.button(label, icon=icon, key="pause", on_click=lambda: st.session_state.update(paused=not paused))
+        _lines(game)
         options.new_game(game)
         export.menu(game)
         if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
@@ -147,9 +154,29 @@ def _toolbar(game: Session) -> None:
 
 
 def _standard(game: Session) -> bool:
-    from othello.board import Board
-
     return game.start == Board.initial(8)
+
+
+def _lines(game: Session) -> None:
+    """The lines of play that were left, each by the moves with which it goes its own way."""
+    size = game.start.size
+    branches = [(number, game.fork_of(line), line) for number, line in enumerate(game.branches)]
+    branches = [(number, fork, line) for number, fork, line in branches if fork < len(line)]
+    if not branches:
+        return
+    with st.popover(f"Lines ({len(branches) + 1})", icon=":material/alt_route:"):
+        st.caption("Lines of play that were left. Going over to one keeps this one.")
+        for number, fork, line in branches:
+            moves = " ".join(square_name(action, size) for action in line[fork : fork + 4])
+            more = " …" if len(line) > fork + 4 else ""
+            words = f"from ply {fork}: {moves}{more} ({len(line)} plies)"
+            st.button(words, key=f"line_{number}", on_click=_switch, args=(number,), width="stretch")
+
+
+def _switch(number: int) -> None:
+    game = state.game()
+    if number < len(game.branches):
+        game.switch(number)
 
 
 def _pairs(game: Session) -> list[str]:
@@ -173,7 +200,9 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
         return
     strength, began = game.strength, time.monotonic()
-    if game.model is not None and not game.model.ready.is_set():
+    if game.opponent != "agent":
+        waiting.caption(f"{state.plain(_opponent(game))} thinks, for at most {game.engine_seconds:g} s")
+    elif game.model is not None and not game.model.ready.is_set():
         waiting.progress(0.0, "getting ready: the first start compiles the engine")
 
     def progress(visits: int) -> None:
@@ -186,8 +215,10 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     try:
         game.reply(progress)
     except EngineError as error:
-        game.opponent = "agent"
-        st.error(state.plain(f"the opponent failed and the agent plays on: {error}"))
+        game.opponent = st.session_state.opponent = "agent"
+        st.session_state.move_error = (
+            f"The opponent failed and the agent plays on; choose another under New. What happened: {error}"
+        )
     state.rerun()
 
 

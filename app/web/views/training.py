@@ -88,7 +88,7 @@ def _metrics(path: Path) -> list[dict[str, float]]:
 
 
 def _generations(runs: list[Path]) -> list[str]:
-    paths = [Path(path) for path in state.checkpoint_paths()]
+    paths = [Path(path) for size in state.sizes() for path in state.checkpoint_paths(size)]
     for run in runs:
         found = sorted((run / "generations").glob("[0-9]*/meta.json"))
         paths.extend(meta.parent for meta in found[:: max(1, len(found) // 30)])
