@@ -45,7 +45,7 @@ class SelfPlaySettings:
     slots: int = 128  # games side by side, the evaluator's batch
     random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
     greedy_share: float = 0.0  # share of the games that open with the raw policy against the greedy player instead
-    greedy_plies: int = 40  # the length of such an opening: 0..greedy_plies
+    greedy_plies: int = 40  # the most moves of such an opening; the game begins somewhere in it
     solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
     label_empties: int = 5  # positions of the solved part are recorded down to this many empties
     leaf_empties: int = 9  # search leaves with this many empties or fewer get their exact outcome

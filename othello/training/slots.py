@@ -19,6 +19,7 @@ from othello.training.stream import below, gamma, gumbel, uniform
 
 MAX_PLIES: Final = 64
 OPENING_TEMPERATURE: Final = 0.5  # of the raw policy in openings against the greedy player
+REWIND: Final = 10  # plies at most between such a game's start and the wipe-out that the opening ended in
 
 
 class Rules(NamedTuple):
@@ -160,11 +161,35 @@ def _policy_move(slots: Slots, forest: Forest, g: int) -> int:
 
 
 @kernel
+def _play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -> None:
+    """Make a move of an opening against the greedy player; at its end the game is set back to where it begins.
+
+    That is up to `REWIND` plies before a side lost its last disc, or else anywhere in the opening.
+    """
+    ply = slots.ply[g]
+    slots.own[g, ply], slots.opp[g, ply] = forest.own[g, ROOT], forest.opp[g, ROOT]
+    slots.side[g, ply] = slots.colour[g]
+    slots.ply[g] = ply + 1
+    slots.opening[g] -= 1
+    _play(slots, forest, g, bit, rules)
+    if slots.active[g] and slots.opening[g] > 0:
+        return
+    wiped_out = forest.own[g, ROOT] == np.uint64(0) or forest.opp[g, ROOT] == np.uint64(0)
+    start = ply - below(slots.random, g, min(ply + 1, REWIND) if wiped_out else ply + 1)
+    slots.active[g] = True
+    slots.opening[g] = 0
+    slots.ply[g] = 0
+    slots.colour[g] = slots.side[g, start]
+    _set_root(slots, forest, g, slots.own[g, start], slots.opp[g, start], rules)
+
+
+@kernel
 def open_game(slots: Slots, forest: Forest, g: int, black: np.uint64, white: np.uint64, rules: Rules) -> None:
     """Start a game in slot `g`.
 
     Most begin with 0..random_plies random moves.  A share of `greedy_share` begins with up to four, and then with
-    0..greedy_plies moves of the raw policy against the greedy player, whose positions good players never show it.
+    `greedy_plies` moves of the raw policy against the greedy player, rewound as `_play_opening` says: good players
+    never show it the positions from which it is wiped out.
     """
     own, opp, colour = black, white, 0
     visit = rules.greedy_share > 0.0 and uniform(slots.random, g) < rules.greedy_share
@@ -178,7 +203,7 @@ def open_game(slots: Slots, forest: Forest, g: int, black: np.uint64, white: np.
             break
         own, opp, colour = mine, theirs, 1 - colour
     slots.active[g] = True
-    slots.opening[g] = below(slots.random, g, rules.greedy_plies + 1) if visit else 0
+    slots.opening[g] = rules.greedy_plies if visit else 0
     slots.greedy[g] = below(slots.random, g, 2)
     slots.ply[g] = 0
     slots.colour[g] = colour
@@ -279,14 +304,12 @@ def step(
         while slots.active[g]:
             if slots.opening[g] > 0 and slots.colour[g] == slots.greedy[g]:
                 own, opp = forest.own[g, ROOT], forest.opp[g, ROOT]
-                slots.opening[g] -= 1
-                _play(slots, forest, g, _greediest_move(own, opp, rules.board, slots.random, g), rules)
+                _play_opening(slots, forest, g, _greediest_move(own, opp, rules.board, slots.random, g), rules)
                 continue
             if forest.state[g, ROOT] == FRESH:
                 paths.leaf[g] = ROOT
             elif slots.opening[g] > 0:
-                slots.opening[g] -= 1
-                _play(slots, forest, g, _policy_move(slots, forest, g), rules)
+                _play_opening(slots, forest, g, _policy_move(slots, forest, g), rules)
                 continue
             elif slots.simulation[g] >= (rules.simulations if slots.full[g] else rules.fast_simulations):
                 _finish_move(slots, forest, g, rules, scratch)
