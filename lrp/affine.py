@@ -55,6 +55,8 @@ class Affine(ABC):
         return False
 
     channel_dim = -1
+    foldable = True
+    """Whether `scaled` can take a BatchNorm that follows."""
 
     def scaled(self, scale: Tensor, shift: Tensor) -> Affine:
         """The same map followed by z·scale + shift per output channel [K]."""
@@ -186,4 +188,3 @@ class Diagonal(Affine):
 
     def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         return r
-

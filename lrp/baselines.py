@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.errors import InvalidTarget, LRPError
+from lrp.errors import InvalidInput, InvalidTarget, LRPError
 from lrp.explainer import LRP
 from lrp.propagate import forward
 from lrp.result import Relevance
@@ -42,6 +42,8 @@ class Baseline(ABC):
     def attribute(self, inputs: Tensor, target: Target = None, *, output: int | str | None = None) -> Attribution:
         """Scores of `inputs` [B, ...] for `target`; arguments as in `LRP.attribute`, initial relevance excluded."""
         (x,) = self._lrp.checked(inputs)
+        if not x.is_floating_point():
+            raise InvalidInput(f"{type(self).__name__} needs inputs that can be changed a little, not {x.dtype}")
         value = self._function(x, target, output)
         with torch.no_grad():
             explained = value(x)

@@ -1,34 +1,29 @@
 """How the step of each kind of operation is made from its node: arguments read, parameters taken, rule chosen."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from lrp.affine import Affine, Convolution, Diagonal, Linear
+from lrp.affine import Affine, Convolution, Linear
 from lrp.compile import Build, Compiler
 from lrp.errors import RuleError, UnsupportedOperation
 from lrp.graph import Node, Ref
 from lrp.layer import AffineStep
-from lrp.normalization import Normalization, NormalizationStep
 from lrp.operations import (
     Cat,
-    MaxPool,
     Mean,
     Narrow,
     Permute,
     Route,
     Sum,
     Transparent,
-    max_pool_average,
 )  # fmt: skip
-from lrp.products import GatedConstant, Masked, MatMul, Product, Quotient, Softmax, Statistic, shares
-from lrp.rules import AffineRule, Epsilon, Flat, HalfAndHalf, Norm, Rule, SignalTakesAll, SoftmaxTaylor, WinnerTakesAll
-from lrp.step import Step
+from lrp.products import GatedConstant, Masked, Product, Quotient, Softmax, Statistic, epsilon_of, shares
+from lrp.rules import AffineRule, Flat, Norm, Rule, SoftmaxTaylor
+from lrp.step import Static, Step
 
 
 def affine_rule(compiler: Compiler, node: Node) -> AffineRule:
@@ -62,7 +57,7 @@ def _tuple(value: Any, length: int) -> tuple[int, ...]:
     return tuple(values * length if len(values) == 1 else values)
 
 
-def _arguments(node: Node, defaults: Sequence[tuple[str, Any]]) -> list[Any]:
+def arguments_of(node: Node, defaults: Sequence[tuple[str, Any]]) -> list[Any]:
     """Positional arguments, then keywords, then defaults."""
     return [
         node.args[i] if i < len(node.args) else node.kwargs.get(name, default)
@@ -73,12 +68,12 @@ def _arguments(node: Node, defaults: Sequence[tuple[str, Any]]) -> list[Any]:
 def convolution(dims: int, transposed: bool) -> Build:
     def build(compiler: Compiler, node: Node) -> Step:
         if transposed:
-            _, w, b, stride, padding, output_padding, groups, dilation = _arguments(
+            _, w, b, stride, padding, output_padding, groups, dilation = arguments_of(
                 node, [("input", None), ("weight", None), ("bias", None), ("stride", 1), ("padding", 0),
                        ("output_padding", 0), ("groups", 1), ("dilation", 1)],
             )  # fmt: skip
         else:
-            _, w, b, stride, padding, dilation, groups = _arguments(
+            _, w, b, stride, padding, dilation, groups = arguments_of(
                 node, [("input", None), ("weight", None), ("bias", None), ("stride", 1), ("padding", 0),
                        ("dilation", 1), ("groups", 1)],
             )  # fmt: skip
@@ -96,53 +91,13 @@ def convolution(dims: int, transposed: bool) -> Build:
     return build
 
 
-def _named_padding(
-    padding: str, weight: Tensor, dilation: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _named_padding(padding: str, weight: Tensor, dilation: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Zeros on both sides, and what "same" adds behind where the kernel is even (nothing there: an empty tuple)."""
     if padding == "valid":
         return (0,) * len(dilation), ()
     reach = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:], strict=True)]
     after = tuple(r % 2 for r in reach)
     return tuple(r // 2 for r in reach), after if any(after) else ()
-
-
-def batch_norm(compiler: Compiler, node: Node) -> Step:
-    names: list[tuple[str, Any]] = [
-        ("input", None), ("weight", None), ("bias", None), ("running_mean", None), ("running_var", None),
-    ]  # fmt: skip
-    if node.operation == "aten.batch_norm.default":
-        names += [("training", False), ("momentum", 0.1), ("eps", 1e-5)]
-    else:
-        names += [("momentum", 0.1), ("eps", 1e-5)]
-    values = _arguments(node, names)
-    mean, var = (compiler.optional(node, v, "running statistics") for v in values[3:5])
-    if mean is None or var is None or (len(values) == 8 and values[5]):
-        raise UnsupportedOperation(node.operation, node.module, "BatchNorm without running statistics mixes samples")
-    scale = (var + values[-1]).rsqrt()
-    weight, shift = compiler.optional(node, values[1], "weight"), compiler.optional(node, values[2], "bias")
-    if weight is not None:
-        scale = scale * weight
-    shift = -mean * scale if shift is None else shift - mean * scale
-    source = compiler.source(node)
-    before = compiler.steps.get(source)
-    foldable = (
-        isinstance(before, AffineStep)
-        and compiler.only_reader(source)
-        and (before.layer.channel_dim == 1 or compiler.rank(source) == 2)
-    )
-    if foldable and isinstance(before, AffineStep):
-        del compiler.steps[source]
-        compiler.names[node.name] = node.index
-        folded = before.layer.scaled(scale, shift)
-        named = replace(node, name=before.node.name, args=(Ref(before.source),), kwargs={})
-        step = AffineStep(named, before.source, folded, before.rule, before.mode, before.source in compiler.positive)
-        if before.layer.bias is not None:
-            step.bias_parts["layer"] = before.layer.bias * scale
-        step.bias_parts["mean"] = -mean * scale
-        step.bias_parts["shift"] = shift + mean * scale
-        return step
-    return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
 
 
 def signed_sum(sign: int) -> Build:
@@ -156,6 +111,24 @@ def signed_sum(sign: int) -> Build:
     return build
 
 
+def subtracted_from(compiler: Compiler, node: Node) -> Step:
+    """c − α·x (rsub)."""
+    factor = float(node.kwargs.get("alpha", node.args[2] if len(node.args) > 2 else 1))
+    x, c = node.args[:2]
+    signals = tuple(t.index for t in (x, c) if compiler.is_signal(t))
+    rule = compiler.rule(node)
+    return Sum(node, ((c, 1.0), (x, -factor)), signals, rule or Norm(), compiler.mode(rule))
+
+
+def added_at(compiler: Compiler, node: Node) -> Step:
+    """index_add and scatter_add into zeros: sums of one signal."""
+    base = compiler.graph.nodes[node.args[0].index] if isinstance(node.args[0], Ref) else None
+    constant = isinstance(node.args[0], Tensor) and not bool(node.args[0].any())
+    if not constant and (base is None or "zeros" not in base.operation):
+        raise UnsupportedOperation(node.operation, node.module, "it adds to a tensor that is not 0")
+    return Mean(node, compiler.source(node), _norm(compiler.rule(node)))
+
+
 def mean(compiler: Compiler, node: Node) -> Step:
     return Mean(node, compiler.source(node), _norm(compiler.rule(node)))
 
@@ -164,17 +137,13 @@ def _norm(rule: Rule | None) -> Rule:
     return rule if isinstance(rule, (Flat, Norm)) else Norm()
 
 
-def _epsilon(rule: Rule | None) -> float:
-    return rule.epsilon if isinstance(rule, (SignalTakesAll, HalfAndHalf)) else 0.0
-
-
 def product(compiler: Compiler, node: Node) -> Step:
     x, y = node.args[:2]
     if compiler.is_signal(x) != compiler.is_signal(y):
         return Mean(node, compiler.source(node), _norm(None))
     rule = compiler.rule(node)
     gates = (x.index in compiler.gates, y.index in compiler.gates)
-    return Product(node, (x, y), shares(rule, gates), _epsilon(rule))
+    return Product(node, (x, y), shares(rule, gates), epsilon_of(rule))
 
 
 def gated(compiler: Compiler, node: Node) -> Step:
@@ -184,7 +153,7 @@ def gated(compiler: Compiler, node: Node) -> Step:
     if not compiler.is_signal(gate):
         return Mean(node, compiler.source(node), _norm(None))
     rule = compiler.rule(node)
-    return Product(node, (signal, gate), shares(rule, (False, True)), _epsilon(rule))
+    return Product(node, (signal, gate), shares(rule, (False, True)), epsilon_of(rule))
 
 
 def quotient(compiler: Compiler, node: Node) -> Step:
@@ -194,17 +163,6 @@ def quotient(compiler: Compiler, node: Node) -> Step:
     if not compiler.is_signal(x):
         return Statistic(node)
     return Quotient(node, x.index, y)
-
-
-def matmul(compiler: Compiler, node: Node) -> Step:
-    a, b = node.args[:2]
-    if compiler.is_signal(a) and compiler.is_signal(b):
-        rule = compiler.rule(node)
-        gates = (a.index in compiler.gates, b.index in compiler.gates)
-        return MatMul(node, (a.index, b.index), shares(rule, gates), _epsilon(rule))
-    if compiler.is_signal(a) and isinstance(b, Tensor) and b.dim() == 2:
-        return affine_step(compiler, node, a.index, Linear(b.detach().t(), None))
-    return Mean(node, compiler.source(node), _norm(None))
 
 
 def softmax(compiler: Compiler, node: Node) -> Step:
@@ -235,6 +193,7 @@ def identity(compiler: Compiler, node: Node) -> Step:
 
 
 def pad(compiler: Compiler, node: Node) -> Step:
+    """Zeros, or copies of the input (reflect, replicate, circular)."""
     value = (node.args[3] if len(node.args) > 3 else None) if "constant" not in node.operation else node.args[2:3]
     filled = value[0] if isinstance(value, (tuple, list)) and value else value
     if filled:
@@ -242,69 +201,14 @@ def pad(compiler: Compiler, node: Node) -> Step:
     return Route(node, compiler.source(node))
 
 
-def layer_norm(compiler: Compiler, node: Node) -> Step:
-    names: list[tuple[str, Any]] = [
-        ("input", None), ("shape", None), ("weight", None), ("bias", None), ("eps", 1e-5),
-    ]  # fmt: skip
-    rms = node.operation == "aten.rms_norm.default"
-    if rms:
-        names = [("input", None), ("shape", None), ("weight", None), ("eps", None)]
-    values = _arguments(node, names)
-    source = compiler.source(node)
-    eps = None if values[-1] is None else float(values[-1])
-    weight = compiler.optional(node, values[2], "weight")
-    bias = None if rms else compiler.optional(node, values[3], "bias")
-    start = compiler.rank(source) - len(values[1])
-    norm = Normalization(weight, bias, eps, start, centred=not rms)
-    return _normalization(compiler, node, source, norm)
-
-
-def group_norm(compiler: Compiler, node: Node) -> Step:
-    source = compiler.source(node)
-    rank = compiler.rank(source)
-    if node.operation == "aten.instance_norm.default":
-        values = _arguments(node, [("input", None), ("weight", None), ("bias", None), ("mean", None), ("var", None),
-                                   ("use_input_stats", True), ("momentum", 0.1), ("eps", 1e-5)])  # fmt: skip
-        if not values[5]:
-            mean, var = compiler.tensor(node, values[3], "mean"), compiler.tensor(node, values[4], "variance")
-            scale = (var + values[7]).rsqrt()
-            weight, bias = compiler.optional(node, values[1], "weight"), compiler.optional(node, values[2], "bias")
-            scale = scale if weight is None else scale * weight
-            shift = -mean * scale if bias is None else bias - mean * scale
-            return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
-        channels = compiler.graph.nodes[source].shape[1]  # type: ignore[index]
-        groups, place, eps = int(channels), (1, 2), values[7]
-    else:
-        values = _arguments(node, [("input", None), ("groups", 1), ("weight", None), ("bias", None), ("eps", 1e-5)])
-        groups, place, eps = values[1], (2, 3), values[4]
-
-    def laid(argument: Any, what: str) -> Tensor | None:
-        found = compiler.optional(node, argument, what)
-        return None if found is None else found.reshape(-1, *([1] * (rank - 2)))
-
-    weight, bias = laid(values[place[0]], "weight"), laid(values[place[1]], "bias")
-    return _normalization(compiler, node, source, Normalization(weight, bias, eps, 1, groups))
-
-
-def _normalization(compiler: Compiler, node: Node, source: int, norm: Normalization) -> Step:
-    rule = compiler.rule(node) or Epsilon()
-    return NormalizationStep(node, source, norm, rule, compiler.mode(rule))
-
-
 def statistic(compiler: Compiler, node: Node) -> Step:
     return Statistic(node)
 
 
 def masked(compiler: Compiler, node: Node) -> Step:
+    if all(compiler.is_signal(a) for a in node.args):
+        return Sum(node, tuple((a, 1.0) for a in node.args), tuple(a.index for a in node.args), Norm(), "sink")
     return Masked(node, compiler.source(node))
-
-
-def max_pool(dims: int) -> Build:
-    def build(compiler: Compiler, node: Node) -> Step:
-        rule = compiler.rule(node) or WinnerTakesAll()
-        return MaxPool(node, compiler.source(node), rule, max_pool_average(node, dims), dims)
-
-    return build
 
 
 def permute(compiler: Compiler, node: Node) -> Step:
@@ -322,4 +226,10 @@ def permute(compiler: Compiler, node: Node) -> Step:
 
 
 def unary(step: Callable[[Node, int], Step]) -> Build:
+    """Build for an operation of one signal."""
     return lambda compiler, node: step(node, compiler.source(node))
+
+
+def first(step: Callable[[Node, int], Step]) -> Build:
+    """Build for an operation whose first argument is its signal; the others give a shape or a type."""
+    return lambda compiler, node: step(node, node.args[0].index) if compiler.is_signal(node.args[0]) else Static(node)

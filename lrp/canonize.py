@@ -1,6 +1,6 @@
 """Canonizers: rewrite a captured graph so that every node is something a rule can handle.
 
-Tuple results become one node for each item, attention becomes products and a softmax, LSTM and GRU are unrolled,
+Tuple results become one node for each item, expansions (attention, recurrent layers) become several nodes,
 in-place operations become plain ones, and nodes that no output needs are dropped.
 """
 
@@ -11,9 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from lrp.errors import UnsupportedOperation
 from lrp.graph import Graph, Node, Ref, rewrite
 
 Size = int | str
@@ -151,58 +149,3 @@ def _alive(graph: Graph) -> Graph:
     return replace(
         graph, nodes=nodes, inputs=tuple(place[i] for i in graph.inputs), outputs=tuple(place[i] for i in graph.outputs)
     )
-
-
-def _attention(writer: Writer, node: Node) -> Any:
-    """softmax(q kᵀ · scale + mask) v as separate nodes."""
-    names = ["query", "key", "value", "attn_mask", "dropout_p", "is_causal"]
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    if given.get("enable_gqa"):
-        raise UnsupportedOperation(node.operation, node.module, "grouped queries")
-    q, k, v = (writer.moved(given[name]) for name in names[:3])
-    mask, scale = writer.moved(given.get("attn_mask")), given.get("scale")
-    shape_q, shape_k = writer.shape(q), writer.shape(k)
-    width, long, wide = shape_q[-1], shape_k[-2], shape_q[-2]
-    flipped = writer.emit(node, "keys", "aten.transpose.int", torch.ops.aten.transpose.int, (k, -2, -1),
-                          (*shape_k[:-2], shape_k[-1], long))  # fmt: skip
-    shape = (*shape_q[:-1], long)
-    scores = writer.emit(node, "scores", "aten.matmul.default", torch.ops.aten.matmul.default, (q, flipped), shape)
-    factor = float(scale) if scale is not None else float(int(width)) ** -0.5
-    scores = writer.emit(node, "scaled", "aten.mul.Scalar", torch.ops.aten.mul.Scalar, (scores, factor), shape)
-    if given.get("is_causal"):
-        mask = writer.emit(node, "mask", "lrp.causal", _causal(int(wide), int(long)), (), None)
-    if mask is not None:
-        scores = writer.emit(node, "masked", "lrp.masked", masked, (scores, mask), shape)
-    weights = writer.emit(node, "softmax", "aten.softmax.int", torch.ops.aten.softmax.int, (scores, -1), shape)
-    out = (*shape[:-1], writer.shape(v)[-1])
-    return writer.emit(node, "values", "aten.matmul.default", torch.ops.aten.matmul.default, (weights, v), out)
-
-
-def _causal(rows: int, columns: int) -> Callable[[], Tensor]:
-    return lambda: torch.ones(rows, columns, dtype=torch.bool).tril()
-
-
-def masked(scores: Tensor, mask: Tensor) -> Tensor:
-    """Scores with an attention mask: added if it holds numbers, −∞ where it is False."""
-    if mask.dtype == torch.bool:
-        return scores.masked_fill(~mask.to(scores.device), -torch.inf)
-    return scores + mask
-
-
-def _baddbmm(writer: Writer, node: Node) -> Any:
-    """β·c + α·(a b) as a product and a sum."""
-    c, a, b = (writer.moved(argument) for argument in node.args[:3])
-    alpha, beta = node.kwargs.get("alpha", 1), node.kwargs.get("beta", 1)
-    shape = node.shape
-    z = writer.emit(node, "product", "aten.matmul.default", torch.ops.aten.matmul.default, (a, b), shape)
-    if alpha != 1:
-        z = writer.emit(node, "scaled", "aten.mul.Scalar", torch.ops.aten.mul.Scalar, (z, float(alpha)), shape)
-    if beta == 0:
-        return z
-    if beta != 1:
-        c = writer.emit(node, "offset", "aten.mul.Scalar", torch.ops.aten.mul.Scalar, (c, float(beta)), None)
-    return writer.emit(node, "masked", "lrp.masked", masked, (z, c), shape)
-
-
-EXPANSIONS["aten.scaled_dot_product_attention.default"] = _attention
-EXPANSIONS["aten.baddbmm.default"] = _baddbmm

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-import lrp.recurrent  # noqa: F401  (fills the expansions of LSTM and GRU)
+import lrp.attention
+import lrp.recurrent  # noqa: F401  (both fill the expansions)
 from lrp import builders as build
+from lrp import choices, contraction, normalization
 from lrp.canonize import SPLITS
 from lrp.compile import CATALOGUE, Build, Compiler, Operation
+from lrp.embedding import OPERATION as EMBEDDING
+from lrp.embedding import Embedding
 from lrp.graph import Node, Ref
 from lrp.operations import Activation, Relu, Reshape, Route
 
@@ -40,82 +44,114 @@ def _inherited_by_product(compiler: Compiler, node: Node) -> bool:
     return _inherited(compiler, node) and all(not isinstance(c, (Tensor, Ref)) and c >= 0 for c in constants)
 
 
-def _add(
-    names: Sequence[str], kind: str, make: Build, nonnegative: Callable[[Compiler, Node], bool] = _never
-) -> None:
+def _add(names: Iterable[str], kind: str, make: Build, nonnegative: Callable[[Compiler, Node], bool] = _never) -> None:
     for name in names:
         CATALOGUE[name] = Operation(kind, make, nonnegative)
+
+
+def _operations(names: str) -> list[str]:
+    """Full names from words; a word without an overload means `.default`."""
+    return [f"aten.{name}" if "." in name else f"aten.{name}.default" for name in names.split()]
 
 
 for _n in (1, 2, 3):
     _add([f"aten.conv{_n}d.default", f"aten.conv{_n}d.padding"], "conv", build.convolution(_n, False))
     _add([f"aten.conv_transpose{_n}d.{'default' if _n == 1 else 'input'}"], "conv", build.convolution(_n, True))
-    _add([f"aten.max_pool{_n}d.default"], "maxpool", build.max_pool(_n), _inherited)
-    _add([f"aten.avg_pool{_n}d.default", f"aten.adaptive_avg_pool{_n}d.default"], "average", build.mean, _inherited)
-_add(["aten.linear.default"], "linear", build.linear)
-_add(["aten.addmm.default"], "linear", build.addmm)
-_add(["aten.batch_norm.default", "aten._native_batch_norm_legit_no_training.default"], "norm", build.batch_norm)
-_add(["aten.add.Tensor"], "sum", build.signed_sum(1), _inherited_by_sum)
-_add(["aten.sub.Tensor"], "sum", build.signed_sum(-1))
-for _name in ("mean.dim", "mean.default", "sum.dim_IntList", "sum.default"):
-    _add([f"aten.{_name}"], "average", build.mean, _inherited)
-_add(["aten.neg.default", "aten.cumsum.default"], "average", build.mean)
-_add(["aten.mul.Tensor", "aten.mul.Scalar"], "product", build.product, _inherited_by_product)
-_add(["aten.div.Tensor", "aten.div.Scalar"], "product", build.quotient)
+    _add(_operations(f"max_pool{_n}d max_pool{_n}d_with_indices"), "maxpool", choices.max_pool(_n), _inherited)
+    _add(_operations(f"adaptive_max_pool{_n}d"), "maxpool", choices.adaptive_max_pool(_n), _inherited)
+    _add(_operations(f"avg_pool{_n}d adaptive_avg_pool{_n}d"), "average", build.mean, _inherited)
+_add(_operations("max.dim min.dim amax amin"), "maxpool", choices.extremum, _inherited)
+
+_add(_operations("linear"), "linear", build.linear)
+_add(_operations("addmm"), "linear", build.addmm)
+_add(_operations("matmul mm bmm mv"), "matmul", contraction.matmul)
+_add(_operations("einsum"), "matmul", contraction.einsum)
+_add(_operations("tensordot"), "matmul", contraction.tensordot)
+_add([EMBEDDING], "route", build.unary(Embedding))
+
+_add(_operations("batch_norm _native_batch_norm_legit_no_training"), "norm", normalization.batch_norm)
+_add(_operations("layer_norm rms_norm"), "norm", normalization.layer_norm)
+_add(_operations("group_norm instance_norm"), "norm", normalization.group_norm)
+
+_add(_operations("add.Tensor"), "sum", build.signed_sum(1), _inherited_by_sum)
+_add(_operations("sub.Tensor"), "sum", build.signed_sum(-1))
+_add(_operations("rsub.Scalar rsub.Tensor"), "sum", build.subtracted_from)
+_add(_operations("mean.dim mean sum.dim_IntList sum"), "average", build.mean, _inherited)
+_add(_operations("neg cumsum"), "average", build.mean)
+_add(
+    _operations(
+        "upsample_nearest1d.vec upsample_nearest2d.vec upsample_nearest3d.vec _upsample_nearest_exact1d.vec "
+        "_upsample_nearest_exact2d.vec _upsample_nearest_exact3d.vec upsample_linear1d.vec upsample_bilinear2d.vec "
+        "_upsample_bilinear2d_aa.vec upsample_trilinear3d.vec grid_sampler grid_sampler_2d grid_sampler_3d"
+    ),
+    "average", build.mean, _inherited,
+)  # fmt: skip
+_add(_operations("upsample_bicubic2d.vec _upsample_bicubic2d_aa.vec col2im"), "average", build.mean)
+_add(_operations("index_add scatter_add"), "average", build.added_at)
+
+_add(_operations("mul.Tensor mul.Scalar"), "product", build.product, _inherited_by_product)
+_add(_operations("div.Tensor div.Scalar"), "product", build.quotient)
 _add(["lrp.gated"], "product", build.gated)
 _add(["lrp.complement"], "activation", build.statistic, _always)
 _add(["lrp.masked"], "route", build.masked)
-_add(["aten.matmul.default", "aten.mm.default", "aten.bmm.default"], "matmul", build.matmul)
-_add(["aten.softmax.int", "aten._softmax.default"], "softmax", build.softmax, _always)
-_add(["aten.cat.default"], "route", build.cat(False), _inherited)
-_add(["aten.stack.default"], "route", build.cat(True), _inherited)
-_add(["aten.pad.default", "aten.constant_pad_nd.default"], "route", build.pad, _inherited)
-_add(["aten.narrow.default"], "route", build.narrow, _inherited)
-_add(["aten.layer_norm.default", "aten.rms_norm.default"], "norm", build.layer_norm)
-_add(["aten.group_norm.default", "aten.instance_norm.default"], "norm", build.group_norm)
+_add(_operations("softmax.int _softmax"), "softmax", build.softmax, _always)
 _add(
-    ["aten.pow.Tensor_Scalar", "aten.square.default", "aten.sqrt.default", "aten.rsqrt.default", "aten.exp.default",
-     "aten.reciprocal.default", "aten.var.correction", "aten.std.correction", "aten.abs.default",
-     "aten.norm.ScalarOpt_dim", "aten.linalg_vector_norm.default", "aten.log_softmax.int", "aten._log_softmax.default"],
+    _operations(
+        "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm logsumexp "
+        "log_softmax.int _log_softmax sign"
+    ),
     "activation", build.statistic,
 )  # fmt: skip
+
+_add(_operations("relu"), "activation", build.unary(Relu), _always)
+_add(_operations("clamp_min"), "activation", build.unary(Activation), lambda compiler, node: node.args[1] >= 0)
 _add(
-    [f"aten.upsample_{m}.vec" for m in ("nearest1d", "nearest2d", "nearest3d", "bilinear2d", "linear1d")],
-    "average", build.mean, _inherited,
-)  # fmt: skip
-_add(["aten.upsample_bicubic2d.vec"], "average", build.mean)
-_add(["aten.relu.default"], "activation", build.unary(Relu), _always)
-_add(
-    ["aten.sigmoid.default", "aten.softplus.default", "aten.relu6.default", "aten.hardsigmoid.default"],
-    "activation", build.unary(Activation), _always,
+    _operations("sigmoid softplus relu6 hardsigmoid square sqrt rsqrt exp abs"), "activation", build.unary(Activation),
+    _always,
 )  # fmt: skip
 _add(
-    ["aten.tanh.default", "aten.leaky_relu.default",
-     "aten.elu.default", "aten.gelu.default", "aten.silu.default",
-     "aten.hardswish.default", "aten.hardtanh.default", "aten.mish.default", "aten.selu.default", "aten.celu.default",
-     "aten.log_sigmoid.default"],
+    _operations(
+        "tanh leaky_relu elu gelu silu hardswish hardtanh mish selu celu log_sigmoid prelu rrelu threshold hardshrink "
+        "softshrink erf sin cos log log1p expm1 atan reciprocal pow.Tensor_Scalar clamp clamp.Tensor "
+        "clamp_max nan_to_num"
+    ),
     "activation", build.unary(Activation),
 )  # fmt: skip
+
+_add(_operations("cat"), "route", build.cat(False), _inherited)
+_add(_operations("stack"), "route", build.cat(True), _inherited)
+_add(_operations("pad constant_pad_nd"), "route", build.pad, _inherited)
+_add(_operations("narrow"), "route", build.narrow, _inherited)
 _add(
-    ["aten.dropout.default", "aten.feature_dropout.default", "aten.alpha_dropout.default",
-     "aten.contiguous.default", "aten.clone.default", "aten.alias.default", "aten.lift_fresh_copy.default"],
-    "route", build.identity, _inherited,
+    _operations("dropout feature_dropout alpha_dropout contiguous clone alias lift_fresh_copy"), "route",
+    build.identity, _inherited,
 )  # fmt: skip
 _add(
-    ["aten.view.default", "aten.reshape.default", "aten._unsafe_view.default", "aten.flatten.using_ints",
-     "aten.unflatten.int", "aten.squeeze.default", "aten.squeeze.dim", "aten.squeeze.dims", "aten.unsqueeze.default"],
+    _operations(
+        "view reshape _unsafe_view flatten.using_ints unflatten.int squeeze squeeze.dim squeeze.dims unsqueeze"
+    ),
     "route", build.unary(Reshape), _inherited,
 )  # fmt: skip
+_add(_operations("permute transpose.int t numpy_T"), "route", build.permute, _inherited)
 _add(
-    ["aten.permute.default", "aten.transpose.int", "aten.t.default", "aten.numpy_T.default"],
-    "route", build.permute, _inherited,
-)  # fmt: skip
-_add(
-    ["aten.slice.Tensor", "aten.select.int", "aten.expand.default", "aten.index_select.default",
-     "aten.flip.default", "aten.roll.default",
-     "aten.repeat.default", "aten.pixel_shuffle.default", "aten.index.Tensor", "aten.gather.default",
-     "aten.broadcast_to.default",
-     "aten.swapaxes.default", "aten.movedim.int", "aten.tile.default", "aten.unfold.default", "aten.diagonal.default",
-     *SPLITS],
+    _operations(
+        "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int tile broadcast_to "
+        "pixel_shuffle pixel_unshuffle channel_shuffle index.Tensor gather take_along_dim swapaxes movedim.int "
+        "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim max_unpool2d "
+        "max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d to.dtype to.device "
+        "to.dtype_layout _to_copy"
+    ),
     "route", build.unary(Route), _inherited,
+)  # fmt: skip
+_add(SPLITS, "route", build.unary(Route), _inherited)
+_add(_operations("expand_as view_as type_as reshape_as to.other"), "route", build.first(Route), _inherited)
+_add(_operations("where.self where.ScalarOther where.ScalarSelf where.Scalar"), "route",
+     choices.choice(torch.where, (0, 1, 2), (1, 2)))  # fmt: skip
+_add(_operations("masked_fill.Scalar masked_fill.Tensor"), "route", choices.choice(torch.where, (1, 2, 0), (1, 2)))
+_add(_operations("maximum max.other"), "route", choices.choice(torch.maximum, (0, 1), (0, 1)))
+_add(_operations("minimum min.other"), "route", choices.choice(torch.minimum, (0, 1), (0, 1)))
+_add(_operations("copy"), "route", choices.choice(choices.overwritten, (0, 1), (1,)))
+_add(
+    _operations("slice_scatter select_scatter diagonal_scatter scatter.src scatter.value index_put"), "route",
+    choices.scattered,
 )  # fmt: skip

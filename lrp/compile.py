@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
+from lrp.embedding import OPERATION as EMBEDDING
+from lrp.embedding import tokens
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.graph import Graph, Node, Param, Ref, rewrite
+from lrp.graph import Graph, Node, Param, Ref, leaves, rewrite
 from lrp.rules import Rule
 from lrp.step import Static, Step
 
@@ -64,6 +66,7 @@ class Compiler:
         self.signal: set[int] = set()
         self.positive: set[int] = set()
         self.gates: set[int] = set()
+        self.tokens = tokens(graph)
         self.steps: dict[int, Step] = {}
         self.names: dict[str, int] = {}
         self._classify()
@@ -76,9 +79,12 @@ class Compiler:
                 if node.floating:
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
+                _deterministic(node)
                 with torch.no_grad():
                     self.constants[node.index] = node.function(*self.value(node.args), **self.value(node.kwargs))
-            elif node.floating and node.operation not in STATIC and any(ref in self.signal for ref in node.refs):
+            elif (node.operation == EMBEDDING and any(ref in self.tokens for ref in node.refs)) or (
+                node.floating and node.operation not in STATIC and any(ref in self.signal for ref in node.refs)
+            ):
                 self.signal.add(node.index)
 
     def value(self, tree: Any) -> Any:
@@ -134,9 +140,16 @@ class Compiler:
         """Whether the node has one reader and is no output of the model."""
         return len(self.readers[index]) == 1 and index not in self.graph.outputs
 
+    def _kind(self, index: int) -> str:
+        """The kind of a signal node; a product with one signal is a linear layer."""
+        node = self.graph.nodes[index]
+        kind = CATALOGUE[node.operation].kind
+        signals = sum(self.is_signal(leaf) for leaf in leaves(node.args))
+        return "linear" if kind == "matmul" and signals == 1 else kind
+
     def _layers(self) -> tuple[Layer, ...]:
-        kinds = {i: CATALOGUE[self.graph.nodes[i].operation].kind for i in sorted(self.signal)
-                 if self.graph.nodes[i].operation in CATALOGUE}  # fmt: skip
+        known = [i for i in sorted(self.signal) if self.graph.nodes[i].operation in CATALOGUE]
+        kinds = {i: self._kind(i) for i in known}
         weighted = [i for i, kind in kinds.items() if kind in ("conv", "linear")]
         before: dict[int, bool] = {}
         for node in self.graph.nodes:
@@ -158,6 +171,8 @@ class Compiler:
 
     def compile(self) -> Program:
         """The program. Raises UnsupportedOperation or CompositeError."""
+        for index in sorted(self.signal):
+            self._supported(self.graph.nodes[index])
         self.composite.check(self.layers)
         for node in self.graph.nodes:
             if node.operation == "input" or node.index in self.constants:
@@ -167,20 +182,44 @@ class Compiler:
             self.names[step.node.name] = index
         return Program(self.graph, self.steps, self.constants, self.names, self.layers)
 
+    def _supported(self, node: Node) -> None:
+        """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
+        for reader in self.readers[node.index]:
+            found = self.graph.nodes[reader]
+            if found.dtype is not None and found.dtype.is_complex:
+                raise UnsupportedOperation(found.operation, found.module, "complex numbers carry no relevance")
+        if node.operation == "input":
+            return
+        if node.operation not in CATALOGUE:
+            raise UnsupportedOperation(node.operation, node.module)
+        sizes = node.shape
+        if self.graph.batch_symbols and sizes is not None and not any(isinstance(size, str) for size in sizes):
+            reads = [self.graph.nodes[ref].shape for ref in node.refs if ref in self.signal]
+            if any(shape is not None and any(isinstance(size, str) for size in shape) for shape in reads):
+                raise UnsupportedOperation(node.operation, node.module, "it mixes the samples of a batch")
+
     def _step(self, node: Node) -> Step:
         known = replace(node, args=self.value(node.args), kwargs=self.value(node.kwargs))
         if node.index not in self.signal:
+            _deterministic(node)
             return Static(known)
-        operation = CATALOGUE.get(node.operation)
-        if operation is None:
-            raise UnsupportedOperation(node.operation, node.module)
+        operation = CATALOGUE[node.operation]
         step = operation.build(self, known)
         if operation.nonnegative(self, known):
             self.positive.add(node.index)
-        inherits = operation.kind == "route" and any(ref in self.gates for ref in node.refs)
-        if node.operation in GATES or inherits:
+        if self._is_gate(node, operation.kind):
             self.gates.add(node.index)
         return step
+
+    def _is_gate(self, node: Node, kind: str) -> bool:
+        """Whether a product with a signal leaves the signal everything: it scales, and is made of what scales."""
+        if node.operation in GATES:
+            return True
+        signals = [ref for ref in node.refs if ref in self.signal]
+        if kind in ("route", "sum", "average", "product", "activation", "maxpool"):
+            bounded = kind == "sum" and len(signals) == 1 and self.graph.nodes[signals[0]].operation in BOUNDED
+            return bounded or all(ref in self.gates for ref in signals)
+        return False
 
 
 STATIC = {
@@ -192,8 +231,20 @@ STATIC = {
 
 GATES = {
     "aten.sigmoid.default", "aten.hardsigmoid.default", "aten.softmax.int", "lrp.complement", "aten.rsqrt.default",
-    "aten._softmax.default", "aten.reciprocal.default", "aten.exp.default",
+    "aten._softmax.default", "aten.reciprocal.default", "aten.exp.default", "aten.pow.Tensor_Scalar",
+    "aten.square.default", "aten.sqrt.default", "aten.abs.default", "aten.sign.default", "aten.var.correction",
+    "aten.std.correction", "aten.var.dim", "aten.std.dim", "aten.norm.ScalarOpt_dim",
+    "aten.linalg_vector_norm.default", "aten.linalg_norm.default", "aten.logsumexp.default",
 }  # fmt: skip
+"""Operations whose value scales what it is multiplied with and takes no relevance from a product."""
+BOUNDED = {"aten.tanh.default", "aten.erf.default"}
+"""1 + tanh(x) and 1 + erf(x), as in GELU written out, scale as well."""
+
+
+def _deterministic(node: Node) -> None:
+    """Raises UnsupportedOperation for an operation that draws random numbers."""
+    if torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ()) and "dropout" not in node.operation:
+        raise UnsupportedOperation(node.operation, node.module, "it is random: two passes would not be the same model")
 
 
 def finite(tensors: Mapping[str, Tensor]) -> None:

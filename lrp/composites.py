@@ -126,7 +126,7 @@ class Composite:
                 raise CompositeError(f"no layer is named {select.pattern!r}; layers: {names}")
             if isinstance(rule, Composite) and any(select(layer) for layer in layers):
                 rule.check([layer for layer in layers if select(layer)])
-        if self.entries and not any(self.rule_for(layer) is not None for layer in layers):
+        if self.entries and layers and not any(self.rule_for(layer) is not None for layer in layers):
             raise CompositeError(f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}")
 
     def __repr__(self) -> str:

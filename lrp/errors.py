@@ -1,11 +1,11 @@
 """Everything lrp can refuse, as one small tree.
 
-    LRPError (ValueError)
-    ├── UnsupportedOperation   the model does something lrp has no rule for
-    ├── InvalidInput           inputs or weights of the wrong shape, type, or not finite
-    ├── InvalidTarget          an output, index or function that cannot be explained
-    ├── RuleError              a rule with impossible parameters (α − β ≠ 1, ε < 0, low > high)
-    └── CompositeError         a composite that matches nothing, or no layer of that name
+LRPError (ValueError)
+├── UnsupportedOperation   the model does something lrp has no rule for
+├── InvalidInput           inputs or weights of the wrong shape, type, or not finite
+├── InvalidTarget          an output, index or function that cannot be explained
+├── RuleError              a rule with impossible parameters (α − β ≠ 1, ε < 0, low > high)
+└── CompositeError         a composite that matches nothing, or no layer of that name
 """
 
 from __future__ import annotations

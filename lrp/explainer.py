@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 import lrp.catalogue  # noqa: F401  (fills the catalogue of operations)
 from lrp.canonize import canonical
+from lrp.capture import captured
 from lrp.compile import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
-from lrp.errors import InvalidInput, InvalidTarget
+from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
 from lrp.extend import collapsed
 from lrp.flow import Flow
-from lrp.graph import Graph, captured
+from lrp.graph import Graph
 from lrp.operations import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, probe, project
 from lrp.result import Relevance, gather
@@ -62,7 +63,7 @@ class LRP:
         self.composite = as_composite(composite)
         examples = self._tuple(example_inputs)
         for x in examples:
-            _check_kind(x)
+            _check_kind(x, tokens=True)
         self._shapes = tuple(tuple(x.shape[1:]) for x in examples)
         self._dtypes = tuple(x.dtype for x in examples)
         self._lock = threading.Lock()
@@ -93,7 +94,12 @@ class LRP:
 
     def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
         """Captures the model; once in all if its batch size is free, else once for each batch size."""
-        graph = captured(self.model, examples, self._canonical)
+        try:
+            graph = captured(self.model, examples, self._canonical)
+        except UnsupportedOperation:
+            for x in examples:
+                _check_kind(x)
+            raise
         entry = _Captured(graph, tuple(x.detach().clone() for x in examples))
         self._at(entry)
         self._captured[None if graph.batch_symbols else examples[0].shape[0]] = entry
@@ -143,7 +149,11 @@ class LRP:
             return entry.compiled
 
     def attribute(
-        self, inputs: Tensor | tuple[Tensor, ...], target: Target = None, *, output: int | str | None = None,
+        self,
+        inputs: Tensor | tuple[Tensor, ...],
+        target: Target = None,
+        *,
+        output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
     ) -> Relevance:
         """Relevance of `inputs` [B, ...] for `target`.
@@ -223,7 +233,7 @@ class LRP:
             raise InvalidInput(f"the model takes {len(self._shapes)} inputs, not {len(xs)}")
         batch = None
         for x, shape, dtype in zip(xs, self._shapes, self._dtypes, strict=True):
-            _check_kind(x)
+            _check_kind(x, tokens=not dtype.is_floating_point)
             if tuple(x.shape[1:]) != shape or x.dim() != len(shape) + 1:
                 raise InvalidInput(f"an input has shape [B, {', '.join(map(str, shape))}], not {list(x.shape)}")
             if x.dtype != dtype:
@@ -334,10 +344,13 @@ def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: 
     return found
 
 
-def _check_kind(x: Tensor) -> None:
+def _check_kind(x: Tensor, tokens: bool = False) -> None:
+    """Raises InvalidInput for a scalar, complex numbers, and integers unless they may be `tokens`."""
     if x.dim() == 0:
         raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
-    if not x.is_floating_point() and x.dtype != torch.bool:
+    integers = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
+    if x.is_complex() or (integers and not tokens):
         raise InvalidInput(
-            f"inputs are floating point, not {x.dtype}: convert them, or explain from the output of the embedding"
+            f"inputs are floating point, not {x.dtype}: convert them; "
+            "only token ids that the model looks up in an embedding may be integers"
         )

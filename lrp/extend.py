@@ -9,10 +9,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from lrp.builders import mean, unary
+from lrp.capture import MODULES
 from lrp.compile import CATALOGUE, Build, Compiler, Operation
 from lrp.errors import LRPError, UnsupportedOperation
 from lrp.flow import Flow
-from lrp.graph import MODULES, Graph, Node, Param, Ref, rewrite
+from lrp.graph import Graph, Node, Param, Ref, rewrite
 from lrp.operations import Activation, Route
 from lrp.run import Run
 from lrp.step import Step
@@ -121,9 +122,7 @@ def _joined(graph: Graph, root: str, use: str, name: str) -> Graph:
         return graph
     members = {node.index for node in inner}
     readers = graph.consumers()
-    ends = [
-        n for n in inner if n.index in graph.outputs or any(reader not in members for reader in readers[n.index])
-    ]
+    ends = [n for n in inner if n.index in graph.outputs or any(reader not in members for reader in readers[n.index])]
     if len(ends) != 1:
         raise UnsupportedOperation(f"module:{name}", root, f"it has {len(ends)} outputs; a registered module has one")
     outer = list(dict.fromkeys(ref for node in inner for ref in node.refs if ref not in members))

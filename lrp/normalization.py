@@ -1,18 +1,24 @@
-"""LayerNorm, RMSNorm, GroupNorm, InstanceNorm: the deviation is a constant, the ε rule acts on x − mean."""
+"""BatchNorm folded or as a diagonal layer; LayerNorm, RMSNorm, GroupNorm, InstanceNorm with a constant deviation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lrp.affine import Diagonal
 from lrp.bias import BiasMode
+from lrp.builders import affine_step, arguments_of
+from lrp.compile import Compiler
+from lrp.errors import UnsupportedOperation
 from lrp.flow import Flow
-from lrp.graph import Node
+from lrp.graph import Node, Ref
+from lrp.layer import AffineStep
 from lrp.operations import gain_at
-from lrp.rules import Flat, Rule
+from lrp.rules import Epsilon, Flat, Rule
 from lrp.run import Run, divided
 from lrp.step import Step
 
@@ -101,3 +107,91 @@ class NormalizationStep(Step):
             run.book_stabilizer(self.node, dropped)
         u = t * weight * scale
         return a * (u * (1 - 2 * one) + (norm.mean(u) if norm.centred else 0.0))
+
+
+def batch_norm(compiler: Compiler, node: Node) -> Step:
+    names: list[tuple[str, Any]] = [
+        ("input", None), ("weight", None), ("bias", None), ("running_mean", None), ("running_var", None),
+    ]  # fmt: skip
+    if node.operation == "aten.batch_norm.default":
+        names += [("training", False), ("momentum", 0.1), ("eps", 1e-5)]
+    else:
+        names += [("momentum", 0.1), ("eps", 1e-5)]
+    values = arguments_of(node, names)
+    mean, var = (compiler.optional(node, v, "running statistics") for v in values[3:5])
+    if mean is None or var is None or (len(values) == 8 and values[5]):
+        raise UnsupportedOperation(node.operation, node.module, "BatchNorm without running statistics mixes samples")
+    scale = (var + values[-1]).rsqrt()
+    weight, shift = compiler.optional(node, values[1], "weight"), compiler.optional(node, values[2], "bias")
+    if weight is not None:
+        scale = scale * weight
+    shift = -mean * scale if shift is None else shift - mean * scale
+    source = compiler.source(node)
+    before = compiler.steps.get(source)
+    foldable = (
+        isinstance(before, AffineStep)
+        and before.layer.foldable
+        and compiler.only_reader(source)
+        and (before.layer.channel_dim == 1 or compiler.rank(source) == 2)
+    )
+    if foldable and isinstance(before, AffineStep):
+        del compiler.steps[source]
+        compiler.names[node.name] = node.index
+        folded = before.layer.scaled(scale, shift)
+        named = replace(node, name=before.node.name, args=(Ref(before.source),), kwargs={})
+        step = AffineStep(named, before.source, folded, before.rule, before.mode, before.source in compiler.positive)
+        if before.layer.bias is not None:
+            step.bias_parts["layer"] = before.layer.bias * scale
+        step.bias_parts["mean"] = -mean * scale
+        step.bias_parts["shift"] = shift + mean * scale
+        return step
+    return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
+
+
+def layer_norm(compiler: Compiler, node: Node) -> Step:
+    names: list[tuple[str, Any]] = [
+        ("input", None), ("shape", None), ("weight", None), ("bias", None), ("eps", 1e-5),
+    ]  # fmt: skip
+    rms = node.operation == "aten.rms_norm.default"
+    if rms:
+        names = [("input", None), ("shape", None), ("weight", None), ("eps", None)]
+    values = arguments_of(node, names)
+    source = compiler.source(node)
+    eps = None if values[-1] is None else float(values[-1])
+    weight = compiler.optional(node, values[2], "weight")
+    bias = None if rms else compiler.optional(node, values[3], "bias")
+    start = compiler.rank(source) - len(values[1])
+    norm = Normalization(weight, bias, eps, start, centred=not rms)
+    return _normalization(compiler, node, source, norm)
+
+
+def group_norm(compiler: Compiler, node: Node) -> Step:
+    source = compiler.source(node)
+    rank = compiler.rank(source)
+    if node.operation == "aten.instance_norm.default":
+        values = arguments_of(node, [("input", None), ("weight", None), ("bias", None), ("mean", None), ("var", None),
+                                   ("use_input_stats", True), ("momentum", 0.1), ("eps", 1e-5)])  # fmt: skip
+        if not values[5]:
+            mean, var = compiler.tensor(node, values[3], "mean"), compiler.tensor(node, values[4], "variance")
+            scale = (var + values[7]).rsqrt()
+            weight, bias = compiler.optional(node, values[1], "weight"), compiler.optional(node, values[2], "bias")
+            scale = scale if weight is None else scale * weight
+            shift = -mean * scale if bias is None else bias - mean * scale
+            return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
+        channels = compiler.graph.nodes[source].shape[1]  # type: ignore[index]
+        groups, place, eps = int(channels), (1, 2), values[7]
+    else:
+        values = arguments_of(node, [("input", None), ("groups", 1), ("weight", None), ("bias", None), ("eps", 1e-5)])
+        groups, place, eps = values[1], (2, 3), values[4]
+
+    def laid(argument: Any, what: str) -> Tensor | None:
+        found = compiler.optional(node, argument, what)
+        return None if found is None else found.reshape(-1, *([1] * (rank - 2)))
+
+    weight, bias = laid(values[place[0]], "weight"), laid(values[place[1]], "bias")
+    return _normalization(compiler, node, source, Normalization(weight, bias, eps, 1, groups))
+
+
+def _normalization(compiler: Compiler, node: Node, source: int, norm: Normalization) -> Step:
+    rule = compiler.rule(node) or Epsilon()
+    return NormalizationStep(node, source, norm, rule, compiler.mode(rule))

@@ -1,4 +1,4 @@
-"""Operations that are not affine layers: activations, rearrangements, sums, averages and maxima."""
+"""Operations that are not affine layers: activations, rearrangements, sums, averages."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lrp.flow import Flow
 from lrp.graph import Node, Ref, rewrite
-from lrp.rules import AsAverage, Flat, Rule
+from lrp.rules import Flat, Rule
 from lrp.run import Run, divided, stabilised
 from lrp.step import Static, Step
 
 __all__ = [
-    "Activation", "Cat", "MaxPool", "Mean", "Narrow", "Permute", "Relu", "Reshape", "Route", "Static", "Sum",
+    "Activation", "Cat", "Mean", "Narrow", "Permute", "Relu", "Reshape", "Route", "Static", "Sum",
     "Transparent",
 ]  # fmt: skip
 
@@ -248,45 +247,3 @@ class Sum(Step):
 def _fitted(t: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Sums over the dimensions that broadcasting added or stretched."""
     return t if tuple(t.shape) == shape else t.sum_to_size(shape)
-
-
-class MaxPool(Linear1):
-    """Max pooling: the winner takes all, or the pooling is explained as an average (`AsAverage`), or flat."""
-
-    def __init__(
-        self, node: Node, source: int, rule: Rule, average: Callable[[Tensor], Tensor], dims: int
-    ) -> None:
-        super().__init__(node, source)
-        self.rule, self.average, self.dims = rule, average, dims
-
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        x, z = run.values[self.source], run.values[self.node.index]
-        if isinstance(self.rule, (AsAverage, Flat)):
-            flat = isinstance(self.rule, Flat)
-            d = self.average(torch.ones_like(x) if flat else x)
-            r = flow.relevance(run.lift(z))
-            stable = stabilised(d, self.rule.epsilon)
-            s, dropped = divided(r, run.lift(stable))
-            if dropped.dim():
-                run.book_stabilizer(self.node, dropped)
-            if self.rule.epsilon > 0:
-                run.book_stabilizer(self.node, s * run.lift(stable - d))
-            sent = run.vjp(self.average, x, s)
-            return ((self.source, Flow(rest=sent) if flat else Flow(sent)),)
-        back = [None if t is None else self.pull(run, t) for t in (flow.gain, flow.rest)]
-        return ((self.source, Flow(back[0], back[1])),)
-
-
-def max_pool_average(node: Node, dims: int) -> Callable[[Tensor], Tensor]:
-    """The average over the windows of a max pooling node, padding not counted."""
-    args = list(node.args[1:]) + [None] * 5
-    kernel = args[0]
-    stride = args[1] if args[1] else kernel
-    padding = args[2] if args[2] is not None else 0
-    ceil = bool(args[4] if args[4] is not None else node.kwargs.get("ceil_mode", False))
-    pool: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-
-    def average(x: Tensor) -> Tensor:
-        return pool[dims](x, kernel, stride, padding, ceil, False)
-
-    return average

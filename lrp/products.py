@@ -12,7 +12,7 @@ from lrp.errors import UnsupportedOperation
 from lrp.flow import Flow
 from lrp.graph import Node, Ref
 from lrp.operations import gain_at
-from lrp.rules import HalfAndHalf, Rule, Stop
+from lrp.rules import HalfAndHalf, Rule, SignalTakesAll, Stop
 from lrp.run import Run
 from lrp.step import Step
 
@@ -128,6 +128,11 @@ def shares(rule: Rule | None, gates: tuple[bool, bool]) -> tuple[float, float]:
     if isinstance(rule, HalfAndHalf) or gates[0] == gates[1]:
         return (0.5, 0.5)
     return (0.0, 1.0) if gates[0] else (1.0, 0.0)
+
+
+def epsilon_of(rule: Rule | None) -> float:
+    """The stabilizer of a rule for products."""
+    return rule.epsilon if isinstance(rule, (SignalTakesAll, HalfAndHalf)) else 0.0
 
 
 class Quotient(Step):

@@ -8,14 +8,21 @@ import torch
 from torch import Tensor
 
 from lrp.compile import Program
+from lrp.embedding import Embedding
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.flow import Flow
 from lrp.run import Layout, Run
 from lrp.step import Step
 
 
-def forward(program: Program, steps: Sequence[Step], inputs: Sequence[Tensor], layouts: Mapping[int, Layout]) -> Run:
-    """A run with the values of these steps on inputs [B, ...]."""
+def forward(
+    program: Program,
+    steps: Sequence[Step],
+    inputs: Sequence[Tensor],
+    layouts: Mapping[int, Layout],
+    spoil_tokens: bool = False,
+) -> Run:
+    """A run with the values of these steps on inputs [B, ...]; `spoil_tokens`: the first sample's vectors are NaN."""
     graph = program.graph
     run = Run([None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes)
     values = run.values
@@ -24,7 +31,9 @@ def forward(program: Program, steps: Sequence[Step], inputs: Sequence[Tensor], l
     for index, x in zip(graph.inputs, inputs, strict=True):
         values[index] = x
     for step in steps:
-        values[step.node.index] = step.forward(run)
+        value = values[step.node.index] = step.forward(run)
+        if spoil_tokens and isinstance(step, Embedding):
+            value[0] = torch.nan
     return run
 
 
@@ -79,7 +88,7 @@ def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
         if x.is_floating_point():
             x[0] = torch.nan
     steps = program.path(tuple(program.graph.outputs))
-    run = forward(program, steps, spoiled, {})
+    run = forward(program, steps, spoiled, {}, spoil_tokens=True)
     layouts: dict[int, Layout] = {}
     for step in steps:
         value = run.values[step.node.index]

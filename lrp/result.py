@@ -179,7 +179,7 @@ def gather(
 
     def received(index: int) -> Tensor:
         value = runs[0].values[index]
-        if not value.is_floating_point():
+        if not value.is_floating_point() and all(index not in run.flows for run in runs):
             return torch.zeros(target.shape[:-1] + value.shape, device=value.device)
         return joined([_fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value) for run in runs])
 

@@ -41,4 +41,3 @@ class Static(Step):
 
     def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
         return ()
-
