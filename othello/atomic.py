@@ -63,15 +63,20 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def leftovers(folder: str | os.PathLike[str]) -> list[Path]:
+    """The temporary files that killed writers left in `folder`, or that writers at work have there."""
+    return [entry for entry in Path(folder).glob(f".*-????????{_TEMPORARY}") if entry.is_file()]
+
+
 def remove_leftovers(folder: str | os.PathLike[str]) -> int:
     """Delete temporary files that killed writers left in `folder` and return how many.
 
     Call it only where no other process writes, for example while holding the run lock.
     """
-    leftovers = [entry for entry in Path(folder).glob(f".*-????????{_TEMPORARY}") if entry.is_file()]
-    for entry in leftovers:
+    found = leftovers(folder)
+    for entry in found:
         entry.unlink(missing_ok=True)
-    return len(leftovers)
+    return len(found)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -110,9 +110,7 @@ def parse_tensors(
         tensors = parse(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{name}: not a valid safetensors file ({str(error).splitlines()[0][:100]})") from None
-    for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(f"{name}: tensor {key!r} holds NaN or infinite numbers")
+    _check_finite(tensors, name)
     return tensors, metadata
 
 
@@ -121,9 +119,11 @@ def save_tensors(
 ) -> str:
     """Write named tensors or arrays to one file, atomically; returns the SHA-256 of their contents, kept in the file.
 
-    Raises `OSError` if the file cannot be written; an older file of that name is then still whole.
+    Raises `CheckpointError` for NaN or infinite numbers, which would not be read back, and `OSError` if the file cannot
+    be written; an older file of that name is then still whole.
     """
     ready = {key: _plain(value) for key, value in tensors.items()}
+    _check_finite(ready, str(path))
     digest = _digest(ready)
     atomic.write_bytes(path, serialise(ready, {**(meta or {}), _DIGEST: digest}))
     return digest
@@ -135,6 +135,12 @@ def load_tensors(path: str | os.PathLike[str], limit: int = MAX_FILE_BYTES) -> d
     if metadata.get(_DIGEST) != _digest(tensors):
         raise CheckpointError(f"{path}: contents do not match the SHA-256 in the file")
     return tensors
+
+
+def _check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{name}: tensor {key!r} holds NaN or infinite numbers")
 
 
 def _plain(value: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import signal
 import sys
 from collections.abc import Iterator
@@ -40,27 +41,38 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
-    from othello.errors import ConfigError
+    from othello.errors import ConfigError, RunLocked
 
     exists = (run / "state.json").exists()
-    if resume and not exists:
+    begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
+    if resume and not begun:
         raise ConfigError(f"{run}: no run to resume; start one without --resume")
     if exists and (config is not None or initial is not None):
         raise ConfigError(f"{run}: holds a run already, with its own settings; --resume it without --config and --from")
     if exists and not resume:
         raise ConfigError(f"{run}: holds a run already; go on with --resume or choose another --run")
     from othello.training.config import RunConfig, read_config
+    from othello.training.preflight import check_disk, check_start
 
-    settings = read_config(config) if config is not None else None
+    settings = read_config(run / "config.toml" if resume else config) if resume or config is not None else RunConfig()
     if initial is not None:
-        settings = replace(settings or RunConfig(), initial=initial)
+        settings = replace(settings, initial=initial)
+    if warning := check_start(settings, run):
+        print(f"warning: {warning}", file=sys.stderr)
     one_thread()
     from othello.training.loop import train as train_run
 
-    view = JsonLines() if as_json else LiveTable() if sys.stdout.isatty() else PlainLines()
+    def on_iteration(metrics: Metrics) -> None:
+        view.on_iteration(metrics)
+        check_disk(settings, run)
+
+    batch = settings.learner.batch
+    view = (JsonLines if as_json else LiveTable if sys.stdout.isatty() else PlainLines)(run, batch)
     with stopping_cleanly(), view:
         try:
-            done = train_run(run, settings, view.report, view.on_iteration, iterations)
+            done = train_run(run, None if exists else settings, view.report, on_iteration, iterations)
+        except RunLocked as error:
+            raise typer.BadParameter(str(error), param_hint="--run") from None
         except KeyboardInterrupt:
             view.close()
             print(
@@ -90,7 +102,10 @@ def stopping_cleanly() -> Iterator[None]:
 
 
 class PlainLines:
-    """A line an iteration."""
+    """A line an iteration of the run in `folder`, whose learner takes `batch` samples a step."""
+
+    def __init__(self, folder: Path, batch: int) -> None:
+        self._folder, self._batch = folder, batch
 
     def __enter__(self) -> PlainLines:
         return self
@@ -109,10 +124,29 @@ class PlainLines:
         m = metrics
         print(
             f"iteration {m.iteration}: {m.games} games, {m.positions} positions in {m.seconds:.0f} s "
-            f"({3600 * m.games / max(m.seconds, 1e-9):.0f} games/h); loss policy {m.train_policy:.3f} "
-            f"value {m.train_value:.3f}, fresh {m.fresh_policy:.3f} {m.fresh_value:.3f}",
+            f"({self.games_per_hour(m):.0f} games/h); loss policy {m.train_policy:.3f} "
+            f"value {m.train_value:.3f}, fresh {m.fresh_policy:.3f} {m.fresh_value:.3f}; "
+            f"{self.samples_per_position(m):.1f} samples a position; {self.ladder() or 'no ladder yet'}",
             flush=True,
         )
+
+    def games_per_hour(self, metrics: Metrics) -> float:
+        """Games an hour of wall time."""
+        return 3600 * metrics.games / max(metrics.seconds, 1e-9)
+
+    def samples_per_position(self, metrics: Metrics) -> float:
+        """Samples the learner took for each new position."""
+        return metrics.steps * self._batch / max(metrics.positions, 1)
+
+    def ladder(self) -> str | None:
+        """The rating of the newest generation that `othello ladder` has measured."""
+        try:
+            with open(self._folder / "metrics" / "ladder.csv", newline="", encoding="utf-8") as file:
+                rated = [row for row in csv.DictReader(file) if row.get("generation") and row.get("elo")]
+            newest = max(rated, key=lambda row: int(row["generation"]))
+            return f"ladder: {newest['player']} Elo {newest['elo']} [{newest['low']}, {newest['high']}]"
+        except (OSError, ValueError, KeyError):
+            return None
 
 
 class JsonLines(PlainLines):
@@ -122,18 +156,25 @@ class JsonLines(PlainLines):
         """Print the metrics."""
         from dataclasses import asdict
 
-        print_json(asdict(metrics))
+        more = {
+            "games_per_hour": round(self.games_per_hour(metrics), 1),
+            "samples_per_position": round(self.samples_per_position(metrics), 3),
+            "ladder": self.ladder(),
+        }
+        print_json({**asdict(metrics), **more})
         sys.stdout.flush()
 
 
 class LiveTable(PlainLines):
-    """A table of the last iterations and a line of progress, redrawn in place."""
+    """A table of the last iterations, the ladder's newest rating and a line of progress, redrawn in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, batch: int) -> None:
         from rich.live import Live
 
+        super().__init__(folder, batch)
         self._rows: list[Metrics] = []
         self._progress: dict[str, Any] = {}
+        self._rating = self.ladder()
         self._live = Live(self._draw(), refresh_per_second=4)
 
     def __enter__(self) -> LiveTable:
@@ -154,6 +195,7 @@ class LiveTable(PlainLines):
     def on_iteration(self, metrics: Metrics) -> None:
         """Add a row."""
         self._rows = [*self._rows, metrics][-_ROWS:]
+        self._rating = self.ladder()
         self._live.update(self._draw())
 
     def _draw(self) -> RenderableType:
@@ -162,17 +204,18 @@ class LiveTable(PlainLines):
         from rich.text import Text
 
         table = Table("iteration", "games", "positions", "seconds", "games/h", "policy", "value", "fresh policy",
-                      "fresh value", box=None, header_style="bold")  # fmt: skip
+                      "fresh value", "samples/position", box=None, header_style="bold")  # fmt: skip
         for column in table.columns:
             column.justify = "right"
         for m in self._rows:
             table.add_row(
                 str(m.iteration), str(m.games), f"{m.positions:,}", f"{m.seconds:.0f}",
-                f"{3600 * m.games / max(m.seconds, 1e-9):.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
-                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}",
+                f"{self.games_per_hour(m):.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
+                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}", f"{self.samples_per_position(m):.1f}",
             )  # fmt: skip
         p = self._progress
         now = f"iteration {p.get('iteration', 0)}: self-play {p.get('chunks_done', 0)}/{p.get('chunks', '?')} chunks"
         if p.get("steps"):
             now += f", learner {p.get('step', 0)}/{p['steps']} steps"
-        return Group(table, Text(now + "   (Ctrl-C stops cleanly)", style="dim"))
+        rating = self._rating or f"no ladder yet: othello ladder {self._folder}"
+        return Group(table, Text(rating), Text(now + "   (Ctrl-C stops cleanly)", style="dim"))

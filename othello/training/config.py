@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from othello.errors import ConfigError
+from othello.errors import ConfigError, OthelloError
 from othello.network import Architecture
 from othello.training.selfplay import SelfPlaySettings
 
@@ -19,7 +22,9 @@ _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low â
     "selfplay": {
         "simulations": (2, 100_000), "considered": (2, 64), "slots": (1, 65_536), "random_plies": (0, 40),
         "solve_empties": (0, 20), "label_empties": (0, 20), "leaf_empties": (0, 12), "c_visit": (0, 1e6),
-        "c_scale": (0, 1e3),
+        "c_scale": (0, 1e3), "full_share": (1e-3, 1), "fast_simulations": (1, 100_000), "c_puct": (0, 1e3),
+        "first_play": (-2, 2), "noise_alpha": (1e-3, 1e3), "noise_share": (0, 1), "sampled_plies": (0, 64),
+        "greedy_share": (0, 1), "greedy_plies": (0, 64),
     },
     "learner": {
         "batch": (2, 65_536), "samples_per_position": (1e-3, 1e3), "learning_rate": (0, 10),
@@ -28,6 +33,9 @@ _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low â
         "score_weight": (0, 100), "value_weight": (0, 100), "gradient_norm": (1e-6, 1e6),
     },
 }  # fmt: skip
+
+
+_DEVICE: Final = re.compile(r"cpu|cuda(:\d{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -68,10 +76,39 @@ class RunConfig:
     def __post_init__(self) -> None:
         for table, limits in _LIMITS.items():
             settings = getattr(self, table) if table else self
-            for name, (low, high) in limits.items():
-                value = getattr(settings, name)
+            for name in limits.keys() & vars(settings).keys():
+                (low, high), value = limits[name], getattr(settings, name)
                 if not low <= value <= high:
                     raise ConfigError(f"{f'[{table}] ' if table else ''}{name} = {value} is not in {low}..{high}")
+        if not _DEVICE.fullmatch(self.device):
+            raise ConfigError(f'device = "{self.device}" is unknown; accepted are cpu, cuda and cuda:N')
+        if complaint := self._contradiction():
+            raise ConfigError(complaint)
+
+    def _contradiction(self) -> str | None:
+        """Two settings that cannot both be meant, in words."""
+        play, learner, squares = self.selfplay, self.learner, self.network.size**2 - 4
+        if play.label_empties > play.solve_empties:
+            return (
+                f"[selfplay] label_empties = {play.label_empties} is above solve_empties = {play.solve_empties}: "
+                "positions are labelled from where the solver begins"
+            )
+        if play.random_plies + play.solve_empties >= squares:
+            return (
+                f"[selfplay] random_plies = {play.random_plies} and solve_empties = {play.solve_empties} leave nothing "
+                f"to search of the {squares} empty squares of [network] size = {self.network.size}"
+            )
+        if learner.final_learning_rate > learner.learning_rate:
+            return (
+                f"[learner] final_learning_rate = {learner.final_learning_rate} is above learning_rate = "
+                f"{learner.learning_rate}, which only falls"
+            )
+        if learner.window_start > learner.window_limit:
+            return (
+                f"[learner] window_start = {learner.window_start} is above window_limit = {learner.window_limit}, "
+                "which it may never exceed"
+            )
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,7 +120,8 @@ def _build(kind: type[_Settings], data: dict[str, Any], where: str) -> _Settings
     default = kind()
     for name, value in data.items():
         if name not in known:
-            raise ConfigError(f"unknown setting {where}{name}; known: {', '.join(known)}")
+            here = ", ".join(known)
+            raise ConfigError(f"unknown setting {where}{name}; the nearest is {nearest(where + name)} (here: {here})")
         current = getattr(default, name)
         if is_dataclass(current):
             if not isinstance(value, dict):
@@ -98,6 +136,30 @@ def _build(kind: type[_Settings], data: dict[str, Any], where: str) -> _Settings
     return kind(**values)
 
 
+def nearest(name: str) -> str:
+    """The setting that a misspelt or misplaced one was probably meant to be, with its table.
+
+    >>> nearest("learner.simulation"), nearest("gmaes"), nearest("batch")
+    ('selfplay.simulations', 'games', 'learner.batch')
+    """
+    table, _, word = name.rpartition(".")
+
+    def likeness(setting: str) -> float:
+        its_table, _, its_word = setting.rpartition(".")
+        return SequenceMatcher(None, word.lower(), its_word).ratio() + 0.05 * (its_table == table)
+
+    return max(_names(RunConfig()), key=likeness)
+
+
+def _names(settings: Any, where: str = "") -> list[str]:
+    """Every setting, tables among them, with the tables they are in."""
+    result: list[str] = []
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        result += [where + f.name, *(_names(value, f"{where}{f.name}.") if is_dataclass(value) else [])]
+    return result
+
+
 def parse_config(text: str, source: str = "config") -> RunConfig:
     """Read a run's settings from TOML; absent ones keep their defaults.
 
@@ -108,7 +170,7 @@ def parse_config(text: str, source: str = "config") -> RunConfig:
         return _build(RunConfig, tomllib.loads(text), "")
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
-    except ConfigError as error:
+    except OthelloError as error:
         raise ConfigError(f"{source}: {error}") from None
 
 
@@ -143,4 +205,5 @@ def write_toml(config: RunConfig) -> str:
 
 
 def _toml(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    """A number or a string; a TOML string is a JSON string that also escapes DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, str) else repr(value)

@@ -1,59 +1,41 @@
 """A training run as a directory: lock, manifest, generations, replay files; readable at any moment, whatever happens.
 
     config.toml
-    state.json                       the manifest: what counts, with sizes and SHA-256; replaced atomically, last
+    state.json                       the manifest: what counts, with sizes and SHA-256; replaced atomically
     generations/NNNN/                weights.safetensors, meta.json; optimizer.safetensors in the newest two
     replay/NNNN.npz                  samples of iteration NNNN; replay/chunks/ finished parts of the present one
     metrics/metrics.csv, events.*    one row an iteration; TensorBoard events
-    latest                           the newest generation's name
-    lock                             held with flock while a trainer runs: its pid and host
+    latest                           the newest generation's name, after the manifest has it
+    lock                             held while a trainer runs: its pid and host
+
+A generation counts from the moment the manifest names it; until then nothing that an older manifest names is changed
+or removed, so a kill between any two steps loses the iteration under way and nothing else.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from othello import atomic
+from othello import atomic, checkpoint
 from othello.errors import CheckpointError, ConfigError, RunLocked
+from othello.network import Network
+from othello.tensorfile import skeleton
 from othello.training.config import RunConfig, read_config, write_toml
+from othello.training.manifest import REPLAY_NAME, ReplayFile, State, file_record, read_state, write_state
 
+__all__ = ["ReplayFile", "Run", "State", "file_record", "locked"]
 
-@dataclass(frozen=True)
-class ReplayFile:
-    """One iteration's samples as the manifest knows them; `size` in bytes."""
-
-    name: str
-    positions: int
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a run stands; generation `iteration` is the newest."""
-
-    iteration: int = 0
-    games: int = 0
-    positions: int = 0
-    evaluations: int = 0
-    core_seconds: float = 0.0
-    generation_sha256: str = ""
-    replay: list[ReplayFile] = field(default_factory=list)
-
-
-def file_record(path: Path, positions: int) -> ReplayFile:
-    data = path.read_bytes()
-    return ReplayFile(path.name, positions, len(data), hashlib.sha256(data).hexdigest())
+_STATE, _CONFIG = "state.json", "config.toml"
+_OURS = frozenset({_CONFIG, "generations", "replay", "metrics", "lock", "latest", "best"})
 
 
 class Run:
@@ -79,76 +61,166 @@ class Run:
         return self.folder / "generations" / f"{number:04d}"
 
     @classmethod
-    def create(cls, folder: Path, config: RunConfig) -> Run:
-        """A new run; `ConfigError` if the folder holds something else."""
-        if (folder / "state.json").exists():
+    def create(cls, folder: Path, config: RunConfig | None = None) -> Run:
+        """A new run, or one that ended before its first generation counted; call it under the lock.
+
+        Without `config`: the settings such an early end left behind, or the defaults.  `ConfigError` if the folder
+        holds something else.
+        """
+        if (folder / _STATE).exists():
             raise ConfigError(f"{folder}: holds a run already; resume it or choose another folder")
-        foreign = [entry.name for entry in folder.iterdir() if not _ours(entry)] if folder.is_dir() else []
-        if foreign or (folder.exists() and not folder.is_dir()):
-            raise ConfigError(f"{folder}: is not an empty folder ({', '.join(foreign[:3]) or 'a file'})")
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder}: is not an empty folder (a file)")
+        if folder.is_dir():
+            _clear_beginnings(folder)
+        if config is None:
+            config = read_config(folder / _CONFIG) if (folder / _CONFIG).exists() else RunConfig()
         run = cls(folder, config, State())
         for path in (folder, run.replay, run.chunks, run.metrics, folder / "generations"):
             path.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(folder / "config.toml", write_toml(config))
+        atomic.write_text(folder / _CONFIG, write_toml(config))
         return run
 
     @classmethod
     def open(cls, folder: Path, verify: bool = False) -> Run:
-        """An existing run; `CheckpointError` if its manifest is damaged or (with `verify`) names damaged files."""
-        try:
-            data = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-            data["replay"] = [ReplayFile(**entry) for entry in data["replay"]]
-            state = State(**data)
-        except FileNotFoundError:
-            raise CheckpointError(f"{folder}: no state.json, so not a training run") from None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"{folder / 'state.json'}: damaged ({error})") from None
-        run = cls(folder, read_config(folder / "config.toml"), state)
+        """An existing run whose newest generation is there and fits its settings.
+
+        With `verify` every listed byte is read: weights, optimizer, replay.  Raises `CheckpointError` for anything
+        damaged or missing and `ConfigError` for settings of another network.
+        """
+        state = read_state(folder / _STATE)
+        run = cls(folder, read_config(folder / _CONFIG), state)
+        run._check_generation(verify)
         if verify:
             for entry in state.replay:
                 path = run.replay / entry.name
-                if not path.is_file() or file_record(path, entry.positions) != entry:
-                    raise CheckpointError(f"{path}: missing or changed since it was listed in state.json")
+                if not path.is_file() or path.is_symlink() or file_record(path, entry.positions) != entry:
+                    raise CheckpointError(f"{path}: missing or changed since it was listed in {_STATE}")
         return run
 
+    def _check_generation(self, verify: bool) -> None:
+        folder = self.generation(self.state.iteration)
+        meta = checkpoint.verify(folder) if verify else checkpoint.info(folder)
+        if meta["weights"]["sha256"] != self.state.generation_sha256:
+            raise CheckpointError(f"{folder}: its SHA-256 is not the one in {self.folder / _STATE}")
+        wanted = self.config.network.to_dict()
+        differing = [name for name, value in wanted.items() if meta["architecture"].get(name) != value]
+        if meta["kind"] != "othello-network" or differing:
+            found = ", ".join(f"{name} = {meta['architecture'].get(name)}" for name in differing) or meta["kind"]
+            asked = ", ".join(f"{name} = {wanted[name]}" for name in differing)
+            raise ConfigError(
+                f"{self.folder / _CONFIG}: [network] {asked}, but generation {self.state.iteration} has {found}\n"
+                "a run keeps its network; begin another with --from and that generation"
+            )
+        if verify:
+            self._check_optimizer(folder / "optimizer.safetensors")
+
+    def _check_optimizer(self, path: Path) -> None:
+        tensors = checkpoint.load_tensors(path)
+        with skeleton():
+            expected = Network(self.config.network).state_dict()
+        for name, tensor in expected.items():
+            if (stored := tensors.get(f"network.{name}")) is None or stored.shape != tensor.shape:
+                found = "missing" if stored is None else list(stored.shape)
+                raise CheckpointError(f"{path}: tensor 'network.{name}' is {found}; {list(tensor.shape)} is needed")
+        if "steps" not in tensors:
+            raise CheckpointError(f"{path}: lacks the number of steps")
+
     def commit(self, state: State) -> None:
-        """Make `state` the run's state: from this moment, and not before, its files count."""
-        self.state = state
+        """Make `state` the run's state: from this moment, and not before, its files count.
+
+        Replay files that only the state before listed are removed afterwards.
+        """
+        write_state(self.folder / _STATE, state)
+        before, self.state = self.state, state
         atomic.write_text(self.folder / "latest", f"{state.iteration:04d}\n")
-        atomic.write_text(self.folder / "state.json", json.dumps(asdict(state), indent=1) + "\n")
+        for name in {entry.name for entry in before.replay} - {entry.name for entry in state.replay}:
+            (self.replay / name).unlink(missing_ok=True)
 
     def clear_unlisted(self) -> None:
-        """Remove what a killed trainer left half-made: generations after the newest and temporary files."""
-        for path in (self.folder / "generations").iterdir():
-            if path.is_dir() and (not path.name.isdigit() or int(path.name) > self.state.iteration):
-                shutil.rmtree(path)
-        for path in (self.folder, self.replay, self.chunks):
+        """Remove what a killed trainer left half-made; call it under the lock.
+
+        That is the generation after the newest, replay files and chunks that belong to no listed or present iteration,
+        and temporary files.  Anything a trainer cannot have left is a `CheckpointError`, and stays.
+        """
+        newest = self.state.iteration
+        numbers = sorted(int(path.name) for path in (self.folder / "generations").iterdir() if path.name.isdigit())
+        if numbers and numbers[-1] > newest + 1:
+            raise CheckpointError(
+                f"{self.generation(numbers[-1])}: is newer than {_STATE}, which ends with generation {newest}; "
+                "put the state.json that belongs to it back, or move it away"
+            )
+        if numbers and numbers[-1] > newest:
+            shutil.rmtree(self.generation(newest + 1))
+        listed = {entry.name for entry in self.state.replay}
+        for path in self.replay.glob("*.npz"):
+            if path.name not in listed and REPLAY_NAME.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+        for path in self.chunks.glob("[0-9]*.npz"):
+            if not path.name.startswith(f"{newest:04d}-"):
+                path.unlink(missing_ok=True)
+        for path in (self.folder, self.replay, self.chunks, self.metrics):
             atomic.remove_leftovers(path)
 
     def summary(self) -> dict[str, Any]:
+        """What there is to say of the run, as JSON."""
         return {"folder": str(self.folder), "network": str(self.config.network), **asdict(self.state)}
 
 
-def _ours(entry: Path) -> bool:
-    return entry.name in {"config.toml", "generations", "replay", "metrics", "lock", "latest"}
+def _clear_beginnings(folder: Path) -> None:
+    """Remove the half-made generation 0 of a run that ended before its manifest; refuse everything else."""
+    left = set(atomic.leftovers(folder))
+    if foreign := [entry.name for entry in folder.iterdir() if entry.name not in _OURS and entry not in left]:
+        raise ConfigError(f"{folder}: is not an empty folder ({', '.join(sorted(foreign)[:3])})")
+    made = [path for path in folder.glob("generations/*") if path.name != "0000"]
+    if made or any(folder.glob("replay/[0-9]*.npz")):
+        raise ConfigError(f"{folder}: holds generations or replay files but no {_STATE}; they are left as they are")
+    shutil.rmtree(folder / "generations" / "0000", ignore_errors=True)
+    for path in folder.glob("replay/initial-*.npz"):
+        path.unlink()
+    for place in (folder, folder / "replay"):
+        atomic.remove_leftovers(place)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run directory for this process; `RunLocked` names the one that has it.
 
-    The lock is the kernel's (flock), so it goes with the process, however that ends.
+    The lock is the operating system's (flock), so it goes with the process, however that ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise RunLocked(f"{folder}: {holder} is training here; stop it or choose another --run folder") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except BlockingIOError:
+            raise RunLocked(
+                f"{folder}: {_holder(descriptor)} is training here; stop it or choose another --run folder"
+            ) from None
+        name = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
+        os.ftruncate(descriptor, os.pwrite(descriptor, name, 0))
         yield
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock: the name in the file, once it is that of a living process (the holder writes it at once)."""
+    for _ in range(20):
+        text = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+        words = text.split()
+        named = len(words) == 4 and words[1].isdigit()
+        if named and (words[3] != socket.gethostname() or _lives(int(words[1]))):
+            return text
+        time.sleep(0.05)
+    return "another process"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,15 +1,11 @@
-"""Training runs: settings, exact resumption, killed trainers, races, bad numbers and damaged files."""
+"""Training: exact resumption, first weights, bad numbers, the loss, batches and replay files."""
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import random
-import signal
-import subprocess
-import sys
-import time
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,22 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from othello import checkpoint
-from othello.errors import CheckpointError, ConfigError, RunLocked
+from othello.errors import CheckpointError
 from othello.network import Architecture, Network
 from othello.search.toy import DiscCount
-from othello.training.config import LearnerSettings, RunConfig, named_configs, parse_config, read_config, write_toml
+from othello.training.config import LearnerSettings
 from othello.training.learner import Learner, NotFinite, loss_terms
-from othello.training.loop import train
+from othello.training.loop import Trainer, train
 from othello.training.replay import batches, newest, read_samples, window_size, write_samples
-from othello.training.run import Run, locked
-from othello.training.selfplay import Samples, SelfPlaySettings, play_games
-
-TINY = RunConfig(
-    seed=5, games=12, chunk=6, workers=1,
-    network=Architecture(size=4, blocks=1, channels=8, policy_channels=2, value_channels=2, value_hidden=8),
-    selfplay=SelfPlaySettings(simulations=8, slots=6, random_plies=2, solve_empties=3, label_empties=1, leaf_empties=2),
-    learner=LearnerSettings(batch=32, window_start=500),
-)  # fmt: skip
+from othello.training.run import Run, file_record
+from othello.training.selfplay import Samples, play_games
+from tests.othello.trainers import TINY, advance, command, copied, start
 
 
 @pytest.fixture(autouse=True)
@@ -46,34 +36,6 @@ def one_thread():
 @pytest.fixture(scope="module")
 def some_samples() -> Samples:
     return play_games(DiscCount(4), TINY.selfplay, 1, 0, range(40))[0]
-
-
-def test_settings_survive_a_round_trip_through_toml():
-    assert parse_config(write_toml(TINY)) == TINY
-    assert parse_config("") == RunConfig()
-
-
-@pytest.mark.parametrize("text, complaint", [
-    ("gmaes = 3", "unknown setting gmaes"),
-    ("games = 0", "games = 0 is not in 1"),
-    ("games = 'many'", "must be of type int"),
-    ("[selfplay]\nsimulations = 1", "simulations = 1"),
-    ("[learner]\nbatch = 1.5", "must be of type int"),
-    ("[network]\nsize = 7", "board size 7"),
-    ("network = 3", "must be a table"),
-    ("games = = 3", "not TOML"),
-])  # fmt: skip
-def test_a_bad_setting_is_named_with_what_is_accepted(text, complaint):
-    with pytest.raises((ConfigError, CheckpointError), match=complaint) as caught:
-        parse_config(text, "mine.toml")
-    assert len(str(caught.value).splitlines()) <= 2
-
-
-def test_named_settings_are_read_and_an_unknown_name_lists_them():
-    assert read_config(Path("othello6")).network.size == 6
-    assert set(named_configs()) == {"othello4", "othello6", "othello8"}
-    with pytest.raises(ConfigError, match="othello4, othello6, othello8"):
-        read_config(Path("othello7"))
 
 
 @pytest.mark.parametrize("larger", [{"blocks": 3}, {"channels": 12}, {"blocks": 2, "channels": 20}])
@@ -110,76 +72,6 @@ def test_an_interrupted_run_ends_with_the_same_weights_bit_for_bit(tmp_path):
     assert len((tmp_path / "parts" / "metrics" / "metrics.csv").read_text().splitlines()) == 5
 
 
-def _trainer(folder: Path) -> subprocess.Popen[bytes]:
-    program = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path\n"
-        "from othello.training.loop import train\n"
-        "if __name__ == '__main__': train(Path(sys.argv[1]), iterations=1000)\n"
-    )
-    script = folder.parent / "trainer.py"
-    script.write_text(program)
-    return subprocess.Popen([sys.executable, str(script), str(folder)], start_new_session=True,
-                            stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
-
-
-def kill_and_resume(folder: Path, times: int, seed: int) -> None:
-    train(folder, TINY, iterations=1)
-    generator = random.Random(seed)
-    for _ in range(times):
-        process = _trainer(folder)
-        before = Run.open(folder).state.iteration
-        deadline = time.monotonic() + 60
-        while Run.open(folder).state.iteration == before and time.monotonic() < deadline:
-            time.sleep(0.005)
-        time.sleep(generator.random() * 0.6)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        run = Run.open(folder, verify=True)
-        assert run.state.iteration > before
-        for number in range(run.state.iteration + 1):
-            checkpoint.load(run.generation(number))
-    assert train(folder, iterations=1).state.iteration == Run.open(folder).state.iteration
-
-
-def test_a_killed_trainer_loses_no_generation_and_resumes_by_itself(tmp_path):
-    kill_and_resume(tmp_path / "run", times=2, seed=1)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(3600)
-def test_fifty_killed_trainers_lose_no_generation(tmp_path):
-    kill_and_resume(tmp_path / "run", times=50, seed=2)
-
-
-def test_a_second_trainer_is_refused_with_the_first_ones_pid(tmp_path):
-    with locked(tmp_path / "run"), pytest.raises(RunLocked, match=f"pid {os.getpid()} on "):
-        train(tmp_path / "run", TINY, iterations=1)
-    train(tmp_path / "run", TINY, iterations=1)
-
-
-def test_a_folder_with_something_else_in_it_is_refused(tmp_path):
-    (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match=r"not an empty folder \(thesis\.txt"):
-        train(tmp_path, TINY, iterations=1)
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
-
-
-def test_a_changed_replay_file_is_noticed_before_training_goes_on(tmp_path):
-    train(tmp_path / "run", TINY, iterations=2)
-    path = tmp_path / "run" / "replay" / "0000.npz"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(CheckpointError, match=r"0000\.npz: missing or changed"):
-        train(tmp_path / "run", iterations=1)
-
-
-def test_a_damaged_manifest_is_an_error_that_names_it(tmp_path):
-    train(tmp_path / "run", TINY, iterations=1)
-    (tmp_path / "run" / "state.json").write_text('{"iteration": ')
-    with pytest.raises(CheckpointError, match=r"state\.json: damaged"):
-        train(tmp_path / "run", iterations=1)
-
-
 @pytest.mark.parametrize("tensor", ["stem.weight", "value_out.bias", "blocks.0.norm1.weight", "policy_out.weight"])
 def test_a_nan_anywhere_stops_training_in_that_step(some_samples, tensor):
     learner = Learner(Network(TINY.network), TINY.learner)
@@ -194,6 +86,74 @@ def test_a_nan_in_a_running_statistic_is_not_published(some_samples):
     learner.average.stem_norm.running_var[0] = float("inf")
     with pytest.raises(NotFinite, match=r"stem_norm\.running_var"):
         learner.check_finite()
+
+
+def _poison_gradient(trainer: Trainer, generator: np.random.Generator) -> None:
+    parameters = list(trainer.learner.network.parameters())
+    chosen = parameters[generator.integers(len(parameters))]
+    chosen.register_hook(lambda gradient: torch.full_like(gradient, torch.nan))
+
+
+def _poison_tensor(tensors: list[torch.Tensor], generator: np.random.Generator) -> None:
+    floating = [tensor for tensor in tensors if tensor.is_floating_point()]
+    chosen = floating[generator.integers(len(floating))]
+    bad = (float("nan"), float("inf"))[generator.integers(2)]
+    with torch.no_grad():
+        chosen.view(-1)[generator.integers(chosen.numel())] = bad
+
+
+def _poison_replay(trainer: Trainer, generator: np.random.Generator) -> None:
+    for samples in trainer.parts:
+        column = (samples.policy, samples.search_value)[generator.integers(2)]
+        column[:] = np.nan
+
+
+POISONS = {
+    "weights": lambda t, g: _poison_tensor(list(t.learner.network.state_dict().values()), g),
+    "average": lambda t, g: _poison_tensor(list(t.learner.average.state_dict().values()), g),
+    "moments": lambda t, g: _poison_tensor(
+        [v for s in t.learner.optimizer.state.values() for k, v in s.items() if k != "step"], g
+    ),
+    "gradients": _poison_gradient,
+    "replay": _poison_replay,
+}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    advance(folder, 2, TINY)
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("where", POISONS)
+def test_a_bad_number_anywhere_stops_the_run_with_the_last_good_generation_kept(begun, tmp_path, where, seed):
+    run = Run.open(copied(begun, tmp_path / "run"), verify=True)
+    trainer = Trainer(run, lambda state: None)
+    POISONS[where](trainer, np.random.default_rng(seed))
+    with pytest.raises((NotFinite, CheckpointError)) as caught, ThreadPoolExecutor(1) as workers:
+        trainer.iterate(workers)
+    assert re.search("nan|inf|NaN|finite", str(caught.value)) and len(str(caught.value).splitlines()) <= 2
+    assert Run.open(tmp_path / "run", verify=True).state == Run.open(begun).state
+    assert advance(tmp_path / "run").state.iteration == 3
+
+
+def test_a_bad_number_on_the_disk_ends_the_command_with_a_line_and_code_1(begun, tmp_path):
+    folder = copied(begun, tmp_path / "run")
+    run = Run.open(folder)
+    entries = []
+    for entry in run.state.replay:
+        samples = read_samples(run.replay / entry.name)
+        samples.search_value[:] = np.nan
+        write_samples(run.replay / entry.name, samples)
+        entries.append(file_record(run.replay / entry.name, entry.positions))
+    run.commit(replace(run.state, replay=entries))
+    process = start(command, folder, tmp_path / "log", "--resume")
+    process.join(200)
+    said = (tmp_path / "log.err").read_text()
+    assert process.exitcode == 1 and "NotFinite" in said and said.count("\n") == 1
+    assert Run.open(folder, verify=True).state.iteration == 2
 
 
 def test_the_learner_learns(some_samples):
