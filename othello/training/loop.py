@@ -59,12 +59,12 @@ class Metrics:
     fresh_value_error: float
 
 
-def local_workers(count: int) -> Executor:
-    """`count` worker processes, one thread each."""
+def local_workers(config: RunConfig) -> Executor:
+    """The run's `workers` on this machine: processes of one thread each."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # read when a worker loads its libraries
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=start_worker)
+    return ProcessPoolExecutor(config.workers, mp_context=context, initializer=start_worker)
 
 
 class Trainer:
@@ -221,20 +221,24 @@ def write_metrics(folder: Path, metrics: Metrics) -> None:
 
 
 def train(
-    folder: Path, config: RunConfig | None = None, report: Report = lambda state: None,
-    on_iteration: Callable[[Metrics], None] = lambda metrics: None, iterations: int | None = None,
+    folder: Path,
+    config: RunConfig | None = None,
+    report: Report = lambda state: None,
+    on_iteration: Callable[[Metrics], None] = lambda metrics: None,
+    iterations: int | None = None,
+    workers: Callable[[RunConfig], Executor] = local_workers,
 ) -> Run:
     """Start the run in `folder` with `config`, or go on with the one there; returns when its iterations are done.
 
     `iterations` ends it earlier: after so many from now.  `report` gets the state of the iteration under way a few
-    times a second, `on_iteration` every finished one.  Raises `RunLocked` if another process trains there, `NotFinite`
-    at the first NaN, `ConfigError`, `CheckpointError`.
-    """  # fmt: skip
+    times a second, `on_iteration` every finished one; `workers` makes what plays the games.  Raises `RunLocked` if
+    another process trains there, `NotFinite` at the first NaN, `ConfigError`, `CheckpointError`.
+    """
     with locked(folder):
         resuming = (folder / "state.json").exists()
         run = Run.open(folder, verify=True) if resuming else Run.create(folder, config or RunConfig())
         trainer = Trainer(run, report)
-        pool = local_workers(run.config.workers)
+        pool = workers(run.config)
         try:
             last = run.config.iterations if iterations is None else run.state.iteration + iterations
             while run.state.iteration < min(last, run.config.iterations):
@@ -252,5 +256,3 @@ def _stop(pool: Executor) -> None:
         process.terminate()
     for process in processes:
         process.join(timeout=5)
-
-

@@ -19,7 +19,9 @@ from othello.training.stream import below, gamma, gumbel, uniform
 
 MAX_PLIES: Final = 64
 OPENING_TEMPERATURE: Final = 0.5  # of the raw policy in openings against the greedy player
-REWIND: Final = 10  # plies at most between such a game's start and the wipe-out that the opening ended in
+UNSEARCHED_TEMPERATURE: Final = 0.25  # of the raw policy where it plays a game on without a search
+REWIND: Final = 6  # plies at most between such a game's start and the wipe-out that the opening ended in
+PROBED: Final = 4  # moves that such a game searches and records; the raw policy goes on to the solved part
 
 
 class Rules(NamedTuple):
@@ -54,6 +56,7 @@ class Slots(NamedTuple):
     active: NDArray[np.bool_]  # [G]
     opening: NDArray[np.int32]  # [G] moves left of an opening against the greedy player
     greedy: NDArray[np.int8]  # [G] the colour that plays greedily in it
+    left: NDArray[np.int32]  # [G] moves still to be searched in this game
     ply: NDArray[np.int32]  # [G] moves recorded so far
     full: NDArray[np.bool_]  # [G] whether the present move is searched in full, and recorded
     simulation: NDArray[np.int32]  # [G] simulations done at the present root
@@ -79,7 +82,8 @@ class Leaves(NamedTuple):
 def new_slots(count: int, actions: int) -> Slots:
     return Slots(
         random=np.zeros(count, np.uint64), active=np.zeros(count, np.bool_), opening=np.zeros(count, np.int32),
-        greedy=np.zeros(count, np.int8), ply=np.zeros(count, np.int32), full=np.zeros(count, np.bool_),
+        greedy=np.zeros(count, np.int8), left=np.zeros(count, np.int32), ply=np.zeros(count, np.int32),
+        full=np.zeros(count, np.bool_),
         simulation=np.zeros(count, np.int32), gumbel=np.zeros((count, MAX_MOVES), np.float32),
         considered=np.zeros(count, np.int32), colour=np.zeros(count, np.int8), total=np.zeros(count, np.int64),
         own=np.zeros((count, MAX_PLIES), np.uint64), opp=np.zeros((count, MAX_PLIES), np.uint64),
@@ -107,8 +111,9 @@ def _set_root(slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint
     set_tree_root(forest, g, own, opp, rules.board)
     slots.simulation[g] = 0
     slots.full[g] = rules.full_share >= 1.0 or uniform(slots.random, g) < rules.full_share
+    scale = 1.0 if slots.left[g] > 0 else UNSEARCHED_TEMPERATURE
     for i in range(slots.gumbel.shape[1]):
-        slots.gumbel[g, i] = gumbel(slots.random, g)
+        slots.gumbel[g, i] = scale * gumbel(slots.random, g)
 
 
 @kernel
@@ -189,7 +194,7 @@ def open_game(slots: Slots, forest: Forest, g: int, black: np.uint64, white: np.
 
     Most begin with 0..random_plies random moves.  A share of `greedy_share` begins with up to four, and then with
     `greedy_plies` moves of the raw policy against the greedy player, rewound as `_play_opening` says: good players
-    never show it the positions from which it is wiped out.
+    never show it the positions from which it is wiped out.  Such a game is short: `PROBED` searched moves.
     """
     own, opp, colour = black, white, 0
     visit = rules.greedy_share > 0.0 and uniform(slots.random, g) < rules.greedy_share
@@ -205,6 +210,7 @@ def open_game(slots: Slots, forest: Forest, g: int, black: np.uint64, white: np.
     slots.active[g] = True
     slots.opening[g] = rules.greedy_plies if visit else 0
     slots.greedy[g] = below(slots.random, g, 2)
+    slots.left[g] = PROBED if visit else MAX_PLIES
     slots.ply[g] = 0
     slots.colour[g] = colour
     _set_root(slots, forest, g, own, opp, rules)
@@ -254,7 +260,8 @@ def _finish_move(slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDA
         chosen = root_choice(forest, g, most, slots.gumbel[g], rules.c_visit, rules.c_scale, policy)
         improved_policy(forest, g, ROOT, rules.c_visit, rules.c_scale, policy)
     first = forest.first[g, ROOT]
-    if slots.full[g]:
+    if slots.full[g] and slots.left[g] > 0:
+        slots.left[g] -= 1
         ply = slots.ply[g]
         slots.own[g, ply], slots.opp[g, ply] = forest.own[g, ROOT], forest.opp[g, ROOT]
         slots.side[g, ply] = slots.colour[g]
@@ -268,6 +275,14 @@ def _finish_move(slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDA
         slots.value[g, ply] = (value + forest.value[g, ROOT]) / np.float32(visits + 1)
         slots.ply[g] = ply + 1
     _play(slots, forest, g, int(forest.bit[g, first + chosen]), rules)
+
+
+@kernel
+def _budget(slots: Slots, g: int, rules: Rules) -> int:
+    """Simulations for the present move."""
+    if slots.left[g] == 0:
+        return 0
+    return rules.simulations if slots.full[g] else rules.fast_simulations
 
 
 @kernel
@@ -311,7 +326,7 @@ def step(
             elif slots.opening[g] > 0:
                 _play_opening(slots, forest, g, _policy_move(slots, forest, g), rules)
                 continue
-            elif slots.simulation[g] >= (rules.simulations if slots.full[g] else rules.fast_simulations):
+            elif slots.simulation[g] >= _budget(slots, g, rules):
                 _finish_move(slots, forest, g, rules, scratch)
                 continue
             else:

@@ -101,7 +101,7 @@ def test_endgame_policies_are_uniform_over_all_the_moves_that_reach_the_exact_sc
 
 @pytest.mark.parametrize(
     "changes",
-    [{"search": "puct"}, {"full_share": 0.25, "fast_simulations": 3}, {"greedy_share": 0.5, "greedy_plies": 10}],
+    [{"search": "puct"}, {"full_share": 0.25, "fast_simulations": 3}, {"greedy_share": 0.5, "greedy_plies": 12}],
     ids=["puct", "playout-cap", "greedy-openings"],
 )
 def test_other_ways_to_play_keep_games_legal_labelled_and_alone(changes):
