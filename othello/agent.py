@@ -1,7 +1,8 @@
-"""Our agent as a player: the raw policy of a network, or PUCT search over it with exact endgames.
+"""Our agent as a player: the raw policy of a network, or a search over it with exact endgames.
 
-`PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches, and from `solve_empties` empty
-squares on plays the exact best move if the solver settles it within the move's budget; `think` gives the reasons.
+`PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches by PUCT, `GumbelPlayer` by sequential
+halving; from `solve_empties` empty squares on they play the exact best move if the solver settles it within the move's
+budget.  `think` gives the reasons.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,12 +20,16 @@ from othello.board import Board
 from othello.errors import CheckpointError
 from othello.evaluator import Evaluation, Evaluator
 from othello.opponents import ManyGames
-from othello.search.mcts import Search, SearchResult, search_many
+from othello.search.mcts import C_PUCT, FIRST_PLAY, LEAF_EMPTIES, Search, search_many
+from othello.search.race import GumbelSearch, RaceSettings, gumbel_many
+from othello.search.result import SearchResult, check_searchable
 from othello.solver import Solution, Solver
 
+RootSearch = Literal["puct", "gumbel"]
 SOLVE_EMPTIES = 14
 SOLVE_NODES = 4_000_000  # without a clock the solver's budget a move: the same on every machine, under half a second
 _SOLVE_SHARE = 0.5  # of a move's seconds, for the solver
+_MOST_NODES = 1 << 19  # of all the trees that are searched side by side: half a gigabyte
 
 
 def load_evaluator(checkpoint: str | Path | None, size: int) -> tuple[Evaluator, str]:
@@ -77,14 +83,28 @@ class SearchPlayer(ManyGames):
 
     def __init__(
         self, evaluator: Evaluator, simulations: int, *, name: str = "", checkpoint: str | None = None,
-        solve_empties: int = SOLVE_EMPTIES, batch: int = 8,
+        solve_empties: int = SOLVE_EMPTIES, leaf_empties: int = LEAF_EMPTIES, c_puct: float = C_PUCT,
+        first_play: float = FIRST_PLAY, batch: int = 8,
     ) -> None:  # fmt: skip
         if evaluator.size not in SIZES or simulations < 1:
             raise ValueError(f"{simulations} simulations on a board of {evaluator.size}")
         self.evaluator, self.simulations, self.solve_empties = evaluator, simulations, solve_empties
         self.name, self.checkpoint = name or f"mcts:{simulations}", checkpoint
-        self._search = Search(evaluator, batch=batch)
+        self._leaf_empties, self._c_puct, self._first_play = leaf_empties, c_puct, first_play
+        self._search = self._new_search(batch)
         self._solver: Solver | None = None
+
+    def _new_search(self, batch: int) -> Search | GumbelSearch:
+        return Search(
+            self.evaluator, c_puct=self._c_puct, first_play=self._first_play, leaf_empties=self._leaf_empties,
+            batch=batch,
+        )  # fmt: skip
+
+    def _search_many(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[SearchResult]:
+        return search_many(
+            self.evaluator, boards, self.simulations, c_puct=self._c_puct, first_play=self._first_play,
+            leaf_empties=self._leaf_empties,
+        )  # fmt: skip
 
     def new_game(self, seed: int = 0) -> None:
         super().new_game(seed)
@@ -109,6 +129,7 @@ class SearchPlayer(ManyGames):
         if the side to move has no move.
         """
         began = time.perf_counter()
+        check_searchable([board], self.evaluator.size)
         solution = self.solve(board, None if seconds is None else _SOLVE_SHARE * seconds)
         left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - began))
         wanted = simulations or self.simulations
@@ -124,8 +145,8 @@ class SearchPlayer(ManyGames):
 
     def best(self, board: Board, seconds: float | None = None) -> int:
         """The action to play within `seconds`; a forced pass answers N²."""
-        if board.must_pass:
-            return board.size**2
+        if len(board.legal_actions()) == 1:
+            return board.legal_actions()[0]
         if seconds is not None:
             return self.think(board, seconds=seconds).moves[0].square
         solution = self.solve(board)
@@ -136,7 +157,56 @@ class SearchPlayer(ManyGames):
         return self.best(board)
 
     def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
-        solved = [self.solve(board) for board in boards]
-        open_boards = [board for board, solution in zip(boards, solved) if solution is None]
-        searched = iter(search_many(self.evaluator, open_boards, self.simulations))
-        return [solution.best[0] if solution is not None else next(searched).moves[0].square for solution in solved]
+        chosen = [self._without_search(board) for board in boards]
+        still_open = [place for place, square in enumerate(chosen) if square is None]
+        portion = max(1, _MOST_NODES // self.simulations)
+        for start in range(0, len(still_open), portion):
+            places = still_open[start : start + portion]
+            found = self._search_many([boards[place] for place in places], [seeds[place] for place in places])
+            for place, result in zip(places, found):
+                chosen[place] = result.moves[0].square
+        return [square for square in chosen if square is not None]
+
+    def _without_search(self, board: Board) -> int | None:
+        """The only move, or a best one that the solver finds, or None."""
+        if len(moves := board.legal_moves()) == 1:
+            return moves[0]
+        solution = self.solve(board)
+        return None if solution is None else solution.best[0]
+
+
+class GumbelPlayer(SearchPlayer):
+    """As `SearchPlayer`, with a Gumbel search at each move instead of PUCT; its noise is the game's seed's.
+
+    >>> from othello.search.toy import DiscCount
+    >>> player = GumbelPlayer(DiscCount(8), 16)
+    >>> player.choose([Board.initial()] * 2, seeds=[5, 5]) == [player.choose([Board.initial()], [5])[0]] * 2
+    True
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, simulations: int, *, name: str = "", checkpoint: str | None = None,
+        solve_empties: int = SOLVE_EMPTIES, race: RaceSettings | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.race, self._seed = race or RaceSettings(), seed
+        name = name or f"gumbel:{simulations}"
+        super().__init__(evaluator, simulations, name=name, checkpoint=checkpoint, solve_empties=solve_empties)
+
+    def _new_search(self, batch: int) -> GumbelSearch:
+        return GumbelSearch(self.evaluator, self.race, self._seed)
+
+    def _search_many(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[SearchResult]:
+        return gumbel_many(self.evaluator, boards, self.simulations, seeds, self.race)
+
+    def new_game(self, seed: int = 0) -> None:
+        super().new_game(seed)
+        self._search = GumbelSearch(self.evaluator, self.race, seed)
+
+
+def load_player(
+    simulations: int, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct"
+) -> SearchPlayer:
+    """A searching player with the weights of a checkpoint; raises as `load_evaluator` does."""
+    evaluator, digest = load_evaluator(checkpoint, size)
+    kind = GumbelPlayer if root == "gumbel" else SearchPlayer
+    return kind(evaluator, simulations, checkpoint=digest)

@@ -159,7 +159,7 @@ def random_openings(count: int, plies: int, seed: int = 0, size: int = 8) -> tup
             actions.append(source.choice(board.legal_actions()))
             board = board.play(actions[-1])
         tries += 1
-        if tries > 1000 * count:
+        if tries > 1000 * (len(openings) + 1):
             raise ConfigError(f"opening plies {plies}: too many for a {size}×{size} board")
         if board.is_over or (board in seen and tries < 100 * count):
             continue

@@ -67,14 +67,14 @@ def climb(
 ) -> tuple[Rung, ...]:
     """Rate generations of `run` and write its ladder; the strongest first.
 
-    `kind` is how they play: "net" or "mcts:SIMS".  `generations` are their numbers, otherwise every `every`-th and the
-    newest.  `opponents` are specs, `random` among them; of engines only those that are installed take part.
-    `on_match` hears the summary of every match played now.  Raises `CheckpointError` if a generation is missing and
-    `ConfigError` or `ParseError` for bad settings.
+    `kind` is how they play: "net", "mcts:SIMS" or "gumbel:SIMS".  `generations` are their numbers, otherwise every
+    `every`-th and the newest.  `opponents` are specs, `random` among them; of engines only those that are installed
+    take part.  `on_match` hears the summary of every match played now.  Raises `CheckpointError` if a generation is
+    missing and `ConfigError` or `ParseError` for bad settings.
     """
     folder = Path(run)
-    if kind != "net" and not kind.startswith("mcts:"):
-        raise ConfigError(f"ladder of {kind!r}: accepted are net and mcts:SIMS")
+    if kind != "net" and not kind.startswith(("mcts:", "gumbel:")):
+        raise ConfigError(f"ladder of {kind!r}: accepted are net, mcts:SIMS and gumbel:SIMS")
     if ANCHOR not in opponents:
         raise ConfigError(f"ladder opponents {', '.join(opponents)}: {ANCHOR} must be among them, its rating is 0")
     fixed = [_Contestant(spec, spec) for spec in opponents if _installed(spec, size)]

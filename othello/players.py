@@ -4,16 +4,24 @@
     greedy                     a move that turns over the most discs
     alphabeta:D                D plies of alpha-beta over a table of square values
     net[:CHECKPOINT]           the network's likeliest move
-    mcts:SIMS[:CHECKPOINT]     PUCT with SIMS simulations, and exact endgames
+    mcts:SIMS[:CHECKPOINT]     PUCT with SIMS simulations a move, and exact endgames
+    gumbel:SIMS[:CHECKPOINT]   the same with a Gumbel search: sequential halving at the root, noise by the game's seed
     gtp:COMMAND                an external GTP engine, for example  gtp:gtp-rhino -l 2
     nboard:COMMAND             an external NBoard engine
 
-Without CHECKPOINT the `checkpoint` given to `parse` plays, or else the one that comes with the project.
+Without CHECKPOINT the `checkpoint` given to `parse` plays, or else the one that comes with the project.  Behind SIMS
+stand what is to be other than usual, as in  mcts:100,solve=0,leaf=0  or  gumbel:64,noise=0:CHECKPOINT :
+
+    solve=E    exact play from so many empty squares on (0: never)      leaf=E    exact leaves of the search, likewise
+    c=X        c_puct of mcts              first=X    first-play reduction of mcts
+    noise=X    times the Gumbel noise      considered=K    moves that enter the race of gumbel
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from othello.alphabeta import MAX_DEPTH
 from othello.errors import ParseError
@@ -23,7 +31,10 @@ from othello.opponents import AlphaBetaPlayer, GreedyPlayer, ManyGames, Player, 
 __all__ = ["ACCEPTED", "MAX_SIMULATIONS", "ManyGames", "Player", "parse"]
 
 MAX_SIMULATIONS = 1_000_000
-ACCEPTED = "random, greedy, alphabeta:D, net[:CHECKPOINT], mcts:SIMS[:CHECKPOINT], gtp:COMMAND, nboard:COMMAND"
+ACCEPTED = (
+    "random, greedy, alphabeta:D, net[:CHECKPOINT], mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND, "
+    "nboard:COMMAND"
+)
 _EXTERNAL = ("gtp", "nboard")
 
 
@@ -55,10 +66,9 @@ def parse(
         player = AlphaBetaPlayer(_number(spec, rest, "plies", MAX_DEPTH))
     elif kind == "net":
         player = _policy_player(_checkpoint(spec, colon, rest, checkpoint), size)
-    elif kind == "mcts":
+    elif kind in ("mcts", "gumbel"):
         count, colon, path = rest.partition(":")
-        simulations = _number(spec, count, "simulations", MAX_SIMULATIONS)
-        player = _search_player(simulations, _checkpoint(spec, colon, path, checkpoint), size)
+        player = _search_player(spec, kind, count, _checkpoint(spec, colon, path, checkpoint), size)
     elif kind == "gtp" and rest.strip():
         from othello.engines.gtp import GtpPlayer
 
@@ -93,9 +103,54 @@ def _policy_player(checkpoint: str | Path | None, size: int) -> Player:
     return PolicyPlayer(evaluator, "net" if checkpoint is None else f"net:{checkpoint}", digest)
 
 
-def _search_player(simulations: int, checkpoint: str | Path | None, size: int) -> Player:
-    from othello.agent import SearchPlayer, load_evaluator
+class _Setting(NamedTuple):
+    """A setting of a searching player: its argument, and the numbers that are accepted."""
 
+    argument: str
+    lowest: float
+    highest: float
+    whole: bool = False
+
+
+_EMPTIES = {"solve": _Setting("solve_empties", 0, 30, True), "leaf": _Setting("leaf_empties", 0, 20, True)}
+_SETTINGS = {
+    "mcts": {**_EMPTIES, "c": _Setting("c_puct", 0, 100), "first": _Setting("first_play", 0, 2)},
+    "gumbel": {**_EMPTIES, "noise": _Setting("noise", 0, 10), "considered": _Setting("considered", 1, 34, True)},
+}
+
+
+def _settings(spec: str, kind: str, words: list[str]) -> dict[str, float]:
+    """The arguments that `KEY=VALUE` words mean."""
+    found: dict[str, float] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        setting = _SETTINGS[kind].get(key.strip().lower())
+        if setting is None:
+            known = ", ".join(f"{key}=" for key in _SETTINGS[kind])
+            raise ParseError(f"player {excerpt(spec, 60)}: setting {excerpt(word)}; accepted are {known}")
+        try:
+            number = float(value) if value.isascii() and len(value) <= 20 else math.nan
+        except ValueError:
+            number = math.nan
+        if not setting.lowest <= number <= setting.highest or (setting.whole and number != int(number)):
+            limits = f"{'whole numbers ' if setting.whole else ''}{setting.lowest:g}..{setting.highest:g}"
+            raise ParseError(f"player {excerpt(spec, 60)}: setting {excerpt(word)}; accepted are {limits}")
+        found[setting.argument] = int(number) if setting.whole else number
+    return found
+
+
+def _search_player(spec: str, kind: str, text: str, checkpoint: str | Path | None, size: int) -> Player:
+    from othello.agent import GumbelPlayer, SearchPlayer, load_evaluator
+    from othello.search.race import MAX_SIMULATIONS as MAX_RACE
+    from othello.search.race import RaceSettings
+
+    count, *words = text.split(",")
+    simulations = _number(spec, count.strip(), "simulations", MAX_SIMULATIONS if kind == "mcts" else MAX_RACE)
+    settings: dict[str, Any] = _settings(spec, kind, words)
     evaluator, digest = load_evaluator(checkpoint, size)
-    name = f"mcts:{simulations}" if checkpoint is None else f"mcts:{simulations}:{checkpoint}"
-    return SearchPlayer(evaluator, simulations, name=name, checkpoint=digest)
+    name = f"{kind}:{text.strip()}" if checkpoint is None else f"{kind}:{text.strip()}:{checkpoint}"
+    if kind == "mcts":
+        return SearchPlayer(evaluator, simulations, name=name, checkpoint=digest, **settings)
+    solve = {"solve_empties": settings.pop("solve_empties")} if "solve_empties" in settings else {}
+    race = RaceSettings(**settings)
+    return GumbelPlayer(evaluator, simulations, name=name, checkpoint=digest, race=race, **solve)

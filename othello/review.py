@@ -16,7 +16,10 @@ from othello.records.game import GameRecord
 from othello.solver import Solver
 
 ActionValues = Callable[[Board], Mapping[int, float]]
-"""The value of every legal action of a board, in [−1, 1] for the side to move: a search's Q, say."""
+"""The values of actions of a board, in [−1, 1] for the side to move: a search's Q, say.
+
+Actions that it knows nothing of may be missing, but not all, and surely not the best one.
+"""
 
 BoardValues = Callable[[Sequence[Board]], Sequence[float]]
 """The values of many boards, each in [−1, 1] for its side to move: a network, say."""
@@ -83,7 +86,8 @@ def review(
     """A review of every action of `game`, forced ones included (they lose nothing).
 
     Positions with at most `solve_empties` empty squares are solved, each within `seconds` if given; the others, and
-    those not solved in time, are valued by `values`, or left open without it.
+    those not solved in time, are valued by `values`, or left open without it.  A move that `values` leaves out is worth
+    what the position it leads to is worth.
 
     >>> game = GameRecord.from_transcript("b1a1a2", size=4)
     >>> [(move.after, move.mark.value) for move in review(game)]        # 4×4 is a win for white by 10
@@ -112,10 +116,24 @@ def _review_move(
         worth = values(board)
     if not worth:
         return MoveReview(number, board.side, action, False, None, None, None, (), None)
-    before, after = max(worth.values()), worth[action]
-    best = tuple(option for option, value in worth.items() if value == before)
+    after = worth[action] if action in worth else _worth_of_child(board, action, values)
+    before = max(*worth.values(), after)
+    best = tuple(option for option, value in {**worth, action: after}.items() if value == before)
     mark = _mark(before, after, scores is not None)
     return MoveReview(number, board.side, action, scores is not None, before, after, before - after, best, mark)
+
+
+def _worth_of_child(board: Board, action: int, values: ActionValues | None) -> float:
+    """The value of `action` by that of the position it leads to."""
+    assert values is not None
+    child = board.play(action)
+    sign = -1.0
+    if child.must_pass:
+        child, sign = child.pass_turn(), 1.0
+    if child.is_over:
+        score = child.score() if child.side == "X" else -child.score()
+        return sign * float((score > 0) - (score < 0))
+    return sign * max(values(child).values())
 
 
 def _mark(before: float, after: float, exact: bool) -> Mark:

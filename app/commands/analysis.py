@@ -18,6 +18,7 @@ from app.commands.output import (
     print_json,
     wants_json,
 )  # fmt: skip
+from app.commands.play import Root
 
 if TYPE_CHECKING:
     from app.explain.position import Explanation
@@ -34,23 +35,44 @@ def register(app: typer.Typer) -> None:
 
 def analyze(
     position: Position,
-    simulations: Simulations = 400,
+    simulations: Annotated[
+        int | None,
+        typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search, usually 400."),
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Search so long at the most.")] = None,
+    root: Annotated[Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")] = Root.puct,
+    c_puct: Annotated[float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")] = 0,
+    empties: Annotated[int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")] = 14,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search a position: visits, prior and Q of every move, the value and the principal variation."""
+    """Search a position: visits N, prior P, value Q and bonus U of every move, value, principal variation.
+
+    Near the end the exact score comes with it, and a best move stands first.
+    """
     board = parse_position(position, size)
     from othello.errors import ParseError
 
     if not board.legal_moves():
         why = "the game is over" if board.is_over else "it must pass"
         raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
+    if root is Root.gumbel and simulations is None and seconds is not None:
+        raise typer.BadParameter("--seconds with --root gumbel: give --simulations too, the race is laid out for them")
     from app.models import load_model_for
-    from othello.search.mcts import Search
+    from othello.agent import GumbelPlayer, SearchPlayer
+    from othello.search.mcts import C_PUCT
 
     model = load_model_for(board.size, checkpoint)
-    result = Search(model.evaluator).run(board, simulations=simulations)
+    usual = C_PUCT if c_puct is None else c_puct
+    wanted = simulations or (400 if seconds is None else 1_000_000)
+    player: SearchPlayer
+    if root is Root.gumbel:
+        player = GumbelPlayer(model.evaluator, wanted, solve_empties=empties, seed=seed)
+    else:
+        player = SearchPlayer(model.evaluator, wanted, solve_empties=empties, c_puct=usual, batch=16)
+    result = player.think(board, seconds=seconds)
     report = search_report(result, model.sha256)
     if wants_json(as_json):
         print_json(report)
@@ -72,6 +94,7 @@ def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
         "seconds": result.seconds,
         "moves": [
             {"move": square_name(m.square, n), "visits": m.visits, "prior": m.prior, "q": m.q, "u": m.u}
+            | ({} if m.improved is None else {"improved": m.improved})
             for m in result.moves
         ],
         "pv": [square_name(action, n) for action in result.principal_variation],
@@ -84,11 +107,15 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("move", "visits", "prior", "Q", box=None)
+    gumbel = "improved" in report["moves"][0]
+    table = Table("move", "visits", "prior", "Q", "U", *(["after"] if gumbel else []), box=None)
     for move in report["moves"]:
-        table.add_row(move["move"], str(move["visits"]), f"{100 * move['prior']:.1f} %", f"{move['q']:+.3f}")
+        row = (str(move["visits"]), f"{100 * move['prior']:.1f} %", f"{move['q']:+.3f}", f"{move['u']:.3f}")
+        table.add_row(move["move"], *row, *([f"{100 * move['improved']:.1f} %"] if gumbel else []))
     print(diagram)
     Console().print(table)
+    if report["exact"] is not None:
+        print(f"exact: {report['exact']:+d} discs with {report['pv'][0]}")
     print(f"value {report['value']:+.3f} (network {report['network_value']:+.3f}); pv {' '.join(report['pv'])}")
     print(f"{report['simulations']} simulations, {report['evaluations']} evaluations, {report['seconds']:.2f} s")
 

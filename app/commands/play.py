@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from othello.arena import MatchGame, MatchResult
 
 
+class Root(StrEnum):
+    """How the agent chooses at the root of its search."""
+
+    puct = "puct"
+    gumbel = "gumbel"
+
+
 class Protocol(StrEnum):
     """The protocols the agent speaks."""
 
@@ -31,7 +38,9 @@ def register(app: typer.Typer) -> None:
 
 def match(
     a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D, net[:CHECKPOINT], "
-                                     "mcts:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND.")],
+                                     "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
+                                     "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
+                                     "considered. `mcts:100,solve=0,leaf=0` never solves.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other player.")],
     games: Annotated[int, typer.Option("--games", min=1, help="Games in all.")] = 100,
     openings: Annotated[
@@ -39,6 +48,7 @@ def match(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the openings and of players that draw at random.")] = 0,
     plies: Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")] = 4,
+    adjudicate: Annotated[int, typer.Option("--adjudicate", help="Stop at so many empty squares: best play.")] = 0,
     move_timeout: Annotated[float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")] = 30.0,
     sprt: Annotated[
         tuple[float, float] | None,
@@ -60,7 +70,7 @@ def match(
     with Progress(games, as_json) as progress:
         result = play_match(
             a, b, games, openings, seed, plies, size=size, checkpoint=checkpoint, move_timeout=move_timeout,
-            on_game=progress.game, sequential=SequentialTest(*sprt) if sprt else None,
+            on_game=progress.game, adjudicate=adjudicate, sequential=SequentialTest(*sprt) if sprt else None,
         )  # fmt: skip
     if out is not None:
         result.write(out)
@@ -72,7 +82,7 @@ def match(
 
 def one_thread_if_needed(*players: str) -> None:
     """Hold torch to one thread where a player has a network."""
-    if any(player.strip().lower().startswith(("net", "mcts")) for player in players):
+    if any(player.strip().lower().startswith(("net", "mcts", "gumbel")) for player in players):
         one_thread()
 
 
@@ -122,6 +132,7 @@ def _print(result: MatchResult) -> None:
 def engine(
     protocol: Annotated[Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")],
     simulations: Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")] = 400,
+    root: Annotated[Root, typer.Option("--root", help="The search: PUCT, or Gumbel's sequential halving.")] = Root.puct,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
 ) -> None:
@@ -131,5 +142,5 @@ def engine(
         from othello.serve.gtp import main
     else:
         from othello.serve.nboard import main
-    if code := main(simulations, checkpoint, size):
+    if code := main(simulations, checkpoint, size, root.value):
         raise typer.Exit(code)

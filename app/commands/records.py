@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from othello.review import MoveReview
 
 Source = Annotated[str, typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript.")]
+_TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="What to read; its format is found out.")],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="What to read; its format is found out. A .wtb brings its names along."),
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")],
     to: Annotated[str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")] = None,
     kind: Annotated[str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")] = None,
@@ -33,25 +37,29 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Convert a file of games or positions into another format."""
-    from othello import atomic
     from othello.errors import ParseError
-    from othello.records import FORMATS, read_games, write_games
+    from othello.records import FORMATS, load_games, save_games, write_games
 
     suffixes = {".txt": "transcript", ".wtb": "wthor"}
-    wanted = to or suffixes.get(target.suffix, target.suffix.lstrip("."))
-    if wanted not in FORMATS:
-        raise ParseError(f"format {wanted!r} of {target.name}: accepted are {', '.join(FORMATS)}; say which with --to")
-    games = read_games(*_read(source, kind), size)
-    data = write_games(games, wanted)
+    wanted = to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
+    for name, file in ((wanted, target.name), (kind or wanted, source.name)):
+        if name not in FORMATS:
+            raise ParseError(
+                f"format {name!r} of {file}: accepted are {', '.join(FORMATS)}; say which with --to, --from"
+            )
+    games = load_games(source, kind, size)
     if str(target) == "-":
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(write_games(games, wanted))
         return
     check_writable(target)
-    atomic.write_bytes(target, data)
+    files = save_games(target, games, wanted)
     if as_json:
-        print_json({"games": len(games), "format": wanted, "out": str(target), "bytes": len(data)})
+        names = [str(file) for file in files]
+        print_json({"games": len(games), "format": wanted, "out": str(target), "files": names,
+                    "bytes": sum(file.stat().st_size for file in files)})  # fmt: skip
     else:
-        print(f"{len(games):,} games written to {target} as {wanted}")
+        beside = f" with {files[1].name} and {files[2].name}" if len(files) > 1 else ""
+        print(f"{len(games):,} {'game' if len(games) == 1 else 'games'} written to {target} as {wanted}{beside}")
 
 
 def review(
@@ -65,7 +73,10 @@ def review(
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Value of every move of a game before and after, its loss against the best one, blunders marked."""
+    """Value of every move of a game before and after, its loss against the best one, blunders marked.
+
+    Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.
+    """
     from app.models import load_model_for
     from othello.review import review as review_game
     from othello.search.mcts import Search
@@ -77,8 +88,10 @@ def review(
 
     def values(board: Board) -> dict[int, float]:
         if board.must_pass:
-            return {board.size**2: 0.0}
-        return {move.square: move.q for move in search.run(board, simulations).moves}
+            return {board.size**2: -max(values(board.pass_turn()).values())}
+        first, *others = search.run(board, simulations).moves
+        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
+        return {move.square: move.q for move in tried}
 
     moves = review_game(game, values, solve_empties=empties, seconds=60.0)
     if wants_json(as_json):
@@ -105,25 +118,14 @@ def _line(move: MoveReview, size: int) -> str:
 
 def _game(source: str, number: int, size: int) -> GameRecord:
     from othello.errors import ParseError
-    from othello.records import GameRecord, read_games
+    from othello.records import GameRecord, load_games
 
     path = Path(source)
     if not path.is_file():
         if any(character in source for character in "/\\."):
             raise ParseError(f"{source}: no such file")
         return GameRecord.from_transcript(source, size=size)
-    games = read_games(*_read(path, None), size)
+    games = load_games(path, None, size)
     if number > len(games):
         raise ParseError(f"{path}: holds {len(games)} games, there is no game {number}")
     return games[number - 1]
-
-
-def _read(path: Path, kind: str | None) -> tuple[bytes, str]:
-    from othello.errors import ParseError
-    from othello.records import guess_format
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ParseError(f"{path}: cannot be read: {error.strerror}") from None
-    return data, kind or guess_format(data, path.name)

@@ -6,8 +6,9 @@
 True
 """
 
+from othello.records.files import load_games, save_games
 from othello.records.formats import FORMATS, guess_format, read_games, write_games
-from othello.records.game import Ending, GameRecord, Ply
+from othello.records.game import Ending, GameRecord, Ply, Theory
 from othello.records.ggf import read_ggf, write_ggf
 from othello.records.obf import ScoredPosition, read_obf, write_obf
 from othello.records.sgf import read_sgf, write_sgf
@@ -19,14 +20,17 @@ __all__ = [
     "GameRecord",
     "Ply",
     "ScoredPosition",
+    "Theory",
     "WthorFiles",
     "guess_format",
+    "load_games",
     "read_games",
     "read_ggf",
     "read_names",
     "read_obf",
     "read_sgf",
     "read_wthor",
+    "save_games",
     "write_games",
     "write_ggf",
     "write_obf",

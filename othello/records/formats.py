@@ -24,6 +24,8 @@ def guess_format(data: bytes, name: str = "") -> str:
     suffix = name.rpartition(".")[2].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
+    if suffix in ("jou", "trn"):
+        raise ParseError(f"{name}: holds the names of a WTHOR base; the games are in its .wtb file")
     head = data[:4096].decode("latin-1").strip()
     if "\0" in head:
         return "wthor"
@@ -33,7 +35,7 @@ def guess_format(data: bytes, name: str = "") -> str:
         return "obf"
     if head[:1].isalnum():
         return "transcript"
-    raise ParseError(f"format of {name or 'the text'}: accepted are {', '.join(FORMATS)}")
+    raise ParseError(f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}")
 
 
 def read_games(data: bytes, kind: str, size: int = 8) -> list[GameRecord]:

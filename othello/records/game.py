@@ -30,6 +30,13 @@ class Ply(NamedTuple):
     seconds: float | None = None
 
 
+class Theory(NamedTuple):
+    """What best play would have made of a game from some point on: discs, black minus white, and that point."""
+
+    score: float
+    empties: int  # empty squares where best play begins; 0 if the file does not say
+
+
 def clean(text: str, limit: int = 200) -> str:
     """A name fit for every format: printable, single blanks, at most `limit` characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())[:limit].strip()
@@ -41,7 +48,7 @@ class GameRecord:
 
     Forced passes that `plies` leave out are put in, so that two records of one game are equal; a move the rules forbid
     is an IllegalMove that says its number.  `result` is in discs, black minus white, as the file or the board says;
-    None if unknown.
+    None if unknown.  `theory` is what a WTHOR base knows of best play.
 
     >>> record = GameRecord.from_transcript("f5 d6 c3", black="Ada", white="Alan")
     >>> record.transcript, record.final.side
@@ -59,6 +66,7 @@ class GameRecord:
     black_rating: float | None = None
     white_rating: float | None = None
     clock: str = ""
+    theory: Theory | None = None
     final: Board = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from othello.board import Board
 from othello.errors import OthelloError, ParseError
 from othello.notation import excerpt, format_squares, parse_placement, parse_square, square_name
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
-from othello.records.properties import Property, blanks_end, read_property, written
+from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
 
 _COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
 
@@ -64,7 +64,7 @@ def _record(properties: list[Property]) -> GameRecord:
     start = _start(facts["BO"]) if "BO" in facts else Board.initial()
     result, ending = _result(facts.get("RE", ""))
     return GameRecord(
-        _plies(moves, start),
+        read_plies(moves, start, lambda entry: _ply(entry, start.size)),
         start,
         facts.get("PB", ""),
         facts.get("PW", ""),
@@ -96,24 +96,10 @@ def _result(text: str) -> tuple[float | None, Ending | None]:
     return parse_number(number, "RE"), ending
 
 
-def _plies(moves: list[Property], start: Board) -> tuple[Ply, ...]:
-    plies, board, skip = [], start, start.size * start.size
-    for number, entry in enumerate(moves, 1):
-        text, side = entry.values[0], "X" if entry.key == "B" else "O"
-        move, *notes = text.split("/")
-        try:
-            action = parse_square(move, start.size)
-            value, seconds = parse_number((notes + [""])[0], "evaluation"), _seconds((notes + ["", ""])[1])
-            if board.must_pass and action != skip:
-                board = board.pass_turn()
-            if board.side != side:
-                mover = "black" if side == "O" else "white"
-                raise ParseError(f"{entry.key} {excerpt(text)} although {mover} is to move")
-            board = board.play(action)
-        except OthelloError as error:
-            raise type(error)(f"move {number}, character {entry.place}: {error}") from None
-        plies.append(Ply(action, value, seconds))
-    return tuple(plies)
+def _ply(entry: Property, size: int) -> Ply:
+    """A move such as `F5/0.5/2.31`: the square, its evaluation and its seconds, both optional."""
+    move, value, seconds = [*entry.values[0].split("/"), "", ""][:3]
+    return Ply(parse_square(move, size), parse_number(value, "evaluation"), _seconds(seconds))
 
 
 def _seconds(text: str) -> float | None:
@@ -149,10 +135,11 @@ def _written(game: GameRecord) -> str:
         "RE": result + (f":{game.ending.value}" if game.ending else ""),
         "BO": f"{size} {squares} {'*' if game.start.side == 'X' else 'O'}",
     }
-    text, side = "".join(written(key, value) for key, value in facts.items()), game.start.side
-    for ply in game.plies:
-        name = "PA" if ply.action == size * size else square_name(ply.action, size).upper()
-        notes = f"{name}/{format_number(ply.value, sign=True)}/{format_number(ply.seconds)}".rstrip("/")
-        text += f"{'B' if side == 'X' else 'W'}[{notes}]"
-        side = "O" if side == "X" else "X"
-    return f"(;{text};)"
+    head = "".join(written(key, value) for key, value in facts.items())
+    return f"(;{head}{write_plies(game.plies, game.start, lambda ply, key: _move(ply, key, size))};)"
+
+
+def _move(ply: Ply, key: str, size: int) -> str:
+    name = "PA" if ply.action == size * size else square_name(ply.action, size).upper()
+    notes = f"{name}/{format_number(ply.value, sign=True)}/{format_number(ply.seconds)}".rstrip("/")
+    return f"{key}[{notes}]"

@@ -1,11 +1,14 @@
-"""The syntax that GGF and SGF share: `(;KEY[value]KEY[value][value];…)`."""
+"""What GGF and SGF share: the syntax `(;KEY[value]KEY[value][value];…)`, and the rules of their moves B[…] and W[…]."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from othello.errors import ParseError
+from othello.board import Board
+from othello.errors import OthelloError, ParseError
 from othello.notation import excerpt
+from othello.records.game import Ply
 
 
 class Property(NamedTuple):
@@ -57,3 +60,34 @@ def written(key: str, value: str) -> str:
     """One property as text, empty if its value is."""
     escaped = value.replace("\\", "\\\\").replace("]", "\\]")
     return f"{key}[{escaped}]" if value else ""
+
+
+def read_plies(moves: Iterable[Property], start: Board, ply_of: Callable[[Property], Ply]) -> tuple[Ply, ...]:
+    """The plies of the moves `B[…]` and `W[…]`; a forced pass that nobody wrote is left to `GameRecord`.
+
+    A move out of turn or against the rules is an error that says its number and its character.
+    """
+    plies, board, skip = [], start, start.size * start.size
+    for number, entry in enumerate(moves, 1):
+        side = "X" if entry.key == "B" else "O"
+        try:
+            ply = ply_of(entry)
+            if board.must_pass and ply.action != skip:
+                board = board.pass_turn()
+            if board.side != side:
+                mover = "black" if side == "O" else "white"
+                raise ParseError(f"{entry.key} {excerpt(entry.values[0])} although {mover} is to move")
+            board = board.play(ply.action)
+        except OthelloError as error:
+            raise type(error)(f"move {number}, character {entry.place}: {error}") from None
+        plies.append(ply)
+    return tuple(plies)
+
+
+def write_plies(plies: Iterable[Ply], start: Board, text_of: Callable[[Ply, str], str]) -> str:
+    """The text of all plies; `text_of` is given each with its key, B or W, colours taking turns."""
+    text, side = "", start.side
+    for ply in plies:
+        text += text_of(ply, "B" if side == "X" else "W")
+        side = "O" if side == "X" else "X"
+    return text

@@ -1,4 +1,8 @@
-"""SGF, the Smart Game Format (FF[4], GM[2]): the main line of every game of a collection."""
+"""SGF, the Smart Game Format (FF[4], GM[2]): the main line of every game of a collection.
+
+Evaluations are node values V[…], which count for black; the seconds of a move, for which SGF has no property, are a
+private one, MT[…].
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from othello.board import Board
 from othello.errors import OthelloError, ParseError
 from othello.notation import COLUMNS, Side, check_size, excerpt, parse_square, square_name, squares_word
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
-from othello.records.properties import Property, blanks_end, read_property, written
+from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
 
 
 def read_sgf(text: str) -> list[GameRecord]:
@@ -81,7 +85,7 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
     start = _start(entries, facts, check_size(int(size) if size == int(size) else -1))
     result, ending = _result(facts.get("RE", ""), start.size)
     return GameRecord(
-        _plies([entry for entry in entries if entry.key in ("B", "W")], start),
+        _read_plies(nodes, start),
         start,
         facts.get("PB", ""),
         facts.get("PW", ""),
@@ -89,7 +93,9 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
         ending,
         facts.get("DT", ""),
         facts.get("PC", "") or facts.get("EV", ""),
-        clock=facts.get("TM", ""),
+        _rating(facts.get("BR", "")),
+        _rating(facts.get("WR", "")),
+        facts.get("TM", ""),
     )
 
 
@@ -111,6 +117,14 @@ def _start(entries: list[Property], facts: dict[str, str], size: int) -> Board:
     return Board(initial.black, initial.white, side, size)
 
 
+def _rating(text: str) -> float | None:
+    """A rating if it is a number; other ranks, such as `3d`, are none of ours."""
+    try:
+        return parse_number(text, "rating")
+    except ParseError:
+        return None
+
+
 def _result(text: str, size: int) -> tuple[float | None, Ending | None]:
     word = text.strip().upper()
     if word in ("", "?", "VOID"):
@@ -126,32 +140,28 @@ def _result(text: str, size: int) -> tuple[float | None, Ending | None]:
     return sign * (parse_number(by, "RE") or 0.0), None
 
 
-def _plies(moves: list[Property], start: Board) -> tuple[Ply, ...]:
-    plies, board, skip = [], start, start.size * start.size
-    for number, entry in enumerate(moves, 1):
-        text, side = entry.values[0], "X" if entry.key == "B" else "O"
-        try:
-            action = _square(text, start.size)
-            if board.must_pass and action != skip:
-                board = board.pass_turn()
-            if board.side != side:
-                mover = "black" if side == "O" else "white"
-                raise ParseError(f"{entry.key} {excerpt(text)} although {mover} is to move")
-            board = board.play(action)
-        except OthelloError as error:
-            raise type(error)(f"move {number}, character {entry.place}: {error}") from None
-        plies.append(Ply(action))
-    return tuple(plies)
+def _read_plies(nodes: list[list[Property]], start: Board) -> tuple[Ply, ...]:
+    notes = {id(entry): node for node in nodes for entry in node}
+
+    def ply(entry: Property) -> Ply:
+        facts = {other.key: other.values[0] for other in reversed(notes[id(entry)])}
+        value = parse_number(facts.get("V", ""), "V")
+        if value is not None and entry.key == "W":
+            value = 0.0 - value
+        return Ply(_square(entry.values[0], start.size), value, parse_number(facts.get("MT", ""), "MT"))
+
+    return read_plies([entry for node in nodes for entry in node if entry.key in ("B", "W")], start, ply)
 
 
 def write_sgf(games: Iterable[GameRecord]) -> str:
-    """The games as SGF, one a line; evaluations, times of moves and ratings have no place in it."""
+    """The games as SGF, one a line; `read_sgf` gives them back, but that a score hides how the game ended."""
     return "".join(f"{_written(game)}\n" for game in games)
 
 
 def _written(game: GameRecord) -> str:
     size = game.start.size
     facts = {"GM": "2", "FF": "4", "CA": "UTF-8", "SZ": str(size), "PB": game.black, "PW": game.white}
+    facts |= {"BR": format_number(game.black_rating), "WR": format_number(game.white_rating)}
     facts |= {"DT": game.date, "PC": game.place, "TM": game.clock, "RE": _result_text(game)}
     text = ";" + "".join(written(key, value) for key, value in facts.items())
     if game.start != Board.initial(size):
@@ -160,12 +170,14 @@ def _written(game: GameRecord) -> str:
             values = "".join(f"[{square_name(square, size)}]" for square in squares)
             text += key + values if values else ""
         text += "PL[B]" if game.start.side == "X" else "PL[W]"
-    side = game.start.side
-    for ply in game.plies:
-        name = "" if ply.action == size * size else square_name(ply.action, size)
-        text += f";{'B' if side == 'X' else 'W'}[{name}]"
-        side = "O" if side == "X" else "X"
-    return f"({text})"
+    return f"({text}{write_plies(game.plies, game.start, lambda ply, key: _move(ply, key, size))})"
+
+
+def _move(ply: Ply, key: str, size: int) -> str:
+    value = ply.value if ply.value is None or key == "B" else 0.0 - ply.value
+    name = "" if ply.action == size * size else square_name(ply.action, size)
+    notes = written("V", format_number(value, sign=True)) + written("MT", format_number(ply.seconds))
+    return f";{key}[{name}]{notes}"
 
 
 def _result_text(game: GameRecord) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from othello.errors import IllegalMove, OthelloError, ParseError
-from othello.records.game import GameRecord, Ply
+from othello.records.game import GameRecord, Ply, Theory
 
 _HEADER = struct.Struct("<BBBBIHHBBBx")
 _GAME = struct.Struct("<HHHBB60s")
@@ -32,11 +32,12 @@ class WthorFiles:
 def read_wthor(games: bytes, players: bytes | None = None, tournaments: bytes | None = None) -> list[GameRecord]:
     """The games of a .wtb file; names come from the .jou and .trn files, or are numbers such as #17 without them.
 
-    Scores of WTHOR are black's discs, the winner's empties included; here they are black minus white.  ParseError
-    and IllegalMove say which game.
+    Scores of WTHOR are black's discs, the winner's empties included; here they are black minus white.  A game keeps its
+    theoretical score where the header says from how many empty squares on it is meant, or where it is another than the
+    real one.  ParseError and IllegalMove say which game.
     """
     fields, body = _header(games, "WTHOR .wtb")
-    count, year, size = fields[4], fields[6], fields[7]
+    count, year, size, depth = fields[4], fields[6], fields[7], fields[9]
     if size not in (0, 8):
         raise ParseError(f"WTHOR .wtb: board size {size}; 8 (or 0, which means 8) is accepted")
     if len(body) != count * _GAME.size:
@@ -46,10 +47,10 @@ def read_wthor(games: bytes, players: bytes | None = None, tournaments: bytes | 
     names = read_names(players, PLAYER_BYTES) if players is not None else None
     places = read_names(tournaments, TOURNAMENT_BYTES) if tournaments is not None else None
     records = []
-    for number, (place, black, white, score, _, moves) in enumerate(_GAME.iter_unpack(body), 1):
+    for number, (place, black, white, score, best, moves) in enumerate(_GAME.iter_unpack(body), 1):
         try:
-            if score > 64:
-                raise ParseError(f"black's score {score}; 0..64 is accepted")
+            if max(score, best) > 64:
+                raise ParseError(f"black's score {max(score, best)}; 0..64 is accepted")
             record = GameRecord(
                 _plies(moves),
                 black=_name(names, black, "player"),
@@ -57,6 +58,7 @@ def read_wthor(games: bytes, players: bytes | None = None, tournaments: bytes | 
                 result=float(2 * score - 64),
                 date=str(year) if year else "",
                 place=_name(places, place, "tournament"),
+                theory=Theory(float(2 * best - 64), depth) if depth or best != score else None,
             )
         except OthelloError as error:
             raise type(error)(f"WTHOR .wtb, game {number}: {error}") from None
@@ -105,9 +107,15 @@ def write_wthor(
     """The three files of a base of these games; `year` is theirs, found in the first date if not given.
 
     WTHOR knows 8×8 games from the usual first position, names of 19 and 25 Latin-1 letters, whole scores and no
-    evaluations; what does not fit in a letter becomes `?`.  Games without a result get that of their last position.
+    evaluations; what does not fit in a letter becomes `?`.  Games without a result get that of their last position,
+    games without a theoretical score their result.
     """
     records, players, places = list(games), _Names(PLAYER_BYTES), _Names(TOURNAMENT_BYTES)
+    depths = sorted({game.theory.empties for game in records if game.theory is not None}) or [0]
+    if len(depths) > 1:
+        raise ParseError(
+            f"WTHOR .wtb: theoretical scores from {depths[0]} and {depths[1]} empty squares; one fits a base"
+        )
     body = b""
     for number, game in enumerate(records, 1):
         moves = bytes(10 * (a // 8 + 1) + a % 8 + 1 for a in game.actions if a != 64)
@@ -116,18 +124,23 @@ def write_wthor(
         if len(moves) > 60:
             raise IllegalMove(f"WTHOR .wtb, game {number}: {len(moves)} moves; 60 fit")
         result = game.final.score() if game.result is None else game.result
-        score = min(64, max(0, round(32 + result / 2)))
-        body += _GAME.pack(places[game.place], players[game.black], players[game.white], score, score, moves)
+        score = _black_discs(result)
+        best = score if game.theory is None else _black_discs(game.theory.score)
+        body += _GAME.pack(places[game.place], players[game.black], players[game.white], score, best, moves)
     if year is None:
         digits = next((game.date[:4] for game in records if game.date[:4].isdecimal()), "0")
         year = int(digits)
     day = created or datetime.date.today()
     stamp = (day.year // 100, day.year % 100, day.month, day.day)
     return WthorFiles(
-        _HEADER.pack(*stamp, len(records), 0, min(max(year, 0), 65535), 8, 0, 0) + body,
+        _HEADER.pack(*stamp, len(records), 0, min(max(year, 0), 65535), 8, 0, min(max(depths[0], 0), 60)) + body,
         _HEADER.pack(*stamp, 0, len(players.bytes), 0, 0, 0, 0) + b"".join(players.bytes),
         _HEADER.pack(*stamp, 0, len(places.bytes), 0, 0, 0, 0) + b"".join(places.bytes),
     )
+
+
+def _black_discs(score: float) -> int:
+    return min(64, max(0, round(32 + score / 2)))
 
 
 class _Names:

@@ -8,78 +8,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from othello.bitboard import BOARD_MASK
 from othello.board import Board
 from othello.evaluator import Evaluator
 from othello.search.puct import absorb, collect, copy_subtree, first_play_value
+from othello.search.result import (
+    MoveStatistics,
+    SearchResult,
+    TreeView,
+    check_searchable,
+    choose,
+    search_result,
+    tree_view,
+)
 from othello.search.tree import EXPANDED, FRESH, MAX_MOVES, ROOT, UNEXPANDED, Forest, new_forest, new_paths, node_visits
 from othello.search.tree import set_root as set_tree_root
 
-C_PUCT = 1.5
+__all__ = ["MoveStatistics", "Search", "SearchResult", "TreeView", "choose", "search_many"]
+
+C_PUCT = 1.0  # with 100 simulations a move: 1.0 beats 1.5 by 56 Elo [8, 105], 2.0 loses to it by 143 [92, 196]
 FIRST_PLAY = 0.2
 LEAF_EMPTIES = 8
-
-
-@dataclass(frozen=True)
-class MoveStatistics:
-    """One move at the root, from the view of its side to move."""
-
-    square: int  # action 0..N²−1
-    visits: int  # N: simulations that began with it
-    prior: float  # P: the policy before search; sums to 1 over the legal moves
-    q: float  # Q in [−1, 1]: their mean value; for a move never tried, its first-play value
-    u: float  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N)
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """What a search found; values are in [−1, 1] for the side to move at the root."""
-
-    board: Board
-    value: float  # mean over the root's evaluation and all simulations
-    network_value: float  # the evaluator's value of the root itself
-    moves: tuple[MoveStatistics, ...]  # most visits first, then the higher prior
-    principal_variation: tuple[int, ...]  # squares; forced passes are left out
-    simulations: int  # root visits, those kept from earlier searches included
-    evaluations: int  # network evaluations that this call spent
-    seconds: float
-    exact: int | None = None  # final score in discs for the side to move, where the solver settled the position
-
-    def policy(self, temperature: float = 1.0) -> NDArray[np.float64]:
-        """Visit distribution over the A actions: N^(1/temperature), normalised; 0 is all on the first move."""
-        policy = np.zeros(self.board.size**2 + 1)
-        if temperature <= 0:
-            policy[self.moves[0].square] = 1.0
-            return policy
-        visits = np.array([move.visits for move in self.moves], np.float64)
-        if not visits.any():
-            visits = np.array([move.prior for move in self.moves])
-        weights = (visits / visits.max()) ** (1.0 / temperature)
-        policy[[move.square for move in self.moves]] = weights / weights.sum()
-        return policy
-
-
-@dataclass(frozen=True)
-class TreeView:
-    """A finished search's tree as arrays: M nodes, E edges; see `othello.search.tree.Forest` for the meanings."""
-
-    own: NDArray[np.uint64]  # [M]
-    opp: NDArray[np.uint64]
-    state: NDArray[np.int8]
-    value: NDArray[np.float32]
-    first: NDArray[np.int32]
-    count: NDArray[np.int32]
-    square: NDArray[np.int32]  # [E]
-    prior: NDArray[np.float32]
-    visits: NDArray[np.int32]
-    total: NDArray[np.float32]
-    child: NDArray[np.int32]
-    sign: NDArray[np.int8]
+_RAMP = 16  # visits for each further leaf of a batch: a virtual loss weighs little against so many real outcomes
 
 
 def _forest_for(nodes: int, size: int) -> Forest:
@@ -88,6 +41,8 @@ def _forest_for(nodes: int, size: int) -> Forest:
 
 class Search:
     """PUCT over one board at a time, with virtual losses; the tree below the position reached is kept.
+
+    Up to `batch` leaves share a network batch, fewer while the root has few visits, lest virtual losses decide.
 
     >>> from othello.search.toy import DiscCount
     >>> result = Search(DiscCount(8), batch=4).run(Board.initial(), simulations=50)
@@ -123,11 +78,8 @@ class Search:
         Without either budget 100 simulations are made.  At least the root is evaluated.  `on_progress` gets the
         root's visits after every batch.  Raises `ValueError` where the side to move has no move.
         """
-        if board.size != self.evaluator.size:
-            raise ValueError(f"a {board.size}×{board.size} board, but the evaluator plays {self.evaluator.size}")
-        if not board.legal_moves():
-            raise ValueError(f"{board}: the side to move has no move to search")
         began = time.perf_counter()
+        check_searchable([board], self.evaluator.size)
         target = simulations if simulations is not None else (100 if seconds is None else 2**30)
         self._reach(board)
         evaluations = 0
@@ -140,8 +92,8 @@ class Search:
                 break
             self._make_room()
             leaves = collect(
-                self._forest, trees, wanted, self._paths, self.batch, self._leaf_tree, self._leaf_words, self._mask,
-                self.c_puct, self.first_play, self.leaf_empties,
+                self._forest, trees, wanted, self._paths, min(self.batch, 1 + visits // _RAMP), self._leaf_tree,
+                self._leaf_words, self._mask, self.c_puct, self.first_play, self.leaf_empties,
             )  # fmt: skip
             if leaves:
                 logits, values = self.evaluator(self._leaf_words[0, :leaves], self._leaf_words[1, :leaves])
@@ -161,7 +113,7 @@ class Search:
         """The present tree; node 0 is the root, its values from the root's side to move."""
         if self._root is None:
             raise ValueError("no search has been run")
-        return _view(self._forest, 0, self._root.size)
+        return tree_view(self._forest, 0, self._root.size)
 
     def _visits(self) -> int:
         return int(node_visits(self._forest, 0, ROOT))
@@ -202,13 +154,6 @@ class Search:
             prior[:] = (1 - self.root_noise) * prior + self.root_noise * noise
 
 
-def choose(result: SearchResult, temperature: float, random: np.random.Generator) -> int:
-    """The most visited move at temperature 0, else one drawn from N^(1/temperature)."""
-    if temperature <= 0:
-        return result.moves[0].square
-    return int(random.choice(len(policy := result.policy(temperature)), p=policy))
-
-
 def search_many(
     evaluator: Evaluator, boards: Sequence[Board], simulations: int, *, c_puct: float = C_PUCT,
     leaf_empties: int = LEAF_EMPTIES, first_play: float = FIRST_PLAY,
@@ -219,12 +164,9 @@ def search_many(
     """
     if not boards:
         return []
-    size = evaluator.size
-    for board in boards:
-        if board.size != size or not board.legal_moves():
-            raise ValueError(f"{board}: has no move to search, or is not {size}×{size}")
     began = time.perf_counter()
-    count, mask = len(boards), BOARD_MASK[size]
+    check_searchable(boards, evaluator.size)
+    count, size, mask = len(boards), evaluator.size, BOARD_MASK[evaluator.size]
     forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES, size)
     for g, board in enumerate(boards):
         set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
@@ -267,56 +209,12 @@ def _find(forest: Forest, g: int, board: Board) -> int | None:
 def _result(
     forest: Forest, g: int, board: Board, c_puct: float, first_play: float, evaluations: int, seconds: float
 ) -> SearchResult:
-    first, count = int(forest.first[g, ROOT]), int(forest.count[g, ROOT])
-    edges = slice(first, first + count)
-    visits, totals = forest.visits[g, edges], forest.total[g, edges].astype(np.float64)
-    priors = forest.prior[g, edges].astype(np.float64)
-    done = int(visits.sum())
+    first, done = int(forest.first[g, ROOT]), int(node_visits(forest, g, ROOT))
     unvisited = float(first_play_value(forest, g, ROOT, first_play))
-    squares = _squares(forest.bit[g, edges], board.size)
-    moves = [
-        MoveStatistics(
-            square=int(square), visits=int(n), prior=float(p), q=float(w / n) if n else unvisited,
-            u=float(c_puct * p * np.sqrt(done) / (1 + n)),
-        )
-        for square, n, p, w in zip(squares, visits, priors, totals)
-    ]
-    moves.sort(key=lambda move: (-move.visits, -move.prior))
-    network_value = float(forest.value[g, ROOT])
-    return SearchResult(
-        board=board, value=(network_value + float(totals.sum())) / (done + 1), network_value=network_value,
-        moves=tuple(moves), principal_variation=_principal_variation(forest, g, board.size), simulations=done,
-        evaluations=evaluations, seconds=seconds,
-    )  # fmt: skip
 
+    def statistics(i: int, square: int) -> MoveStatistics:
+        visits, prior = int(forest.visits[g, first + i]), float(forest.prior[g, first + i])
+        q = float(forest.total[g, first + i]) / visits if visits else unvisited
+        return MoveStatistics(square, visits, prior, q, float(c_puct * prior * np.sqrt(done) / (1 + visits)))
 
-def _squares(bits: NDArray[np.int8], size: int) -> NDArray[np.int32]:
-    wide = bits.astype(np.int32)
-    return (wide >> 3) * size + (wide & 7)
-
-
-def _principal_variation(forest: Forest, g: int, size: int) -> tuple[int, ...]:
-    moves: list[int] = []
-    node = ROOT
-    while forest.count[g, node]:
-        edges = slice(int(forest.first[g, node]), int(forest.first[g, node] + forest.count[g, node]))
-        visits = forest.visits[g, edges]
-        if not visits.any():
-            break
-        best = np.lexsort((forest.prior[g, edges], visits))[-1]  # most visits, then the higher prior
-        edge = int(forest.first[g, node]) + int(best)
-        moves.append(int(_squares(forest.bit[g, edge : edge + 1], size)[0]))
-        node = int(forest.child[g, edge])
-    return tuple(moves)
-
-
-def _view(forest: Forest, g: int, size: int) -> TreeView:
-    nodes, edges = int(forest.nodes[g]), int(forest.edges[g])
-
-    return TreeView(
-        own=forest.own[g, :nodes].copy(), opp=forest.opp[g, :nodes].copy(), state=forest.state[g, :nodes].copy(),
-        value=forest.value[g, :nodes].copy(), first=forest.first[g, :nodes].copy(),
-        count=forest.count[g, :nodes].copy(), square=_squares(forest.bit[g, :edges], size),
-        prior=forest.prior[g, :edges].copy(), visits=forest.visits[g, :edges].copy(),
-        total=forest.total[g, :edges].copy(), child=forest.child[g, :edges].copy(), sign=forest.sign[g, :edges].copy(),
-    )  # fmt: skip
+    return search_result(forest, g, board, evaluations, seconds, statistics)

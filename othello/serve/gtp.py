@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from othello.agent import SearchPlayer, load_evaluator
+from othello.agent import RootSearch, SearchPlayer, load_player
 from othello.board import Board
 from othello.errors import IllegalMove, ParseError
 from othello.notation import Side, parse_square, square_name
@@ -255,7 +255,6 @@ def _guarded(server: GtpServer, line: Line) -> str | None:
         return f"? {type(error).__name__}: {' '.join(str(error).split())[:200]}\n\n"
 
 
-def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8) -> int:
+def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct") -> int:
     """Serve GTP on standard input and output; raises `CheckpointError` if there is nothing to play with."""
-    evaluator, digest = load_evaluator(checkpoint, size)
-    return serve(SearchPlayer(evaluator, simulations, checkpoint=digest))
+    return serve(load_player(simulations, checkpoint, size, root))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from othello.agent import SearchPlayer, evaluate, load_evaluator
+from othello.agent import RootSearch, SearchPlayer, evaluate, load_player
 from othello.board import Board
 from othello.errors import OthelloError, ParseError
 from othello.notation import excerpt, parse_square, square_name
@@ -247,10 +247,9 @@ def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:
     return 0
 
 
-def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8) -> int:
+def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct") -> int:
     """Serve NBoard on standard input and output; raises `CheckpointError` if there is nothing to play with."""
-    evaluator, digest = load_evaluator(checkpoint, size)
-    return serve(SearchPlayer(evaluator, simulations, checkpoint=digest))
+    return serve(load_player(simulations, checkpoint, size, root))
 
 
 __all__ = ["NBoardServer", "main", "serve"]

@@ -33,6 +33,45 @@ def test_games_survive_conversion(tmp_path, capsys, suffix):
     assert read_games(second.read_bytes(), "transcript")[0].transcript == GAME
 
 
+def test_a_wthor_base_keeps_its_names_in_files_beside_it(tmp_path, capsys):
+    assert run(["convert", str(GAMES), str(tmp_path / "one.sgf")]) == 0
+    (tmp_path / "one.ggf").write_text("(;GM[Othello]PB[Ada]PW[Alan]PC[London]B[F5]W[D6];)")
+    assert run(["convert", str(tmp_path / "one.ggf"), str(tmp_path / "BASE.WTB"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [Path(name).name for name in report["files"]] == ["BASE.WTB", "BASE.jou", "BASE.trn"]
+    assert run(["convert", str(tmp_path / "BASE.WTB"), "-", "--to", "ggf"]) == 0
+    assert "PC[London]" in (text := capsys.readouterr().out) and "PB[Ada]PW[Alan]" in text
+    (tmp_path / "BASE.jou").rename(tmp_path / "WTHOR.JOU")
+    (tmp_path / "BASE.trn").unlink()
+    assert run(["convert", str(tmp_path / "BASE.WTB"), "-", "--to", "ggf"]) == 0
+    assert "PC[#0]" in (text := capsys.readouterr().out) and "PB[Ada]PW[Alan]" in text
+    assert run(["convert", str(tmp_path / "WTHOR.JOU"), str(tmp_path / "x.ggf")]) == 2
+    assert "its .wtb file" in capsys.readouterr().err
+
+
+def test_files_that_are_not_what_their_name_says_are_named_with_what_they_are(tmp_path, capsys):
+    bad = tmp_path / "bad.ggf"
+    for data, said in [
+        (b"(;GM[2]FF[4];B[f5];W[d6])", "contents are sgf, not ggf"),
+        (b"f5d6c3\n", "contents are transcript, not ggf"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "begins with (;"),
+        (b"", "holds no game"),
+        (b"(;GM[Othello]B[F5]W[D6]B[A1];)", "game 1: move 3, character 24: a1 is illegal for black"),
+    ]:
+        bad.write_bytes(data)
+        assert run(["convert", str(bad), str(tmp_path / "out.sgf")]) == 2
+        error = capsys.readouterr().err
+        assert said in error and str(bad) in error and error.count("\n") <= 2
+    base = tmp_path / "base.wtb"
+    assert run(["convert", str(GAMES), str(tmp_path / "good.sgf")]) == 0
+    bad.write_bytes(b"(;GM[Othello]B[F5]W[D6];)")
+    assert run(["convert", str(bad), str(base)]) == 0
+    base.write_bytes(base.read_bytes()[:-9])
+    assert run(["review", str(base)]) == 2
+    assert "75 bytes where the header's 1 games need 84" in capsys.readouterr().err
+    assert not (tmp_path / "out.sgf").exists()
+
+
 def test_conversion_names_what_is_wrong_and_writes_nothing(tmp_path, capsys):
     assert run(["convert", str(GAMES), str(tmp_path / "out.doc")]) == 2
     assert run(["convert", str(tmp_path / "absent.ggf"), str(tmp_path / "out.sgf")]) == 2

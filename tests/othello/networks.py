@@ -9,6 +9,7 @@ from torch import nn
 
 from othello.bitboard import BOARD_MASK
 from othello.network import Architecture, Network
+from othello.search.toy import DiscCount
 
 Words = NDArray[np.uint64]
 
@@ -46,3 +47,14 @@ def random_words(count: int, size: int, seed: int = 0) -> tuple[Words, Words]:
     random = np.random.default_rng(seed)
     own, opp = random.integers(0, 2**64, (2, count), dtype=np.uint64) & BOARD_MASK[size]
     return own, opp & ~own
+
+
+class Uneven:
+    """An evaluator with a lively policy: logits from the words of the position, value from the discs."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self._values = size, DiscCount(size)
+
+    def __call__(self, own: Words, opp: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits = [np.random.default_rng([int(a), int(b)]).normal(size=self.size**2 + 1) for a, b in zip(own, opp)]
+        return np.array(logits, np.float32), self._values(own, opp)[1]

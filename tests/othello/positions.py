@@ -29,6 +29,14 @@ def position_with_empties(generator: random.Random, empties: int, size: int = 8)
             return board
 
 
+def certain_value(board: Board) -> float | None:
+    """The outcome for the side to move where it is plain: the game is over, or a move takes the last disc."""
+    if board.is_over:
+        score = board.score() if board.side == "X" else -board.score()
+        return float((score > 0) - (score < 0))
+    return 1.0 if any(not board.play(move).own for move in board.legal_moves()) else None
+
+
 @st.composite
 def boards(draw: st.DrawFn, sizes: tuple[int, ...] = (4, 6, 8)) -> Board:
     """Positions that random games of the given sizes reach."""

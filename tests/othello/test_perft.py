@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import rust_reversi
 
+from othello.alphabeta import best_moves
 from othello.bitboard import BOARD_MASK, final_score
 from othello.board import Board, squares_of
 from othello.errors import ConfigError
@@ -78,43 +79,75 @@ def agree(board: Board, reference: rust_reversi.Board) -> None:
     assert (board.own, board.opp) == discs_of(reference)
 
 
-def random_games(generator: random.Random) -> Iterator[tuple[Board, rust_reversi.Board]]:
+Pair = tuple[Board, rust_reversi.Board]
+
+
+def children_of(board: Board, reference: rust_reversi.Board) -> list[Pair]:
+    """Every position one action further."""
+    children = []
+    for action in board.legal_actions():
+        child = reference.clone()
+        if action == 64:
+            child.do_pass()
+        else:
+            child.do_move(action)
+        children.append((board.play(action), child))
+    return children
+
+
+def random_games(generator: random.Random) -> Iterator[Pair]:
     """Endless positions of random games, each with its brothers: all the children of a visited position."""
     while True:
-        board, reference = Board.initial(), rust_reversi.Board()
-        while not board.is_over:
-            yield board, reference
-            if board.must_pass:
-                board = board.pass_turn()
-                reference.do_pass()
-                continue
-            children = []
-            for move in board.legal_moves():
-                child = reference.clone()
-                child.do_move(move)
-                children.append((board.play(move), child))
-                yield children[-1]
-            board, reference = generator.choice(children)
-        yield board, reference
+        pair = Board.initial(), rust_reversi.Board()
+        yield pair
+        while children := children_of(*pair):
+            yield from children
+            pair = generator.choice(children)
 
 
-def compare(positions: int, seed: int) -> None:
-    games, passes, ends = random_games(random.Random(seed)), 0, 0
-    for _ in range(positions):
-        board, reference = next(games)
+def some(generator: random.Random, pairs: list[Pair], most: int) -> list[Pair]:
+    return generator.sample(pairs, min(most, len(pairs)))
+
+
+def good_games(generator: random.Random) -> Iterator[Pair]:
+    """Endless positions as a search meets them: trees three plies deep below the positions of well played games."""
+    while True:
+        pair = Board.initial(), rust_reversi.Board()
+        for _ in range(generator.randrange(3, 10)):
+            pair = generator.choice(children_of(*pair) or [pair])
+        while children := children_of(*pair):
+            level = some(generator, children, 4)
+            for width in (3, 1, 1):  # below each position, so many of the next ones
+                yield from level
+                level = [child for parent in level for child in some(generator, children_of(*parent), width)]
+            action = 64 if pair[0].must_pass else generator.choice(best_moves(pair[0], 3)[1])
+            pair = children[pair[0].legal_actions().index(action)]
+
+
+def compare(positions: Iterator[Pair], count: int) -> None:
+    passes, ends = 0, 0
+    for _ in range(count):
+        board, reference = next(positions)
         agree(board, reference)
         passes += board.must_pass
         ends += board.is_over
-    assert passes > positions // 1000 and ends > positions // 1000
+    assert passes > count // 1000 and ends > count // 2000, (passes, ends)
 
 
-def test_positions_agree_with_an_independent_program() -> None:
-    compare(20_000, seed=0)
+KINDS = pytest.mark.parametrize("games", [random_games, good_games])
+
+
+@KINDS
+def test_positions_agree_with_an_independent_program(games: Callable[[random.Random], Iterator[Pair]]) -> None:
+    compare(games(random.Random(0)), 12_000)
 
 
 @pytest.mark.long
-def test_a_million_positions_agree_with_an_independent_program() -> None:
-    compare(1_000_000, seed=1)
+@KINDS
+def test_a_million_positions_agree_with_an_independent_program(
+    games: Callable[[random.Random], Iterator[Pair]],
+) -> None:
+    compare(games(random.Random(1)), 500_000)
 
 
 def test_arbitrary_discs_have_the_moves_of_an_independent_program() -> None:

@@ -11,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from othello import checkpoint
-from othello.agent import PolicyPlayer, SearchPlayer, evaluate
+from othello.agent import SOLVE_EMPTIES, GumbelPlayer, PolicyPlayer, SearchPlayer, evaluate
 from othello.alphabeta import best_moves, table
 from othello.board import Board
 from othello.errors import CheckpointError, ParseError
 from othello.evaluator import NetworkEvaluator
 from othello.opponents import GreedyPlayer, ManyGames, RandomPlayer
 from othello.players import parse
+from othello.search.mcts import Search
+from othello.search.race import GumbelSearch, RaceSettings
 from othello.search.toy import DiscCount
 from othello.solver import exact_scores
 from tests.othello.networks import lively_network
@@ -43,6 +45,9 @@ def test_a_spec_names_its_player(spec: str) -> None:
     [
         "", "bob", "random:1", "greedy:", "alphabeta", "alphabeta:", "alphabeta:0", "alphabeta:21", "alphabeta:x",
         "alphabeta:-3", "alphabeta:٣", "mcts", "mcts:", "mcts:0", "mcts:1.5", "mcts:10000000000", "mcts:10:", "net:",
+        "gumbel", "gumbel:0", "gumbel:1000001", "mcts:10,", "mcts:10,solve", "mcts:10,solve=x", "mcts:10,solve=31",
+        "mcts:10,leaf=1.5", "mcts:10,c=-1", "mcts:10,c=nan", "mcts:10,noise=1", "gumbel:10,c=1",
+        "gumbel:9,considered=0",
         "gtp:", "gtp: ", "nboard:", "gtp:no-such-program", "gtp:sh 'x", "gtp:''", "nboard:\0", "x" * 10**6,
     ],
 )  # fmt: skip
@@ -69,6 +74,43 @@ def test_a_checkpoint_can_be_named_in_the_spec_or_beside_it(weights: Path) -> No
         player = parse(spec, size=6, checkpoint=beside)
         assert player.checkpoint == digest
         assert player.move(Board.initial(6)) in Board.initial(6).legal_moves()
+
+
+def test_settings_stand_behind_the_simulations(weights: Path) -> None:
+    plain, bare, gumbel = (
+        parse(spec, size=6, checkpoint=weights)
+        for spec in ("mcts:20", "mcts:20,solve=0,leaf=0,c=2.5,first=0", "gumbel:20,noise=0,considered=4,solve=3")
+    )
+    assert isinstance(plain, SearchPlayer) and isinstance(bare, SearchPlayer) and isinstance(gumbel, GumbelPlayer)
+    assert (bare.solve_empties, gumbel.solve_empties, plain.solve_empties) == (0, 3, SOLVE_EMPTIES)
+    assert gumbel.race == RaceSettings(considered=4, noise=0.0)
+    assert bare.name == f"mcts:20,solve=0,leaf=0,c=2.5,first=0:{weights}"
+    assert parse(bare.name, size=6).name == bare.name
+    board = position_with_empties(random.Random(6), 20, 6)
+    board = board.pass_turn() if board.must_pass else board
+    told = bare.think(board)
+    alone = Search(bare.evaluator, c_puct=2.5, first_play=0.0, leaf_empties=0, batch=8).run(board, 20)
+    assert told.moves == alone.moves != plain.think(board).moves
+    assert gumbel.think(board).moves == GumbelSearch(gumbel.evaluator, gumbel.race).run(board, 20).moves
+
+
+def test_a_wrong_setting_is_told_which_there_are() -> None:
+    with pytest.raises(ParseError, match="accepted are solve=, leaf=, c=, first="):
+        parse("mcts:10,speed=3")
+    with pytest.raises(ParseError, match=r"accepted are whole numbers 0\.\.30"):
+        parse("gumbel:10,solve=31")
+
+
+def test_an_only_move_costs_no_search() -> None:
+    class Deaf(DiscCount):
+        def __call__(self, own, opp):  # type: ignore[no-untyped-def]
+            raise AssertionError("nothing to decide")
+
+    generator = random.Random(9)
+    while len((board := random_position(generator)).legal_moves()) != 1 or board.empties < 20:
+        pass
+    player = SearchPlayer(Deaf(8), 50)
+    assert player.choose([board], [0])[0] == player.move(board) == board.legal_moves()[0]
 
 
 def test_a_checkpoint_of_another_size_or_none_at_all_is_refused(weights: Path) -> None:

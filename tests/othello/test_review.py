@@ -56,6 +56,18 @@ def test_without_values_the_opening_stays_open() -> None:
     assert losses(moves)["X"]["discs"] == 0
 
 
+def test_a_move_that_the_values_leave_out_is_worth_what_it_leads_to() -> None:
+    def narrow(board: Board) -> dict[int, float]:
+        best, *_ = board.legal_moves()
+        return {best: 0.25}
+
+    first, second = review(GameRecord.from_transcript("f5f6"), narrow)
+    assert (first.before, first.after, first.loss) == (0.25, -0.25, 0.5) and first.best == (19,)
+    assert second.mark is Mark.BLUNDER
+    generous = review(GameRecord.from_transcript("f5"), lambda board: {board.legal_moves()[0]: -0.5})[0]
+    assert generous.loss == 0 and generous.best == (37,) and generous.mark is Mark.BEST
+
+
 def test_a_finished_child_counts_as_it_ended() -> None:
     generator = random.Random(7)
     for _ in range(20):

@@ -16,7 +16,8 @@ from othello.board import Board
 from othello.search.mcts import Search, choose, search_many
 from othello.search.toy import DiscCount
 from othello.search.tree import EXACT, ROOT
-from tests.othello.positions import random_position
+from tests.othello.networks import Uneven
+from tests.othello.positions import certain_value, position_with_empties, random_position
 
 GOLDEN = Path(__file__).parents[1] / "data" / "search_visits.json"
 
@@ -24,7 +25,7 @@ GOLDEN = Path(__file__).parents[1] / "data" / "search_visits.json"
 class Twin:
     """PUCT as a dictionary of Python objects, one leaf at a time; follows the published formula word by word."""
 
-    def __init__(self, board: Board, evaluator: DiscCount, c_puct: float, first_play: float) -> None:
+    def __init__(self, board: Board, evaluator: Uneven, c_puct: float, first_play: float) -> None:
         self.evaluator, self.c_puct, self.first_play = evaluator, c_puct, first_play
         self.root = self._node(board)
         self._expand(self.root)
@@ -67,12 +68,8 @@ class Twin:
             if not board.is_over and not board.legal_moves():
                 board, sign = board.play(board.size**2), 1
             path.append((edge, sign))
-            if board.is_over:
-                score = board.score() * (1 if board.side == "X" else -1)
-                value = float(np.sign(score))
-                break
-            if any(board.play(answer).is_over and not board.play(answer).own for answer in board.legal_moves()):
-                value = 1.0  # the side to move takes the opponent's last disc
+            value = certain_value(board)
+            if value is not None:
                 break
             if edge["child"] is None:
                 edge["child"] = self._node(board)
@@ -98,14 +95,16 @@ def position(size: int, seed: int, plies: int) -> Board:
 @given(st.sampled_from((4, 6, 8)), st.integers(0, 10**6), st.integers(0, 50), st.floats(0.1, 4), st.integers(1, 80))
 def test_visits_equal_those_of_the_slow_twin(size, seed, plies, c_puct, simulations):
     board = position(size, seed, min(plies, size * size - 8))
-    twin = Twin(board, DiscCount(size), c_puct, 0.2)
+    twin = Twin(board, Uneven(size), c_puct, 0.2)  # uneven, so that no two moves tie
     for _ in range(simulations):
         twin.simulate()
-    result = Search(DiscCount(size), c_puct=c_puct, batch=1, leaf_empties=0, first_play=0.2).run(board, simulations)
-    found = {move.square: (move.visits, move.q) for move in result.moves}
-    for move, edge in twin.root["edges"].items():
-        assert abs(found[move][0] - edge["N"]) <= 1  # float32 against float64 may break one tie differently
-    assert sum(n for n, _ in found.values()) == simulations
+    result = Search(Uneven(size), c_puct=c_puct, batch=1, leaf_empties=0, first_play=0.2).run(board, simulations)
+    assert {move.square: move.visits for move in result.moves} == {m: e["N"] for m, e in twin.root["edges"].items()}
+    for move in result.moves:
+        edge = twin.root["edges"][move.square]
+        if edge["N"]:
+            assert move.q == pytest.approx(edge["W"] / edge["N"], abs=1e-5)
+    assert result.simulations == simulations
 
 
 def test_visits_of_four_positions_are_the_golden_ones():
@@ -180,6 +179,13 @@ def test_many_boards_searched_together_equal_one_by_one(seed):
     for board, result in zip(boards, together):
         alone = Search(DiscCount(6), batch=1).run(board, 60)
         assert [(m.square, m.visits) for m in alone.moves] == [(m.square, m.visits) for m in result.moves]
+
+
+def test_leaf_solving_spends_no_evaluation_at_the_end():
+    board = position_with_empties(random.Random(1), 8)
+    board = board.pass_turn() if board.must_pass else board
+    result = Search(DiscCount(8), batch=4, leaf_empties=8).run(board, 100)
+    assert result.evaluations == 1 and result.simulations == 100 and all(abs(m.q) <= 1 for m in result.moves)
 
 
 def test_a_time_budget_ends_the_search_and_progress_is_reported():

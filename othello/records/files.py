@@ -1,0 +1,75 @@
+"""Game files on disk: a WTHOR base comes with its names, and an error says which file it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from othello import atomic
+from othello.errors import OthelloError, ParseError
+from othello.records.formats import FORMATS, guess_format, read_games, write_games
+from othello.records.game import GameRecord
+from othello.records.wthor import read_wthor, write_wthor
+
+_NAMES = ("jou", "trn")
+
+
+def load_games(path: str | Path, kind: str | None = None, size: int = 8) -> list[GameRecord]:
+    """The games of a file in one of FORMATS, found out if not given; `size` is that of transcripts.
+
+    Names of a .wtb file come from the .jou and .trn files beside it: those of the same name, else `WTHOR`.  Raises
+    ParseError or IllegalMove; there is at least one game.
+    """
+    file = Path(path)
+    try:
+        data = file.read_bytes()
+        names = _names(file) if file.suffix.lower() == ".wtb" or kind == "wthor" else [None, None]
+    except OSError as error:
+        raise ParseError(f"{error.filename or file}: cannot be read: {error.strerror}") from None
+    chosen = kind or guess_format(data, file.name)
+    try:
+        games = read_wthor(data, *names) if chosen == "wthor" else read_games(data, chosen, size)
+    except OthelloError as error:
+        other = None if kind else _other_kind(data, chosen, size)
+        hint = f"\nits contents are {other}, not {chosen} as its name says" if other else ""
+        raise type(error)(f"{file}: {error}{hint}") from None
+    if not games:
+        raise ParseError(f"{file}: holds no game, read as {chosen}")
+    return games
+
+
+def save_games(path: str | Path, games: Iterable[GameRecord], kind: str) -> list[Path]:
+    """Write the games atomically in one of FORMATS; the files written: with a WTHOR base, its names beside it."""
+    file = Path(path)
+    if kind != "wthor":
+        atomic.write_bytes(file, write_games(games, kind))
+        return [file]
+    base = write_wthor(games)
+    parts = {file: base.games, file.with_suffix(".jou"): base.players, file.with_suffix(".trn"): base.tournaments}
+    if len(parts) < 3:
+        raise ParseError(f"{file}: a WTHOR base is written as .wtb, beside which its .jou and .trn stand")
+    for part, data in parts.items():
+        atomic.write_bytes(part, data)
+    return list(parts)
+
+
+def _names(file: Path) -> list[bytes | None]:
+    """The bytes of the .jou and the .trn file that belong to a .wtb file, None for one that is missing."""
+    near = {other.name.lower(): other for other in file.absolute().parent.iterdir()}
+    found: list[bytes | None] = []
+    for suffix in _NAMES:
+        names = near.get(f"{file.stem}.{suffix}".lower()) or near.get(f"wthor.{suffix}")
+        found.append(names.read_bytes() if names is not None and names.is_file() else None)
+    return found
+
+
+def _other_kind(data: bytes, kind: str, size: int) -> str | None:
+    """The format that the bytes themselves are in, if that is another than `kind`."""
+    for other in FORMATS:
+        if other != kind:
+            try:
+                if read_games(data, other, size):
+                    return other
+            except OthelloError:
+                continue
+    return None

@@ -1,0 +1,66 @@
+"""`othello analyze` and `match` with the choices that players and searches have."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.cli import run
+
+POSITION = "f5d6c3d3c4f4f6g5e6d7"
+LATE = "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6"
+
+
+def analysed(capsys, *options: str) -> dict:
+    assert run(["analyze", POSITION, "--json", *options]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_gumbel_root_repeats_for_its_seed(capsys):
+    first, again, other = (analysed(capsys, "--root", "gumbel", "-n", "40", "--seed", seed) for seed in ("3", "3", "4"))
+    assert first["moves"] == again["moves"] and first["pv"] == again["pv"]
+    assert [move["u"] for move in first["moves"]] != [move["u"] for move in other["moves"]]
+    assert sum(move["improved"] for move in first["moves"]) == pytest.approx(1, abs=1e-5)
+    assert first["simulations"] == 40 == sum(move["visits"] for move in first["moves"])
+    assert first["pv"][0] == first["moves"][0]["move"]
+
+
+def test_puct_takes_a_c_puct_and_a_time_budget(capsys):
+    narrow, wide = (analysed(capsys, "-n", "200", "--c-puct", c) for c in ("0.1", "30"))
+    assert narrow["moves"][0]["visits"] > wide["moves"][0]["visits"] and "improved" not in narrow["moves"][0]
+    timed = analysed(capsys, "--seconds", "0.2")
+    assert 0 < timed["simulations"] < 1_000_000 and timed["seconds"] < 5
+
+
+def test_near_the_end_the_exact_score_and_a_best_move_come_first(capsys):
+    assert run(["solve", LATE, "--json"]) == 0
+    solved = json.loads(capsys.readouterr().out)
+    assert run(["analyze", LATE, "-n", "20", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["exact"] == solved["score"] and report["moves"][0]["move"] in solved["best"]
+    assert run(["analyze", LATE, "-n", "20", "--solve", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["exact"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--root", "alpha"), ("--root", "gumbel", "--seconds", "1"), ("--root", "gumbel", "-n", "200000"),
+        ("--c-puct", "-1"), ("-n", "0"), ("--solve", "99"),
+    ],
+)  # fmt: skip
+def test_a_bad_choice_is_bad_usage(arguments, capsys):
+    assert run(["analyze", POSITION, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(("othello", "error")) and error.count("\n") <= 2
+
+
+def test_players_with_settings_meet_in_a_match(capsys):
+    assert run(["match", "gumbel:4,solve=8", "mcts:4,solve=0,leaf=0,c=2", "--games", "2", "--adjudicate", "12",
+                "--json"]) == 0  # fmt: skip
+    report = json.loads(capsys.readouterr().out)
+    assert report["a"] == "gumbel:4,solve=8" and report["checkpoints"]["a"] == report["checkpoints"]["b"]
+    assert {game["termination"] for game in report["records"]} == {"adjudicated"}
+    assert run(["match", "mcts:4,depth=3", "random"]) == 2
+    assert "accepted are solve=, leaf=, c=, first=" in capsys.readouterr().err
