@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lrp import LRP
     from othello.evaluator import NetworkEvaluator
 
+_EXPLAINERS = 64  # kept a model, the newest
+
 
 @dataclass
 class Model:
@@ -64,6 +66,8 @@ class Model:
 
                 example = encode_words(self, *np.array([[1, 2], [4, 8]], np.uint64))
                 found = LRP(self.network, build_composite(composite, bias), example)
+                while len(self._explainers) >= _EXPLAINERS:
+                    self._explainers.pop(next(iter(self._explainers)))
                 self._explainers[composite, bias] = found
             return found
 

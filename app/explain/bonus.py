@@ -58,7 +58,7 @@ def explain_bonus(
     received, n = found.inputs[0][0].double().numpy(), board.size
     kept = {name: tensor[0].double() for name, tensor in found.bias.items()}
     return Explanation(
-        board=board, target=Target("q", action, size=n), value=scale / count + float(found.target[0]),
+        board=board, target=Target("u", action, size=n), value=scale / count + float(found.target[0]),
         squares=received.sum(0), planes={name: received[i] for i, name in enumerate(plane_names(model))},
         bias={name: float(tensor.sum()) for name, tensor in kept.items()},
         bias_maps={name: kept[name].sum(0).numpy() for name, t in found.bias.items() if on_squares(t, n)},

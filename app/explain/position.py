@@ -26,6 +26,22 @@ if TYPE_CHECKING:
 
 Map = NDArray[np.float64]
 POLICY, VALUE = 0, 1  # positions among the network's outputs
+OTHER_SIDE = {"own": "opponent", "opponent": "own", "legal": "opponent_legal", "opponent_legal": "legal"}  # planes
+
+
+@dataclass(frozen=True)
+class LayerAccount:
+    """One layer's part of the ledger: ΣR at its output, what its bias and its stabilizer keep, and what is left over.
+
+    `closure` is the rounding of ΣR = what goes on + bias + stabilizer; `weights` says whether a rule applies here.
+    """
+
+    name: str
+    relevance: float
+    bias: float
+    stabilizer: float
+    closure: float
+    weights: bool
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,7 @@ class Explanation:
     checkpoint: str  # SHA-256 of the weights
     exact: float = 0.0  # share of finished or solved positions below a searched move
     layers: dict[str, Map] = field(default_factory=dict)  # relevance at layers that lie on squares, if asked for
+    accounts: tuple[LayerAccount, ...] = ()  # of every layer from the input to the output, if asked for
     leaves: int = 0  # positions a searched target was averaged over
 
     @property
@@ -110,6 +127,11 @@ def explain(
         from app.explain.tree import explain_search
 
         return explain_search(model, board, target, simulations, composite=composite, bias=bias)
+    if target.kind == "change":
+        from app.explain.change import explain_change
+
+        assert target.action is not None
+        return explain_change(model, board, target.action, composite=composite, bias=bias).change
     return explain_many(model, [board], [target], composite=composite, bias=bias, layers=layers)[0]
 
 
@@ -188,4 +210,18 @@ def _one(
             name: tensor[row].double().sum(0).numpy()
             for name, tensor in relevance.layers.items() if on_squares(tensor, board.size)
         } if layers else {},
+        accounts=_accounts(relevance, row) if layers else (),
+    )  # fmt: skip
+
+
+def _accounts(relevance: Relevance, row: int) -> tuple[LayerAccount, ...]:
+    def number(tensor: Tensor | None) -> float:
+        return 0.0 if tensor is None else float(tensor[row].double().sum())
+
+    return tuple(
+        LayerAccount(
+            name, number(tensor), number(relevance.bias.get(name)), number(relevance.stabilizer.get(name)),
+            number(relevance.closure_of(name)), name in relevance.bias,
+        )
+        for name, tensor in relevance.layers.items()
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What can be explained about a position, as text and as a value: `value`, `policy:c4`, `policy:c4-d3`, `q:c4`.
+"""What can be explained about a position, as text: `value`, `policy:c4`, `policy:c4-d3`, `q:c4`, `change:c4`.
 
 Values are from the view of the side to move: `value` is the number before tanh, `policy` a raw logit, `q` a mean of
-values in [−1, 1] after a search.
+values in [−1, 1] after a search, `change` the value after a move minus the value before it, both before tanh.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from othello.board import Board
 from othello.errors import ParseError
 from othello.notation import excerpt, parse_square, square_name
 
-Kind = Literal["value", "policy", "q"]
-ACCEPTED = "value, policy:c4, policy:c4-d3 or q:c4 (or q:c4-d3)"
+Kind = Literal["value", "policy", "q", "change", "u"]  # u: of `app.explain.bonus`, never read from text
+ACCEPTED = "value, policy:c4, policy:c4-d3, q:c4 (or q:c4-d3) or change:c4"
+_KINDS: dict[str, Kind] = {"policy": "policy", "q": "q", "change": "change"}
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ class Target:
         if word == "value":
             return cls("value", size=size)
         kind, colon, moves = word.partition(":")
-        if not colon or kind not in ("policy", "q") or not moves:
+        if not colon or kind not in _KINDS or not moves:
             raise ParseError(f"target {excerpt(text)}: accepted are {ACCEPTED}")
         names = moves.split("-") if moves != "--" else [moves]
         try:
             actions = [parse_square(name, size) for name in names]
         except ParseError as error:
             raise ParseError(f"target {excerpt(text)}: {error}") from None
-        if len(actions) > 2 or len(set(actions)) < len(actions):
+        if len(actions) > (1 if kind == "change" else 2) or len(set(actions)) < len(actions):
             raise ParseError(f"target {excerpt(text)}: one move, or two different ones; accepted are {ACCEPTED}")
-        return cls("policy" if kind == "policy" else "q", actions[0], actions[1] if len(actions) == 2 else None, size)
+        return cls(_KINDS[kind], actions[0], actions[1] if len(actions) == 2 else None, size)
 
     def __str__(self) -> str:
         if self.action is None:
@@ -84,4 +85,8 @@ class Target:
         if self.against is not None:
             after = " after search" if self.kind == "q" else ""
             return f"why {name} rather than {square_name(self.against, self.size)}{after}"
+        if self.kind == "change":
+            return f"what {name} changes in the value"
+        if self.kind == "u":
+            return f"the exploration bonus of {name}"
         return f"the wish to play {name}" if self.kind == "policy" else f"the value of {name} after search"

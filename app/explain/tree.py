@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.position import VALUE, Explanation, encode_words, on_squares, plane_names
+from app.explain.position import OTHER_SIDE, VALUE, Explanation, encode_words, on_squares, plane_names
 from app.explain.targets import Target
 from othello.board import Board
 from othello.errors import ParseError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 Weights = NDArray[np.float64]
 BATCH = 64
-_OTHER_SIDE = {"own": "opponent", "opponent": "own", "legal": "opponent_legal", "opponent_legal": "legal"}
 
 
 def explain_search(
@@ -61,7 +60,7 @@ def explain_tree(
     kept: dict[str, float] = {}
     maps: dict[str, NDArray[np.float64]] = {}
     turned = _turned(tree)
-    swapped = [names.index(other) if (other := _OTHER_SIDE.get(name)) in names else i for i, name in enumerate(names)]
+    swapped = [names.index(other) if (other := OTHER_SIDE.get(name)) in names else i for i, name in enumerate(names)]
     for start in range(0, len(nodes), BATCH):
         chosen = nodes[start : start + BATCH]
         planes = encode_words(model, tree.own[chosen], tree.opp[chosen])

@@ -60,6 +60,8 @@ def explanation_words(explanation: Explanation) -> str:
         return f"{subject} is {signed(explanation.value)}: there is nothing to distribute."
     sentence = f"{subject}: {signed(explanation.value)} for {side_word(explanation.board.side)}."
     share = abs(bias) / whole
+    if explanation.target.kind == "u":
+        sentence += f" {_percent(abs(explanation.exact) / whole)} of it any move would get from an even prior."
     if explanation.leaves and abs(explanation.exact) / whole > 0.005:
         sentence += f" {_percent(abs(explanation.exact) / whole)} of it comes from positions the search solved."
         if abs(explanation.exact) / whole > 0.995:
@@ -74,6 +76,9 @@ def explanation_words(explanation: Explanation) -> str:
         sentence += f" {_percent(share)} of it comes from biases, not from this board."
     else:
         sentence += f" {_percent(abs(squares) / whole)} of it comes from the squares, {_percent(share)} from biases."
+    lost = abs(explanation.stabilizer) / whole
+    if lost > 0.02 and explanation.bias_mode != "absorb":
+        sentence += f" The stabilizers keep {_percent(lost)}."
     return f"{sentence} {_heaviest(explanation)}".strip()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.web import state
+
 GALLERY: Final[dict[str, str]] = {
     "Start": "start",
     "Board 31 of the blog, black to move (best by its search: b6)": (
@@ -19,3 +21,16 @@ GALLERY: Final[dict[str, str]] = {
     "FFO 42: black wins by 6 with g2": "--OOO-------XX-OOOOOOXOO-OOOOXOOX-OOOXXO---OOXOO---OOOXO--OOOO-- X",
     "FFO 43: white loses by 12": "--XXXXX---XXXX---OOOXX---OOXXXX--OOXXXO-OOOOXOO----XOX----XXXXX- O",
 }
+
+SMALL: Final[dict[int, dict[str, str]]] = {  # by board side, for where there is a checkpoint of that size
+    6: {
+        "6×6: the start": "-" * 14 + "OX" + "-" * 4 + "XO" + "-" * 14 + " X",
+        "6×6: the empty board": "-" * 36 + " X",
+    },
+    4: {"4×4: the start": "-" * 5 + "OX" + "--" + "XO" + "-" * 5 + " X", "4×4: the empty board": "-" * 16 + " X"},
+}
+
+
+def positions() -> dict[str, str]:
+    """{name: board string or transcript} of the gallery, with those of the small boards that a network plays on."""
+    return GALLERY | {name: text for size in state.sizes() for name, text in SMALL.get(size, {}).items()}

@@ -20,8 +20,9 @@ from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.session import SEATS, Session, Strength
 from lrp.errors import LRPError
 from othello.board import Board
-from othello.errors import CheckpointError, OthelloError
-from othello.notation import format_moves, parse_moves
+from othello.checkpoint import default_checkpoint
+from othello.errors import CheckpointError, OthelloError, ParseError
+from othello.notation import format_moves, looks_like_board, parse_moves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 KEPT = (  # settings that outlive a visit to another page; Streamlit forgets widgets that are not drawn
     "reveal", "question", "composite", "bias", "colours", "on_squares", "limit", "simulations", "seconds",
     "temperature", "opponent", "seat", "size", "checkpoint", "i_question", "i_composite", "i_bias", "i_colours",
-    "i_numbers", "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "t_run", "t_a", "t_b",
+    "i_numbers", "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "s_about", "t_run", "t_a", "t_b",
 )  # fmt: skip
 
 
@@ -67,6 +68,17 @@ def error_box() -> Iterator[None]:
         st.error(plain(str(error)))
     except OSError as error:
         st.error(plain(f"{error.filename or ''} {error.strerror or error}"))
+
+
+def messages(*names: str) -> None:
+    """What callbacks left to be said, each once, in a place that is there even when it is empty.
+
+    Without such a place an error would move everything below it, and menus that are open would close.
+    """
+    with st.container():
+        for name in names:
+            if text := st.session_state.pop(name, None):
+                st.error(plain(text))
 
 
 def rerun() -> None:
@@ -161,6 +173,24 @@ def model(size: int | None = None) -> Model:
     return _model(chosen if chosen in paths else paths[0])
 
 
+def checkpoint_argument(chosen: Model) -> str | None:
+    """The checkpoint as commands and Python want to be told of it; None for the one that they take by themselves."""
+    try:
+        own = default_checkpoint(chosen.size).resolve() == chosen.path.resolve()
+    except CheckpointError:
+        own = False
+    return None if own else str(chosen.path)
+
+
+def parse_position(text: str, size: int = 8) -> Board:
+    """A board string of any size there is a checkpoint for, or a transcript on N×N; ParseError, IllegalMove."""
+    position = Board.parse(text, None if looks_like_board(text) else size)
+    if position.size not in (offered := sizes()):
+        names = " or ".join(f"{n}×{n}" for n in offered)
+        raise ParseError(f"a {position.size}×{position.size} board; there are networks for {names} only")
+    return position
+
+
 def checkpoint_label(path: str) -> str:
     """A checkpoint's folder, short."""
     parts = Path(path).parts
@@ -204,7 +234,7 @@ def _follow_link(session: Session) -> None:
             session.open(text)
             if wanted.get("moves") and wanted.get("position"):
                 session.new_game(start=session.start, actions=parse_moves(wanted["moves"], session.start.size))
-        if (ply := wanted.get("ply", "")).isdigit() and len(ply) < 4:
+        if (ply := wanted.get("ply", "")).isdecimal() and len(ply) < 4:
             session.goto(int(ply))
     except OthelloError as error:
         session.new_game()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from app import raster, svg
 from app.explain.composites import build_composite, composite_names
 from app.explain.heat import colour, fills, ink, number
+from app.explain.overrides import Override, join, split
 from app.explain.position import explain, explain_many
 from app.explain.targets import Target
 from app.explain.tree import explain_tree, move_weights
 from app.explain.words import explanation_words, value_words
 from lrp.bias import MODES
-from lrp.errors import CompositeError, RuleError
+from lrp.errors import CompositeError, LRPError, RuleError
 from othello.board import Board
 from othello.errors import ParseError
 from othello.notation import square_name
@@ -208,3 +210,84 @@ def test_the_raster_shows_discs_fills_and_marks_where_svg_does() -> None:
 
 def test_fills_of_a_zero_map_are_neutral() -> None:
     assert set(fills(np.zeros((8, 8))).values()) == {"#f7f7f7"}
+
+
+def test_the_change_of_a_move_is_the_difference_of_two_explanations(model: Model) -> None:
+    board = Board.parse("f5d6c3d3")
+    for move in board.legal_moves()[:3]:
+        found = explain(model, board, Target("change", move))
+        before, after = explain(model, board), explain(model, board.play(move))
+        assert found.value == pytest.approx(-after.value - before.value, abs=1e-6)
+        assert np.allclose(found.squares, -after.squares - before.squares, atol=1e-7)
+        assert np.allclose(sum(found.planes.values()), found.squares, atol=1e-7) and abs(found.closure) < 1e-5
+
+
+def test_a_move_that_makes_the_other_side_pass_keeps_the_sign(model: Model) -> None:
+    board = Board.parse(
+        "e6f4e3d2d3e7f2c5d6g1b4c2f5g4d1a3b5b6g5f6c4f3e8h6h4d7b1h5f7f8c7b7g2c3b3b2g8c1h3e1d8a1a4g3a2c6a6a5f1a7c8h1b8h2"
+        "e2g6g7"
+    )
+    after = board.play("a8").pass_turn()
+    assert after.side == board.side
+    change = explain(model, board, "change:a8").value
+    assert change == pytest.approx(explain(model, after).value - explain(model, board).value, abs=1e-5)
+
+
+def test_a_move_that_ends_the_game_has_no_change_to_explain(model: Model) -> None:
+    board = Board.parse("XO" + "-" * 62 + " X")
+    with pytest.raises(ParseError, match="the game ends"):
+        explain(model, board, "change:c1")
+
+
+def test_a_layer_may_have_a_rule_and_a_bias_mode_of_its_own(model: Model) -> None:
+    board = Board.parse("f5d6c3d3")
+    plain = explain(model, board, layers=True)
+    for name in (
+        "EpsilonPlus,stem=Gamma:0.25",
+        "EpsilonPlus,value_out=/ignore",
+        "EpsilonPlus,blocks.*.conv1=AlphaBeta:2",
+    ):
+        found = explain(model, board, composite=name, layers=True)
+        assert found.value == pytest.approx(plain.value, abs=1e-5) and abs(found.closure) < 1e-4
+        assert not np.allclose(found.squares, plain.squares, atol=1e-7) and found.composite == name
+    assert "value_out" not in explain(model, board, composite="EpsilonPlus,value_out=/ignore").bias
+    everywhere = explain(model, board, composite="EpsilonPlus,*=Flat")
+    assert np.allclose(everywhere.squares, explain(model, board, composite="EpsilonPlus,*=Flat,stem=Flat").squares)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stem", "=Flat", "stem=", "stem=Foo", "stem=Gamma:x", "stem=Gamma:1:2", "stem=Gamma/foo", "nolayer=Flat",
+     "relu=Flat", "stem=Gamma:-1", "stem=Gamma:nan", "stem=AlphaBeta:0"],
+)  # fmt: skip
+def test_a_layer_rule_that_cannot_be_is_refused(text: str, model: Model) -> None:
+    with pytest.raises(LRPError):
+        explain(model, Board.initial(), composite=f"EpsilonPlus,{text}")
+
+
+@given(
+    st.lists(
+        st.builds(
+            Override, st.sampled_from(["stem", "blocks.*.conv1", "value_out"]),
+            st.sampled_from(["Flat", "Gamma:0.5", "Epsilon:1e-06", "ZBox:0:1"]),
+            st.sampled_from(["", "sink", "uniform"]),
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+def test_overrides_are_read_as_they_were_written(overrides: list[Override]) -> None:
+    assert split(join("EpsilonPlus", overrides)) == ("EpsilonPlus", tuple(overrides))
+
+
+def test_the_accounts_of_the_layers_close_and_end_in_the_target(model: Model) -> None:
+    found = explain(model, Board.parse("f5d6c3"), layers=True)
+    assert all(abs(account.closure) < 1e-5 for account in found.accounts)
+    assert {account.name for account in found.accounts if account.weights} == set(found.bias)
+    last = next(account for account in found.accounts if account.name == "value_out")
+    assert last.relevance == pytest.approx(found.value, abs=1e-5)
+    assert sum(account.bias for account in found.accounts) == pytest.approx(found.bias_total, abs=1e-6)
+
+
+def test_the_sentence_mentions_what_stabilizers_keep(model: Model) -> None:
+    found = replace(explain(model, Board.parse("f5d6c3")), stabilizer=1.0)
+    assert "The stabilizers keep" in explanation_words(found)

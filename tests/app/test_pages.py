@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from app.explain.position import explain
 from othello.board import Board
 
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
-MAIN = str(Path(__file__).parents[2] / "app" / "web" / "main.py")
+from app.web.views.inspect_save import as_command, as_csv, as_npz, as_python
+
+ROOT = Path(__file__).parents[2]
+MAIN = str(ROOT / "app" / "web" / "main.py")
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "f5" * 3000, "{{7*7}}", "![x](http://example.org/x.png)",
     "\x00\x01", "f5 d6 \u202e c3", "X" * 66, "-" * 63 + "Q", "'; DROP TABLE games; --", "../../etc/passwd", "${jndi:ldap://x}",
@@ -197,3 +208,115 @@ def test_the_training_page_reads_runs_on_disk(model: Any, tmp_path: Path, monkey
     (run / "state.json").write_text("{")
     healthy(test.run())
     assert len(test.error) == 1
+
+
+def test_what_is_copied_gives_the_explanation_again(model: Any, tmp_path: Path) -> None:
+    board = Board.parse("f5d6c3d3")
+    name = "EpsilonPlus,stem=Gamma:0.25/ignore"
+    found = explain(model, board, "policy:c4", composite=name, bias="sink")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = shlex.split(as_command(found))
+    assert words[0] == "othello"
+    command = [sys.executable, "-c", "import sys; from app.cli import main; main(sys.argv[1:])", *words[1:]]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    again = json.loads(said)
+    assert again["target"] == pytest.approx(found.value, abs=1e-6)
+    assert np.allclose(again["squares"], found.squares, atol=1e-6) and again["composite"] == name
+
+    script = as_python(found) + "\nimport json; print('JSON' + json.dumps(found.to_dict()))"
+    run = [sys.executable, "-c", script]
+    said = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    assert np.allclose(json.loads(said.partition("JSON")[2])["squares"], found.squares, atol=1e-6)
+
+
+def test_a_saved_archive_holds_what_is_shown_and_needs_no_pickle(model: Any) -> None:
+    found = explain(model, Board.parse("f5d6c3"), "value")
+    with np.load(io.BytesIO(as_npz(found)), allow_pickle=False) as stored:
+        assert np.array_equal(stored["squares"], found.squares) and float(stored["target"]) == found.value
+        assert np.allclose(sum(stored[f"plane/{name}"] for name in found.planes), found.squares, atol=1e-6)
+        assert dict(zip(stored["bias_layers"].tolist(), stored["bias"].tolist())) == found.bias
+        assert stored["of"].tolist()[:2] == ["value", str(found.board)]
+    rows = as_csv(found).splitlines()
+    assert len(rows) == 65 and rows[0].startswith("square,content,relevance,")
+    assert sum(float(row.split(",")[2]) for row in rows[1:]) == pytest.approx(found.squares.sum(), abs=1e-6)
+
+
+def test_a_link_with_layer_rules_reopens_them(model: Any) -> None:
+    test = view("inspector")
+    test.query_params["position"], test.query_params["target"] = str(Board.parse("f5d6c3")), "value"
+    test.query_params["composite"], test.query_params["bias"] = "EpsilonPlus,stem=Gamma:0.25/ignore", "uniform"
+    healthy(test.run())
+    assert not test.error and test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25/ignore"]
+    healthy(test.button(key="i_clear").click().run())
+    assert test.query_params["composite"] == ["EpsilonPlus"] and not test.error
+
+
+def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) -> None:
+    for text in ("EpsilonPlus,stem=<b>x</b>", "EpsilonPlus,nolayer=Flat"):
+        test = view("inspector")
+        test.query_params["composite"] = text
+        healthy(test.run())
+        assert len(test.error) == 1 and not re.search(r"(?<!\\)[<\[]", test.error[0].value)
+
+
+def test_a_layer_gets_its_own_rule_by_the_widgets(model: Any) -> None:
+    test = healthy(view("inspector").run())
+    healthy(test.selectbox(key="i_rule_stem").set_value("Gamma").run())
+    assert test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25"]
+    healthy(test.selectbox(key="i_mode_stem").set_value("ignore").run())
+    assert test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25/ignore"] and not test.error
+
+
+@pytest.fixture
+def small_boards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with small random networks for 6×6 and 4×4, in which the page runs."""
+    import streamlit as st
+    import torch
+
+    from othello import checkpoint
+    from othello.network import Architecture, Network
+
+    torch.manual_seed(1)
+    for size in (6, 4):
+        network = Network(Architecture(size=size, blocks=1, channels=8)).eval()
+        checkpoint.save(network, tmp_path / "checkpoints" / f"small{size}", {"generation": 0})
+    monkeypatch.chdir(tmp_path)
+    st.cache_data.clear()
+    return tmp_path
+
+
+def test_small_boards_are_played_explained_and_linked_where_a_checkpoint_is_there(
+    model: Any, small_boards: Path
+) -> None:
+    test = healthy(view("play").run())
+    assert set(test.session_state["game"].model.meta) and test.session_state["game"].start.size == 8
+    for size in (6, 4):
+        test.session_state["size"] = size
+        healthy(test.button(key="start").click().run())
+        game = test.session_state["game"]
+        assert game.board == Board.initial(size) and game.model.size == size and not test.error
+        game.play(game.board.legal_moves()[0])
+        healthy(test.run())
+        assert game.length >= 2 and game.human_to_move and test.query_params["size"] == [str(size)]
+        assert components(test, "othello_ledger") == 1 and not test.error
+    linked = view("play")
+    linked.query_params["size"], linked.query_params["moves"] = "6", "e4"
+    assert healthy(linked.run()).session_state["game"].transcript.startswith("e4")
+    assert linked.session_state["game"].start == Board.initial(6)
+    inspected = view("inspector")
+    inspected.query_params["position"] = str(Board.initial(6))
+    healthy(inspected.run())
+    assert not inspected.error and inspected.session_state["inspected"] == Board.initial(6)
+    assert components(inspected, "othello_ledger") == 1
+
+
+def test_a_small_board_without_a_checkpoint_is_refused(model: Any) -> None:
+    from app.web import state
+
+    test = healthy(view("inspector").run())
+    offered = state.sizes()
+    for size in (4, 6):
+        if size not in offered:
+            test.text_area(key="i_paste").set_value(str(Board.initial(size)))
+            healthy(test.button(key="i_open").click().run())
+            assert len(test.error) == 1 and test.session_state["inspected"].size == 8

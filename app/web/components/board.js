@@ -167,14 +167,20 @@ function paint(root, board, data) {
 }
 
 function drawArrows(board, arrows) {
-  const svg = "http://www.w3.org/2000/svg", n = board.n;
+  const svg = "http://www.w3.org/2000/svg", n = board.n, colour = board.data.fills ? "#1b1b1b" : "#ffd166";
+  const draw = (tag, attributes) => {
+    const shape = document.createElementNS(svg, tag);
+    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+    board.arrows.appendChild(shape);
+  };
   board.arrows.replaceChildren();
-  for (const [from, to] of arrows) {
+  arrows.forEach(([from, to], i) => {
     const [x1, y1, x2, y2] = [from % n, Math.floor(from / n), to % n, Math.floor(to / n)].map((v) => v + 0.5);
-    const line = document.createElementNS(svg, "line");
-    for (const [key, value] of Object.entries({ x1, y1, x2, y2, stroke: "#ffd166", "stroke-width": 0.09, "stroke-linecap": "round", opacity: 0.85 })) line.setAttribute(key, value);
-    board.arrows.appendChild(line);
-  }
+    const length = Math.hypot(x2 - x1, y2 - y1) || 1, u = (x2 - x1) / length, v = (y2 - y1) / length;
+    const opacity = Math.max(0.4, 0.9 - 0.08 * i), gap = 0.3, [tx, ty] = [x2 - gap * u, y2 - gap * v];  // the tip
+    draw("line", { x1: x1 + gap * u, y1: y1 + gap * v, x2: tx - 0.18 * u, y2: ty - 0.18 * v, stroke: colour, "stroke-width": 0.07, opacity });
+    draw("path", { d: `M${tx} ${ty} L${tx - 0.24 * u - 0.12 * v} ${ty - 0.24 * v + 0.12 * u} L${tx - 0.24 * u + 0.12 * v} ${ty - 0.24 * v - 0.12 * u} Z`, fill: colour, opacity });
+  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

@@ -134,7 +134,7 @@ def ledger(explanation: Explanation, *, key: str, title: str = "", colours: str 
     squares = float(explanation.squares.sum())
     rows = [("squares", squares), ("bias", explanation.bias_total), ("stabilizer", explanation.stabilizer)]
     if explanation.exact:
-        rows.insert(2, ("solved", explanation.exact))
+        rows.insert(2, ("even prior" if explanation.target.kind == "u" else "solved", explanation.exact))
     data = {
         "rows": [{"name": name, "value": value, "text": _signed(value)} for name, value in rows],
         "total": explanation.value, "name": str(explanation.target), "text": _signed(explanation.value), "title": title,

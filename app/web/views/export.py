@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,11 +12,15 @@ from app import raster
 from app.explain.picture import as_png, as_svg, heat_arguments, plain_svg
 from app.explain.words import value_words
 from app.session import Session
-from app.web.views import options
+from app.web.views import inspect_save, options
 from othello.notation import format_moves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from app.explain.position import Explanation
+
+File = tuple[str, str, str, Callable[[], str | bytes]]  # what the button says, the file's name, its type, its contents
 
 
 def menu(game: Session) -> None:
@@ -27,64 +32,32 @@ def menu(game: Session) -> None:
         st.code(format_moves(game.actions, game.board.size) or "(no moves)", language=None, wrap_lines=True)
         st.caption("Position")
         st.code(str(game.board), language=None, wrap_lines=True)
-        view = options.reading()
-        st.download_button(
-            "Transcript",
-            format_moves(game.actions, game.board.size),
-            "game.txt",
-            "text/plain",
-            key="save_txt",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Board, SVG",
-            lambda: plain_svg(game.board, last=game.last_move),
-            "board.svg",
-            "image/svg+xml",
-            key="save_svg",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Board, PNG", lambda: _board_png(game), "board.png", "image/png", key="save_png", on_click="ignore"
-        )
-        if view.reveal != "never" and game.model is not None and not game.board.is_over:
-            ply = game.cursor
-            st.download_button(
-                "Heatmap, PNG",
-                lambda: as_png(_value(game, ply, view), last=game.last_move),
-                "heatmap.png",
-                "image/png",
-                key="save_heat_png",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Heatmap, SVG",
-                lambda: as_svg(_value(game, ply, view), last=game.last_move),
-                "heatmap.svg",
-                "image/svg+xml",
-                key="save_heat_svg",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Heatmap, JSON",
-                lambda: json.dumps(_value(game, ply, view).to_dict()),
-                "heatmap.json",
-                "application/json",
-                key="save_heat_json",
-                on_click="ignore",
-            )
-        if game.length and game.model is not None:
-            st.download_button(
-                "Film with heatmaps, GIF",
-                lambda: film(game, view),
-                "game.gif",
-                "image/gif",
-                key="save_gif",
-                on_click="ignore",
-            )
+        st.caption("The address of this page reproduces the game. Files:")
+        with st.container(horizontal=True, gap="small"):
+            for label, name, kind, make in files(game, options.reading()):
+                st.download_button(label, make, name, kind, key=f"save_{name}", on_click="ignore")
 
 
-def _value(game: Session, ply: int, view: options.View):  # type: ignore[no-untyped-def]
+def files(game: Session, view: options.View) -> Iterator[File]:
+    """What can be saved of the game and of what is shown."""
+    last, ply = game.last_move, game.cursor
+    transcript = format_moves(game.actions, game.board.size)
+    yield "Transcript", "game.txt", "text/plain", lambda: transcript
+    yield "Board, SVG", "board.svg", "image/svg+xml", lambda: plain_svg(game.board, last=last)
+    yield "Board, PNG", "board.png", "image/png", lambda: _board_png(game)
+    if view.reveal != "never" and game.model is not None:
+        if not game.board.is_over:
+            yield "Heatmap, PNG", "heatmap.png", "image/png", lambda: as_png(_value(game, ply, view), last=last)
+            yield "Heatmap, SVG", "heatmap.svg", "image/svg+xml", lambda: as_svg(_value(game, ply, view), last=last)
+            yield "JSON", "heatmap.json", "application/json", lambda: json.dumps(_value(game, ply, view).to_dict())
+            yield "CSV", "heatmap.csv", "text/csv", lambda: inspect_save.as_csv(_value(game, ply, view))
+            kind = "application/octet-stream"
+            yield "NPZ", "heatmap.npz", kind, lambda: inspect_save.as_npz(_value(game, ply, view))
+        if game.length:
+            yield "Film with heatmaps, GIF", "game.gif", "image/gif", lambda: film(game, view)
+
+
+def _value(game: Session, ply: int, view: options.View) -> Explanation:
     return game.explain(ply, "value", composite=view.composite, bias=view.bias)
 
 

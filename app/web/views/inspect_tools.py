@@ -1,39 +1,42 @@
-"""The tools of the Inspect page: counterfactuals, A against B, layers, planes, symmetry, and what to copy."""
+"""The tools of the Inspect page: counterfactuals, before and after a move, A against B, planes, symmetry."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
 
+from app.explain.change import explain_change
 from app.explain.heat import scale_of
-from app.explain.picture import as_png, as_svg
 from app.explain.position import Explanation, Map, explain_many
 from app.explain.targets import Target
-from app.explain.words import signed
+from app.explain.words import explanation_words, side_word, signed
 from app.models import Model
+from app.web import state
 from app.web.components import parts
+from app.web.views import inspect_layers, inspect_save
 from othello.board import Board
-from othello.notation import square_name
+from othello.notation import parse_square, square_name
 from othello.symmetry import SYMMETRIES, inverse, transform_action, transform_board, transform_planes
+
+OF_SEVERAL = ("q", "change")  # targets that are not one number of the network in one position
 
 
 def draw(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
     """The tools under the board."""
-    tabs = st.tabs(["What if", "A against B", "Layers", "Planes", "Symmetry", "Copy and save"])
-    tools: tuple[Callable[[Model, Explanation, str, bool], None], ...] = (
-        _what_if,
-        _compare,
-        _layers,
-        _planes,
-        _symmetry,
-        _copy,
-    )
-    for tab, tool in zip(tabs, tools):
-        with tab:
-            tool(model, found, colours, numbers)
+    tools: dict[str, Callable[[], None]] = {
+        "What if": lambda: _what_if(model, found),
+        "Before and after": lambda: _before_and_after(model, found, colours, numbers),
+        "A against B": lambda: _compare(found, colours, numbers),
+        "Layers": lambda: inspect_layers.draw(found, colours, numbers),
+        "Planes": lambda: _planes(found, colours, numbers),
+        "Symmetry": lambda: _symmetry(model, found, colours, numbers),
+        "Copy and save": lambda: inspect_save.draw(found, state.checkpoint_argument(model)),
+    }
+    for tab, tool in zip(st.tabs(list(tools)), tools.values()):
+        with tab, state.error_box():
+            tool()
 
 
 def with_content(board: Board, square: int, content: str) -> Board:
@@ -58,7 +61,7 @@ def bias_table(found: Explanation, count: int = 7) -> None:
         st.caption("In this bias mode no layer keeps a share of its own.")
 
 
-def _what_if(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
+def _what_if(model: Model, found: Explanation) -> None:
     square = st.session_state.get("looked_at")
     if square is None:
         st.caption("Choose *Look* and click a square: what would the target be with another content there?")
@@ -76,8 +79,8 @@ def _what_if(model: Model, found: Explanation, colours: str, numbers: bool) -> N
             continue
         other = with_content(board, square, content)
         legal = set(other.legal_actions())
-        if found.target.kind == "q" or not set(found.target.actions) <= legal:
-            rows.append({"cells": [words[content], "–", "the target's move is not legal then"], "value": content})
+        if found.target.kind in OF_SEVERAL or not set(found.target.actions) <= legal:
+            rows.append({"cells": [words[content], "–", "not asked: " + _why_not(found)], "value": content})
             continue
         value = explain_many(model, [other], [found.target], composite=found.composite, bias=found.bias_mode)[0].value
         rows.append({"cells": [words[content], signed(value), signed(value - found.value)], "value": content})
@@ -87,7 +90,43 @@ def _what_if(model: Model, found: Explanation, colours: str, numbers: bool) -> N
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
 
 
-def _compare(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
+def _why_not(found: Explanation) -> str:
+    return "several positions" if found.target.kind in OF_SEVERAL else "the target's move is not legal then"
+
+
+def _before_and_after(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
+    board = found.board
+    names = [square_name(move, board.size) for move in board.legal_moves()]
+    if not names:
+        st.caption("Nobody can move here.")
+        return
+    name = st.selectbox("The value before and after", names, key="i_change_move", width=200)
+    action = parse_square(name or names[0], board.size)
+    made = explain_change(model, board, action, composite=found.composite, bias=found.bias_mode)
+    after = made.sign * made.after.squares
+    scale = scale_of(made.before.squares, after, made.change.squares)
+    mover = side_word(board.side)
+    shown = (
+        ("before", f"Before {name}: {signed(made.before.value)}", board, made.before.squares),
+        ("after", f"After {name}: {signed(made.sign * made.after.value)}", made.after.board, after),
+        ("change", f"Change: {signed(made.change.value)}", made.after.board, made.change.squares),
+    )
+    for column, (key, title, position, relevance) in zip(st.columns(3), shown):
+        with column:
+            parts.picture(
+                position,
+                key=f"i_ba_{key}",
+                title=title,
+                label=f"{title}, relevance of every square for {mover}",
+                last=action,
+                extra=parts.heat(relevance, scale=scale, colours=colours, with_numbers=numbers),
+            )
+    st.markdown(state.plain(explanation_words(made.change)))
+    parts.ledger(made.change, key="i_ba_ledger", title="Where the change comes from", colours=colours)
+    st.caption(f"All three for {mover}, who moves, with one scale; the change is the second map minus the first.")
+
+
+def _compare(found: Explanation, colours: str, numbers: bool) -> None:
     with st.container(horizontal=True):
         st.button("Pin this as A", icon=":material/keep:", key="i_pin", on_click=_pin, args=(found,))
         st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled="pinned" not in st.session_state)
@@ -135,35 +174,7 @@ def _correlation(a: Map, b: Map) -> str:
     return f"{np.corrcoef(a.ravel(), b.ravel())[0, 1]:+.2f}".replace("-", "−")
 
 
-def _layers(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
-    names = [name for name in found.layers if "relu" not in name.rsplit(".", 1)[-1]]
-    if not names:
-        st.caption("Layers are shown for targets of the network itself, not for a search.")
-        return
-    name = st.select_slider("Layer, from the input to the output", names, key="i_layer")
-    left, right, _ = st.columns(3)
-    with left:
-        parts.picture(
-            found.board,
-            key="i_layer_map",
-            title=f"Relevance at {name}",
-            label=f"Relevance at layer {name}",
-            extra=parts.heat(found.layers[name], colours=colours, with_numbers=numbers),
-        )
-        st.caption(f"Sum {signed(float(found.layers[name].sum()))}")
-    with right:
-        kept = found.bias_maps.get(name, np.zeros_like(found.squares))
-        parts.picture(
-            found.board,
-            key="i_layer_bias",
-            title="What its bias keeps",
-            label=f"Bias relevance of layer {name}",
-            extra=parts.heat(kept, colours=colours, with_numbers=numbers),
-        )
-        st.caption(f"Sum {signed(float(kept.sum()))}")
-
-
-def _planes(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
+def _planes(found: Explanation, colours: str, numbers: bool) -> None:
     scale = scale_of(*found.planes.values())
     words = {
         "own": "Own discs",
@@ -185,7 +196,7 @@ def _planes(model: Model, found: Explanation, colours: str, numbers: bool) -> No
 
 def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
     st.caption("The rules of the game do not change under the board's eight symmetries. Does the network's answer?")
-    if found.target.kind == "q":
+    if found.target.kind in OF_SEVERAL:
         st.caption("Available for targets of the network itself.")
         return
     n = found.board.size
@@ -234,45 +245,3 @@ def _symmetry_name(symmetry: int) -> str:
         "turned by 270°",
         "mirrored in a8–h1",
     )[symmetry]
-
-
-def _copy(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
-    st.caption("As a command")
-    st.code(
-        f'othello explain "{found.board}" --target {found.target} '
-        f"--composite {found.composite} --bias {found.bias_mode} --json",
-        language="bash",
-        wrap_lines=True,
-    )
-    st.caption("As Python")
-    st.code(
-        "from app.explain.position import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
-        f'found = explain(load_model(), Board.parse("{found.board}"), "{found.target}",\n'
-        f'                composite="{found.composite}", bias="{found.bias_mode}")\n'
-        "print(found.squares, found.bias, found.stabilizer, found.closure)",
-        language="python",
-    )
-    st.caption("The address of this page reproduces the view. Files:")
-    with st.container(horizontal=True):
-        save = st.download_button
-        save(
-            "JSON",
-            lambda: json.dumps(found.to_dict()),
-            "explanation.json",
-            "application/json",
-            key="i_json",
-            on_click="ignore",
-        )
-        save("CSV", lambda: _csv(found), "explanation.csv", "text/csv", key="i_csv", on_click="ignore")
-        save("PNG", lambda: as_png(found), "explanation.png", "image/png", key="i_png", on_click="ignore")
-        save("SVG", lambda: as_svg(found), "explanation.svg", "image/svg+xml", key="i_svg", on_click="ignore")
-
-
-def _csv(found: Explanation) -> str:
-    names = list(found.planes)
-    lines = [",".join(["square", "content", "relevance", *names, "bias"])]
-    for square, letter in enumerate(str(found.board)[: found.board.size**2]):
-        numbers = [found.squares.flat[square], *(found.planes[name].flat[square] for name in names)]
-        row = [f"{float(number):.8g}" for number in [*numbers, found.bias_squares.flat[square]]]
-        lines.append(",".join([square_name(square, found.board.size), letter, *row]))
-    return "\n".join(lines) + "\n"

@@ -8,27 +8,29 @@ import streamlit as st
 
 from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
 from app.explain.heat import MAPS
+from app.explain.overrides import split
 from app.explain.position import Explanation, explain
 from app.explain.targets import Target
 from app.explain.words import explanation_words, side_word, value_words
 from app.models import Model
 from app.web import state
 from app.web.components import parts
-from app.web.gallery import GALLERY
-from app.web.views import inspect_tools
+from app.web.gallery import GALLERY, positions
+from app.web.views import inspect_layers, inspect_tools
+from lrp.errors import LRPError
 from othello.board import Board
 from othello.errors import OthelloError, ParseError
 from othello.notation import square_name
 from othello.records import GameRecord, guess_format, read_games
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
-QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
+QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What a move changes")
+PREFIXES = ("", "policy:", "policy:", "q:", "change:")
 
 
 def page() -> None:
     """Draw the page."""
     with state.error_box():
-        state.model()
         _follow_link()
         _desk()
 
@@ -54,28 +56,29 @@ def _follow_link() -> None:
     wanted = st.query_params.to_dict()
     try:
         if "position" in wanted:
-            set_board(Board.parse(wanted["position"], 8))
+            set_board(state.parse_position(wanted["position"]))
         if "target" in wanted:
-            target = Target.parse(wanted["target"])
+            target = Target.parse(wanted["target"], board().size)
             target.check(board())
-            kinds = {"value": 0, "q": 3, "policy": 2 if target.against is not None else 1}
+            kinds = {"value": 0, "q": 3, "change": 4, "policy": 2 if target.against is not None else 1}
             st.session_state.i_question = QUESTIONS[kinds[target.kind]]
             for key, move in zip(("i_move_x", "i_move_y"), target.actions):
-                st.session_state[key] = square_name(move, 8)
-        if wanted.get("composite") in composite_names():
-            st.session_state.i_composite = wanted["composite"]
+                st.session_state[key] = square_name(move, board().size)
+        preset, overrides = split(wanted.get("composite", ""))
+        if preset in composite_names():
+            st.session_state.i_composite = preset
+            inspect_layers.follow(overrides)
         if wanted.get("bias") in BIAS_MEANINGS:
             st.session_state.i_bias = wanted["bias"]
-    except OthelloError as error:
+    except (OthelloError, LRPError) as error:
         st.session_state.inspect_error = f"the link was not understood: {error}"
 
 
 @st.fragment
 def _desk() -> None:
     with state.error_box():
-        if message := st.session_state.pop("inspect_error", None):
-            st.error(state.plain(message))
-        model = state.model()
+        state.messages("inspect_error")
+        model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")
         with right:
             target, composite, bias, colours, numbers = _question()
@@ -116,7 +119,7 @@ def _question() -> tuple[Target, str, str, str, bool]:
                 if question == QUESTIONS[2] and others
                 else None
             )
-        kind = "q:" if question == QUESTIONS[3] else "policy:"
+        kind = PREFIXES[QUESTIONS.index(question or QUESTIONS[0])]
         target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         composite = st.selectbox("Rules", composite_names(), key="i_composite", width=250)
@@ -125,7 +128,8 @@ def _question() -> tuple[Target, str, str, str, bool]:
         numbers = st.toggle("Numbers", key="i_numbers")
     composite, bias = composite or DEFAULT_COMPOSITE, bias or DEFAULT_BIAS
     st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
-    return target, composite, bias, colours or "blue–red", numbers
+    inspect_layers.reminder()
+    return target, inspect_layers.composite_of(composite), bias, colours or "blue–red", numbers
 
 
 def _ledger(found: Explanation, model: Model, colours: str) -> None:
@@ -197,7 +201,12 @@ def _editor() -> None:
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     st.selectbox(
-        "Gallery", tuple(GALLERY), index=None, placeholder="Choose a position", key="i_gallery", on_change=_from_gallery
+        "Gallery",
+        tuple(positions()),
+        index=None,
+        placeholder="Choose a position",
+        key="i_gallery",
+        on_change=_from_gallery,
     )
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
         st.text_area("Board string, transcript, GGF, SGF or OBF", key="i_paste", max_chars=20000, height=90)
@@ -217,7 +226,7 @@ def _other_side() -> None:
 
 def _from_gallery() -> None:
     if name := st.session_state.get("i_gallery"):
-        set_board(Board.parse(GALLERY[name]))
+        set_board(Board.parse(positions()[name]))
 
 
 def _from_paste() -> None:
@@ -228,16 +237,16 @@ def _from_paste() -> None:
             data = text.encode()
             st.session_state.i_games = read_games(data, guess_format(data))
         elif text:
-            set_board(Board.parse(text, 8))
+            set_board(state.parse_position(text, board().size))
     except OthelloError as error:
         st.session_state.inspect_error = str(error)
 
 
 def _choose_game(games: list[GameRecord]) -> None:
     """Widgets that take one position out of the games of a file."""
-    games = [game for game in games if game.start.size == 8]
+    games = [game for game in games if game.start.size in state.sizes()]
     if not games:
-        raise ParseError("no 8×8 game or position in it")
+        raise ParseError("no game or position in it of a size that there is a network for")
     number = st.number_input(f"Game (1 to {len(games)})", 1, len(games), 1, key="i_game") if len(games) > 1 else 1
     game = games[int(number) - 1]
     boards = list(game.start.replay(ply.action for ply in game.plies))

@@ -15,8 +15,8 @@ from othello.board import Board
 from othello.errors import OthelloError
 
 REVEAL = ("Never", "After my move", "Always")
-QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search")
-ON_SQUARES = ("nothing", "relevance", "prior", "Q")
+QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What it changed")
+ON_SQUARES = ("nothing", "relevance", "prior", "Q", "best line")
 SIMULATIONS = (0, 16, 32, 64, 100, 200, 400, 800, 1600)
 SEAT_WORDS = {"black": "Black", "white": "White", "watch": "Watch", "both": "Both sides"}
 SIZE_WORDS = {8: "8×8", 6: "6×6", 4: "4×4"}
@@ -32,7 +32,7 @@ class View:
     composite: str
     bias: str
     colours: str
-    on_squares: str  # nothing, relevance, prior, Q
+    on_squares: str  # one of ON_SQUARES
 
 
 def reading() -> View:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import streamlit as st
 
 from app.explain.heat import scale_of
 from app.explain.position import Explanation
-from app.explain.targets import Target
+from app.explain.targets import Kind, Target
 from app.explain.words import explanation_words, outcome_words, side_word, value_words
 from app.session import Session
 from app.web import state
@@ -89,21 +90,20 @@ def heat_of(game: Session, ply: int, view: options.View) -> dict[str, Any]:
 
 
 def move_numbers(game: Session, view: options.View) -> dict[str, Any]:
-    """A number on every legal move: its prior, or its Q after a search."""
-    board = game.board
-    if (
-        view.on_squares not in ("prior", "Q")
-        or not board.legal_moves()
-        or not game.human_to_move
-        or view.reveal != "always"
-    ):
+    """A number on every legal move, its prior or its Q after a search; or the line that the search expects."""
+    board, wanted = game.board, view.on_squares
+    shown = wanted in ("prior", "Q", "best line") and view.reveal == "always"
+    if not shown or not board.legal_moves() or not game.human_to_move:
         return {}
-    found = game.analyse(game.cursor, 1 if view.on_squares == "prior" else max(64, game.strength.simulations))
+    found = game.analyse(game.cursor, 1 if wanted == "prior" else max(64, game.strength.simulations))
+    if found is None:
+        return {}
+    if wanted == "best line":
+        line = [square for square in found.principal_variation if square < board.size**2][:6]
+        return {"arrows": list(pairwise(line)), "steps": line}
     texts = [""] * board.size**2
-    for move in found.moves if found else ():
-        texts[move.square] = (
-            f"{100 * move.prior:.0f} %" if view.on_squares == "prior" else f"{move.q:+.2f}".replace("-", "−")
-        )
+    for move in found.moves:
+        texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else f"{move.q:+.2f}".replace("-", "−")
     return {"numbers": texts}
 
 
@@ -203,7 +203,8 @@ def _target_from_state(game: Session, ply: int, view: options.View) -> Target:
     if view.question == options.QUESTIONS[2] and len(moves) > 1:
         second = names.get(st.session_state.get("move_y") or "", moves[1])
         return Target("policy", first, second if second != first else next(m for m in moves if m != first), size)
-    return Target("q" if view.question == options.QUESTIONS[3] else "policy", first, size=size)
+    kinds: dict[str, Kind] = {options.QUESTIONS[3]: "q", options.QUESTIONS[4]: "change"}
+    return Target(kinds.get(view.question, "policy"), first, size=size)
 
 
 def _target(game: Session, ply: int, view: options.View) -> Target:

@@ -29,8 +29,7 @@ def page() -> None:
 def _table() -> None:
     with state.error_box():
         game = state.game()
-        if message := st.session_state.pop("link_error", None) or st.session_state.pop("move_error", None):
-            st.error(state.plain(message))
+        state.messages("link_error", "move_error")
         left, right = st.columns([11, 10], gap="large")
         with left:
             view = options.reading()

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from app.explain.bonus import explain_bonus
+from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
+from app.explain.position import Explanation
 from app.explain.targets import Target
 from app.explain.tree import explain_tree
 from app.explain.words import explanation_words, side_word, value_words
 from app.models import Model
 from app.web import state
 from app.web.components import parts
-from app.web.gallery import GALLERY
+from app.web.gallery import positions
 from othello.board import Board
 from othello.errors import OthelloError
 from othello.notation import square_name
@@ -40,7 +43,6 @@ class Record:
 def page() -> None:
     """Draw the page."""
     with state.error_box():
-        state.model()
         _desk()
 
 
@@ -48,7 +50,7 @@ def _board() -> Board:
     if "searched_board" not in st.session_state:
         session = st.session_state.get("game")
         fits = session is not None and session.board.legal_moves()
-        st.session_state.searched_board = session.board if fits else Board.initial()
+        st.session_state.searched_board = session.board if fits else Board.initial(state.model().size)
     found: Board = st.session_state.searched_board
     return found
 
@@ -61,9 +63,9 @@ def _set_board(position: Board) -> None:
 @st.fragment
 def _desk() -> None:
     with state.error_box():
-        if message := st.session_state.pop("search_error", None):
-            st.error(state.plain(message))
-        model, position = state.model(), _board()
+        state.messages("search_error")
+        position = _board()
+        model = state.model(position.size)
         left, right = st.columns([11, 10], gap="large")
         with right:
             _choose_position()
@@ -83,7 +85,7 @@ def _desk() -> None:
                 f"{sum(part.evaluations for part in record.stages)} network evaluations."
             )
         _principal_variation(position, record.result)
-        _q_relevance(model, record)
+        _relevance(model, record)
         _next_part(len(record.stages))
 
 
@@ -105,7 +107,7 @@ def _choose_position() -> None:
                 on_click=lambda: _set_board(st.session_state.inspected),
             )
         with st.popover("Another position", icon=":material/content_paste:"):
-            st.selectbox("Gallery", tuple(GALLERY), index=None, key="s_gallery", on_change=_from_gallery)
+            st.selectbox("Gallery", tuple(positions()), index=None, key="s_gallery", on_change=_from_gallery)
             st.text_input("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.select_slider(
@@ -116,12 +118,12 @@ def _choose_position() -> None:
 
 def _from_gallery() -> None:
     if name := st.session_state.get("s_gallery"):
-        _set_board(Board.parse(GALLERY[name]))
+        _set_board(Board.parse(positions()[name]))
 
 
 def _from_text() -> None:
     try:
-        _set_board(Board.parse(st.session_state.get("s_text") or "start", 8))
+        _set_board(state.parse_position(st.session_state.get("s_text") or "start", _board().size))
     except OthelloError as error:
         st.session_state.search_error = str(error)
 
@@ -237,19 +239,25 @@ def _draw_board(position: Board, found: SearchResult) -> None:
 def _principal_variation(position: Board, found: SearchResult) -> None:
     st.markdown("##### Principal variation")
     boards = list(position.replay(found.principal_variation))[1:7]
-    for number, (column, after) in enumerate(zip(st.columns(6), boards)):
-        square = found.principal_variation[number]
-        with column:
-            parts.picture(
-                after,
-                key=f"s_pv_{number}",
-                title=f"{number + 1}. {square_name(square, position.size)}",
-                label=f"Position after {square_name(square, position.size)}",
-                last=square,
-            )
+    with st.container(horizontal=True, gap="small"):
+        for number, after in enumerate(boards):
+            square = found.principal_variation[number]
+            name = square_name(square, position.size)
+            with st.container(width=170, key=f"s_pv_place_{number}"):
+                parts.picture(
+                    after,
+                    key=f"s_pv_{number}",
+                    title=f"{number + 1}. {name}",
+                    label=f"Position after {name}",
+                    last=square,
+                )
 
 
-def _q_relevance(model: Model, record: Record) -> None:
+ABOUT = {"q": "Its value Q", "u": "Its bonus U"}
+
+
+def _relevance(model: Model, record: Record) -> None:
+    """Relevance of Q, or of the difference of two moves' Q, over the whole tree, or of the exploration bonus U."""
     position, result = record.result.board, record.result
     names = {square_name(m.square, position.size): m.square for m in result.moves if m.visits}
     if not names:
@@ -259,36 +267,48 @@ def _q_relevance(model: Model, record: Record) -> None:
     default = next((name for name, square in names.items() if square == chosen), next(iter(names)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = st.selectbox("Move", list(names), index=list(names).index(default), width=140)
-        second = st.selectbox("rather than", ["–", *(name for name in names if name != first)], width=140)
-    target = Target("q", names[first], names.get(second), position.size)
+        about = st.segmented_control(
+            "Explain", tuple(ABOUT), key=state.remember("s_about", "q"), format_func=ABOUT.get, required=True
+        )
+        others = ["–", *(name for name in names if name != first)]
+        second = st.selectbox("rather than", others, width=140) if about == "q" else None
     with st.spinner("explaining every position of the search"):
         began = time.perf_counter()
-        found = explain_tree(model, position, target, record.tree, composite="EpsilonPlus", bias="sink")
+        if about == "u":
+            found = explain_bonus(
+                model, position, names[first], record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS,
+                c_puct=record.key[3],
+            )  # fmt: skip
+        else:
+            target = Target("q", names[first], names.get(second or ""), position.size)
+            found = explain_tree(
+                model, position, target, record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS
+            )  # fmt: skip
         seconds = time.perf_counter() - began
     st.markdown(state.plain(explanation_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
-    with one:
-        parts.picture(
-            position,
-            key="s_q_map",
-            title=f"Relevance of {target}",
-            label=f"Relevance of {target}",
-            extra=parts.heat(found.squares),
-        )
-    with two:
-        parts.picture(
-            position,
-            key="s_q_bias",
-            title="Where the biases act",
-            label=f"Bias relevance of {target}",
-            extra=parts.heat(found.bias_squares),
-        )
+    for column, key, title, relevance in (
+        (one, "s_q_map", f"Relevance of {found.target}", found.squares),
+        (two, "s_q_bias", "Where the biases act", found.bias_squares),
+    ):
+        with column:
+            label = f"{title}, {found.target}"
+            parts.picture(position, key=key, title=title, label=label, extra=parts.heat(relevance))
     with three:
         parts.ledger(found, key="s_q_ledger", title="Where the number comes from")
-        st.caption(
-            f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
-            f"{side_word(position.side)}; {seconds:.1f} s."
+        st.caption(_reading(found, seconds))
+
+
+def _reading(found: Explanation, seconds: float) -> str:
+    if found.target.kind == "u":
+        return (
+            "U = c·P·√ΣN / (1 + N): the prior P is all that the network has in it, so the map says why the move was "
+            "expected before anything was searched. P = softmax of the logits, followed from the even prior to P."
         )
+    return (
+        f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
+        f"{side_word(found.board.side)}; {seconds:.1f} s."
+    )
 
 
 def _signed(value: float) -> str:

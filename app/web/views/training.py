@@ -13,6 +13,7 @@ import streamlit as st
 from app.models import Model, load_model
 from app.web import state
 from app.web.components import parts
+from app.web.views import training_games
 from othello.board import Board
 from othello.errors import CheckpointError
 from othello.notation import format_moves
@@ -34,6 +35,7 @@ def page() -> None:
         if runs:
             run = st.selectbox("Run", runs, format_func=lambda path: path.name, key="t_run", width=300)
             _run(run)
+            training_games.draw(run)
         else:
             st.info("No training run in the folder runs/ here. Start one with: othello train")
         _compare(runs)
@@ -65,11 +67,35 @@ def _run(folder: Path) -> None:
 
 
 def _ladder(folder: Path) -> None:
-    """The ratings a ladder has written into the run's folder, if there is one."""
-    for name in ("ladder.json", "ratings.json"):
-        if (folder / name).is_file():
-            st.markdown("**Ladder**")
-            st.json(_json(folder / name), expanded=1)
+    """The ratings of the run's generations and of the fixed players, from the ladder that `othello ladder` wrote."""
+    file = folder / "metrics" / "ladder.csv"
+    if not file.is_file():
+        st.caption("No ladder yet. Play one with: othello ladder " + state.plain(str(folder)))
+        return
+    with open(file, newline="", encoding="utf-8") as text:
+        rungs = [row for row in csv.DictReader(text) if row.get("elo")]
+    mine = sorted((int(row["generation"]), row) for row in rungs if row.get("generation"))
+    if len(mine) > 1:
+        curves = {
+            name: [float(row[key]) if row.get(key) else None for _, row in mine]
+            for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high"))
+        }
+        parts.lines(
+            "Ladder: Elo by generation", [number for number, _ in mine], curves, key="t_ladder", axis="generation"
+        )
+    rows = [
+        {
+            "cells": [
+                row["player"],
+                row["elo"],
+                f"{row['low']} … {row['high']}" if row.get("low") else "–",
+                row["games"],
+            ],
+            "value": row["player"],
+        }
+        for row in rungs[:12]
+    ]
+    parts.moves(("player", "Elo", "95 % interval", "games"), rows, key="t_rungs", title="Ladder, the strongest first")
 
 
 def _json(path: Path) -> dict[str, Any]:

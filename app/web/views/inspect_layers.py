@@ -1,0 +1,156 @@
+"""The Layers tool of the Inspect page: every layer's account, its map, its bias map, and a rule of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app.explain.composites import BIAS_MEANINGS
+from app.explain.overrides import RULES, Override, join
+from app.explain.position import Explanation, LayerAccount
+from app.explain.words import signed
+from app.web import state
+from app.web.components import parts
+from othello.errors import ParseError
+
+AS_PRESET = "as the preset"
+NUMBERS = {"Epsilon": ("ε",), "Gamma": ("γ",), "AlphaBeta": ("α",), "ZBox": ("lowest", "highest")}
+
+
+def overrides() -> dict[str, Override]:
+    """{layer: its override} as chosen on this page."""
+    found: dict[str, Override] = st.session_state.setdefault("i_overrides", {})
+    return found
+
+
+def composite_of(preset: str) -> str:
+    """The composite's name with the overrides chosen on this page."""
+    return join(preset, list(overrides().values())) if overrides() else preset
+
+
+def reminder() -> None:
+    """Which layers have a rule of their own, and the way back."""
+    if overrides():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            words = ", ".join(str(one) for one in overrides().values())
+            st.caption(f"Layers with a rule of their own: {state.plain(words)}")
+            st.button("Back to the preset", key="i_clear", on_click=_clear)
+
+
+def _clear() -> None:
+    overrides().clear()
+    for key in [key for key in st.session_state if str(key).startswith(("i_rule_", "i_mode_", "i_number_"))]:
+        del st.session_state[key]
+
+
+def draw(found: Explanation, colours: str, numbers: bool) -> None:
+    """The table of the layers and what is known of the one that is chosen."""
+    if not found.accounts:
+        st.caption("Layers are shown for targets of the network itself, not for a search or a difference of positions.")
+        return
+    rows = [one for one in found.accounts if one.weights or one.name in found.bias or one.name in overrides()]
+    names = [one.name for one in rows]
+    chosen = st.session_state.get("i_layer")
+    if chosen not in names:
+        chosen = names[0] if names else None
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        _table(rows, chosen)
+        st.caption(
+            "From the input to the output. Relevance is ΣR at a layer's output; of it the bias and the stabilizer keep "
+            "their parts and the rest goes on; the closure is rounding. Click a layer for its maps and its rule."
+        )
+    with right:
+        if chosen is not None:
+            _layer(found, chosen, colours, numbers)
+
+
+def _table(rows: list[LayerAccount], chosen: str | None) -> None:
+    parts.moves(
+        ("layer", "relevance", "bias keeps", "stabilizer", "closure", "rule"),
+        [
+            {
+                "cells": [
+                    one.name, signed(one.relevance), signed(one.bias), signed(one.stabilizer), f"{one.closure:.0e}",
+                    _own(one.name),
+                ],
+                "value": one.name,
+                "chosen": one.name == chosen,
+            }
+            for one in rows
+        ],
+        key="i_layers",
+        title="Layers",
+        pickable=True,
+        verb="show this layer",
+        serial=st.session_state.get("inspect_serial", 0),
+        on_pick=_on_pick,
+    )  # fmt: skip
+
+
+def _own(layer: str) -> str:
+    one = overrides().get(layer)
+    return "preset" if one is None else f"{one.rule or 'preset'}{' / ' + one.bias if one.bias else ''}"
+
+
+def _on_pick() -> None:
+    event = st.session_state.i_layers.pick
+    if isinstance(event, dict) and isinstance(event.get("value"), str):
+        st.session_state.i_layer = event["value"]
+
+
+def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
+    one = overrides().get(layer, Override(layer))
+    rules = (AS_PRESET, *RULES)
+    name = one.rule.partition(":")[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            f"Rule of {layer}", rules, index=rules.index(name) if name in RULES else 0, key=f"i_rule_{layer}",
+            width=170, on_change=_override, args=(layer,),
+        )  # fmt: skip
+        given = one.rule.split(":")[1:]
+        for number, usual in enumerate(RULES[name][1] if name in RULES else ()):
+            st.number_input(
+                NUMBERS[name][number], value=float(given[number]) if given else usual, format="%g", width=120,
+                key=f"i_number_{layer}_{name}_{number}", on_change=_override, args=(layer,),
+            )  # fmt: skip
+        modes = (AS_PRESET, *BIAS_MEANINGS)
+        st.selectbox(
+            "Bias", modes, index=modes.index(one.bias) if one.bias else 0, key=f"i_mode_{layer}", width=150,
+            on_change=_override, args=(layer,),
+        )  # fmt: skip
+    if layer not in found.layers:
+        st.caption("This layer's units do not lie on squares: it has no map.")
+        return
+    left, right = st.columns(2)
+    with left:
+        parts.picture(
+            found.board, key="i_layer_map", title="Relevance here", label=f"Relevance at layer {layer}",
+            extra=parts.heat(found.layers[layer], colours=colours, with_numbers=numbers),
+        )  # fmt: skip
+    with right:
+        kept = found.bias_maps.get(layer, np.zeros_like(found.squares))
+        parts.picture(
+            found.board, key="i_layer_bias", title="What its bias keeps", label=f"Bias relevance of layer {layer}",
+            extra=parts.heat(kept, colours=colours, with_numbers=numbers),
+        )  # fmt: skip
+
+
+def _override(layer: str) -> None:
+    """Take the widgets of one layer into its override; a rule that cannot be is an error and changes nothing."""
+    get = st.session_state.get
+    name, mode = get(f"i_rule_{layer}", AS_PRESET), get(f"i_mode_{layer}", AS_PRESET)
+    numbers = [get(f"i_number_{layer}_{name}_{n}") for n in range(len(RULES[name][1]) if name in RULES else 0)]
+    rule = "" if name == AS_PRESET else ":".join([name, *(f"{number:g}" for number in numbers if number is not None)])
+    bias = "" if mode == AS_PRESET else mode
+    overrides().pop(layer, None)
+    if rule or bias:
+        overrides()[layer] = Override(layer, rule, bias)
+
+
+def follow(given: tuple[Override, ...]) -> None:
+    """Take over the overrides of a link."""
+    if len(given) > 64:
+        raise ParseError("at most 64 layers may have a rule of their own")
+    overrides().clear()
+    overrides().update({one.layer: one for one in given})

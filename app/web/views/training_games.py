@@ -1,0 +1,135 @@
+"""Self-play games of a training run, put together from its replay files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app.explain.words import outcome_words
+from app.web import state
+from app.web.components import parts
+from othello.board import Board
+from othello.notation import format_moves
+from othello.training.replay import read_samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from othello.training.selfplay import Samples
+
+
+@dataclass(frozen=True)
+class SelfPlayGame:
+    """A game that a run played against itself; `values` [plies + 1] for black in [−1, 1], from the searches."""
+
+    actions: tuple[int, ...]
+    boards: tuple[Board, ...]
+    values: tuple[float | None, ...]
+
+    @property
+    def words(self) -> str:
+        """How it ended."""
+        last = self.boards[-1]
+        return outcome_words(last) if last.is_over else f"{len(self.actions)} plies, then solved"
+
+
+@st.cache_data(ttl=60, max_entries=8, show_spinner=False)
+def sample_games(file: str, stamp: float, count: int = 8) -> list[SelfPlayGame]:
+    """The first whole games of a replay file, put together from its positions; `stamp` is the file's time."""
+    samples = read_samples(Path(file))
+    size = {17: 4, 37: 6, 65: 8}[samples.policy.shape[1]]
+    found = []
+    for number in dict.fromkeys(samples.game.tolist()):
+        rows = np.flatnonzero(samples.game == number)
+        game = _joined(samples, rows, size)
+        if game is not None:
+            found.append(game)
+        if len(found) == count:
+            break
+    return found
+
+
+def _joined(samples: Samples, rows: NDArray[np.intp], size: int) -> SelfPlayGame | None:
+    """The game whose positions, passes left out, are the given rows in order; None if they do not follow each other."""
+    board, actions, boards, values = Board.initial(size), [], [Board.initial(size)], [None]
+    for place, row in enumerate(rows):
+        own, opp = int(samples.own[row]), int(samples.opp[row])
+        if place == 0 and (board.own, board.opp) != (own, opp):
+            return None
+        values[-1] = float(samples.search_value[row]) * (1 if board.side == "X" else -1)
+        following = rows[place + 1] if place + 1 < len(rows) else None
+        step = _step(board, samples, following) if following is not None else _likeliest(board, samples.policy[row])
+        if step is None:
+            return None
+        for action in step:
+            board = board.play(action)
+            actions.append(action)
+            boards.append(board)
+            values.append(None)
+    return SelfPlayGame(tuple(actions), tuple(boards), tuple(values)) if actions else None
+
+
+def _step(board: Board, samples: Samples, row: np.intp) -> list[int] | None:
+    """The move, and the pass that may follow, that lead from `board` to the position of a row."""
+    wanted = (int(samples.own[row]), int(samples.opp[row]))
+    for action in board.legal_actions():
+        after = board.play(action)
+        if (after.own, after.opp) == wanted:
+            return [action]
+        if after.must_pass and (after.opp, after.own) == wanted:
+            return [action, board.size**2]
+    return None
+
+
+def _likeliest(board: Board, policy: NDArray[np.float16]) -> list[int]:
+    legal = board.legal_actions()
+    return [max(legal, key=lambda action: float(policy[action]))] if legal else []
+
+
+@st.fragment
+def draw(folder: Path) -> None:
+    """Self-play games of the newest iterations, taken from the replay files, to look at and to take to Play."""
+    with state.error_box():
+        _games(folder)
+
+
+def _games(folder: Path) -> None:
+    files = sorted((folder / "replay").glob("*.npz"))[-20:]
+    if not files:
+        return
+    st.markdown("##### Self-play games")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        file = st.selectbox("Iteration", files[::-1], format_func=lambda path: path.stem, key="t_iteration", width=160)
+        games = sample_games(str(file), file.stat().st_mtime)
+        if not games:
+            st.caption("No game that can be read.")
+            return
+        number = st.selectbox(
+            "Game", range(len(games)), format_func=lambda n: f"{n + 1}: {games[n].words}", key="t_sample", width=240
+        )
+        shown = games[min(number or 0, len(games) - 1)]
+        ply = st.slider("Ply", 0, len(shown.boards) - 1, len(shown.boards) - 1, key="t_ply", width=220)
+    left, right = st.columns([1, 2], gap="large")
+    board = shown.boards[min(ply, len(shown.boards) - 1)]
+    with left:
+        parts.picture(
+            board, key="t_board", title=f"After ply {ply}", label=f"Self-play game {number}, after ply {ply}",
+            last=shown.actions[ply - 1] if ply else None,
+        )  # fmt: skip
+    with right:
+        parts.graph(
+            shown.values, [True] * len(shown.values), [f"ply {n}" for n in range(len(shown.values))], ply,
+            key="t_values", serial=ply, title="The search's value, black above", span=board.size**2 - 4,
+        )  # fmt: skip
+        st.code(format_moves(shown.actions, board.size), language=None, wrap_lines=True)
+        st.button("Play on from here", icon=":material/sports_esports:", key="t_play", on_click=_take, args=(board,))
+    if st.session_state.pop("t_taken", False):
+        state.open_in_play(board)
+
+
+def _take(board: Board) -> None:
+    st.session_state.t_taken = True
