@@ -24,6 +24,7 @@ from othello.foreign import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwor
 from othello.network import Architecture, Network
 from othello.tensorfile import (
     MAX_FILE_BYTES,
+    MAX_HEADER_BYTES,
     load_tensors,
     parse_tensors,
     read_json,
@@ -124,8 +125,10 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     with skeleton():
         network = kind.module(_architecture(meta, kind, folder))
     expected = network.state_dict()
-    if stored["size"] < sum(tensor.nbytes for tensor in expected.values()):
-        raise CheckpointError(f"{folder / META}: {stored['size']} bytes of weights are too few for the architecture")
+    needed = sum(tensor.nbytes for tensor in expected.values())
+    if not needed < stored["size"] <= needed + MAX_HEADER_BYTES + 8:
+        few = "few" if stored["size"] <= needed else "many"
+        raise CheckpointError(f"{folder / META}: {stored['size']} bytes of weights are too {few} for the architecture")
     data = read_regular_file(file, stored["size"])
     if len(data) != stored["size"]:
         raise CheckpointError(f"{file}: truncated, {len(data)} of {stored['size']} bytes")

@@ -101,6 +101,19 @@ def architecture(folder: Path, **entries: Any) -> None:
     edit(folder, architecture={**json.loads((folder / "meta.json").read_text())["architecture"], **entries})
 
 
+def with_hole(folder: Path, between: int, after: int) -> None:
+    """Bytes that belong to no tensor: the last one moved away from the others, or something behind it."""
+    data = (folder / "weights.safetensors").read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    last = max((key for key in header if key != "__metadata__"), key=lambda key: header[key]["data_offsets"])
+    begin, end = header[last]["data_offsets"]
+    header[last]["data_offsets"] = [begin + between, end + between]
+    text = json.dumps(header).encode()
+    moved = body[:begin] + bytes(between) + body[begin:] + bytes(after)
+    set_weights(folder, struct.pack("<Q", len(text)) + text + moved)
+
+
 def move_out(folder: Path, name: str) -> None:
     (folder / name).rename(folder.parent / name)
     (folder / name).symlink_to(f"../{name}")
@@ -164,6 +177,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "offsets outside": lambda f: set_weights(
         f, weights_file({**shapes(), "stem.weight": ("F32", [0])}, bytes(20000), **{
             "stem.weight": {"dtype": "F32", "shape": [8, 4, 3, 3], "data_offsets": [2**50, 2**50 + 1152]}})),
+    "a hole between tensors": lambda f: with_hole(f, 64, 0),
+    "a hole at the end": lambda f: with_hole(f, 0, 64),
+    "a sparse file of a terabyte": lambda f: os.truncate(f / "weights.safetensors", 1 << 40),
+    "a sparse file of a gigabyte": lambda f: (os.truncate(f / "weights.safetensors", 1 << 30), stored(f, size=1 << 30)),
     "metadata of another type": lambda f: set_weights(f, weights_file(shapes(), __metadata__={"a": [1]})),
     "missing tensor": with_weights(lambda t: t.pop("stem.weight")),
     "extra tensor": with_weights(lambda t: t.update(extra=torch.zeros(2))),

@@ -25,7 +25,7 @@ from othello.training.loop import Trainer, train
 from othello.training.replay import batches, newest, read_samples, window_size, write_samples
 from othello.training.run import Run, file_record
 from othello.training.selfplay import Samples, play_games
-from tests.othello.trainers import TINY, advance, command, copied, start
+from tests.othello.trainers import TINY, advance, command, copied, hashes, start
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +38,20 @@ def some_samples() -> Samples:
     return play_games(DiscCount(4), TINY.selfplay, 1, 0, range(40))[0]
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Path:
+    """A run of two iterations."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    advance(folder, 2, TINY)
+    return folder
+
+
 @pytest.mark.parametrize("larger", [{"blocks": 3}, {"channels": 12}, {"blocks": 2, "channels": 20}])
-def test_a_run_that_starts_from_smaller_weights_begins_with_their_function(tmp_path, larger):
-    train(tmp_path / "small", TINY, iterations=2)
-    small = tmp_path / "small" / "generations" / "0002"
+def test_a_run_that_starts_from_smaller_weights_begins_with_their_function(begun, tmp_path, larger):
+    small = begun / "generations" / "0002"
     config = replace(TINY, initial=str(small), network=replace(TINY.network, **larger))
-    train(tmp_path / "large", config, iterations=1)
+    advance(tmp_path / "large", 1, config)
     first = checkpoint.load(tmp_path / "large" / "generations" / "0000").network
     planes = torch.rand(8, 4, 4, 4).round()
     with torch.no_grad():
@@ -51,24 +59,19 @@ def test_a_run_that_starts_from_smaller_weights_begins_with_their_function(tmp_p
             assert torch.allclose(mine, theirs, atol=1e-5)
 
 
-def test_a_run_cannot_start_from_weights_that_do_not_fit(tmp_path):
-    train(tmp_path / "small", TINY, iterations=1)
-    config = replace(TINY, initial=str(tmp_path / "small" / "generations" / "0001"), network=Architecture(size=6))
+def test_a_run_cannot_start_from_weights_that_do_not_fit(begun, tmp_path):
+    config = replace(TINY, initial=str(begun / "generations" / "0002"), network=Architecture(size=6))
     with pytest.raises(CheckpointError, match="size 4 does not fit 6"):
-        train(tmp_path / "other", config, iterations=1)
+        advance(tmp_path / "other", 1, config)
 
 
-def generation_hashes(folder: Path) -> list[str]:
-    return [checkpoint.info(path)["weights"]["sha256"] for path in sorted((folder / "generations").iterdir())]
-
-
-def test_an_interrupted_run_ends_with_the_same_weights_bit_for_bit(tmp_path):
-    train(tmp_path / "whole", TINY, iterations=4)
-    train(tmp_path / "parts", TINY, iterations=1)
-    train(tmp_path / "parts", iterations=2)
+def test_an_interrupted_run_with_worker_processes_ends_with_the_same_weights_bit_for_bit(tmp_path):
+    """The other run plays in its own process and is not interrupted; other interruptions are in test_run_safety."""
+    advance(tmp_path / "whole", 4, TINY)
+    train(tmp_path / "parts", TINY, iterations=3)
     run = train(tmp_path / "parts", iterations=1)
     assert run.state.iteration == 4
-    assert generation_hashes(tmp_path / "whole") == generation_hashes(tmp_path / "parts")
+    assert hashes(tmp_path / "whole") == hashes(tmp_path / "parts")
     assert len((tmp_path / "parts" / "metrics" / "metrics.csv").read_text().splitlines()) == 5
 
 
@@ -119,14 +122,7 @@ POISONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("begun") / "run"
-    advance(folder, 2, TINY)
-    return folder
-
-
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 20))])
 @pytest.mark.parametrize("where", POISONS)
 def test_a_bad_number_anywhere_stops_the_run_with_the_last_good_generation_kept(begun, tmp_path, where, seed):
     run = Run.open(copied(begun, tmp_path / "run"), verify=True)

@@ -133,10 +133,11 @@ def counting(folder: Path, operations: list[str], at: int, failing: int | None) 
             due = len(operations) == at
             if due and failing is not None:
                 raise OSError(failing, os.strerror(failing))
-            result = real(*arguments, **options)
-            if due:
-                os._exit(DIED)
-            return result
+            try:
+                return real(*arguments, **options)
+            finally:
+                if due:
+                    os._exit(DIED)
 
         return operation
 
