@@ -23,12 +23,21 @@ _CAPTURE = threading.Lock()
 NOISY = ("torch.export", "torch.fx.experimental.symbolic_shapes", "torch._export.non_strict_utils")
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The module itself behind torch.compile or DataParallel."""
+    while isinstance(model, nn.DataParallel) or isinstance(getattr(model, "_orig_mod", None), nn.Module):
+        model = model.module if isinstance(model, nn.DataParallel) else getattr(model, "_orig_mod")  # noqa: B009
+    return model
+
+
 def twin(model: nn.Module) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and buffers.
 
     torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
     """
     shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    for module in model.modules():
+        shared.update({id(t): t for t in vars(module).values() if isinstance(t, Tensor) and not t.is_leaf})
     try:
         other = copy.deepcopy(model, dict(shared))
     except Exception as error:
@@ -95,7 +104,6 @@ def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
 
 def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:
     """The operations of `model` on exactly these examples, with a free batch size if they hold two samples or more."""
-    shapes = tuple({0: torch.export.Dim.AUTO} if x.dim() else None for x in examples)
     with _CAPTURE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
@@ -103,7 +111,9 @@ def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:
-            program = torch.export.export(twin(model), examples, dynamic_shapes=shapes, strict=False)
+            other = twin(model)
+            shapes = _free_batch(other.forward, examples)
+            program = torch.export.export(other, examples, dynamic_shapes=shapes, strict=False)
             if _writes_through_views(program.graph):
                 program = program.run_decompositions({})
             spec = program.call_spec.out_spec
@@ -135,6 +145,13 @@ def _writes_through_views(graph: Any) -> bool:
             if aliases(target, written=False) or any(aliases(user, written=False) for user in readers):
                 return True
     return False
+
+
+def _free_batch(forward: Callable[..., Any], examples: tuple[Tensor, ...]) -> dict[str, Any]:
+    """For each argument of `forward`: its first dimension is free; `*args` are one argument."""
+    given = inspect.signature(forward).bind(*examples).arguments
+    free: dict[str, Any] = pytree.tree_map_only(Tensor, lambda x: {0: torch.export.Dim.AUTO}, dict(given))
+    return free
 
 
 def _at_least_two(x: Tensor) -> Tensor:

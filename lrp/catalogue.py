@@ -67,7 +67,7 @@ _add(_operations("addmm"), "linear", build.addmm)
 _add(_operations("matmul mm bmm mv"), "matmul", contraction.matmul)
 _add(_operations("einsum"), "matmul", contraction.einsum)
 _add(_operations("tensordot"), "matmul", contraction.tensordot)
-_add([EMBEDDING], "route", build.unary(Embedding))
+_add([EMBEDDING], "route", lambda compiler, node: Embedding(node, node.args[1].index))
 
 _add(_operations("batch_norm _native_batch_norm_legit_no_training"), "norm", normalization.batch_norm)
 _add(_operations("layer_norm rms_norm"), "norm", normalization.layer_norm)
@@ -150,7 +150,7 @@ _add(_operations("where.self where.ScalarOther where.ScalarSelf where.Scalar"), 
 _add(_operations("masked_fill.Scalar masked_fill.Tensor"), "route", choices.choice(torch.where, (1, 2, 0), (1, 2)))
 _add(_operations("maximum max.other"), "route", choices.choice(torch.maximum, (0, 1), (0, 1)))
 _add(_operations("minimum min.other"), "route", choices.choice(torch.minimum, (0, 1), (0, 1)))
-_add(_operations("copy"), "route", choices.choice(choices.overwritten, (0, 1), (1,)))
+_add(_operations("copy fill.Tensor fill.Scalar"), "route", choices.choice(choices.overwritten, (0, 1), (1,)))
 _add(
     _operations("slice_scatter select_scatter diagonal_scatter scatter.src scatter.value index_put"), "route",
     choices.scattered,

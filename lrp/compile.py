@@ -171,8 +171,11 @@ class Compiler:
 
     def compile(self) -> Program:
         """The program. Raises UnsupportedOperation or CompositeError."""
-        for index in sorted(self.signal):
-            self._supported(self.graph.nodes[index])
+        for node in self.graph.nodes:
+            if node.index in self.signal:
+                self._supported(node)
+            elif node.index not in self.constants:
+                _deterministic(node)
         self.composite.check(self.layers)
         for node in self.graph.nodes:
             if node.operation == "input" or node.index in self.constants:
@@ -201,7 +204,6 @@ class Compiler:
     def _step(self, node: Node) -> Step:
         known = replace(node, args=self.value(node.args), kwargs=self.value(node.kwargs))
         if node.index not in self.signal:
-            _deterministic(node)
             return Static(known)
         operation = CATALOGUE[node.operation]
         step = operation.build(self, known)

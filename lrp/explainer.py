@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import lrp.catalogue  # noqa: F401  (fills the catalogue of operations)
 from lrp.canonize import canonical
-from lrp.capture import captured
+from lrp.capture import captured, unwrapped
 from lrp.compile import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
@@ -24,7 +24,7 @@ from lrp.propagate import backward, check_finite, forward, probe, project
 from lrp.result import Relevance, gather
 from lrp.rules import Flat, Rule
 from lrp.run import Layout, Run
-from lrp.step import Step
+from lrp.step import Static, Step
 from lrp.targets import Target, each_index, one_hot, seeds
 
 FOLD = 128
@@ -59,7 +59,7 @@ class LRP:
     ) -> None:
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
-        self.model, self.start = model, start
+        self.model, self.start = unwrapped(model), start
         self.composite = as_composite(composite)
         examples = self._tuple(example_inputs)
         for x in examples:
@@ -94,13 +94,15 @@ class LRP:
 
     def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
         """Captures the model; once in all if its batch size is free, else once for each batch size."""
+        examples = tuple(_plain(x) for x in examples)
         try:
-            graph = captured(self.model, examples, self._canonical)
+            with torch.inference_mode(False):
+                graph = captured(self.model, examples, self._canonical)
         except UnsupportedOperation:
             for x in examples:
                 _check_kind(x)
             raise
-        entry = _Captured(graph, tuple(x.detach().clone() for x in examples))
+        entry = _Captured(graph, tuple(x.clone() for x in examples))
         self._at(entry)
         self._captured[None if graph.batch_symbols else examples[0].shape[0]] = entry
         return entry
@@ -132,7 +134,7 @@ class LRP:
         compiled = entry.compiled
         if compiled is not None and compiled.state == state:
             return compiled
-        with self._lock, torch.no_grad():
+        with self._lock, torch.inference_mode(False), torch.no_grad():
             compiled = entry.compiled
             if compiled is not None and compiled.state == state:
                 return compiled
@@ -166,7 +168,7 @@ class LRP:
         Raises InvalidInput, InvalidTarget.
         """
         xs = self.checked(inputs)
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             run, plan = self._prepare(xs, output, through)
             values = [run.values[i] for i in plan.chosen]
             flows, value = seeds(target, values, plan.whole, run.batch)
@@ -186,7 +188,7 @@ class LRP:
         indices: positions in an output [B, K]; None means all K.
         """
         xs = self.checked(inputs)
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             run, plan = self._prepare(xs, output, through)
             if len(plan.chosen) != 1:
                 raise InvalidTarget(f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX")
@@ -214,6 +216,10 @@ class LRP:
         entry = self._for(xs)
         compiled = self._at(entry)
         chosen, whole = self._chosen(compiled.program, output)
+        for index in chosen:
+            if index in compiled.program.constants or isinstance(compiled.program.steps.get(index), Static):
+                name = entry.graph.nodes[index].name
+                raise InvalidTarget(f"{name} depends on no input through operations that carry relevance")
         steps = self._steps(compiled.program, chosen)
         return Plan(entry.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts), compiled.program
 
@@ -245,7 +251,7 @@ class LRP:
             batch = x.shape[0]
         if not batch:
             raise InvalidInput("the batch is empty")
-        return tuple(x.detach() for x in xs)
+        return tuple(_plain(x) for x in xs)
 
     def _chosen(self, program: Program, output: int | str | None) -> tuple[tuple[int, ...], Any]:
         """Indices of the nodes to explain, and whether a target function receives one tensor or a tuple."""
@@ -342,6 +348,14 @@ def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: 
         mask[channels % count] = True
         found[index] = mask.reshape([-1 if d == dim else 1 for d in range(value.dim())])
     return found
+
+
+def _plain(x: Tensor) -> Tensor:
+    """The tensor without its history; a copy if it was made in inference mode, which autograd refuses."""
+    if not x.is_inference():
+        return x.detach()
+    with torch.inference_mode(False):
+        return x.clone()
 
 
 def _check_kind(x: Tensor, tokens: bool = False) -> None:

@@ -103,3 +103,21 @@ def test_every_bias_mode_equals_its_slow_twin(layer: str, mode: str) -> None:
     for seed in range(2):
         compare(layer, True, False, mode, seed)
         compare(layer, True, True, mode, seed)
+
+
+@pytest.mark.parametrize("rectified", [True, False], ids=["known to the graph", "found in the data"])
+def test_gamma_on_inputs_that_are_not_negative_is_the_overview_papers_formula(rectified: bool) -> None:
+    """a ≥ 0 and z ≥ 0: R_j = Σ_k a(w + γp(w)) R_k / (Σ_j a(w + γp(w)) + b + γp(b)), nothing else."""
+    layer, gamma = nn.Linear(7, 40).double(), 0.3
+    net = nn.Sequential(nn.ReLU() if rectified else nn.Identity(), layer)
+    generator = torch.Generator().manual_seed(5)
+    randomise(net, generator)
+    x = torch.rand(3, 7, generator=generator, dtype=torch.float64)
+    z, w, b = layer(x).detach(), layer.weight.detach(), layer.bias.detach()
+    r = torch.where(z >= 0, torch.randn(z.shape, generator=generator, dtype=torch.float64), 0.0)
+    assert 0.2 < float((z >= 0).double().mean()) < 0.8
+    raised = w + gamma * w.clamp(min=0)
+    s = r / (x @ raised.T + b + gamma * b.clamp(min=0))
+    found = lrp.LRP(net, rules.Gamma(gamma, epsilon=0.0), x).attribute(x, r)
+    torch.testing.assert_close(found.input, x * (s @ raised), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(found.bias["1"], s * (b + gamma * b.clamp(min=0)), rtol=1e-9, atol=1e-12)
