@@ -24,7 +24,7 @@ _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low â
         "solve_empties": (0, 20), "label_empties": (0, 20), "leaf_empties": (0, 12), "c_visit": (0, 1e6),
         "c_scale": (0, 1e3), "full_share": (1e-3, 1), "fast_simulations": (1, 100_000), "c_puct": (0, 1e3),
         "first_play": (-2, 2), "noise_alpha": (1e-3, 1e3), "noise_share": (0, 1), "sampled_plies": (0, 64),
-        "greedy_share": (0, 1), "greedy_plies": (0, 64),
+        "greedy_share": (0, 1), "greedy_plies": (0, 64), "surprise_share": (0, 1),
     },
     "learner": {
         "batch": (2, 65_536), "samples_per_position": (1e-3, 1e3), "learning_rate": (0, 10),

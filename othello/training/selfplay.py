@@ -21,7 +21,7 @@ from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver_memory import Workspace
 from othello.solver_search import new_workspace
 from othello.training.slots import Rules, Slots, new_leaves, new_slots, open_game, play_out, step
-from othello.training.stream import game_stream
+from othello.training.stream import game_stream, uniform
 
 LABEL_TABLE_BITS = 15  # the labelling solver's hash table: 2**15 buckets, 2 MiB
 
@@ -46,6 +46,7 @@ class SelfPlaySettings:
     random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
     greedy_share: float = 0.0  # share of the games that open with the raw policy against the greedy player instead
     greedy_plies: int = 40  # the most moves of such an opening; the game begins somewhere in it
+    surprise_share: float = 0.0  # of the samples are repeats by how far the search moved the policy
     solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
     label_empties: int = 5  # positions of the solved part are recorded down to this many empties
     leaf_empties: int = 9  # search leaves with this many empties or fewer get their exact outcome
@@ -90,15 +91,32 @@ class Effort(NamedTuple):
     simulations: int
 
 
-def _finished_game(slots: Slots, forest: Forest, g: int, rules: Rules, number: int, solver: Workspace) -> Samples:
+def repetitions(surprise: NDArray[np.float32], share: float, drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+    """How often each position of a game becomes a sample: once on average over the game, `share` of it by surprise.
+
+    Policy surprise weighting (Wu, KataGo's documentation, "Other methods implemented in KataGo"): what the network got
+    wrong is shown to it more often.  `drawn` are uniform in (0, 1), one a position, and settle the fractions.
+
+    >>> repetitions(np.array([0, 0, 0, 3], np.float32), 0.5, np.full(4, 0.4)).tolist()
+    [0, 0, 0, 2]
+    """
+    total = float(surprise.sum())
+    by_surprise = surprise * (len(surprise) / total) if total > 1e-6 else np.ones(len(surprise))
+    return np.floor(1 - share + share * by_surprise + drawn).astype(np.int64)
+
+
+def _finished_game(
+    slots: Slots, forest: Forest, g: int, rules: Rules, number: int, solver: Workspace, surprise_share: float
+) -> Samples:
     black_score = play_out(slots, forest, g, rules, solver)
     plies = slots.ply[g]
-    scores = np.where(slots.side[g, :plies] == 0, black_score, -black_score)
+    drawn = np.array([uniform(slots.random, g) for _ in range(plies)])
+    rows = np.repeat(np.arange(plies), repetitions(slots.surprise[g, :plies], surprise_share, drawn))
+    scores = np.where(slots.side[g, rows] == 0, black_score, -black_score)
     return Samples(
-        own=slots.own[g, :plies].copy(), opp=slots.opp[g, :plies].copy(),
-        policy=slots.policy[g, :plies].astype(np.float16), outcome=np.sign(scores).astype(np.int8),
-        score=scores.astype(np.int8), search_value=slots.value[g, :plies].astype(np.float16),
-        game=np.full(plies, number, np.int32),
+        own=slots.own[g, rows], opp=slots.opp[g, rows], policy=slots.policy[g, rows].astype(np.float16),
+        outcome=np.sign(scores).astype(np.int8), score=scores.astype(np.int8),
+        search_value=slots.value[g, rows].astype(np.float16), game=np.full(len(rows), number, np.int32),
     )  # fmt: skip
 
 
@@ -131,7 +149,9 @@ def play_games(
         for g in np.flatnonzero(~slots.active).tolist():
             number = playing[g]
             if number is not None:
-                finished[number] = _finished_game(slots, forest, g, rules, number, solver)
+                finished[number] = _finished_game(
+                    slots, forest, g, rules, number, solver, settings.surprise_share
+                )
             playing[g] = number = next(upcoming, None)
             if number is not None:
                 slots.random[g] = game_stream(seed, iteration, number)

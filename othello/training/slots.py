@@ -69,6 +69,7 @@ class Slots(NamedTuple):
     side: NDArray[np.int8]  # [G, MAX_PLIES] whose turn it was
     policy: NDArray[np.float32]  # [G, MAX_PLIES, A]
     value: NDArray[np.float32]  # [G, MAX_PLIES]
+    surprise: NDArray[np.float32]  # [G, MAX_PLIES] nats, KL(improved policy ‖ prior); 0 in the solved part
 
 
 class Leaves(NamedTuple):
@@ -88,7 +89,7 @@ def new_slots(count: int, actions: int) -> Slots:
         considered=np.zeros(count, np.int32), colour=np.zeros(count, np.int8), total=np.zeros(count, np.int64),
         own=np.zeros((count, MAX_PLIES), np.uint64), opp=np.zeros((count, MAX_PLIES), np.uint64),
         side=np.zeros((count, MAX_PLIES), np.int8), policy=np.zeros((count, MAX_PLIES, actions), np.float32),
-        value=np.zeros((count, MAX_PLIES), np.float32),
+        value=np.zeros((count, MAX_PLIES), np.float32), surprise=np.zeros((count, MAX_PLIES), np.float32),
     )  # fmt: skip
 
 
@@ -266,13 +267,16 @@ def _finish_move(slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDA
         slots.own[g, ply], slots.opp[g, ply] = forest.own[g, ROOT], forest.opp[g, ROOT]
         slots.side[g, ply] = slots.colour[g]
         slots.policy[g, ply, :] = 0.0
-        value, visits = np.float32(0.0), 0
+        value, visits, surprise = np.float32(0.0), 0, np.float32(0.0)
         for i in range(forest.count[g, ROOT]):
             bit = forest.bit[g, first + i]
+            if policy[i] > 1e-9:
+                surprise += policy[i] * np.log(policy[i] / max(forest.prior[g, first + i], np.float32(1e-9)))
             slots.policy[g, ply, (bit >> 3) * rules.size + (bit & 7)] = policy[i]
             visits += forest.visits[g, first + i]
             value += forest.total[g, first + i]
         slots.value[g, ply] = (value + forest.value[g, ROOT]) / np.float32(visits + 1)
+        slots.surprise[g, ply] = surprise
         slots.ply[g] = ply + 1
     _play(slots, forest, g, int(forest.bit[g, first + chosen]), rules)
 
@@ -370,7 +374,7 @@ def play_out(slots: Slots, forest: Forest, g: int, rules: Rules, solver: Workspa
         result, known = int(score) * (1 if colour == 0 else -1), True
         ply, count = slots.ply[g], popcount(best)
         slots.own[g, ply], slots.opp[g, ply], slots.side[g, ply] = own, opp, colour
-        slots.value[g, ply] = np.sign(score)
+        slots.value[g, ply], slots.surprise[g, ply] = np.sign(score), 0.0
         slots.policy[g, ply, :] = 0.0
         rest = best
         while rest:

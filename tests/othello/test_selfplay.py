@@ -159,3 +159,12 @@ def test_gamma_variables_have_their_mean_and_variance():
         assert drawn.min() >= 0
         assert drawn.mean() == pytest.approx(shape, rel=0.04)
         assert drawn.var() == pytest.approx(shape, rel=0.08)
+
+
+def test_samples_repeat_by_surprise_without_changing_the_games_or_how_many_there_are():
+    plain, _ = play_games(DiscCount(6), FEW, 1, 0, range(60))
+    weighted, _ = play_games(DiscCount(6), replace(FEW, surprise_share=0.5), 1, 0, range(60))
+    kept = {tuple(row) for row in zip(weighted.own.tolist(), weighted.opp.tolist(), weighted.game.tolist())}
+    assert kept <= {tuple(row) for row in zip(plain.own.tolist(), plain.opp.tolist(), plain.game.tolist())}
+    assert len(weighted.own) == pytest.approx(len(plain.own), rel=0.05)
+    assert 0.3 < len(kept) / len(plain.own) < 0.95
