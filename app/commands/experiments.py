@@ -33,12 +33,19 @@ def experiments(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes every random draw.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Small samples: all of them within minutes.")] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", metavar="N", min=1, max=64, help="With all: this many side by side.")
+    ] = 1,
+    docs: Annotated[
+        Path | None, typer.Option("--docs", metavar="DIR", help="With all: write experiments.md there, come what may.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Run even what is there already.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, or all with a report; what is there already for the same settings and weights is kept.
 
-    `all` writes report.html into DIR and, in a checkout, docs/experiments.md.
+    `all` writes report.html into DIR and, in a checkout, docs/experiments.md: a quick run does so only where no run
+    of full size stands. The full-size run with the shipped weights also makes its best composite the app's default.
     """
     if name is None:
         _list(as_json)
@@ -46,13 +53,15 @@ def experiments(
     from app.experiments.catalogue import experiment
     from app.experiments.runner import Request, run
 
+    if name != "all" and (processes > 1 or docs is not None):
+        raise typer.BadParameter("--processes and --docs go with all")
     request = Request(out, Path(checkpoint) if checkpoint else None, positions, seed, quick, again)
     if name != "all":
         experiment(name)
     one_thread()
     with _progress() as progress:
         if name == "all":
-            _all(request, progress, as_json)
+            _all(request, progress, as_json, processes, docs)
             return
         record, known = run(name, request, progress)
     if as_json:
@@ -63,20 +72,33 @@ def experiments(
     print(f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}")
 
 
-def _all(request: Request, progress: Progress, as_json: bool) -> None:
+def _all(request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None) -> None:
     from app.experiments import report
-    from app.experiments.runner import run_all
+    from app.experiments.runner import durations, run_all
 
-    records = run_all(request, progress=progress)
-    pages = list(report.write(records, request.folder))
-    if request.positions is None and Path("app/experiments/report.py").is_file():  # in a checkout
-        pages.append(report.publish(records, request.folder, Path("docs")))
+    if docs is not None:
+        docs.mkdir(parents=True, exist_ok=True)
+    records = run_all(request, progress=progress, processes=processes)
+    pages, notes = list(report.write(records, request.folder)), []
+    if docs is not None:
+        pages.append(report.publish(records, request.folder, docs))
+    elif request.positions is None and Path("app/experiments/report.py").is_file():  # in a checkout
+        reason = report.outranks(records, Path("docs"))
+        if reason:
+            notes.append(f"docs/experiments.md was left as it is: {reason}")
+        else:
+            pages.append(report.publish(records, request.folder, Path("docs")))
+            pages += filter(None, [report.keeps_default(records)])
+    seconds = durations(request.folder)
     if as_json:
-        print_json({"report": [str(page) for page in pages], "experiments": records})
+        report_files = [str(page) for page in pages]
+        print_json({"report": report_files, "notes": notes, "seconds": seconds, "experiments": records})
         return
     for record in records:
         _print_record(record, tables=False)
-    print("\nwritten: " + ", ".join(map(str, pages)))
+    for name, took in seconds.items():
+        print(f"{name:14} {took['wall_s']:8.1f} s by the clock {took['processor_s']:8.1f} s of the processor")
+    print("\n".join(["", *notes, "written: " + ", ".join(map(str, pages))]))
 
 
 def _list(as_json: bool) -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from app.experiments.positions import Words, states_of, words_of
 from app.explain.position import POLICY, VALUE, encode_words, on_squares
+from lrp.baselines import GradientTimesInput
 
 if TYPE_CHECKING:
     from app.models import Model
@@ -42,12 +42,11 @@ IG_STEPS: Final = 16
 _EVALUATED: Final = 1024  # positions the evaluator gets at once
 
 
-def relevance_maps(
-    model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64], seed: int = 0
-) -> Maps:
+def relevance_maps(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64], seed: int = 0) -> Maps:
     """Maps [3, P, 64] of positions [P] for TARGETS; moves [P, 2] are the best and the second move."""
     if method == "random":
-        return np.random.default_rng((seed, 11)).standard_normal((3, len(own), 64))
+        value, best, second = np.random.default_rng((seed, 11)).standard_normal((3, len(own), 64))
+        return np.stack([value, best, best - second])
     if method == "occupancy":
         return np.broadcast_to(states_of(own, opp).astype(np.float64), (3, len(own), 64)).copy()
     if method == "occlusion":
@@ -99,30 +98,23 @@ def _squares(relevance: Relevance, with_bias: bool) -> Maps:
 
 
 def _by_gradient(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
+    """Gradient × input, or its mean along the line from the planes of nothing: with x·∇f(t·x) = (t·x·∇f(t·x)) / t."""
     planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
-    steps = IG_STEPS if method == "integrated gradients" else 0
-    points = [(k + 0.5) / steps for k in range(steps)] or [1.0]
-    gradients = [torch.zeros_like(planes) for _ in range(3)]
-    for share in points:
-        for place, gradient in enumerate(_gradients(model, planes * share, pairs)):
-            gradients[place] += gradient / len(points)
-    value, best, second = ((g * planes).double().sum(1).flatten(1).numpy() for g in gradients)
+    method_of = GradientTimesInput(model.network, planes[:2])
+    points = [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)] if method == "integrated gradients" else [1.0]
+    targets: tuple[tuple[torch.Tensor | None, int], ...] = ((None, VALUE), (pairs[:, 0], POLICY), (pairs[:, 1], POLICY))
+    value, best, second = (
+        sum(
+            method_of.attribute(planes * t, target, output=output).input.double().sum(1).flatten(1).numpy() / t
+            for t in points
+        ) / len(points)
+        for target, output in targets
+    )  # fmt: skip
     return np.stack([value, best, best - second])
 
 
-def _gradients(model: Model, planes: Tensor, pairs: Tensor) -> list[Tensor]:
-    """Gradients [P, C, N, N] of the value before tanh and of both moves' logits."""
-    with torch.enable_grad():
-        x = planes.detach().requires_grad_(True)
-        logits, value = model.network(x)
-        chosen = logits.gather(1, pairs)
-        z = torch.atanh(value.clamp(-1 + 1e-6, 1 - 1e-6)).sum()
-        heads = (z, chosen[:, 0].sum(), chosen[:, 1].sum())
-        return [torch.autograd.grad(head, x, retain_graph=True)[0] for head in heads]
-
-
 def _occlusion(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
-    """f(board) − f(board without the disc), 0 on empty squares."""
+    """f(board) − f(board without the disc), 0 on empty squares; the value as the network says it, after tanh."""
     states = states_of(own, opp)
     rows, squares = np.nonzero(states)
     without = states[rows]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.record import Figure
 from app.explain.position import Explanation
 from othello.bitboard import flip_mask
@@ -75,9 +75,7 @@ def ledger(found: Explanation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def draw(
-    name: str, found: Explanation, caption: str, *, marked: tuple[int, ...] = (), planes: bool = False
-) -> Figure:
+def draw(name: str, found: Explanation, caption: str, *, marked: tuple[int, ...] = (), planes: bool = False) -> Figure:
     """The map of the squares, the bias map and, if wanted, the planes, with the ledger under it."""
     shown = list(found.planes.items()) if planes and len(found.planes) > 1 else []
     columns = 2 + len(shown)
@@ -91,4 +89,6 @@ def draw(
         f"{caption}. {found.value:+.3f} = squares {total:+.3f} + bias {found.bias_total:+.3f} "
         f"+ stabilizer {found.stabilizer:+.1g}."
     )
-    return Figure(name, words, canvas)
+    seen = [alt.of_map(found.squares, f"{found.target}, squares"), alt.of_map(found.bias_squares, "the biases")]
+    seen += [alt.of_map(relevance, f"the plane {plane.replace('_', ' ')}", 3) for plane, relevance in shown]
+    return Figure(name, words, canvas, alt.sentence(*seen))

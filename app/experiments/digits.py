@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import Interval, bootstrap, proportion, shuffled_order
+from app.experiments.statistics import Interval, bootstrap, highest, proportion, shuffled_order
 from lrp import LRP, Composite
 from lrp.composites import Tutorial, everything
 from lrp.rules import Epsilon, Gamma, Zero
@@ -144,14 +144,16 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
 def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> str:
     found, parts = numbers["networks"], []
     for name, srg in gains.items():
-        best = max(COMPOSITES, key=lambda method, srg=srg: srg[method].mean)
+        best = highest(srg, COMPOSITES)
         accuracy, ledger = found[name]["accuracy"], found[name]["ledgers"]["tutorial"]
         ahead = srg[best].low > srg["ink"].high
         parts.append(
             f"The {name} reads {100 * accuracy.mean:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] of "
             f"{numbers['pictures']} unseen digits. Its best composite is {best} with SRG {srg[best]}, gradient × "
             f"input has {srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
-            f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. Under the tutorial's recipe the biases keep "
+            f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. "
+            + ("" if srg[best].low > 0 else "None of the composites beats a random order. ")
+            + f"Under the tutorial's recipe the biases keep "
             f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
             f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
         )
@@ -169,18 +171,23 @@ def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
             for cell, (method, scores) in zip(cells[1:], maps.items()):
                 plots.picture_map(cell, scores[i].reshape(8, 8), method if i == 0 else "")
             row += 1
-    return Figure("", "Digits explained by both networks, each map on its own scale.", canvas)
+    words = (
+        f"Rows of small pictures: {count} handwritten digits for each of {', '.join(drawn)}, each beside its maps by "
+        f"{', '.join(COMPOSITES)}; red pixels speak for the digit, blue ones against it."
+    )
+    return Figure("", "Digits explained by both networks, each map on its own scale.", canvas, words)
 
 
 def _bars(gains: dict[str, dict[str, Interval]]) -> Figure:
     canvas, axes = plots.canvas(len(gains), width=4.2, height=2.8)
     for drawing, (name, found) in zip(axes, gains.items()):
         plots.bars(drawing, found, name, "SRG, logit")
-    return Figure("srg", "Pixel flipping with 95 % bootstrap intervals; 0 is a random order.", canvas)
+    words = alt.sentence(*(alt.of_bars(found, f"SRG of the {name}") for name, found in gains.items()))
+    return Figure("srg", "Pixel flipping with 95 % bootstrap intervals; 0 is a random order.", canvas, words)
 
 
 EXPERIMENT = Experiment(
     "digits", 10, "The LRP tutorial on digits",
     "The module is general: an MLP and a VGG-like network under the tutorial's rules.", run, positions=(180, 360),
-    source="the LRP tutorial", needs_model=False,
+    source="the LRP tutorial", needs_model=False, package="sklearn",
 )  # fmt: skip

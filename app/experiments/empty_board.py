@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.position import VALUE, encode_words
 from lrp import LRP, Composite
@@ -63,9 +63,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     found = identity(model)
     difference, target = found["difference"], found["target"]
     total, scale = float(found["map"].sum()), float(np.abs(found["map"]).max())
+    equal = difference <= 1e-10 * max(1.0, abs(target))
     reading = (
         f"Nothing stands on this board, yet the flat rule paints a map whose sum is {total:+.3f} of the value's "
-        f"{target:+.3f}. It is the first layer's bias relevance, unit by unit, spread evenly over the 3×3 squares "
+        f"{target:+.3f}. It {'is' if equal else 'should be, and is not to rounding,'} "
+        f"the first layer's bias relevance, unit by unit, spread evenly over the 3×3 squares "
         f"each unit looks at: the two maps differ by at most {difference:.1e} where the largest entry is {scale:.1e} "
         "(float64). A rule that looks at its input gives an empty square "
         f"{found['input_relevance_without_flat']:.0f}. So the picture is the network's habit, not evidence, and the "
@@ -75,8 +77,13 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     plots.board_map(axes[0], None, found["map"], "flat rule, empty board", scale=scale)
     plots.board_map(axes[1], None, found["spread_bias"], "bias kept, then spread 3×3", scale=scale)
     plots.board_map(axes[2], None, found["first_layer_bias"], "bias kept at its own units")
+    words = alt.sentence(
+        "three empty boards", alt.of_map(found["map"], "the flat rule's map"),
+        alt.of_map(found["spread_bias"], "the spread bias, which looks the same"),
+        alt.of_map(found["first_layer_bias"], "the bias at its own units"),
+    )  # fmt: skip
     caption = f"The empty board: the flat map is spread bias relevance (largest difference {difference:.1e})."
-    return Findings(found | {"map_total": total}, reading, (Figure("", caption, canvas),))
+    return Findings(found | {"map_total": total}, reading, (Figure("", caption, canvas, words),))
 
 
 EXPERIMENT = Experiment(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.experiments.statistics import Interval, bootstrap, proportion
 from othello.board import Board
@@ -95,16 +95,22 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     for drawing, title in zip(axes, ("Black's lead", "The wide searcher's lead")):
         drawing.axhline(0, color=plots.INK, linewidth=0.8)
         plots.lines(drawing, title, "discs placed", "discs")
-    caption = (f"Disc lead by ply over {2 * pairs} games with 95 % bootstrap bands over openings; finished games keep "
-               "their score.")  # fmt: skip
+    caption = (f"Disc lead by ply over {2 * pairs} games with 95 % bootstrap bands over openings, ply by ply; finished "
+               "games keep their score.")  # fmt: skip
     reading = (
         f"Over {2 * pairs} games ({pairs} random openings, both colours) the side with c_puct = {WIDE:g} scores "
         f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}] against c_puct = {NARROW:g} at "
-        f"{SIMULATIONS} simulations a move, and ends {final} discs ahead. {_verdict(score)} {_phases(behind, ahead)} "
+        f"{SIMULATIONS} simulations a move, and its mean lead at the end is {final} discs. {_verdict(score)} "
+        f"{_phases(behind, ahead)} "
         "The post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
         "Othello, and its sign has to be read from the curves with their bands."
     )
-    return Findings(numbers, reading, (Figure("", caption, canvas),))
+    words = alt.sentence(*(
+        alt.of_curve(plies, [lead.mean for lead in curves[name]], what)
+        for name, what in (("black_narrow", "black's mean lead where it searches narrowly"),
+                           ("black_wide", "where it searches widely"), ("explorer", "the wide searcher's lead"))
+    ))  # fmt: skip
+    return Findings(numbers, reading, (Figure("", caption, canvas, words),))
 
 
 def _verdict(score: Interval) -> str:
@@ -120,7 +126,7 @@ def _phases(behind: list[int], ahead: list[int]) -> str:
         return "At no ply does the band of its lead leave zero."
     parts = [f"its lead is {word} zero at {len(plies)} plies ({plies[0]} to {plies[-1]})"
              for word, plies in (("below", behind), ("above", ahead)) if plies]  # fmt: skip
-    return "With its band, " + " and ".join(parts) + "."
+    return "Ply by ply, " + " and ".join(parts) + "; of 55 bands some leave zero by chance."
 
 
 EXPERIMENT = Experiment(

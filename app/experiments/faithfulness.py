@@ -1,6 +1,7 @@
 """The faithfulness study: twelve methods, three targets, four corruptions, with bootstrap intervals.
 
 The measures are in `corruption` (SRG) and `checks` (sensitivity-n, randomised weights, similarity of maps).
+Its winner is the app's default composite, by the rule of `choose`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from app.experiments import checks, plots
-from app.experiments.attributions import CONTROLS, METHODS, TARGETS, Maps, readings, relevance_maps
+from app.experiments import alt, checks, plots
+from app.experiments.attributions import BATCH, COMPOSITES, CONTROLS, METHODS, TARGETS, Maps, readings, relevance_maps
 from app.experiments.corruption import CORRUPTIONS, corrupted, frequencies, relevance_gain
 from app.experiments.positions import Words, best_two, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import bootstrap, bootstrap_means
-from app.explain.composites import DEFAULT_COMPOSITE
+from app.experiments.statistics import Interval, bootstrap, bootstrap_means
+from app.explain.default import sentence
+from app.explain.position import POLICY, VALUE, encode_words
 
 if TYPE_CHECKING:
     from app.models import Model
 
 RANKED: Final = ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1", "LRP-0")  # the app's
+APP_NAME: Final = {"LRP-0": "LRPZero"}
+DISCS: Final = 3  # the first corruptions change discs, the last one empty squares
+KEPT: Final = 0.05  # of all relevance: what a composite's stabilizers may hold and still be chosen
 Gains = NDArray[np.float64]
 
 
@@ -49,21 +55,80 @@ def gains_of(
     return found, curves
 
 
-def ranking(gains: Gains, names: list[str], seed: int) -> dict[str, Any]:
-    """Each ranked method's mean share of the best SRG of its column, and how often a resample puts it first.
+def ledgers(model: Model, own: Words, opp: Words, best: NDArray[np.int64], seed: int) -> dict[str, dict[str, Any]]:
+    """Who keeps relevance, by composite, as shares of Σ|R|: means over the value and the best move's logit.
+
+    Σ|R| counts every input, every unit's bias and every stabilizer; closure is the largest over the positions.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in RANKED:
+        explainer = model.explainer(COMPOSITES[name], "sink")
+        parts: list[NDArray[np.float64]] = []
+        for start in range(0, len(own), BATCH):
+            rows = slice(start, start + BATCH)
+            planes = encode_words(model, own[rows], opp[rows])
+            pair: list[torch.Tensor] = []
+            for target, output in ((None, VALUE), (torch.from_numpy(best[rows]), POLICY)):
+                r = explainer.attribute(planes, target, output=output)
+                sizes = [
+                    sum((t.double().abs().flatten(1).sum(1) for t in tensors), torch.zeros(len(planes)).double())
+                    for tensors in (r.inputs, r.bias.values(), [s[:, None] for s in r.stabilizer.values()])
+                ]
+                total = torch.stack(sizes).sum(0).clamp(min=1e-12)
+                pair.append(torch.stack([*(size / total for size in sizes), r.closure.double().abs() / total]))
+            parts.append((sum(pair, torch.zeros_like(pair[0])) / len(pair)).numpy())
+        squares, bias, stabilizer, closure = np.concatenate(parts, axis=1)
+        found[name] = {
+            "squares": bootstrap(squares, seed), "bias": bootstrap(bias, seed),
+            "stabilizer": bootstrap(stabilizer, seed), "closure": float(closure.max()),
+        }  # fmt: skip
+    return found
+
+
+def ranking(gains: Gains, names: list[str], seed: int) -> tuple[dict[str, Any], Gains]:
+    """Each ranked method's mean share of the best SRG of its column, with the shares [P, R] of every position.
 
     Columns are targets × the three corruptions of occupied squares.
     """
     rows = [names.index(name) for name in RANKED]
-    columns = gains[rows][:, :, :3].reshape(len(rows), -1, gains.shape[-1])  # [R, 9, P]
-    best = np.maximum(np.abs(gains[:, :, :3].mean(-1)).reshape(len(names), -1).max(0), 1e-12)
-    scores = (columns / best[None, :, None]).mean(1).T  # [P, R]
-    drawn = bootstrap_means(scores, seed)
-    wins = np.bincount(drawn.argmax(1), minlength=len(rows)) / len(drawn)
+    columns = gains[rows][:, :, :DISCS].reshape(len(rows), -1, gains.shape[-1])  # [R, 9, P]
+    best = np.maximum(np.abs(gains[:, :, :DISCS].mean(-1)).reshape(len(names), -1).max(0), 1e-12)
+    scores = (columns / best[None, :, None]).mean(1).T
+    return {name: {"score": bootstrap(scores[:, place], seed)} for place, name in enumerate(RANKED)}, scores
+
+
+def choose(
+    standing: dict[str, Any], scores: Gains, kept: dict[str, dict[str, Any]], table: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """The app's default composite: the highest mean score among those that keep relevance, ties broken by the squares.
+
+    A composite keeps relevance whose stabilizers hold at most KEPT of Σ|R| and whose ledger closes to 1e-4; if none
+    does, all stand for election.  Tied with the highest are those whose paired difference to it has an interval that
+    contains 0; of tied ones the squares' share of Σ|R| decides, because squares are what a map shows.
+    """
+    fit = [n for n in RANKED if kept[n]["stabilizer"].mean <= KEPT and kept[n]["closure"] <= 1e-4] or list(RANKED)
+    highest = max(fit, key=lambda name: standing[name]["score"].mean)
+    places = [RANKED.index(name) for name in fit]
+    behind = scores[:, [RANKED.index(highest)]] - scores[:, places]
+    gaps = {name: bootstrap(behind[:, place], seed) for place, name in enumerate(fit) if name != highest}
+    equal = [highest, *(name for name, gap in gaps.items() if not gap.low > 0)]
+    winner = max(equal, key=lambda name: kept[name]["squares"].mean)
+    first = bootstrap_means(scores[:, places], seed).argmax(1)
+    cells = [table[winner][kind][target] for kind in CORRUPTIONS[:DISCS] for target in TARGETS]
+    app = {name: APP_NAME.get(name, name) for name in RANKED}
     return {
-        name: {"score": bootstrap(scores[:, place], seed), "wins": float(wins[place])}
-        for place, name in enumerate(RANKED)
-    }
+        "composite": app[winner], "method": winner, "highest": app[highest],
+        "tied": [app[name] for name in equal if name != winner],
+        "scores": {app[name]: standing[name]["score"].to_dict() for name in equal},
+        "squares_share": kept[winner]["squares"].mean,
+        "left_out": {app[n]: kept[n]["stabilizer"].mean for n in RANKED if n not in fit},
+        "beats_random": sum(cell.low > 0 for cell in cells), "columns": len(cells), "positions": len(scores),
+        "behind_the_highest": {app[name]: gap.to_dict() for name, gap in gaps.items()},
+        "first_in_resamples": {app[name]: float((first == place).mean()) for place, name in enumerate(fit)},
+        "rule": f"highest mean share of the best SRG over targets and corruptions of discs, among {', '.join(RANKED)} "
+                f"with stabilizers at most {KEPT:g} of all relevance and a ledger closed to 1e-4; of those that a "
+                "paired bootstrap does not tell from the highest, the one whose squares keep most relevance",
+    }  # fmt: skip
 
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -85,69 +150,83 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
                for c, kind in enumerate(CORRUPTIONS)}
         for m, name in enumerate(names)
     }  # fmt: skip
-    standing = ranking(gains, names, seed)
-    winner = max(standing, key=lambda name: standing[name]["score"].mean)
-    progress(0.8, "sensitivity-n")
+    progress(0.8, "ledgers")
+    kept = ledgers(model, own, opp, moves[:, 0], seed)
+    standing, scores = ranking(gains, names, seed)
+    choice = choose(standing, scores, kept, table, seed)
+    progress(0.82, "sensitivity-n")
     sensitivity = checks.sensitivity(model, maps, own, opp, moves, seed, subsets=24 if settings.quick else 100)
     progress(0.87, "similarities")
     alike = checks.similarities(maps, own, opp, seed)
     progress(0.9, "randomised weights")
     few = slice(0, 12 if settings.quick else 64)
-    randomised = checks.randomised(model, maps, own[few], opp[few], moves[few], seed)
+    shuffles = 2 if settings.quick else 5
+    randomised = checks.randomised(model, maps, own[few], opp[few], moves[few], seed, shuffles)
     progress(0.96, "one-square changes")
     stability = checks.max_sensitivity(model, own[few], opp[few], moves[few], seed, changes=4 if settings.quick else 10)
     standing = {name: standing[name] for name in sorted(standing, key=lambda n: -standing[n]["score"].mean)}
     numbers = {
-        "positions": len(own), "points": points, "srg": table, "ranking": standing, "winner": winner,
-        "app_default": DEFAULT_COMPOSITE, "sensitivity_n": sensitivity, "similarity": alike,
-        "randomised_weights": randomised, "max_sensitivity": stability, "value_curves": curves,
+        "positions": len(own), "points": points, "srg": table, "ranking": standing, "winner": choice["method"],
+        "choice": choice, "ledgers": kept, "sensitivity_n": sensitivity, "similarity": alike,
+        "randomised_weights": {"positions": len(own[few]), "shuffles": shuffles, "methods": randomised},
+        "max_sensitivity": {"positions": len(own[few]), "methods": stability}, "value_curves": curves,
     }  # fmt: skip
-    reading = _reading(len(own), table, standing, winner, alike)
+    reading = _reading(len(own), table, choice, alike)
     figures = (_figure(table, len(own)), _curves(curves, points))
-    tables = (*_tables(table, standing), *checks.tables(sensitivity, alike, randomised, stability))
+    tables = (*_tables(table, standing, kept), *checks.tables(sensitivity, alike, randomised, stability))
     return Findings(numbers, reading, figures, tables)
 
 
-def _reading(
-    count: int, table: dict[str, Any], standing: dict[str, Any], winner: str, alike: dict[str, Any]
-) -> str:
-    words = []
+def controls_strength(column: dict[str, Interval]) -> tuple[str, float]:
+    """The control that orders squares best, forwards or backwards (its order reversed has the opposite SRG)."""
+    sizes = {name: abs(column[name].mean) for name in CONTROLS if column[name].count}
+    name = max(sizes, key=lambda n: sizes[n]) if sizes else CONTROLS[0]
+    interval = column[name]
+    return name, max(abs(interval.low), abs(interval.high))
+
+
+def _reading(count: int, table: dict[str, Any], choice: dict[str, Any], alike: dict[str, Any]) -> str:
+    none, behind = [], []
     for kind in CORRUPTIONS:
         for target in TARGETS:
             column = {name: table[name][kind][target] for name in METHODS}
-            best = max(column, key=lambda name, column=column: column[name].mean)
-            real = [name for name in METHODS if name not in CONTROLS and column[name].low > 0]
-            if not real:
-                words.append(f"for the {target} under “{kind}” no method beats a random order")
-            elif best in CONTROLS:
-                words.append(f"for the {target} under “{kind}” the control {best} is ahead ({column[best]})")
-    share = f"{100 * standing[winner]['wins']:.0f} %"
-    name = "LRPZero" if winner == "LRP-0" else winner
-    default = (
-        "It is also the app's default." if name == DEFAULT_COMPOSITE
-        else f"The app's default is still {DEFAULT_COMPOSITE}, which this study does not support."
-    )  # fmt: skip
-    failures = "; ".join(words)
+            real = [name for name in METHODS if name not in CONTROLS]
+            where = f"the {target} under “{kind}”"
+            control, strength = controls_strength(column)
+            if not any(column[name].low > 0 for name in real):
+                none.append(where)
+            elif not any(column[name].low > strength for name in real):
+                behind.append(f"{where} ({control}: {column[control]})")
     cells = [table["random"][kind][target] for kind in CORRUPTIONS for target in TARGETS]
     strays = sum(found.low > 0 or found.high < 0 for found in cells)
     return (
-        f"On {count} held-out self-play positions (one a game) the best LRP composite over targets and corruptions of "
-        f"discs is {winner}: on average {standing[winner]['score']} of the best SRG in each column, first in {share} "
-        f"of the resamples. {default} "
-        + (f"Honestly: {failures}. " if failures else "In every column some method beats a random order. ")
-        + f"The random order's own interval misses 0 in {strays} of {len(cells)} columns, by chance. "
-        + f"Value and policy maps of EpsilonPlus have |cosine| {alike['EpsilonPlus']['value_policy']}. Occlusion "
+        f"{count} held-out self-play positions, one a game. {sentence(choice)} "
+        + (
+            f"No method beats a random order for {'; '.join(none)}. "
+            if none
+            else "In every column some method beats a random order. "
+        )
+        + (
+            f"No method is clearly ahead of the strongest control, forwards or backwards, for {'; '.join(behind)}. "
+            if behind
+            else ""
+        )
+        + f"The random order's own interval misses 0 in {strays} of {len(cells)} columns, as chance would have it in "
+        f"{0.05 * len(cells):.1f}. Occupancy orders own discs before the opponent's; where its SRG is far below 0, the "
+        "opposite order is as far above it, and that is knowledge of the game's rules, not of the network. "
+        f"Value and policy maps of EpsilonPlus have |cosine| {alike['EpsilonPlus']['value_policy']}. Occlusion "
         "removes single squares, which is close to what the curves measure, so a high place of it is no surprise. "
-        "Corrupted boards leave the training distribution. LRP-0 and gradient × input are the same map in a network "
-        "of ReLUs and agree here to rounding. The check with randomised weights tests that a map depends on what was "
-        "learned; it does not rank methods."
+        "Corrupted boards leave the training distribution, and the planes of legal moves follow the corrupted discs. "
+        "LRP-0 and gradient × input are the same map in a network of ReLUs. The check with randomised weights tests "
+        "that a map depends on what was learned; it does not rank methods."
     )
 
 
-def _tables(table: dict[str, Any], standing: dict[str, Any]) -> list[Table]:
-    first = Table("LRP composites: mean share of the best SRG over targets and corruptions of discs",
-                  ("composite", "score", "first in resamples"),
-                  tuple((n, str(f["score"]), f"{100 * f['wins']:.0f} %") for n, f in standing.items()))  # fmt: skip
+def _tables(table: dict[str, Any], standing: dict[str, Any], kept: dict[str, dict[str, Any]]) -> list[Table]:
+    first = Table("LRP composites: mean share of the best SRG over targets and corruptions of discs; shares of Σ|R|",
+                  ("composite", "score", "squares keep", "biases keep", "stabilizers keep"),
+                  tuple((n, str(f["score"]), *(str(kept[n][k]) for k in ("squares", "bias", "stabilizer")))
+                        for n, f in standing.items()))  # fmt: skip
     return [first, *(
         Table(f"SRG, corruption “{kind}” (mean [95 % interval]; 0 is a random order)", ("method", *TARGETS),
               tuple((name, *(str(table[name][kind][target]) for target in TARGETS)) for name in table))
@@ -161,8 +240,12 @@ def _figure(table: dict[str, Any], count: int) -> Figure:
         kind, target = CORRUPTIONS[place // len(TARGETS)], TARGETS[place % len(TARGETS)]
         unit = "SRG, value in [−1, 1]" if target == "value" else "SRG, logit"
         plots.bars(drawing, {name: table[name][kind][target] for name in table}, f"{target}: {kind}", unit)
+    seen = [
+        alt.of_bars({name: table[name][kind][target] for name in table}, f"{target} under {kind}")
+        for kind in CORRUPTIONS for target in TARGETS
+    ]  # fmt: skip
     return Figure("", f"SRG of twelve methods on {count} positions with 95 % bootstrap intervals; 0 is a random order.",
-                  canvas)  # fmt: skip
+                  canvas, alt.sentence("twelve panels of intervals by method", *seen))  # fmt: skip
 
 
 def _curves(curves: dict[str, Maps], points: int) -> Figure:
@@ -174,11 +257,16 @@ def _curves(curves: dict[str, Maps], points: int) -> Figure:
     plots.lines(axes[0], "Most relevant first", "% of discs emptied", "mean value", legend=False)
     plots.lines(axes[1], "Least relevant first", "% of discs emptied", "mean value", legend=False)
     axes[1].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return Figure("curves", "The network's mean value while discs are emptied in each method's order.", canvas)
+    seen = [
+        alt.of_curve(x, list(curves[name][i]), f"{name}, {order} relevant first")
+        for i, order in enumerate(("most", "least")) for name in ("EpsilonPlus", "random")
+    ]  # fmt: skip
+    words = alt.sentence("curves of the mean value against the share of discs emptied, one a method", *seen)
+    return Figure("curves", "The network's mean value while discs are emptied in each method's order.", canvas, words)
 
 
 EXPERIMENT = Experiment(
     "faithfulness", 12, "Faithfulness study",
     "Which explanations point at squares that the network really uses, against random order and two other controls.",
-    run, positions=(64, 512),
+    run, positions=(64, 512), games=True,
 )  # fmt: skip

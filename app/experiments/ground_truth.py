@@ -1,8 +1,9 @@
 """Ground truth: where the right answer is known by rule or by an exact solver, how much relevance lies there.
 
 By rule: the discs a move turns, the discs that bracket them, the discs without which it is illegal.  By solver: near
-the end of a game, how many discs of the final score hang on the owner of each disc; and corner moves that the solver
-proves best.  A network may be wrong, so the second kind is a bound on network and explanation together.
+the end of a game, how many discs of the final score hang on the owner of each disc; and moves to a corner or an edge
+that the solver proves to be the only best ones.  A network may be wrong, so the second kind is a bound on network and
+explanation together.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.attributions import METHODS, TARGETS, Maps, relevance_maps
 from app.experiments.positions import Games, Words, best_two, board_of, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part, silent
 from app.experiments.rules_truth import CORNERS, EDGES, MoveFacts, facts
-from app.experiments.statistics import Interval, area_under_roc, bootstrap, spearman
+from app.experiments.statistics import Interval, area_under_roc, bootstrap, highest, proportion, spearman
 from othello.board import Board
 from othello.solver import Solver
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 Squares = NDArray[np.bool_]
 SETS: Final = ("flipped", "bracketing", "critical")
 ENDGAME: Final = (6, 9)  # empty squares
-CORNER_EMPTIES: Final = (6, 11)
+PROVED: Final = (6, 11)  # empty squares of the positions with a proved move
+PLACE_WORDS: Final = {"corner": "a corner", "edge": "an edge"}
 PLACES: Final = {"corners": CORNERS, "edges": EDGES, "inside": ~CORNERS & ~EDGES}
 
 
@@ -84,23 +86,39 @@ def exact(board: Board, solver: Solver) -> int:
     return solution.score
 
 
-def corner_moves(games: Games, count: int, seed: int, solver: Solver) -> tuple[Words, Words, NDArray[np.int64]]:
-    """Endgames whose only best move is a corner, with that move and the best one elsewhere: words, moves [P, 2]."""
-    own, opp = one_a_game(games, len(np.unique(games.game)), seed, empties=CORNER_EMPTIES)
+def proved_moves(
+    games: Games, place: Squares, count: int, seed: int, solver: Solver
+) -> tuple[Words, Words, NDArray[np.int64]]:
+    """Endgames whose only best move lies on `place` [64], with it and the best one elsewhere: words, moves [P, 2]."""
+    own, opp = one_a_game(games, len(np.unique(games.game)), seed, empties=PROVED)
     rows: list[int] = []
     pairs: list[tuple[int, int]] = []
     for row in range(len(own)):
         board = board_of(own[row], opp[row])
-        if len(rows) == count or not any(CORNERS[move] for move in board.legal_moves()):
+        if len(rows) == count or not any(place[move] for move in board.legal_moves()):
             continue
         scores = {move: -exact(board.play(move), solver) for move in board.legal_moves()}
         order = sorted(scores, key=lambda move: -scores[move])
-        if len(order) > 1 and CORNERS[order[0]] and scores[order[0]] > scores[order[1]]:
-            elsewhere = next((move for move in order[1:] if not CORNERS[move]), None)
+        if len(order) > 1 and place[order[0]] and scores[order[0]] > scores[order[1]]:
+            elsewhere = next((move for move in order[1:] if not place[move]), None)
             if elsewhere is not None:
                 rows.append(row)
                 pairs.append((order[0], elsewhere))
     return own[rows], opp[rows], np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def by_proof(model: Model, games: Games, place: Squares, count: int, seed: int) -> dict[str, Any]:
+    """Why the proved move rather than the best one elsewhere: shares and detection, and whether the network agrees."""
+    own, opp, pairs = proved_moves(games, place, count, seed, Solver(8, 14))
+    if not len(pairs):
+        return {"positions": 0}
+    logits = np.take_along_axis(model.evaluator(own, opp)[0], pairs, 1)
+    maps = all_maps(model, own, opp, pairs, seed, silent)
+    truth, discs = facts(own, opp, pairs[:, 0]), states_of(own, opp) != 0
+    return {
+        "positions": len(pairs), "network_prefers_it": proportion(int((logits[:, 0] > logits[:, 1]).sum()), len(pairs)),
+        "methods": by_rule(maps, truth, discs, TARGETS.index("best − second"), seed),
+    }  # fmt: skip
 
 
 def all_maps(
@@ -125,10 +143,11 @@ def by_solver(model: Model, games: Games, count: int, seed: int, progress: Progr
         worth[row] = owner_matters(board, solver)
     scores = np.array([exact(board, solver) for board in boards])
     logits, values = model.evaluator(own, opp)
-    right = np.sign(scores) == np.sign(values)
+    right = (np.sign(scores) == np.sign(values)) & (scores != 0)
     discs = states_of(own, opp) != 0
     maps = all_maps(model, own, opp, best_two(logits, legal_table(own, opp)), seed, part(progress, 0.5, 1.0))
-    found: dict[str, Any] = {"positions": len(own), "network_has_the_winner": int(right.sum()), "methods": {}}
+    found: dict[str, Any] = {"positions": len(own), "decided": int((scores != 0).sum()),
+                             "network_has_the_winner": int(right.sum()), "methods": {}}  # fmt: skip
     for name, scored in [*((n, m[0]) for n, m in maps.items()), ("exact worth", worth)]:
         ranks = [spearman(abs(x[d]), abs(w[d])) for x, w, d in zip(scored, worth, discs)]
         signed = [spearman(x[d], w[d]) for x, w, d in zip(scored, worth, discs)]
@@ -152,47 +171,50 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     maps = all_maps(model, own, opp, moves, seed, part(progress, 0.3, 0.6))
     rule = by_rule(maps, facts(own, opp, moves[:, 0]), discs, TARGETS.index("best move"), seed)
     solved = by_solver(model, games, settings.positions, seed, part(progress, 0.6, 0.9))
-    corner_own, corner_opp, pairs = corner_moves(games, settings.positions, seed, Solver(8, 14))
-    corner: dict[str, Any] = {"positions": len(pairs)}
-    if len(pairs):
-        logits = model.evaluator(corner_own, corner_opp)[0]
-        corner["network_prefers_corner"] = int((np.diff(np.take_along_axis(logits, pairs, 1))[:, 0] < 0).sum())
-        at_corner = all_maps(model, corner_own, corner_opp, pairs, seed, silent)
-        truth, standing = facts(corner_own, corner_opp, pairs[:, 0]), states_of(corner_own, corner_opp) != 0
-        corner["methods"] = by_rule(at_corner, truth, standing, TARGETS.index("best − second"), seed)
-    numbers = {"positions": len(own), "by_rule": rule, "by_solver": solved, "corner_moves": corner}
-    return Findings(numbers, _reading(len(own), rule, solved, corner), (_figure(rule, solved),),
-                    tuple(_tables(rule, solved, corner)))  # fmt: skip
+    proved = {
+        "corner": by_proof(model, games, CORNERS, settings.positions, seed),
+        "edge": by_proof(model, games, EDGES, settings.positions, seed),
+    }
+    numbers = {"positions": len(own), "by_rule": rule, "by_solver": solved, "proved_moves": proved}
+    return Findings(numbers, _reading(len(own), rule, solved, proved), (_figure(rule, solved),),
+                    tuple(_tables(rule, solved, proved)))  # fmt: skip
 
 
-def _reading(count: int, rule: dict[str, Any], solved: dict[str, Any], corner: dict[str, Any]) -> str:
+def _reading(count: int, rule: dict[str, Any], solved: dict[str, Any], proved: dict[str, Any]) -> str:
     names = [name for name in METHODS if name != "random"]
-    best = {kind: max(names, key=lambda n, kind=kind: rule[n][kind]["detection"].mean) for kind in SETS}
+    best = {kind: highest({n: rule[n][kind]["detection"] for n in names}) for kind in SETS}
     words = ", ".join(f"{kind} {rule[best[kind]][kind]['detection']} ({best[kind]})" for kind in SETS)
-    blind = [name for name in names if all(rule[name][kind]["detection"].low <= 0.5 for kind in SETS)]
-    exacts = solved["methods"]
-    top = max(names, key=lambda n: exacts[n]["rank_correlation"].mean)
-    beats = [n for n in names if exacts[n]["rank_correlation"].low > 0]
+    blind = [name for name in names if not any(rule[name][kind]["detection"].low > 0.5 for kind in SETS)]
+    ranks = {n: solved["methods"][n]["rank_correlation"] for n in names}
+    top = highest(ranks)
+    beats = [n for n in names if ranks[n].low > 0]
     sentence = (
         f"The best move's logit, {count} positions: a disc of the set has more relevance than one outside it with "
-        f"probability {words}; chance is 0.5, and picking the best of eleven methods flatters it. "
+        f"probability {words}; chance is 0.5, and picking the best of {len(names)} methods flatters it. "
         + (f"No better than chance on every set: {', '.join(blind)}. " if blind else "")
-        + f"Against the solver ({solved['positions']} endgames; the network names the winner in "
-        f"{solved['network_has_the_winner']}): ranks of |R| for the value correlate with what a disc's owner is worth "
-        f"in final discs at best by {exacts[top]['rank_correlation']} ({top}); "
+        + f"Against the solver ({solved['positions']} endgames, {solved['decided']} of them no draw; the network names "
+        f"the winner in {solved['network_has_the_winner']}): ranks of |R| for the value correlate with what a disc's "
+        f"owner is worth in final discs at best by {ranks[top]} ({top}); "
         + (f"the interval lies above 0 for {len(beats)} of {len(names)} methods. " if beats
            else "no method's interval lies above 0. ")
     )  # fmt: skip
-    if not corner["positions"]:
-        return sentence + "No corner move was proved to be the only best one in these games."
+    for place, found in proved.items():
+        if not found["positions"]:
+            sentence += f"No move to {PLACE_WORDS[place]} was proved to be the only best one in these games. "
+            continue
+        kinds = {n: found["methods"][n]["flipped"]["detection"] for n in names}
+        sentence += (
+            f"Endgames whose only best move is proved to lie on {PLACE_WORDS[place]}: {found['positions']}; the "
+            f"network prefers it to the best move elsewhere in {found['network_prefers_it']} of them, and the discs it "
+            f"turns are found at best with probability {kinds[highest(kinds)]} ({highest(kinds)}). "
+        )
     return sentence + (
-        f"Corners that the solver proves to be the only best move: {corner['positions']}; the network prefers the "
-        f"corner in {corner['network_prefers_corner']}. Low numbers can be the network's fault as well as the "
-        "method's: the rules say what matters for a move's legality, not what the network looks at."
+        "Low numbers can be the network's fault as well as the method's: the rules say what matters for a move's "
+        "legality, not what the network looks at."
     )
 
 
-def _tables(rule: dict[str, Any], solved: dict[str, Any], corner: dict[str, Any]) -> list[Table]:
+def _tables(rule: dict[str, Any], solved: dict[str, Any], proved: dict[str, Any]) -> list[Table]:
     header = ("method", *(f"{kind}: {what}" for kind in SETS for what in ("share of |R|", "detection")))
 
     def rows(found: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
@@ -209,8 +231,10 @@ def _tables(rule: dict[str, Any], solved: dict[str, Any], corner: dict[str, Any]
                      str(f["signed_rank_correlation"]), *(str(f["mass"][place]) for place in PLACES))
                     for name, f in solved["methods"].items())),
     ]  # fmt: skip
-    if "methods" in corner:
-        tables.append(Table("Why a proved corner rather than the best other move", header, rows(corner["methods"])))
+    for place, found in proved.items():
+        if found["positions"]:
+            title = f"Why {PLACE_WORDS[place]} that is proved best rather than the best move elsewhere"
+            tables.append(Table(f"{title} ({found['positions']} positions)", header, rows(found["methods"])))
     return tables
 
 
@@ -219,12 +243,19 @@ def _figure(rule: dict[str, Any], solved: dict[str, Any]) -> Figure:
     for drawing, kind in zip(axes, SETS):
         entries = {name: rule[name][kind]["detection"] for name in METHODS}
         plots.bars(drawing, entries, f"{kind} discs", "detection (0.5 is chance)", chance=0.5)
+    seen = [
+        alt.of_bars({name: rule[name][kind]["detection"] for name in METHODS}, f"detection of {kind} discs", 0.5)
+        for kind in SETS
+    ]  # fmt: skip
     entries = {name: solved["methods"][name]["rank_correlation"] for name in METHODS}
     plots.bars(axes[3], entries, "exact worth of a disc", "rank correlation")
-    return Figure("", "Relevance against what the rules and the solver say, with 95 % bootstrap intervals.", canvas)
+    words = alt.sentence(*seen, alt.of_bars(entries, "rank correlation with the exact worth of a disc"))
+    caption = "Relevance against what the rules and the solver say, with 95 % bootstrap intervals."
+    return Figure("", caption, canvas, words)
 
 
 EXPERIMENT = Experiment(
     "ground-truth", 13, "Ground truth by rule and by solver",
-    "How much relevance lies where the right answer is known.", run, positions=(48, 400),
+    "How much relevance lies where the right answer is known.", run, positions=(48, 512),
+    games=True,
 )  # fmt: skip

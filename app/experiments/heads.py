@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.attributions import BATCH
 from app.experiments.positions import best_two, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
@@ -78,7 +78,9 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         f"{_layers(by_layer)} {_warning(square)}"
     )
     caption = "How alike value and policy relevance are, from the input to the top of the shared tower."
-    return Findings(numbers, reading, (Figure("", caption, canvas),))
+    curve = alt.of_curve(range(len(names)), [by_layer[n].mean for n in names], "|cosine| from the input up the tower")
+    words = alt.sentence(curve, *(f"{name}: {found}" for name, found in bars.items()))
+    return Findings(numbers, reading, (Figure("", caption, canvas, words),))
 
 
 def _is_stage(name: str) -> bool:
@@ -93,7 +95,9 @@ def _short(name: str) -> str:
 def _judge(pair: Interval, strangers: Interval) -> str:
     if pair.low > strangers.high:
         return "the two heads agree more than two positions do."
-    return "the two heads agree no more than two positions do."
+    if pair.high < strangers.low:
+        return "the two heads agree less than two positions do."
+    return "the two heads are not shown to agree more than two positions do."
 
 
 def _warning(square: Interval) -> str:
@@ -116,4 +120,5 @@ def _layers(by_layer: dict[str, Interval]) -> str:
 EXPERIMENT = Experiment(
     "heads", 7, "How close value and policy maps are",
     "Only the last layers differ between the two explanations.", run, positions=(64, 512), source="the post's warning",
+    games=True,
 )  # fmt: skip

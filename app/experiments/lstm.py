@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Interval, bootstrap, pearson
 from lrp import LRP, Composite
@@ -154,7 +154,10 @@ def _figure(x: Tensor, truth: Maps, maps: dict[str, Maps], found: dict[str, dict
     plots.lines(axes[0], "One sequence (* marked)", "number", "relevance")
     entries = {name: entry["correlation"] for name, entry in found.items()}
     plots.bars(axes[1], entries, "Agreement with the right answer", "correlation by sequence")
-    return Figure("", "An LSTM that adds the marked numbers: relevance by step, and how well it agrees.", canvas)
+    bars = [f"{name} {', '.join(f'{v:+.2f}' for v in steps)}" for name, steps in shown.items()]
+    words = alt.sentence("relevance of the steps of one sequence", *bars, alt.of_bars(entries, "correlation"))
+    caption = "An LSTM that adds the marked numbers: relevance by step, and how well it agrees."
+    return Figure("", caption, canvas, words)
 
 
 EXPERIMENT = Experiment(

@@ -103,9 +103,7 @@ def _bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def band(
-    axes: Axes, x: Sequence[float] | Map, intervals: Sequence[Interval], label: str, colour: str
-) -> None:
+def band(axes: Axes, x: Sequence[float] | Map, intervals: Sequence[Interval], label: str, colour: str) -> None:
     """A curve of means with its band of intervals."""
     axes.plot(x, [i.mean for i in intervals], color=colour, linewidth=1.6, label=label)
     axes.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15, linewidth=0)

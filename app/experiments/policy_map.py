@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.board31 import against_chance, draw, flipped, ledger, occupied
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
@@ -36,9 +36,10 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     top = square_name(moves[int(np.argmax(logits))])
     verdict = "stand out" if turned["p"] < 0.05 else "do not stand out"
     reading = (
-        f"A logit's sign decides the map's: the squares' sum has the sign of the logit for {sum(agree)} of "
-        f"{len(agree)} legal moves (raw logits, {min(logits):+.2f} to {max(logits):+.2f}; log-softmax would make all "
-        f"of them negative). b6 has the logit {chosen.value:+.2f}; our network's first choice is {top}. The "
+        f"The squares' sum has the sign of the logit for {sum(agree)} of {len(agree)} legal moves (raw logits, "
+        f"{min(logits):+.2f} to {max(logits):+.2f}; log-softmax would make all of them negative)"
+        f"{'' if all(agree) else '; for the others the biases outweigh the squares'}. "
+        f"b6 has the logit {chosen.value:+.2f}; our network's first choice is {top}. The "
         f"{turned['count']} discs that b6 would turn have mean |R| {turned['inside']:.3g} against "
         f"{turned['outside']:.3g} on the others (p = {turned['p']:.2f} by random sets of as many discs): on this "
         f"network they {verdict}. One position: no interval; the ground-truth experiment asks the same of many."
@@ -50,8 +51,9 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         title = f"{square_name(move)}: logit {e.value:+.2f}"
         plots.board_map(drawing, BOARD_31, e.squares, title, marked=(move,))
     caption = "Board 31, policy: maps of the three highest logits, b6 and the lowest; the explained move is outlined."
+    words = alt.sentence(*(alt.of_map(e.squares, f"{square_name(m)}, logit {e.value:+.2f}", 3) for m, e in shown))
     first = draw("", chosen, "Board 31, the logit of b6", marked=(b6,), planes=True)
-    return Findings(numbers, reading, (first, Figure("moves", caption, canvas)))
+    return Findings(numbers, reading, (first, Figure("moves", caption, canvas, words)))
 
 
 EXPERIMENT = Experiment(

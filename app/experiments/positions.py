@@ -86,17 +86,33 @@ def _write(file: Path, games: Games) -> None:
 def one_a_game(
     games: Games, count: int, seed: int, *, empties: tuple[int, int] = (9, 58), moves: int = 2
 ) -> tuple[Words, Words]:
-    """Words [P] of at most `count` positions with so many empty squares and ≥ `moves` moves, one drawn from a game."""
+    """Words [P] of at most `count` positions with so many empty squares and ≥ `moves` moves, one drawn from a game.
+
+    No position comes twice, turned or mirrored either: openings that many games share are drawn again.
+    """
     random = np.random.default_rng((seed, count, *empties))
     low, high = empties
     options = legal_table(games.own, games.opp).sum(1)
     fits = (games.empties >= low) & (games.empties <= high) & (options >= moves)
     chosen: list[int] = []
+    seen: set[bytes] = set()
     for game in np.unique(games.game):
-        rows = np.flatnonzero(fits & (games.game == game))
-        if len(rows) and len(chosen) < count:
-            chosen.append(int(random.choice(rows)))
+        if len(chosen) == count:
+            break
+        for row in random.permutation(np.flatnonzero(fits & (games.game == game))).tolist():
+            key = canonical(states_of(games.own[[row]], games.opp[[row]])[0])
+            if key not in seen:
+                seen.add(key)
+                chosen.append(row)
+                break
     return games.own[chosen], games.opp[chosen]
+
+
+def canonical(states: States) -> bytes:
+    """The same bytes for the 8 turned and mirrored pictures of states [64]."""
+    board = states.reshape(8, 8)
+    turns = [np.rot90(board, k) for k in range(4)]
+    return min(image.tobytes() for turn in turns for image in (turn, turn.T))
 
 
 def states_of(own: Words, opp: Words) -> States:

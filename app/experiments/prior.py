@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.position import VALUE, explain
@@ -85,8 +85,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     canvas, axes = plots.canvas(2, width=3.1)
     plots.board_map(axes[0], None, shown, "our network" if not foreign else "this network")
     plots.board_map(axes[1], None, theirs, "alpha-zero-general's shape")
+    words = alt.sentence(
+        "two empty boards, palest in the corners and darkest in the centre", alt.of_map(shown, "our network's prior"),
+        alt.of_map(theirs, "alpha-zero-general's prior"),
+    )  # fmt: skip
     caption = "The architecture prior as shares of the target: flat in every layer."
-    return Findings(numbers, reading, (Figure("", caption, canvas),))
+    return Findings(numbers, reading, (Figure("", caption, canvas, words),))
 
 
 def _alpha_zero_general(seed: int) -> Map:

@@ -30,8 +30,7 @@ class Settings:
     """What fixes an experiment's numbers, together with the checkpoint.
 
     positions: how many positions, games or samples are measured.  games: how many games of self-play they are drawn
-    from.  cache: a folder for self-play games that several
-    experiments share; it changes no number.
+    from.  cache: a folder for the games that several experiments share; it changes no number.
     """
 
     positions: int
@@ -47,11 +46,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with the words under it; `name` is part of its file's name."""
+    """A drawing with the words under it; `name` is part of its file's name.
+
+    alt: what there is to see, for those who cannot; the numbers themselves are in tables or in the reading.
+    """
 
     name: str
     caption: str
     canvas: Canvas
+    alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Experiment:
 
     run(model, settings, progress) -> Findings; `model` is None where `needs_model` is false.
     positions: how many by default, quick and full.  source: the figure of the blog post it redoes, if any.
+    games: whether it draws on the held-out games of self-play.  package: one it needs beyond the project's own.
     """
 
     name: str
@@ -89,4 +93,6 @@ class Experiment:
     positions: tuple[int, int] = (1, 1)
     source: str = ""
     needs_model: bool = True
+    games: bool = False
+    package: str = ""
     version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from app.experiments.runner import SIZE, stored
+from app.explain.default import FILE
 from othello import atomic
+from othello.errors import CheckpointError
 
 TITLE = "Experiments"
 HTML, MARKDOWN = "report.html", "experiments.md"
@@ -43,10 +45,43 @@ def publish(records: Sequence[Record], folder: Path, docs: Path) -> Path:
     for record in records:
         names = [f"{record['name']}.json", *(f"{figure['file']}.png" for figure in record["figures"])]
         for name in names:
-            shutil.copyfile(folder / name, figures / name)
+            atomic.write_bytes(figures / name, (folder / name).read_bytes())
     page = docs / MARKDOWN
     atomic.write_text(page, markdown(records, "experiments/"))
     return page
+
+
+def keeps_default(records: Sequence[Record], file: Path = FILE) -> Path | None:
+    """Make the faithfulness study's winner the app's default: write the file that `app.explain.default` reads.
+
+    None where the records hold no study of full size.
+    """
+    study = next((r for r in records if r["name"] == "faithfulness" and not r["settings"]["quick"]), None)
+    if study is None:
+        return None
+    left_out = ("behind_the_highest", "first_in_resamples", "rule")
+    choice = {key: value for key, value in study["numbers"]["choice"].items() if key not in left_out}
+    made_by = {"weights": study["checkpoint"]["sha256"], "key": study["key"]}
+    atomic.write_json(file, choice | made_by)
+    return file
+
+
+def outranks(records: Sequence[Record], docs: Path) -> str:
+    """Why these records should not replace those in `docs`, or "": other weights than the shipped ones, or a quick run
+    where a full one of the same weights stands."""
+    from othello import checkpoint
+
+    weights = {record["checkpoint"]["sha256"] for record in records if record["checkpoint"]}
+    try:
+        shipped = checkpoint.info(checkpoint.default_checkpoint(SIZE))["weights"]["sha256"]
+    except (CheckpointError, KeyError, TypeError):
+        shipped = ""
+    if weights - {shipped}:
+        return "these are not the weights that come with the project"
+    there = [stored(docs / "experiments", record["name"], kinds=("png",)) for record in records]
+    full = any(r and not r["settings"]["quick"] and r["checkpoint"] and r["checkpoint"]["sha256"] == shipped
+               for r in there)  # fmt: skip
+    return "it holds the full-size run of these weights" if full and records[0]["settings"]["quick"] else ""
 
 
 def markdown(records: Sequence[Record], figures: str) -> str:
@@ -60,7 +95,8 @@ def markdown(records: Sequence[Record], figures: str) -> str:
     for record in records:
         lines += ["", f"## {_heading(record)}", "", f"*{record['shows']}*", "", record["reading"]]
         for figure in record["figures"]:
-            lines += ["", f"![{figure['caption']}]({figures}{figure['file']}.png)", "", figure["caption"]]
+            alt = figure["alt"].replace("[", "(").replace("]", ")")
+            lines += ["", f"![{alt}]({figures}{figure['file']}.png)", "", figure["caption"]]
         for table in record["tables"]:
             lines += ["", f"**{table['title']}**", ""]
             lines += ["| " + " | ".join(_cell(c) for c in table["header"]) + " |", "|---" * len(table["header"]) + "|"]
@@ -79,9 +115,8 @@ def html(records: Sequence[Record], folder: Path) -> str:
         body.append(f'<p class="shows">{escape(record["shows"])}</p><p>{escape(record["reading"])}</p>')
         for figure in record["figures"]:
             data = base64.b64encode((folder / f"{figure['file']}.png").read_bytes()).decode()
-            words = escape(figure["caption"], quote=True)
-            picture = f'<img alt="{words}" src="data:image/png;base64,{data}">'
-            body.append(f"<figure>{picture}<figcaption>{words}</figcaption></figure>")
+            picture = f'<img alt="{escape(figure["alt"], quote=True)}" src="data:image/png;base64,{data}">'
+            body.append(f"<figure>{picture}<figcaption>{escape(figure['caption'])}</figcaption></figure>")
         body += [_table(table) for table in record["tables"]]
         body.append(f"<footer>{escape(_made(record))}</footer>")
     return (
@@ -103,7 +138,9 @@ def _introduction(records: Sequence[Record]) -> list[str]:
     return [
         f"Made by `othello experiments all{quick}` ({size} size) with the weights "
         f"{', '.join(sorted(weights)) or '–'}. Numbers in brackets are 95 % intervals: bootstrap over positions, "
-        "games or samples, or Wilson's for a proportion. Every number is in the JSON file of its experiment."
+        "games or samples, or Wilson's for a proportion; intervals are of one measure at a time, so that of many some "
+        "miss by chance. Every number is in the JSON file of its experiment, with the hashes of the weights, of the "
+        "settings and of the code that made it."
     ]
 
 
@@ -119,7 +156,8 @@ def _anchor(record: Record) -> str:
 def _made(record: Record) -> str:
     settings, weights = record["settings"], record["checkpoint"]
     model = f", weights {weights['sha256'][:12]}" if weights else ""
-    return f"positions {settings['positions']}, seed {settings['seed']}{model}, key {record['key'][:12]}"
+    origin = f"seed {settings['seed']}{model}, code {record['code'][:12]}, key {record['key'][:12]}"
+    return f"positions {settings['positions']}, {origin}"
 
 
 def _cell(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.attributions import BATCH, TARGETS, Maps, readings
 from app.experiments.corruption import corrupted, frequencies, relevance_gain
 from app.experiments.positions import Words, best_two, legal_table, one_a_game, self_play, states_of
@@ -93,11 +93,15 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     )
     caption = "Faithfulness of rules: first layer (rows) and tower (columns); 0 is a random order."
     numbers = {"positions": len(own), "points": points, "srg": gains, "value_curves": curve, "best": best}
-    return Findings(numbers, reading, (Figure("", caption, canvas),), (table,))
+    words = alt.sentence(*(
+        alt.of_bars({name: gains[name][t] for name in names}, f"table of SRG by pair of rules, {TARGETS[t]}")
+        for t in SHOWN
+    ))  # fmt: skip
+    return Findings(numbers, reading, (Figure("", caption, canvas, words),), (table,))
 
 
 EXPERIMENT = Experiment(
     "rules", 9, "Rules compared by corrupting squares",
     "The post's unfinished evaluation: corrupt squares in order of relevance, rule by rule.", run,
-    positions=(48, 256), source="the post's evaluation",
+    positions=(48, 512), source="the post's evaluation", games=True,
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Runs experiments and keeps their results: JSON, PNG and SVG, each written atomically, none made twice.
 
-A result is known by a key: the experiment and its version, the settings, the weights' SHA-256 and the library versions.
-A folder that holds the key's JSON and its figures needs no new run.
+A result is known by a key: the experiment and its version, the settings, the weights' SHA-256, the sources that decide
+its numbers and the library versions.  A folder that holds the key's JSON and its figures needs no new run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import hashlib
 import json
 import math
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.experiments.catalogue import MODULES, experiment
+from app.experiments.code_version import all_sources, deciding_sources
 from app.experiments.record import Experiment, Progress, Settings, silent
 from othello import atomic
 from othello.errors import ConfigError
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 SIZE = 8
 POSITIONS = (64, 512)  # the most that an experiment wants by default, quick and full: all draw from the same games
+GAMES = "self-play"  # the name of the step that plays the games which several experiments share
+CACHE = ".cache"  # in the folder: the shared games, and how long each step took the last time it ran; no result
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,10 @@ class Request:
             raise ConfigError(f"seed {self.seed}: accepted are 0 and more")
         count = self.positions if self.positions is not None else wanted.positions[0 if self.quick else 1]
         most = count if self.positions is not None else POSITIONS[0 if self.quick else 1]
-        return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / ".cache")
+        return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / CACHE)
 
 
-def run(name: str, request: Request, progress: Progress = silent) -> tuple[dict[str, Any], bool]:
+def run(name: str, request: Request, progress: Progress = silent) -> tuple[Record, bool]:
     """The record of one experiment (what its JSON holds), and whether it was there already.
 
     Raises ConfigError, CheckpointError (missing, damaged, or not of 8×8 boards), OSError where nothing can be written.
@@ -59,21 +66,31 @@ def run(name: str, request: Request, progress: Progress = silent) -> tuple[dict[
     settings = request.settings(wanted)
     check_writable(request.folder)
     model = load(request.checkpoint) if wanted.needs_model else None
-    key = key_of(wanted, settings, model)
-    if not request.again and (known := stored(request.folder, wanted.name)) is not None and known["key"] == key:
+    if not request.again and (known := _kept(wanted, settings, model, request.folder)) is not None:
         progress(1.0, "done before")
         return known, True
     import torch
 
     torch.set_num_threads(1)
-    record = _make(wanted, settings, model, key, request.folder, progress)
+    start = time.monotonic(), time.process_time()
+    record = _make(wanted, settings, model, request.folder, progress)
+    took(request.folder, wanted.name, *start)
     return record, False
 
 
 def run_all(
-    request: Request, names: Sequence[str] = tuple(MODULES), progress: Progress = silent
-) -> list[dict[str, Any]]:
-    """The records of several experiments, one after the other."""
+    request: Request, names: Sequence[str] = tuple(MODULES), progress: Progress = silent, processes: int = 1
+) -> list[Record]:
+    """The records of several experiments in that order; what is there already is kept.
+
+    With `processes` > 1 independent ones run side by side, each in a process of one thread; the records are the same.
+    """
+    check(request, names)
+    if processes > 1:
+        from app.experiments.side_by_side import run_beside
+
+        return run_beside(request, names, progress, processes)
+    play_games(request, names)
     records = []
     for place, name in enumerate(names):
 
@@ -82,6 +99,54 @@ def run_all(
 
         records.append(run(name, request, within)[0])
     return records
+
+
+def check(request: Request, names: Sequence[str]) -> None:
+    """Everything that can be refused before any work is done: settings, the folder, the weights, missing packages."""
+    wanted = [experiment(name) for name in names]
+    for entry in wanted:
+        request.settings(entry)
+        if entry.package and find_spec(entry.package) is None:
+            raise ConfigError(f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'")
+    check_writable(request.folder)
+    if any(entry.needs_model for entry in wanted):
+        load(request.checkpoint)
+
+
+def play_games(request: Request, names: Sequence[str], progress: Progress = silent) -> None:
+    """Play the shared games of self-play into the folder's cache, if an experiment that is yet to run wants them."""
+    model: Model | None = None
+    for entry in (experiment(name) for name in names):
+        if not entry.games:
+            continue
+        model = model or load(request.checkpoint)
+        settings = request.settings(entry)
+        if request.again or _kept(entry, settings, model, request.folder) is None:
+            from app.experiments.positions import self_play
+
+            start = time.monotonic(), time.process_time()
+            self_play(model, settings, progress)
+            if time.process_time() - start[1] > 0.5:  # played, not read back
+                took(request.folder, GAMES, *start)
+            return
+
+
+def took(folder: Path, name: str, wall: float, processor: float) -> None:
+    """Keep how long a step took that began at these two clocks."""
+    (folder / CACHE).mkdir(parents=True, exist_ok=True)
+    seconds = {"wall_s": time.monotonic() - wall, "processor_s": time.process_time() - processor}
+    atomic.write_json(folder / CACHE / f"seconds-{name}.json", {key: round(n, 1) for key, n in seconds.items()})
+
+
+def durations(folder: Path) -> dict[str, dict[str, float]]:
+    """Seconds by the clock and of the processor that each step took when it last ran in this folder."""
+    found = {}
+    for name in (GAMES, *MODULES):
+        try:
+            found[name] = dict(json.loads((folder / CACHE / f"seconds-{name}.json").read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            continue
+    return found
 
 
 def load(checkpoint: Path | None) -> Model:
@@ -107,7 +172,7 @@ def key_of(wanted: Experiment, settings: Settings, model: Model | None) -> str:
     """SHA-256 of all that fixes a result."""
     parts = {
         "format": FORMAT, "experiment": wanted.name, "version": wanted.version, "settings": settings.to_dict(),
-        "checkpoint": model.sha256 if model else None, "versions": versions(),
+        "checkpoint": model.sha256 if model else None, "versions": versions(), "sources": deciding_sources(),
     }  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -120,7 +185,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
 
 
-def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> dict[str, Any] | None:
+def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> Record | None:
     """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure's file."""
     try:
         record: Any = json.loads((folder / f"{name}.json").read_text("utf-8"))
@@ -133,9 +198,13 @@ def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> 
     return None
 
 
-def _make(
-    wanted: Experiment, settings: Settings, model: Model | None, key: str, folder: Path, progress: Progress
-) -> dict[str, Any]:
+def _kept(wanted: Experiment, settings: Settings, model: Model | None, folder: Path) -> Record | None:
+    """The stored record if it is the one that these settings would give."""
+    known = stored(folder, wanted.name)
+    return known if known is not None and known["key"] == key_of(wanted, settings, model) else None
+
+
+def _make(wanted: Experiment, settings: Settings, model: Model | None, folder: Path, progress: Progress) -> Record:
     from app.experiments import plots
 
     progress(0.0, "starting")
@@ -145,11 +214,12 @@ def _make(
         file = f"{wanted.name}-{figure.name}" if figure.name else wanted.name
         atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
         atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
-        figures.append({"file": file, "caption": figure.caption})
+        figures.append({"file": file, "caption": figure.caption, "alt": figure.alt or figure.caption})
     record = {
         "format": FORMAT, "name": wanted.name, "number": wanted.number, "title": wanted.title,
-        "shows": wanted.shows, "source": wanted.source, "key": key, "settings": settings.to_dict(),
-        "checkpoint": _provenance(model), "versions": versions(), "reading": found.reading,
+        "shows": wanted.shows, "source": wanted.source, "key": key_of(wanted, settings, model),
+        "settings": settings.to_dict(), "checkpoint": _provenance(model), "code": all_sources(), "versions": versions(),
+        "reading": found.reading,
         "tables": [{"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]}
                    for t in found.tables],
         "figures": figures, "numbers": rounded(found.numbers),
@@ -181,5 +251,3 @@ def rounded(value: Any, digits: int = 7) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
-
-

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.experiments import plots
+from app.experiments import alt, plots
 from app.experiments.positions import BOARD_31, board_of, one_a_game, self_play
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import bootstrap, cosine
+from app.experiments.statistics import Interval, bootstrap, cosine
 from app.explain.bonus import explain_bonus
 from app.explain.position import Explanation, explain, explain_many
 from app.explain.targets import Target
@@ -40,7 +40,7 @@ def ledger_row(found: dict[str, Any]) -> tuple[str, ...]:
     return (found["of"], *(f"{value:+.4f}".replace("-", "−") for value in numbers), f"{found['closure']:+.0e}")
 
 
-def on_board_31(model: Model, seed: int, simulations: int = SIMULATIONS) -> tuple[list[dict[str, Any]], Any]:
+def on_board_31(model: Model, seed: int, simulations: int = SIMULATIONS) -> tuple[list[dict[str, Any]], Any, str]:
     """Explanations at the root of board 31's tree: Q of three moves, the difference of two, U; and the figure."""
     search = Search(model.evaluator, seed=seed)
     result = search.run(BOARD_31, simulations=simulations)
@@ -67,7 +67,8 @@ def on_board_31(model: Model, seed: int, simulations: int = SIMULATIONS) -> tupl
     entries = [entry(name, one) for name, one in found.items()]
     for item, one in zip(entries, found.values()):
         item["cosine_with_value_map"] = cosine(one.squares.ravel(), still.squares.ravel())
-    return entries, canvas
+    words = alt.sentence(*(alt.of_map(one.squares, f"{name} = {one.value:+.3f}", 3) for name, one in shown.items()))
+    return entries, canvas, words
 
 
 def over_positions(model: Model, boards: list[Board], seed: int, progress: Progress) -> dict[str, Any]:
@@ -90,9 +91,13 @@ def over_positions(model: Model, boards: list[Board], seed: int, progress: Progr
     }  # fmt: skip
 
 
+def _change(alike: Interval) -> str:
+    return "changes" if alike.high < 0.9 else "barely changes" if alike.low >= 0.9 else "changes here and there"
+
+
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Board 31's tree in full, then many trees' ledgers."""
-    entries, canvas = on_board_31(model, settings.seed)
+    entries, canvas, words = on_board_31(model, settings.seed)
     games = self_play(model, settings, part(progress, 0.1, 0.5))
     own, opp = one_a_game(games, settings.positions, settings.seed)
     boards = [board_of(o, p) for o, p in zip(own, opp)]
@@ -103,9 +108,9 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "Q is a mean of values of positions below the move, so its relevance is the same mean of their relevances, "
         "each on its own board and with the sign of who moves there; finished and solved positions keep their share "
         f"apart; U is explained through the prior. Over {many['positions']} trees of {SIMULATIONS} simulations "
-        f"({many['leaves'].mean:.0f} explained positions each on average) the ledger closes to {worst:.0e}. The map "
+        f"({many['leaves'].mean:.0f} positions each on average) the ledger closes to {worst:.0e}. The map "
         f"of the best move's Q has cosine {alike} with the network's own value map of the root: the search "
-        f"{'changes' if alike.high < 0.9 else 'barely changes'} where the value comes from. {solved} of all relevance "
+        f"{_change(alike)} where the value comes from. {solved} of all relevance "
         "belongs to solved positions, which no square can claim. A mean over boards blurs: a square's discs differ "
         "from leaf to leaf, so read these maps as where the future is decided, not as which disc counts now."
     )
@@ -113,11 +118,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
                   ("of", "value", "squares", "bias", "stabilizer", "solved / uniform", "closure"),
                   tuple(ledger_row(one) for one in entries))  # fmt: skip
     caption = f"Board 31 after {SIMULATIONS} simulations: maps of Q and U at the root; explained moves are outlined."
-    return Findings({"board_31": entries, "trees": many}, reading, (Figure("", caption, canvas),), (table,))
+    return Findings({"board_31": entries, "trees": many}, reading, (Figure("", caption, canvas, words),), (table,))
 
 
 EXPERIMENT = Experiment(
     "search", 8, "Relevance through the search",
     "Q's relevance is a mean over the tree's positions, U's is the prior's; the ledger closes.", run,
-    positions=(6, 64), source="the post's exploratory snippet",
+    positions=(6, 64), source="the post's exploratory snippet", games=True,
 )  # fmt: skip

@@ -5,6 +5,7 @@ Letters: `P` positions (the unit that is resampled), `K` quantities measured on 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,10 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % bootstrap interval over `count` units."""
+    """A mean and its 95 % bootstrap interval over `count` units.
+
+    One unit has no interval (NaN at both ends), and where nothing was measured the mean is NaN too.
+    """
 
     mean: float
     low: float
@@ -25,6 +29,10 @@ class Interval:
     count: int
 
     def __str__(self) -> str:
+        if not self.count:
+            return "–"
+        if np.isnan(self.low):
+            return f"{number(self.mean)} [one unit, no interval]"
         return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
 
     @property
@@ -53,10 +61,18 @@ def bootstrap(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Inter
     """The mean of values [P] and its percentile interval (Efron 1979); values that are NaN are left out."""
     known = values[np.isfinite(values)]
     if not len(known):
-        return Interval(0.0, 0.0, 0.0, 0)
+        return Interval(np.nan, np.nan, np.nan, 0)
+    if len(known) == 1:
+        return Interval(float(known[0]), np.nan, np.nan, 1)
     means = known[_draws(len(known), seed, resamples)].mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
     return Interval(float(known.mean()), float(low), float(high), len(known))
+
+
+def highest(entries: Mapping[str, Interval], among: Iterable[str] | None = None) -> str:
+    """The name with the highest mean of those measured at all; the first one where none was."""
+    names = list(entries if among is None else among)
+    return max(names, key=lambda name: entries[name].mean if entries[name].count else -np.inf)
 
 
 def bootstrap_means(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
@@ -109,9 +125,9 @@ def shuffled_order(scores: Array, random: np.random.Generator) -> NDArray[np.int
 
 
 def proportion(successes: float, count: int) -> Interval:
-    """A proportion with Wilson's 95 % interval (1927); half successes are allowed."""
+    """A proportion with Wilson's 95 % interval (1927), which one unit has too; half successes are allowed."""
     if count == 0:
-        return Interval(0.0, 0.0, 1.0, 0)
+        return Interval(np.nan, 0.0, 1.0, 0)
     z, share = 1.959964, successes / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))

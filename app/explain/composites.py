@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE, DEFAULT_NOTE, DEFAULT_REASON
 from lrp import Composite
 from lrp.bias import MODES
 from lrp.composites import PRESETS, as_composite, everything
 from lrp.errors import CompositeError
 from lrp.rules import Zero
-
-DEFAULT_COMPOSITE: Final = "EpsilonPlus"
-DEFAULT_BIAS: Final = "sink"
 
 MEANINGS: Final[dict[str, str]] = {
     "EpsilonPlus": "z⁺ in the convolutions, ε in the linear layers: only what is on the board can be relevant.",
@@ -23,6 +21,8 @@ MEANINGS: Final[dict[str, str]] = {
     "LRPZero": "LRP-0 everywhere: gradient × input, with the bias shares of FullGrad.",
     "ArchitecturePrior": "Flat in every layer: the network's geometry alone, no weights and no board.",
 }
+
+MEANINGS[DEFAULT_COMPOSITE] += f" {DEFAULT_NOTE}"
 
 BIAS_MEANINGS: Final[dict[str, str]] = {
     "sink": "the bias keeps its share, unit by unit: nothing is lost",
@@ -37,11 +37,20 @@ BIAS_MEANINGS: Final[dict[str, str]] = {
 def composite_names() -> tuple[str, ...]:
     """Names that `build_composite` knows, the default first."""
     names = [name for name in MEANINGS if name in PRESETS or name == "LRPZero"]
-    return tuple(names + [name for name in PRESETS if name not in names])
+    names += [name for name in PRESETS if name not in names]
+    return tuple(sorted(names, key=lambda name: name != DEFAULT_COMPOSITE))
 
 
 def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
-    """The composite of that name with that bias mode; CompositeError or RuleError says what is accepted."""
+    """The composite of that name with that bias mode; CompositeError or RuleError says what is accepted.
+
+    After a preset's name single layers may get a rule of their own, see `app.explain.overrides`.
+    """
+    preset, comma, overrides = name.partition(",")
+    if comma:
+        from app.explain.overrides import overridden
+
+        return overridden(build_composite(preset, bias), overrides, name)
     if name == "LRPZero":
         from typing import cast
 
@@ -57,5 +66,6 @@ def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
 
 
 __all__ = [
-    "BIAS_MEANINGS", "DEFAULT_BIAS", "DEFAULT_COMPOSITE", "MEANINGS", "MODES", "build_composite", "composite_names",
+    "BIAS_MEANINGS", "DEFAULT_BIAS", "DEFAULT_COMPOSITE", "DEFAULT_REASON", "MEANINGS", "MODES", "build_composite",
+    "composite_names",
 ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.cli import run as command
 from app.experiments import corruption, prior, rules_truth, runner, statistics
 from app.experiments.attributions import TARGETS, readings, relevance_maps
-from app.experiments.catalogue import MODULES, experiment
+from app.experiments.catalogue import MODULES
 from app.experiments.empty_board import identity, spread
 from app.experiments.ground_truth import owner_matters
 from app.experiments.positions import BOARD_31, best_two, board_of, legal_table, states_of, words_of
@@ -29,9 +27,7 @@ from app.explain.tree import explain_tree
 from app.models import Model
 from lrp import LRP
 from lrp.composites import ArchitecturePrior
-from othello import checkpoint
 from othello.board import Board
-from othello.errors import ConfigError
 from othello.foreign import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network import Architecture, Network
 from othello.search.mcts import Search
@@ -284,31 +280,6 @@ def test_every_experiment_runs_small_and_writes_its_files(name: str, model: Mode
         assert "<svg" in (tmp_path / f"{figure['file']}.svg").read_text()
 
 
-def test_a_finished_experiment_is_kept_and_the_same_seed_gives_the_same_files(model: Model, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for folder in (first, second):
-        assert runner.run("heads", runner.Request(folder, positions=3, quick=True))[1] is False
-    for file in ("heads.json", "heads.svg", "heads.png"):
-        assert (first / file).read_bytes() == (second / file).read_bytes()
-    stamp = (first / "heads.json").stat().st_mtime_ns
-    assert runner.run("heads", runner.Request(first, positions=3, quick=True))[1] is True
-    assert (first / "heads.json").stat().st_mtime_ns == stamp
-    assert runner.run("heads", runner.Request(first, positions=3, seed=1, quick=True))[1] is False
-    (first / "heads.png").unlink()
-    assert runner.stored(first, "heads") is None
-
-
-def test_blog_experiments_explain_an_imported_network_too(tmp_path: Path) -> None:
-    folder = tmp_path / "imported"
-    checkpoint.save(network_of("alpha-zero-general"), folder, {"source": "test"})
-    request = runner.Request(tmp_path / "out", folder, positions=2, quick=True)
-    for name in ("value-flat", "value-plus", "policy"):
-        record, _ = runner.run(name, request)
-        assert record["checkpoint"]["kind"] == "alpha-zero-general"
-    found = runner.stored(tmp_path / "out", "value-plus")
-    assert found is not None and found["numbers"]["share_on_empty_squares"] == 0  # its plane has discs only
-
-
 def test_self_play_is_read_back_from_the_cache_and_a_damaged_cache_is_made_again(model: Model, tmp_path: Path) -> None:
     from app.experiments.positions import self_play
 
@@ -318,68 +289,3 @@ def test_self_play_is_read_back_from_the_cache_and_a_damaged_cache_is_made_again
     np.testing.assert_array_equal(self_play(model, wanted).own, made.own)
     file.write_bytes(b"no archive")
     np.testing.assert_array_equal(self_play(model, wanted, silent).own, made.own)
-
-
-@pytest.mark.parametrize(
-    ("typed", "nearest"), [("faithfullness", "faithfulness"), ("LSTMs", "lstm"), ("digit", "digits")]
-)
-def test_an_unknown_experiment_is_answered_with_the_nearest_name(typed: str, nearest: str) -> None:
-    with pytest.raises(ConfigError, match=f"did you mean {nearest}"):
-        experiment(typed)
-
-
-def test_experiments_are_known_by_name_and_number() -> None:
-    assert [experiment(str(n)).name for n in range(1, 14)] == list(MODULES)
-    assert [experiment(name).number for name in MODULES] == list(range(1, 14))
-
-
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """The exit code and the one or two lines of error of a command that must fail."""
-    code = command(["experiments", *arguments])
-    out, err = capsys.readouterr()
-    assert out == "" and 1 <= len(err.strip().splitlines()) <= 2 and "Traceback" not in err
-    return code, err
-
-
-def test_bad_requests_are_refused_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert complaint(capsys, "prior", "--positions", "0")[0] == 2
-    assert complaint(capsys, "prior", "--seed", "-1")[0] == 2
-    code, message = complaint(capsys, "priors")
-    assert code == 2 and "did you mean prior?" in message
-    file = tmp_path / "file"
-    file.write_text("")
-    code, message = complaint(capsys, "prior", "--out", str(file / "below"))
-    assert code == 1 and str(file) in message
-    small = tmp_path / "six"
-    checkpoint.save(Network(Architecture(size=6, blocks=1, channels=4)), small)
-    code, message = complaint(capsys, "prior", "--out", str(tmp_path / "out"), "--checkpoint", str(small))
-    assert code == 2 and "6×6" in message and "8×8" in message
-    assert complaint(capsys, "prior", "--out", str(tmp_path), "--checkpoint", str(tmp_path / "none"))[0] == 2
-
-
-def test_the_command_reports_json_and_lists_what_there_is(
-    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert command(["experiments", "--json"]) == 0
-    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(MODULES)
-    assert command(["experiments", "6", "--out", "here", "--json"]) == 0
-    record = json.loads(capsys.readouterr().out)
-    assert record["name"] == "prior" and len(record["checkpoint"]["sha256"]) == 64 and record["numbers"]["prior"]
-
-
-def test_the_report_holds_every_figure_and_reading(model: Model, tmp_path: Path) -> None:
-    from app.experiments import report
-
-    out, docs = tmp_path / "out", tmp_path / "docs"
-    records = runner.run_all(runner.Request(out, positions=2, quick=True), ("empty-board", "prior"))
-    page, text = report.write(records, out)
-    html = page.read_text()
-    assert html.count("data:image/png;base64,") == 2 and "http" not in html.replace("http-equiv", "")
-    for record in records:
-        assert escape(record["title"]) in html and record["reading"] in text.read_text()
-    published = report.publish(records, out, docs).read_text()
-    for line in published.splitlines():
-        if line.startswith("!["):
-            assert (docs / line.rpartition("(")[2].rstrip(")")).is_file()
-    assert "| 3 | [The empty board's heatmap is bias](#3-the-empty-boards-heatmap-is-bias) | figure 3 |" in published
