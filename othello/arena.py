@@ -299,7 +299,8 @@ class _Table:
             with self.blaming(seat):
                 player.new_game(self.seeds[seat])
         for action in self.opening:
-            self.play(action)
+            if action < self.board.size**2:  # passes are played by `play`
+                self.play(action)
 
     @contextmanager
     def blaming(self, seat: Seat) -> Iterator[None]:

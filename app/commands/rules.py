@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.commands.output import AsJson, Position, Size, parse_position, print_json, wants_json
+
+if TYPE_CHECKING:
+    from othello.board import Board
+    from othello.solver import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +50,7 @@ def solve(
     position: Position,
     size: Size = 8,
     seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Give up after so many seconds.")] = None,
+    outcome: Annotated[bool, typer.Option("--wld", help="Only win, draw or loss: several times quicker.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
@@ -53,9 +58,13 @@ def solve(
     from othello.solver import Solver
 
     board = parse_position(position, size)
-    solution = Solver(board.size).solve(board, seconds=seconds)
+    solver = Solver(board.size)
+    if outcome:
+        _print_verdict(board, solver.solve_wld(board, seconds=seconds), seconds, as_json)
+        return
+    solution = solver.solve(board, seconds=seconds)
     if solution is None:
-        raise RuntimeError(f"not solved in {seconds:g} s ({board.empties} empty squares); give more --seconds")
+        raise _unsolved(board, seconds)
     best = [square_name(action, board.size) for action in solution.best]
     line = [square_name(action, board.size) for action in solution.pv]
     if wants_json(as_json):
@@ -67,3 +76,22 @@ def solve(
     print(board.diagram())
     print(f"{solution.score:+d} for {'black' if board.side == 'X' else 'white'}; best {' '.join(best) or 'none'}")
     print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")
+
+
+def _unsolved(board: Board, seconds: float | None) -> RuntimeError:
+    return RuntimeError(f"not solved in {seconds or 0:g} s ({board.empties} empty squares); give more --seconds")
+
+
+def _print_verdict(board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool) -> None:
+    from othello.notation import square_name
+
+    if verdict is None:
+        raise _unsolved(board, seconds)
+    best, result = [square_name(action, board.size) for action in verdict.best], verdict.result.value
+    if wants_json(as_json):
+        print_json({"result": result, "best": best, "nodes": verdict.nodes, "seconds": verdict.seconds,
+                    "position": str(board)})  # fmt: skip
+        return
+    print(board.diagram())
+    print(f"{result} for {'black' if board.side == 'X' else 'white'}" + (f" with {' '.join(best)}" if best else ""))
+    print(f"{verdict.nodes:,} nodes, {verdict.seconds:.2f} s")

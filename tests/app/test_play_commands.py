@@ -1,4 +1,4 @@
-"""`othello analyze` and `match` with the choices that players and searches have."""
+"""`othello analyze`, `solve` and `match` with the choices that players and searches have."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def test_near_the_end_the_exact_score_and_a_best_move_come_first(capsys):
     assert report["exact"] == solved["score"] and report["moves"][0]["move"] in solved["best"]
     assert run(["analyze", LATE, "-n", "20", "--solve", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["exact"] is None
+
+
+def test_win_draw_or_loss_agrees_with_the_score(capsys):
+    assert run(["solve", LATE, "--json"]) == 0
+    score = json.loads(capsys.readouterr().out)["score"]
+    assert run(["solve", LATE, "--wld", "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["result"] == ("win" if score > 0 else "loss" if score < 0 else "draw")
+    assert bool(verdict["best"]) == (score >= 0)
+    assert run(["solve", "start", "--wld", "--seconds", "0.05"]) == 1
+    assert "not solved in 0.05 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

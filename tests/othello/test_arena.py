@@ -56,6 +56,12 @@ def test_an_opening_that_cannot_be_is_an_error() -> None:
         play_match("random", "random", 2, opening_plies=61)
 
 
+def test_openings_may_hold_a_pass() -> None:
+    result = play_match("random", "random", 40, seed=2, opening_plies=52)
+    assert all(game.termination == "score" and game.moves.startswith(game.opening) for game in result.games)
+    assert {len(game.opening) // 2 for game in result.games} > {52}
+
+
 def test_pairs_share_an_opening_and_swap_colours() -> None:
     result = play_match("greedy", "random", 11, seed=3, opening_plies=6)
     assert [game.number for game in result.games] == list(range(11))
