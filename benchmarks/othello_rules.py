@@ -1,55 +1,56 @@
 """Speed of the rules and of the endgame solver on one core: leaves a second, and times on positions of real play.
 
-    python benchmarks/othello_rules.py [--json] [--positions 200] [--ffo]
+    python -m benchmarks.othello_rules [--json] [--positions 200] [--ffo] [--checkpoint FOLDER]
 
-Positions come from games between two players that look two plies ahead and play one move in ten at random, from
-seeded random openings; times are of `Solver.solve` with a fresh table, all best moves asked for or not.  All times are
-processor time of this process, so that a busy machine tells nearly the same as a free one.
+Positions are those of self-play: games that the network of the checkpoint plays against itself by its own policy, every
+move drawn from it, one position a game.  Times are of `Solver.solve` with a fresh table, all best moves asked for or
+not, each the best of three.  All are processor time of this process, so that a busy machine tells nearly the same as a
+free one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import os
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+from numpy.typing import NDArray
+
+from othello.agent import evaluate, load_evaluator
 from othello.board import Board
-from othello.jit import kernel
+from othello.evaluator import Evaluator
 from othello.perft import perft
 from othello.solver import Solver
-from othello.solver_memory import LOOK_AHEAD, call
-from othello.solver_search import new_workspace
 
 
-@kernel
-def _guess(own: np.uint64, opp: np.uint64, depth: np.int64, memory: np.int64) -> np.int64:
-    return call(memory, LOOK_AHEAD, own, opp, np.int64(-(10**6)), np.int64(10**6), depth)
-
-
-def played_positions(count: int, empties: int, seed: int) -> list[Board]:
-    """Positions with `empties` empty squares and a choice of moves, one a game."""
-    generator, workspace, positions = random.Random(seed), new_workspace(8, 10), []
-    memory = np.int64(workspace.ctypes.data)
+def played_positions(evaluator: Evaluator, count: int, empties: int, seed: int) -> list[Board]:
+    """Positions of self-play with `empties` empty squares and a choice of moves, one a game."""
+    random, positions = np.random.default_rng(seed), list[Board]()
     while len(positions) < count:
-        board = Board.initial()
-        for _ in range(generator.randrange(4, 13)):
-            board = board.play(generator.choice(board.legal_actions()))
-        while not board.is_over and board.empties > empties:
-            actions = board.legal_actions()
-            if len(actions) > 1 and generator.random() > 0.1:
-                children = [(board.play(action), action) for action in actions]
-                values = [_guess(np.uint64(c.own), np.uint64(c.opp), np.int64(1), memory) for c, _ in children]
-                board = children[int(np.argmin(values))][0]
-            else:
-                board = board.play(generator.choice(actions))
-        if board.empties == empties and len(board.legal_moves()) > 1:
-            positions.append(board)
-    return positions
+        games = [Board.initial() for _ in range(128)]
+        while games:
+            games = [board.pass_turn() if board.must_pass else board for board in games]
+            done = [board for board in games if board.empties <= empties]
+            positions += [board for board in done if board.empties == empties and len(board.legal_moves()) > 1]
+            games = [board for board in games if board.empties > empties and board.legal_moves()]
+            if games:
+                logits, _ = evaluate(evaluator, games)
+                games = [board.play(_drawn(board, row, random)) for board, row in zip(games, logits)]
+    return positions[:count]
+
+
+def _drawn(board: Board, logits: NDArray[np.float32], random: np.random.Generator) -> int:
+    """A move drawn from the policy over the legal moves."""
+    moves = np.array(board.legal_moves())
+    weights = np.exp(logits[moves] - logits[moves].max())
+    return int(random.choice(moves, p=weights / weights.sum()))
 
 
 def perft_speed(depth: int = 10, rounds: int = 7) -> float:
@@ -63,15 +64,18 @@ def perft_speed(depth: int = 10, rounds: int = 7) -> float:
     return statistics.median(speeds)
 
 
-def solver_times(empties: int, count: int, every: bool) -> dict[str, float]:
-    """Milliseconds and nodes of `count` positions with so many empty squares."""
+def solver_times(positions: Sequence[Board], empties: int, every: bool) -> dict[str, float]:
+    """Milliseconds and nodes of positions with so many empty squares."""
     milliseconds, nodes = [], []
-    for board in played_positions(count, empties, seed=empties):
-        solver = Solver(8, 16)
-        start = time.process_time()
-        solution = solver.solve(board, every=every, line=False)
-        milliseconds.append(1000 * (time.process_time() - start))
-        assert solution is not None
+    for board in positions:
+        times = []
+        for _ in range(3):
+            solver = Solver(8, 16)
+            start = time.process_time()
+            solution = solver.solve(board, every=every, line=False)
+            times.append(1000 * (time.process_time() - start))
+            assert solution is not None
+        milliseconds.append(min(times))
         nodes.append(solution.nodes)
     order = sorted(milliseconds)
     return {
@@ -103,11 +107,14 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--positions", type=int, default=200)
     arguments.add_argument("--ffo", action="store_true", help="also solve FFO 40-45 (a minute)")
+    arguments.add_argument("--checkpoint", type=Path, default=None, help="if not the one that comes with the project")
     options = arguments.parse_args()
     Solver(8, 10).solve(Board.parse("-" * 8 + "XO" * 28))
+    evaluator, _ = load_evaluator(options.checkpoint, 8)
+    played = {n: played_positions(evaluator, options.positions, n, seed=n) for n in (8, 10, 12, 14, 16, 18)}
     report: dict[str, object] = {"perft_10_leaves_per_second": round(perft_speed())}
-    report["solver"] = [solver_times(n, options.positions, False) for n in (8, 10, 12, 14, 16, 18)]
-    report["solver_all_best"] = [solver_times(n, options.positions, True) for n in (12, 14, 16)]
+    report["solver"] = [solver_times(boards, n, False) for n, boards in played.items()]
+    report["solver_all_best"] = [solver_times(played[n], n, True) for n in (12, 14, 16)]
     if options.ffo:
         report["ffo"] = ffo_times()
     if options.json:

@@ -1,8 +1,10 @@
 """What the search costs beside the network: `python -m benchmarks.search [--blocks 4 --channels 48]`.
 
-Three ratios, each from interleaved rounds on one thread, medians: self-play simulations per second over raw network
-evaluations per second at the same batch; the share of wall time outside the network with 128 games side by side; the
-same for one board with batches of 16 (both searches on positions whose leaves need the network).
+From interleaved rounds on one thread, medians: self-play positions per second over raw network evaluations per second
+at the same batch; the share of the search's time outside the network with 128 games side by side, by PUCT and by
+Gumbel, and for one board with batches of 16; beside each share how many simulations there are to a network evaluation,
+since leaves that are solved or finished need none.  All times are processor time of this process, so that a busy
+machine tells nearly the same as a free one.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,36 +26,38 @@ from numpy.typing import NDArray
 from othello.board import Board
 from othello.evaluator import NetworkEvaluator
 from othello.network import Architecture, Network
-from othello.search.mcts import Search, search_many
+from othello.search.mcts import Search, SearchResult, search_many
+from othello.search.race import gumbel_many
 from othello.training.selfplay import SelfPlaySettings, play_games
 
 Words = NDArray[np.uint64]
 
 
 class Clocked:
-    """An evaluator that counts its positions and the seconds spent in it."""
+    """An evaluator that counts its positions and the processor seconds spent in it."""
 
     def __init__(self, evaluator: NetworkEvaluator) -> None:
         self.evaluator, self.size = evaluator, evaluator.size
         self.positions, self.seconds = 0, 0.0
 
     def __call__(self, own: Words, opp: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        began = time.perf_counter()
+        began = time.process_time()
         answer = self.evaluator(own, opp)
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.process_time() - began
         self.positions += len(own)
         return answer
 
 
 def openings(count: int, plies: int = 6, seed: int = 0) -> list[Board]:
-    """Positions after random moves."""
+    """Positions with so many discs played by random moves, and a move to make."""
     random = np.random.default_rng(seed)
     boards = []
-    for _ in range(count):
+    while len(boards) < count:
         board = Board.initial()
-        for _ in range(plies):
-            board = board.play(int(random.choice(board.legal_moves())))
-        boards.append(board)
+        while not board.is_over and board.empties > 60 - plies:
+            board = board.play(int(random.choice(board.legal_actions())))
+        if board.legal_moves():
+            boards.append(board)
     return boards
 
 
@@ -60,10 +66,10 @@ def raw_rate(evaluator: NetworkEvaluator, batch: int, calls: int) -> float:
     random = np.random.default_rng(1)
     own = random.integers(0, 2**64, batch, dtype=np.uint64)
     opp = random.integers(0, 2**64, batch, dtype=np.uint64) & ~own
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(calls):
         evaluator(own, opp)
-    return batch * calls / (time.perf_counter() - began)
+    return batch * calls / (time.process_time() - began)
 
 
 def measure(blocks: int, channels: int, rounds: int) -> dict[str, float]:
@@ -72,31 +78,37 @@ def measure(blocks: int, channels: int, rounds: int) -> dict[str, float]:
     torch.manual_seed(0)
     evaluator = NetworkEvaluator(Network(Architecture(blocks=blocks, channels=channels)).eval())
     settings = SelfPlaySettings(simulations=32, slots=128)
-    boards = openings(128)
+    boards, late = openings(128), openings(128, 44)
     play_games(evaluator, SelfPlaySettings(simulations=4, slots=4), 1, 0, range(4))
-    search_many(evaluator, boards[:2], 4)
-    Search(evaluator).run(boards[0], 20)
-    rows: dict[str, list[float]] = {name: [] for name in (
-        "raw evaluations/s, batch 128", "self-play evaluations/s, 128 games", "self-play / raw",
-        "outside the network, 128 games", "outside the network, one board, batch 16",
-    )}  # fmt: skip
+    runs: dict[str, Callable[[Clocked], Sequence[SearchResult]]] = {
+        "128 games": lambda clocked: search_many(clocked, boards, 48),
+        "128 games, Gumbel": lambda clocked: gumbel_many(clocked, boards, 48, range(128)),
+        "128 games near the end": lambda clocked: search_many(clocked, late, 48),
+        "one board, batch 16": lambda clocked: [Search(clocked).run(boards[0], 1600)],
+    }
+    for run in runs.values():  # compiled before clocks run
+        run(Clocked(evaluator))
+    rows: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        rows.setdefault(name, []).append(value)
+
     for number in range(rounds):
         before = raw_rate(evaluator, 128, 20)
-        began = time.perf_counter()
-        _, evaluations = play_games(evaluator, settings, 1, number, range(128))
-        rate = evaluations / (time.perf_counter() - began)
+        began = time.process_time()
+        _, effort = play_games(evaluator, settings, 1, number, range(128))
+        rate = effort.evaluations / (time.process_time() - began)
         raw = (before + raw_rate(evaluator, 128, 20)) / 2
-        rows["raw evaluations/s, batch 128"].append(raw)
-        rows["self-play evaluations/s, 128 games"].append(rate)
-        rows["self-play / raw"].append(rate / raw)
-        for name, run in (
-            ("outside the network, 128 games", lambda clocked: search_many(clocked, boards, 48)),
-            ("outside the network, one board, batch 16", lambda clocked: Search(clocked).run(boards[0], 1600)),
-        ):
+        note("raw evaluations/s, batch 128", raw)
+        note("self-play evaluations/s, 128 games", rate)
+        note("self-play / raw", rate / raw)
+        note("  simulations an evaluation, self-play", effort.simulations / effort.evaluations)
+        for name, run in runs.items():
             clocked = Clocked(evaluator)
-            began = time.perf_counter()
-            run(clocked)
-            rows[name].append(1 - clocked.seconds / (time.perf_counter() - began))
+            began = time.process_time()
+            simulations = sum(result.simulations for result in run(clocked))
+            note(f"outside the network, {name}", 1 - clocked.seconds / (time.process_time() - began))
+            note(f"  simulations an evaluation, {name}", simulations / clocked.positions)
     return {name: statistics.median(values) for name, values in rows.items()}
 
 
@@ -112,7 +124,7 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
         return
     for name, value in figures.items():
-        print(f"{name:45s} {value:10,.0f}" if value > 10 else f"{name:45s} {value:10.3f}")
+        print(f"{name:50s} {value:10,.0f}" if value > 10 else f"{name:50s} {value:10.3f}")
 
 
 if __name__ == "__main__":
