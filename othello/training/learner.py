@@ -153,6 +153,6 @@ class Learner:
 
     def check_finite(self) -> None:
         """Raise `NotFinite` if any weight to be published is not a finite number."""
-        for name, value in self.average.state_dict().items():
-            if not bool(torch.isfinite(value).all()):
+        for name, value in {**self.state(), **self.average.state_dict()}.items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
                 raise NotFinite(f"weight {name} is not finite; generation not published")

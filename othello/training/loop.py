@@ -8,9 +8,9 @@ for chunks of games already on disk.
 from __future__ import annotations
 
 import csv
+import io
 import multiprocessing
 import os
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from othello import checkpoint
+from othello import atomic, checkpoint
 from othello.network import Network
 from othello.training.config import RunConfig
 from othello.training.growth import grow
@@ -97,7 +97,7 @@ class Trainer:
             return State()
         replay = [replace(entry, name=f"initial-{entry.name}") for entry in older.state.replay]
         for entry, taken in zip(older.state.replay, replay):
-            shutil.copyfile(older.replay / entry.name, self.run.replay / taken.name)
+            atomic.write_bytes(self.run.replay / taken.name, (older.replay / entry.name).read_bytes())
         return replace(older.state, iteration=0, generation_sha256="", replay=replay)
 
     def _publish(self, state: State, **meta: Any) -> None:
@@ -150,7 +150,7 @@ class Trainer:
         self.parts.append(samples)
         replay = [*state.replay, file_record(path, len(samples.own))]
         while len(replay) > 1 and sum(entry.positions for entry in replay[1:]) >= self.config.learner.window_limit:
-            (self.run.replay / replay.pop(0).name).unlink(missing_ok=True)
+            replay.pop(0)  # `Run.commit` removes the file once the manifest no longer names it
             self.parts.pop(0)
         after = State(
             iteration=i + 1, games=state.games + self.config.games, positions=state.positions + len(samples.own),
@@ -162,10 +162,10 @@ class Trainer:
             selfplay_core_seconds=core, fresh_policy=fresh.policy, fresh_value=fresh.value, fresh_score=fresh.score,
             fresh_value_error=fresh.value_error, **learned,
         )  # fmt: skip
+        write_metrics(self.run.metrics, metrics)
         self._publish(after, fresh_value_error=round(fresh.value_error, 4))
         for chunk in chunks:
             Path(chunk.out).unlink(missing_ok=True)
-        write_metrics(self.run.metrics, metrics)
         return metrics
 
     def _learn(self, iteration: int, began: float, futures: list[Future[ChunkReport]]) -> dict[str, Any]:
@@ -200,16 +200,23 @@ class Trainer:
         return [future.result() for future in futures]
 
 
+def _rows_before(path: Path, iteration: int) -> list[dict[str, str]]:
+    """The rows of finished iterations; a row that a killed trainer wrote for `iteration` itself is left out."""
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["iteration"].isdigit() and int(row["iteration"]) < iteration]
+
+
 def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Append a row to metrics.csv and, where TensorBoard is installed, to its event files."""
+    """Add a row to metrics.csv, atomically, and, where TensorBoard is installed, to its event files."""
     row = asdict(metrics)
     path = folder / "metrics.csv"
-    fresh = not path.exists()
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(row), restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*_rows_before(path, metrics.iteration), row])
+    atomic.write_text(path, table.getvalue())
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -236,7 +243,7 @@ def train(
     """
     with locked(folder):
         resuming = (folder / "state.json").exists()
-        run = Run.open(folder, verify=True) if resuming else Run.create(folder, config or RunConfig())
+        run = Run.open(folder, verify=True) if resuming else Run.create(folder, config)
         trainer = Trainer(run, report)
         pool = workers(run.config)
         try:

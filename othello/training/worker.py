@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from othello.training.selfplay import SelfPlaySettings
 
 _cache: dict[str, Any] = {}
@@ -61,6 +63,7 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     from othello import checkpoint
     from othello.evaluator import NetworkEvaluator
     from othello.network import Network
+    from othello.training.learner import NotFinite
     from othello.training.replay import write_samples
     from othello.training.selfplay import play_games
 
@@ -74,5 +77,8 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
         _cache.update(weights=chunk.weights, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
     samples, effort = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
+    for name in ("policy", "search_value"):
+        if not np.isfinite(getattr(samples, name)).all():
+            raise NotFinite(f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}: {name} is not finite")
     write_samples(out, samples)
     return ChunkReport(effort.evaluations, time.process_time() - began)
