@@ -62,9 +62,9 @@ def run(name: str, request: Request, progress: Progress = silent) -> tuple[Recor
 
     Raises ConfigError, CheckpointError (missing, damaged, or not of 8×8 boards), OSError where nothing can be written.
     """
+    check(request, (name,))
     wanted = experiment(name)
     settings = request.settings(wanted)
-    check_writable(request.folder)
     model = load(request.checkpoint) if wanted.needs_model else None
     if not request.again and (known := _kept(wanted, settings, model, request.folder)) is not None:
         progress(1.0, "done before")
