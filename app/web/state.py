@@ -27,6 +27,7 @@ from othello.notation import format_moves, looks_like_board, parse_moves
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_TYPOGRAPHY = re.compile(r"(?<=[-<>~])(?=[-=>])")  # Streamlit makes arrows and dashes of pairs that nothing parts
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
 
@@ -56,7 +57,7 @@ def plain(text: str) -> str:
     >>> plain("<b>*c4*</b>")
     '\\\\<b\\\\>\\\\*c4\\\\*\\\\</b\\\\>'
     """
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", _TYPOGRAPHY.sub("\u2060", " ".join(text.split())))
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def opened(browser: Any, address: str, *, wait: bool = True, **options: Any) -> 
     host = re.match(r"https?://[^/]*", address)
     assert host is not None
     own = (host.group() + "/", host.group().replace("http", "ws", 1) + "/", "data:", "blob:")
-    page.on("console", lambda message: seen.errors.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda message: seen.errors.append(message.text) if _is_error(message) else None)
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
     context.on("request", lambda sent: None if sent.url.startswith(own) else seen.strangers.append(sent.url))
@@ -78,6 +78,11 @@ def opened(browser: Any, address: str, *, wait: bool = True, **options: Any) -> 
         context.close()
 
 
+def _is_error(message: Any) -> bool:
+    """Whether a console message is an error; Streamlit looks for its server below a page's own address first (404)."""
+    return message.type == "error" and not re.search(r"/\w+/_stcore/(health|host-config)$", message.location["url"])
+
+
 def settled(page: Any) -> None:
     """Until the server has drawn the page to its end."""
     page.wait_for_function(QUIET)
@@ -86,8 +91,15 @@ def settled(page: Any) -> None:
 def go_to(page: Any, name: str) -> None:
     """Open one of `PAGES` by its link and wait until it is drawn."""
     page.get_by_role("link", name=name, exact=True).first.click()
-    page.wait_for_url(re.compile(f"/{name.lower()}"))
+    page.wait_for_url(re.compile(r":\d+/(play)?(\?|$)" if name == "Play" else f"/{name.lower()}"))
     page.get_by_text(PAGES[name]).first.wait_for()
+    settled(page)
+
+
+def choose(page: Any, key: str, option: str) -> None:
+    """Choose an option of the select box that the pages know under a key."""
+    page.locator(f".st-key-{key}").get_by_role("combobox").click()
+    page.get_by_role("option", name=option, exact=True).click()
     settled(page)
 
 
