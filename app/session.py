@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.line import SEATS, Line, Seat
 from app.rivals import Rival, answer_seconds
 from othello.board import Board
@@ -285,7 +286,7 @@ class Session(Line):
         return sorted(losses, key=lambda loss: -loss.loss)
 
     def explain(
-        self, ply: int, target: Target | str = "value", *, composite: str = "EpsilonPlus", bias: str = "sink",
+        self, ply: int, target: Target | str = "value", *, composite: str = DEFAULT_COMPOSITE, bias: str = DEFAULT_BIAS,
         simulations: int = 100,
     ) -> Explanation:  # fmt: skip
         """The explanation of a target at a ply (kept); ParseError for a target that does not fit, LRPError."""

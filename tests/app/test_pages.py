@@ -246,9 +246,9 @@ def test_a_link_with_layer_rules_reopens_them(model: Any) -> None:
     test.query_params["position"], test.query_params["target"] = str(Board.parse("f5d6c3")), "value"
     test.query_params["composite"], test.query_params["bias"] = "EpsilonPlus,stem=Gamma:0.25/ignore", "uniform"
     healthy(test.run())
-    assert not test.error and test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25/ignore"]
+    assert not test.error and test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25/ignore"
     healthy(test.button(key="i_clear").click().run())
-    assert test.query_params["composite"] == ["EpsilonPlus"] and not test.error
+    assert test.query_params["composite"] == "EpsilonPlus" and not test.error
 
 
 def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) -> None:
@@ -262,9 +262,9 @@ def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) ->
 def test_a_layer_gets_its_own_rule_by_the_widgets(model: Any) -> None:
     test = healthy(view("inspector").run())
     healthy(test.selectbox(key="i_rule_stem").set_value("Gamma").run())
-    assert test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25"]
+    assert test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25"
     healthy(test.selectbox(key="i_mode_stem").set_value("ignore").run())
-    assert test.query_params["composite"] == ["EpsilonPlus,stem=Gamma:0.25/ignore"] and not test.error
+    assert test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25/ignore" and not test.error
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_small_boards_are_played_explained_and_linked_where_a_checkpoint_is_ther
         assert game.board == Board.initial(size) and game.model.size == size and not test.error
         game.play(game.board.legal_moves()[0])
         healthy(test.run())
-        assert game.length >= 2 and game.human_to_move and test.query_params["size"] == [str(size)]
+        assert game.length >= 2 and game.human_to_move and test.query_params["size"] == str(size)
         assert components(test, "othello_ledger") == 1 and not test.error
     linked = view("play")
     linked.query_params["size"], linked.query_params["moves"] = "6", "e4"
@@ -320,3 +320,36 @@ def test_a_small_board_without_a_checkpoint_is_refused(model: Any) -> None:
             test.text_area(key="i_paste").set_value(str(Board.initial(size)))
             healthy(test.button(key="i_open").click().run())
             assert len(test.error) == 1 and test.session_state["inspected"].size == 8
+
+
+def test_a_program_that_dies_is_reported_and_the_agent_plays_on(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHELLO_ENGINES", "Shell=gtp:sh -c 'exit 3'")
+    test = healthy(view("play", opponent="gtp:sh -c 'exit 3'").run())
+    game = test.session_state["game"]
+    assert game.opponent == "gtp:sh -c 'exit 3'"
+    game.play("f5")
+    healthy(test.run())
+    assert len(test.error) == 1 and "Shell" not in game.opponent and game.opponent == "agent"
+    assert "agent plays on" in test.error[0].value and game.length == 2 and game.human_to_move
+
+
+def test_the_page_starts_no_program_that_the_operator_did_not_name(
+    model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("OTHELLO_ENGINES", raising=False)
+    trace = tmp_path / "started"
+    test = healthy(view("play", opponent=f"gtp:touch {trace}").run())
+    test.query_params["opponent"] = f"gtp:touch {trace}"
+    game = test.session_state["game"]
+    game.play("f5")
+    healthy(test.run())
+    assert game.opponent == "agent" and game.length == 2 and not trace.exists()
+
+
+def test_a_move_follows_settings_that_were_changed_in_the_same_moment(model: Any) -> None:
+    test = healthy(view("play").run())
+    test.session_state["opponent"], test.session_state["simulations"] = "greedy", 16
+    game = test.session_state["game"]
+    game.play("f5")
+    healthy(test.run())
+    assert game.opponent == "greedy" and game.strength.simulations == 16 and game.search_of(1) is None

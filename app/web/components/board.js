@@ -149,6 +149,7 @@ function paint(root, board, data) {
     number.style.color = data.fills && data.inks ? data.inks[i] : "";
     const step = data.steps ? data.steps.indexOf(i) : -1;
     cell.children[3].textContent = step >= 0 ? step + 1 : "";
+    cell.classList.toggle("step", step >= 0);
     if (!board.picture) {
       const words = [nameOf(i, n) + " " + dark[letter]];
       if (legal && !data.busy) words.push("legal move");

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +83,7 @@ def _results(chosen: Experiment) -> None:
     record, folder = found
     st.subheader(state.plain(record["title"]))
     for figure in record["figures"]:
-        st.image(str(folder / f"{figure['file']}.png"), caption=state.plain(figure["caption"]))
+        _figure(folder / f"{figure['file']}.png", figure)
     st.markdown(state.plain(record["reading"]))
     for table in record["tables"]:
         st.markdown(f"**{state.plain(table['title'])}**")
@@ -90,10 +92,18 @@ def _results(chosen: Experiment) -> None:
     _origin(record, folder)
 
 
+def _figure(file: Path, figure: dict[str, Any]) -> None:
+    """A figure with its words for those who do not see it, which st.image cannot carry."""
+    data, words = base64.b64encode(file.read_bytes()).decode(), html.escape(figure.get("alt", figure["caption"]))
+    st.html(f'<img src="data:image/png;base64,{data}" alt="{words}" style="max-width: 100%; border-radius: 6px">')
+    st.caption(state.plain(figure["caption"]))
+
+
 def _origin(record: dict[str, Any], folder: Path) -> None:
     settings, weights = record["settings"], record["checkpoint"]
     of = f"weights {weights['sha256'][:12]} · " if weights else ""
-    st.caption(f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}")
+    code = f" · code {record['code'][:12]}" if record.get("code") else ""
+    st.caption(f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}{code}")
     if weights and weights["sha256"] != state.model(8).sha256:
         st.caption("These numbers are of other weights than the ones chosen in the app.")
     with st.container(horizontal=True, gap="small"):

@@ -87,35 +87,35 @@ def new_game(game: Session) -> None:
         strength(game)
 
 
+def settle(game: Session) -> None:
+    """Let the game follow the widgets before anybody moves, also where a move came before the widgets are drawn."""
+    get = st.session_state.get
+    if (opponent := get("opponent")) is not None:
+        game.opponent = opponent if opponent in opponents(game.start.size) else "agent"
+    if get("limit") == "seconds":
+        game.set_strength(seconds=float(get("seconds") or 1.0))
+    elif get("simulations") is not None:
+        game.set_strength(simulations=int(st.session_state.simulations), seconds=None)
+    if get("temperature") is not None:
+        game.set_strength(temperature=float(st.session_state.temperature))
+
+
 def strength(game: Session) -> None:
-    """How the agent plays; effective at once."""
+    """The widgets for how the agent plays and who the opponent is; `settle` reads them."""
     limit = st.segmented_control(
         "Agent thinks by", ("simulations", "seconds"), key=state.remember("limit", "simulations"), required=True
     )
     if limit == "seconds":
-        seconds = st.slider("Seconds a move", 0.1, 10.0, step=0.1, key=state.remember("seconds", 1.0))
-        game.set_strength(seconds=float(seconds))
+        st.slider("Seconds a move", 0.1, 10.0, step=0.1, key=state.remember("seconds", 1.0))
     else:
-        chosen = st.select_slider(
-            "Simulations a move", SIMULATIONS, key=state.remember("simulations", 100), format_func=_simulations
-        )
-        game.set_strength(simulations=int(chosen), seconds=None)
-    game.set_strength(
-        temperature=float(
-            st.slider(
-                "Temperature",
-                0.0,
-                1.5,
-                step=0.1,
-                key=state.remember("temperature", 0.0),
-                help="0 plays the most visited move; higher varies more.",
-            )
-        )
-    )
+        kept = state.remember("simulations", 100)
+        st.select_slider("Simulations a move", SIMULATIONS, key=kept, format_func=_simulations)
+    words = "0 plays the most visited move; higher varies more."
+    st.slider("Temperature", 0.0, 1.5, step=0.1, key=state.remember("temperature", 0.0), help=words)
     names = opponents(game.start.size)
     if st.session_state.get("opponent") not in names:
         st.session_state.opponent = "agent"
-    game.opponent = st.selectbox("Opponent", tuple(names), key="opponent", format_func=names.get)
+    st.selectbox("Opponent", tuple(names), key="opponent", format_func=names.get)
     if not offered_engines():
         st.caption("Other programs: start the app with --engine NAME=gtp:COMMAND or NAME=nboard:COMMAND.")
     paths = state.checkpoint_paths(game.start.size)

@@ -33,6 +33,7 @@ def _table() -> None:
         left, right = st.columns([11, 10], gap="large")
         with left:
             view = options.reading()
+            options.settle(game)
             _board(game, view)
             waiting = st.empty()
             _let_agent_move(game, waiting)  # and draw again: the rest of the page stays as it is meanwhile
