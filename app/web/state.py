@@ -37,6 +37,8 @@ KEPT = (  # settings that outlive a visit to another page; Streamlit forgets wid
     "i_numbers", "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "s_about", "t_run", "t_a", "t_b",
 )  # fmt: skip
 
+MESSAGES = ("link_error", "move_error", "inspect_error", "search_error")  # from callbacks, for the next run to show
+
 
 def keep_settings() -> None:
     """Hold on to the settings of the pages that are not drawn in this run."""
@@ -76,14 +78,20 @@ def messages(*names: str) -> None:
 
     Without such a place an error would move everything below it, and menus that are open would close.
     """
+    said = {name: st.session_state.pop(name) for name in names if st.session_state.get(name)}
+    st.session_state.said = said
     with st.container():
-        for name in names:
-            if text := st.session_state.pop(name, None):
-                st.error(plain(text))
+        for text in said.values():
+            st.error(plain(text))
+
+
+def _waiting() -> dict[str, str]:
+    return {name: st.session_state[name] for name in MESSAGES if st.session_state.get(name)}
 
 
 def rerun() -> None:
-    """Draw again: the fragment where one is running, else the page."""
+    """Draw again: the fragment where one is running, else the page; what was said there is said again."""
+    st.session_state.update({**st.session_state.get("said", {}), **_waiting()})
     try:
         st.rerun(scope="fragment")
     except StreamlitAPIException:
