@@ -11,7 +11,7 @@ from othello.bitboard import final_score, flip_mask, legal_mask, lowest_bit_inde
 from othello.jit import kernel
 from othello.search.gumbel import descend, improved_policy, most_visits, root_choice
 from othello.search.puct import LEAF, walk
-from othello.search.tree import FRESH, MAX_MOVES, NO_LIMIT, ROOT, Forest, Paths, add_edges, back_up
+from othello.search.tree import FRESH, MAX_MOVES, NO_LIMIT, ROOT, UNEXPANDED, Forest, Paths, add_edges, back_up
 from othello.search.tree import set_root as set_tree_root
 from othello.solver_memory import Workspace
 from othello.solver_search import solve_best
@@ -231,6 +231,27 @@ def _mix_noise(slots: Slots, forest: Forest, g: int, rules: Rules, noise: NDArra
 
 
 @kernel
+def _begin_search(slots: Slots, forest: Forest, g: int, rules: Rules, scratch: NDArray[np.float32]) -> None:
+    """Prepare the search of a root that has its edges; a single legal move needs none."""
+    slots.considered[g] = min(rules.considered, forest.count[g, ROOT])
+    if rules.puct:
+        _mix_noise(slots, forest, g, rules, scratch)
+    slots.simulation[g] = rules.simulations if forest.count[g, ROOT] == 1 else 0
+
+
+@kernel
+def _take_evaluation(forest: Forest, g: int, node: int) -> None:
+    """Give the new root the evaluation of the old tree's `node`, the same position, which saves asking again."""
+    first, count = forest.first[g, node], forest.count[g, node]
+    bit, logit, prior = forest.bit[g], forest.logit[g], forest.prior[g]
+    for i, e in enumerate(range(first, first + count)):  # e > i: nothing is overwritten before it is read
+        bit[i], logit[i], prior[i] = bit[e], logit[e], prior[e]
+        forest.visits[g, i], forest.pending[g, i], forest.total[g, i], forest.child[g, i] = 0, 0, 0.0, UNEXPANDED
+    forest.value[g, ROOT], forest.state[g, ROOT] = forest.value[g, node], forest.state[g, node]
+    forest.first[g, ROOT], forest.count[g, ROOT], forest.edges[g] = 0, count, count
+
+
+@kernel
 def _visited_policy(slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDArray[np.float32]) -> int:
     """Fill `policy` with the root's shares of visits; the move: drawn from them early in the game, then the highest."""
     first, count = forest.first[g, ROOT], forest.count[g, ROOT]
@@ -275,10 +296,13 @@ def _finish_move(slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDA
             slots.policy[g, ply, (bit >> 3) * rules.size + (bit & 7)] = policy[i]
             visits += forest.visits[g, first + i]
             value += forest.total[g, first + i]
-        slots.value[g, ply] = (value + forest.value[g, ROOT]) / np.float32(visits + 1)
-        slots.surprise[g, ply] = surprise
+        slots.value[g, ply], slots.surprise[g, ply] = (value + forest.value[g, ROOT]) / np.float32(visits + 1), surprise
         slots.ply[g] = ply + 1
+    node = max(forest.child[g, first + chosen], ROOT)
     _play(slots, forest, g, int(forest.bit[g, first + chosen]), rules)
+    if slots.active[g] and node != ROOT and forest.count[g, node] > 0:  # it was evaluated
+        _take_evaluation(forest, g, node)
+        _begin_search(slots, forest, g, rules, policy)
 
 
 @kernel
@@ -291,19 +315,13 @@ def _budget(slots: Slots, g: int, rules: Rules) -> int:
 
 @kernel
 def step(
-    slots: Slots,
-    forest: Forest,
-    paths: Paths,
-    schedules: NDArray[np.int32],
-    leaves: Leaves,
-    logits: NDArray[np.float32],
-    values: NDArray[np.float32],
-    rules: Rules,
-) -> int:
+    slots: Slots, forest: Forest, paths: Paths, schedules: NDArray[np.int32], leaves: Leaves,
+    logits: NDArray[np.float32], values: NDArray[np.float32], rules: Rules,
+) -> int:  # fmt: skip
     """Take in the evaluations of `leaves`, then walk every active game to its next leaf; returns how many now wait.
 
     `schedules` [2, MAX_MOVES + 1, simulations] are the halving schedules of fast and full searches.
-    """  # fmt: skip
+    """
     scratch = np.empty(MAX_MOVES, np.float32)
     for k in range(len(values)):
         g = leaves.slot[k]
@@ -313,11 +331,7 @@ def step(
             back_up(forest, g, paths, g, values[k])
             slots.simulation[g] += 1
         elif slots.opening[g] == 0:
-            slots.considered[g] = min(rules.considered, forest.count[g, ROOT])
-            if rules.puct:
-                _mix_noise(slots, forest, g, rules, scratch)
-            if forest.count[g, ROOT] == 1:
-                slots.simulation[g] = rules.simulations  # nothing to decide
+            _begin_search(slots, forest, g, rules, scratch)
     waiting = 0
     for g in range(len(slots.active)):
         while slots.active[g]:
@@ -346,8 +360,7 @@ def step(
                 if not open_leaf:
                     slots.simulation[g] += 1
                     continue
-            leaf = paths.leaf[g]
-            leaves.slot[waiting] = g
+            leaf, leaves.slot[waiting] = paths.leaf[g], g
             leaves.own[waiting], leaves.opp[waiting] = forest.own[g, leaf], forest.opp[g, leaf]
             waiting += 1
             break

@@ -168,3 +168,11 @@ def test_samples_repeat_by_surprise_without_changing_the_games_or_how_many_there
     assert kept <= {tuple(row) for row in zip(plain.own.tolist(), plain.opp.tolist(), plain.game.tolist())}
     assert len(weighted.own) == pytest.approx(len(plain.own), rel=0.05)
     assert 0.3 < len(kept) / len(plain.own) < 0.95
+
+
+def test_a_root_keeps_the_evaluation_it_had_in_the_search_before():
+    settings = replace(FEW, leaf_empties=0, random_plies=0)
+    samples, effort = play_games(DiscCount(6), settings, 1, 0, range(20))
+    searched = sum(36 - (int(a) | int(b)).bit_count() > 6 for a, b in zip(samples.own, samples.opp))
+    assert searched > 20 * 20
+    assert effort.evaluations < effort.simulations + searched / 5  # else one more for every move searched
