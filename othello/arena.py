@@ -110,12 +110,18 @@ class MatchResult:
                 reasons[game.termination] = reasons.get(game.termination, 0) + 1
         return lost
 
+    def points_as(self, black: bool) -> tuple[float, int]:
+        """Player a's points with one colour, and the number of those games."""
+        games = [game for game in self.games if (game.black == "a") is black]
+        return sum(game.points for game in games), len(games)
+
     def summary(self) -> dict[str, Any]:
         """Everything but the games, as JSON values."""
         rating = self.rating
         return {
             "a": self.a, "b": self.b, "checkpoints": self.checkpoints, "games": len(self.games), "points": self.points,
             "wins": self.wins, "draws": self.draws, "losses": self.losses, "elo": rating.elo,
+            "points_as_black": self.points_as(True)[0], "points_as_white": self.points_as(False)[0],
             "interval": [rating.low, rating.high], "confidence": 0.95, "forfeits": self.forfeits, "size": self.size,
             "seed": self.seed, "openings": self.openings, "opening_plies": self.opening_plies,
             "seconds": round(self.seconds, 3), "decision": self.decision and self.decision.value,

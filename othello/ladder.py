@@ -65,7 +65,7 @@ def climb(
     size: int = 8,
     on_match: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[Rung, ...]:
-    """Rate generations of `run` and write its ladder; the strongest first.
+    """Rate generations of `run`, write its ladder and the name of its `best` generation; the strongest first.
 
     `kind` is how they play: "net", "mcts:SIMS" or "gumbel:SIMS".  `generations` are their numbers, otherwise every
     `every`-th and the newest.  `opponents` are specs, `random` among them; of engines only those that are installed
@@ -94,6 +94,9 @@ def climb(
                 on_match(known[-1])
     rungs = _rate(known)
     atomic.write_text(file.with_suffix(".csv"), _table(rungs))
+    best = next((rung.generation for rung in rungs if rung.generation is not None), None)
+    if best is not None:
+        atomic.write_text(folder / "best", f"{best:04d}\n")
     return rungs
 
 

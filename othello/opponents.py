@@ -13,6 +13,7 @@ from typing import Protocol
 
 from othello.alphabeta import best_moves
 from othello.board import Board
+from othello.solver import Solver
 
 _MASK = (1 << 64) - 1
 
@@ -99,10 +100,24 @@ def _greediest(board: Board) -> list[int]:
 
 
 class AlphaBetaPlayer(ManyGames):
-    """Looks `depth` plies ahead with the square table of `othello.alphabeta`; equal moves are drawn."""
+    """Looks `depth` plies ahead with the square table of `othello.alphabeta`; equal moves are drawn.
 
-    def __init__(self, depth: int) -> None:
-        self.name, self.depth = f"alphabeta:{depth}", depth
+    From `solve_empties` empty squares on it plays one of all the moves with the exact best score (0: never).
+    """
+
+    def __init__(self, depth: int, solve_empties: int = 0) -> None:
+        self.name = f"alphabeta:{depth}" + (f",solve={solve_empties}" if solve_empties else "")
+        self.depth, self.solve_empties = depth, solve_empties
+        self._solver: Solver | None = None
 
     def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
-        return [pick(best_moves(board, self.depth)[1], board, seed) for board, seed in zip(boards, seeds)]
+        return [pick(self._best(board), board, seed) for board, seed in zip(boards, seeds)]
+
+    def _best(self, board: Board) -> Sequence[int]:
+        if board.empties > self.solve_empties:
+            return best_moves(board, self.depth)[1]
+        if self._solver is None or self._solver.size != board.size:
+            self._solver = Solver(board.size)
+        solution = self._solver.solve(board, line=False)
+        assert solution is not None  # no limit was given
+        return solution.best

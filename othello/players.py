@@ -2,7 +2,8 @@
 
     random                     any legal move
     greedy                     a move that turns over the most discs
-    alphabeta:D                D plies of alpha-beta over a table of square values
+    alphabeta:D                D plies of alpha-beta over a table of square values, exact from E empty squares on
+                               with  alphabeta:D,solve=E
     net[:CHECKPOINT]           the network's likeliest move
     mcts:SIMS[:CHECKPOINT]     PUCT with SIMS simulations a move, and exact endgames
     gumbel:SIMS[:CHECKPOINT]   the same with a Gumbel search: sequential halving at the root, noise by the game's seed
@@ -32,8 +33,8 @@ __all__ = ["ACCEPTED", "MAX_SIMULATIONS", "ManyGames", "Player", "parse"]
 
 MAX_SIMULATIONS = 1_000_000
 ACCEPTED = (
-    "random, greedy, alphabeta:D, net[:CHECKPOINT], mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND, "
-    "nboard:COMMAND"
+    "random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], "
+    "gtp:COMMAND, nboard:COMMAND"
 )
 _EXTERNAL = ("gtp", "nboard")
 
@@ -63,7 +64,9 @@ def parse(
     if kind in ("random", "greedy") and not colon:
         player = RandomPlayer() if kind == "random" else GreedyPlayer()
     elif kind == "alphabeta":
-        player = AlphaBetaPlayer(_number(spec, rest, "plies", MAX_DEPTH))
+        depth, *words = rest.split(",")
+        settings: dict[str, Any] = _settings(spec, kind, words)
+        player = AlphaBetaPlayer(_number(spec, depth.strip(), "plies", MAX_DEPTH), **settings)
     elif kind == "net":
         player = _policy_player(_checkpoint(spec, colon, rest, checkpoint), size)
     elif kind in ("mcts", "gumbel"):
@@ -114,6 +117,7 @@ class _Setting(NamedTuple):
 
 _EMPTIES = {"solve": _Setting("solve_empties", 0, 30, True), "leaf": _Setting("leaf_empties", 0, 20, True)}
 _SETTINGS = {
+    "alphabeta": {"solve": _Setting("solve_empties", 0, 24, True)},
     "mcts": {**_EMPTIES, "c": _Setting("c_puct", 0, 100), "first": _Setting("first_play", 0, 2)},
     "gumbel": {**_EMPTIES, "noise": _Setting("noise", 0, 10), "considered": _Setting("considered", 1, 34, True)},
 }

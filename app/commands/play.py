@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 
 def match(
-    a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D, net[:CHECKPOINT], "
+    a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
                                      "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
                                      "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
                                      "considered. `mcts:100,solve=0,leaf=0` never solves.")],
@@ -119,7 +119,9 @@ class Progress:
 
 def _print(result: MatchResult) -> None:
     print(f"{result.a} - {result.b}: {result.points:g} of {len(result.games)} points")
-    print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost")
+    colours = ", ".join(f"{p:g} of {n} as {name}" for name, (p, n) in
+                        (("black", result.points_as(True)), ("white", result.points_as(False))))  # fmt: skip
+    print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost; {colours}")
     print(f"Elo difference and 95 % interval: {result.rating}")
     if result.decision is not None:
         print(f"sequential test: {result.a} is {result.decision.value}")

@@ -17,8 +17,9 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's
 RELEASE_MATCHES = (
     ("net", "greedy"), ("net", "gtp:gtp-rhino -l 1"), ("mcts:100", "random"), ("mcts:100", "greedy"),
     ("mcts:100", "alphabeta:5"), ("mcts:100", "gtp:gtp-rhino -l 1"), ("mcts:100", "gtp:gtp-rhino -l 2"),
-    ("mcts:100", "gtp:gtp-rhino -l 3"),
+    ("mcts:100", "gtp:gtp-rhino -l 3"), ("mcts:400", "gtp:gtp-rhino -l 3"),
 )  # fmt: skip
+SMALL_MATCHES = (("net", "greedy"), ("mcts:200", "random"), ("mcts:200", "alphabeta:6,solve=16"))  # 4×4 and 6×6
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def ladder(
     run: RunFolder,
-    kind: Annotated[str, typer.Option("--kind", help="How generations play: net or mcts:SIMS.")] = "net",
+    kind: Annotated[str, typer.Option("--kind", help="How generations play: net, mcts:SIMS or gumbel:SIMS.")] = "net",
     every: Annotated[int, typer.Option("--every", min=1, help="Rate every so many generations, and the newest.")] = 5,
     games: Annotated[int, typer.Option("--games", min=2, help="Games a match.")] = 40,
     size: Annotated[int, typer.Option("--size", help="Board side N: 4, 6 or 8.")] = 8,
@@ -101,7 +102,7 @@ def release(
     number = opened.state.iteration if generation is None else generation
     command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
     one_thread()
-    strengths = _measure(str(opened.generation(number)), out, games, as_json) if games else []
+    strengths = _measure(str(opened.generation(number)), opened.config.network.size, out, games, as_json) if games else []
     digest = write(opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command)
     if as_json:
         print_json({"out": str(out), "generation": number, "sha256": digest, "strength": [vars(s) for s in strengths]})
@@ -109,21 +110,21 @@ def release(
         print(f"generation {number} released to {out} ({digest[:12]})")
 
 
-def _measure(weights: str, out: Path, games: int, quiet: bool) -> list[Any]:
+def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> list[Any]:
     from othello.arena import play_match
     from othello.errors import OthelloError
     from othello.training.release import Strength
 
     strengths = []
-    for player, opponent in RELEASE_MATCHES:
+    for player, opponent in RELEASE_MATCHES if size == 8 else SMALL_MATCHES:
         try:
-            result = play_match(f"{player}:{weights}", opponent, games, None, 0)
+            result = play_match(f"{player}:{weights}", opponent, games, None, 0, size=size)
         except OthelloError as error:  # an engine that is not installed is left out of the card
             if not opponent.startswith("gtp:"):
                 raise
             typer.echo(f"left out: {error}", err=True)
             continue
-        command = f'othello match {player}:{out} "{opponent}" --games {games}'
+        command = f'othello match {player}:{out} "{opponent}" --games {games}' + (f" --size {size}" if size != 8 else "")
         strengths.append(Strength(player, opponent, games, result.points, str(result.rating), command))
         if not quiet:
             print(f"{player} {result.points:g} of {games} against {opponent}: {result.rating}", flush=True)

@@ -36,6 +36,8 @@ def test_a_ladder_rates_generations_and_fixed_opponents_and_plays_no_match_twice
     assert next(row["elo"] for row in rows if row["player"] == "random") == "0"
     digest = checkpoint.load(run / "generations" / "0002").sha256
     assert next(row["checkpoint"] for row in rows if row["generation"] == "2") == digest
+    climbers = [rung.generation for rung in rungs if rung.generation is not None]
+    assert int((run / "best").read_text()) == climbers[0]
 
     played.clear()
     assert climb(run, opponents=("random", "alphabeta:2"), on_match=played.append, **SETTINGS) == rungs and not played
@@ -53,7 +55,7 @@ def test_bad_ladders_are_refused(run: Path, tmp_path: Path) -> None:
         climb(run, opponents=("greedy",), **SETTINGS)
     with pytest.raises(ParseError, match="accepted are"):
         climb(run, opponents=("random", "bob"), **SETTINGS)
-    with pytest.raises(ConfigError, match="net and mcts"):
+    with pytest.raises(ConfigError, match="net, mcts:SIMS and gumbel"):
         climb(run, kind="random", **SETTINGS)
     with pytest.raises(CheckpointError, match="no such generation"):
         climb(run, generations=[9], **SETTINGS)

@@ -21,7 +21,7 @@ from othello.players import parse
 from othello.search.mcts import Search
 from othello.search.race import GumbelSearch, RaceSettings
 from othello.search.toy import DiscCount
-from othello.solver import exact_scores
+from othello.solver import exact_scores, solve
 from tests.othello.networks import lively_network
 from tests.othello.positions import boards, position_with_empties, random_position
 
@@ -33,7 +33,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("spec", ["random", "greedy", " Random ", "alphabeta:1", "ALPHABETA:4"])
+@pytest.mark.parametrize("spec", ["random", "greedy", " Random ", "alphabeta:1", "ALPHABETA:4", "alphabeta:2,solve=8"])
 def test_a_spec_names_its_player(spec: str) -> None:
     player = parse(spec)
     assert player.name == spec.strip().lower() and player.checkpoint is None
@@ -220,3 +220,19 @@ def test_a_search_with_no_time_still_moves() -> None:
     player = SearchPlayer(DiscCount(8), 10**6, solve_empties=14)
     board = position_with_empties(random.Random(5), 14)
     assert player.best(board, seconds=0.0) in board.legal_actions()
+
+
+def test_alpha_beta_with_a_solver_plays_every_exact_best_move_and_no_other():
+    exact, plain = parse("alphabeta:1,solve=8", 6), parse("alphabeta:1", 6)
+    assert (exact.name, plain.name) == ("alphabeta:1,solve=8", "alphabeta:1")
+    differs = 0
+    for number in range(40):
+        board = position_with_empties(random.Random(number), 8, 6)
+        if board.is_over or board.must_pass:
+            continue
+        best = solve(board).best
+        played = {exact.choose([board], [seed])[0] for seed in range(40)}
+        assert played <= set(best)
+        assert len(played) > 1 or len(best) == 1
+        differs += plain.choose([board], [0])[0] not in best
+    assert differs > 3
