@@ -102,7 +102,8 @@ def release(
     number = opened.state.iteration if generation is None else generation
     command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
     one_thread()
-    strengths = _measure(str(opened.generation(number)), opened.config.network.size, out, games, as_json) if games else []
+    size, weights = opened.config.network.size, str(opened.generation(number))
+    strengths = _measure(weights, size, out, games, as_json) if games else []
     digest = write(opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command)
     if as_json:
         print_json({"out": str(out), "generation": number, "sha256": digest, "strength": [vars(s) for s in strengths]})
@@ -124,7 +125,8 @@ def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> lis
                 raise
             typer.echo(f"left out: {error}", err=True)
             continue
-        command = f'othello match {player}:{out} "{opponent}" --games {games}' + (f" --size {size}" if size != 8 else "")
+        board = "" if size == 8 else f" --size {size}"
+        command = f'othello match {player}:{out} "{opponent}" --games {games}{board}'
         strengths.append(Strength(player, opponent, games, result.points, str(result.rating), command))
         if not quiet:
             print(f"{player} {result.points:g} of {games} against {opponent}: {result.rating}", flush=True)
