@@ -21,7 +21,7 @@ from app.web.gallery import positions
 from othello.board import Board
 from othello.errors import OthelloError
 from othello.notation import square_name
-from othello.search.mcts import Search, SearchResult, TreeView
+from othello.search.mcts import C_PUCT, Search, SearchResult, TreeView
 
 _SNAPSHOTS = 16
 
@@ -113,7 +113,7 @@ def _choose_position() -> None:
         st.select_slider(
             "Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), key=state.remember("s_simulations", 400), width=280
         )
-        st.slider("Exploration c_puct", 0.1, 4.0, step=0.1, key=state.remember("s_puct", 1.5), width=200)
+        st.slider("Exploration c_puct", 0.1, 4.0, step=0.1, key=state.remember("s_puct", C_PUCT), width=200)
 
 
 def _from_gallery() -> None:
