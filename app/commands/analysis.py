@@ -19,6 +19,7 @@ from app.commands.output import (
     wants_json,
 )  # fmt: skip
 from app.commands.play import Root
+from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 
 if TYPE_CHECKING:
     from app.explain.position import Explanation
@@ -123,10 +124,10 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 def explain(
     position: Position,
     target: Annotated[str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3 or q:c4.")] = "value",
-    composite: Annotated[str, typer.Option("--composite", help="The rules, by a composite's name.")] = "EpsilonPlus",
+    composite: Annotated[str, typer.Option("--composite", help="The rules, by a composite's name.")] = DEFAULT_COMPOSITE,
     bias: Annotated[
         str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
-    ] = "sink",
+    ] = DEFAULT_BIAS,
     simulations: Simulations = 100,
     png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")] = None,
     svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")] = None,
