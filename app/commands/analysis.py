@@ -124,7 +124,7 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 def explain(
     position: Position,
     target: Annotated[str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3 or q:c4.")] = "value",
-    composite: Annotated[str, typer.Option("--composite", help="The rules, by a composite's name.")] = DEFAULT_COMPOSITE,
+    composite: Annotated[str, typer.Option("--composite", help="A composite of rules.")] = DEFAULT_COMPOSITE,
     bias: Annotated[
         str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
     ] = DEFAULT_BIAS,
