@@ -11,6 +11,7 @@ st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layo
 st.html(
     "<style>.stAppHeader { display: none; }"
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
+    "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }</style>"
 )

@@ -27,7 +27,9 @@ from othello.notation import format_moves, looks_like_board, parse_moves
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_TYPOGRAPHY = re.compile(r"(?<=[-<>~])(?=[-=>])")  # Streamlit makes arrows and dashes of pairs that nothing parts
+_TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes and links of what nothing parts, escaped or not
+    r"(?<=[-<>~])(?=[-=>])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE
+)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
 

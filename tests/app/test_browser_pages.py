@@ -11,13 +11,40 @@ from typing import Any
 
 import pytest
 
+from app.experiments.catalogue import MODULES
+from othello.ladder import climb
 from tests.app.browser_page import PAGES, go_to, opened, settled
-from tests.app.served import ROOT
+from tests.app.served import ROOT, Served
+from tests.othello.trainers import TINY, advance
 
 pytestmark = pytest.mark.browser
 GRAVE = ("serious", "critical")
 GAME = "?seat=both&moves=f5d6c3d3c4f4f6"
 POPOVERS = {"Play": ("Method", "New", "Share"), "Search": ("Another position",)}
+FILLED = {  # what Experiments and Training show once there is a result and a run
+    "Experiments": ("[data-testid=stHtml] img[alt]",),
+    "Training": (".st-key-t_ladder svg", ".st-key-t_board .oth-cell"),
+}
+
+
+@pytest.fixture(scope="module")
+def filled(served: Served) -> str:
+    """The address of the server with a training run of two generations and its ladder in its folder."""
+    run = served.log.parent / "runs" / "tiny"
+    if not run.exists():
+        advance(run, 2, TINY)
+        climb(run, every=1, opponents=("random",), games=2, size=4)
+    return served.address
+
+
+def visit(page: Any, name: str) -> None:
+    """Go to a page, see that it has content, and wait until it is drawn."""
+    if name != "Play":
+        go_to(page, name)
+    settled(page)
+    for content in FILLED.get(name, ()):
+        page.locator(content).first.wait_for()
+        settled(page)
 
 
 def keep(page: Any, name: str) -> None:
@@ -61,43 +88,61 @@ def violations(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
-def test_every_page_opens_without_console_errors_and_fits(scheme: str, width: int, browser: Any, server: str) -> None:
+def test_every_page_opens_without_console_errors_and_fits(scheme: str, width: int, browser: Any, filled: str) -> None:
     options = {"viewport": {"width": width, "height": 1000}, "color_scheme": scheme, "reduced_motion": "reduce"}
-    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+    with opened(browser, f"{filled}/{GAME}", **options) as (page, _):
         for name in PAGES:
-            if name != "Play":
-                go_to(page, name)
-            settled(page)
+            visit(page, name)
             assert not page.locator("[data-testid=stException]").count()
             assert not (wide := too_wide(page)), f"{name} at {width}: {wide}"
             keep(page, f"{name.lower()}-{scheme}-{width}")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(scheme: str, browser: Any, server: str) -> None:
+def test_axe_finds_nothing_serious_on_any_page(scheme: str, browser: Any, filled: str) -> None:
     pytest.importorskip("axe_playwright_python")
     options = {"color_scheme": scheme, "reduced_motion": "reduce"}
-    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+    with opened(browser, f"{filled}/{GAME}", **options) as (page, _):
         found = {}
         for name in PAGES:
-            if name != "Play":
-                go_to(page, name)
-            settled(page)
+            visit(page, name)
             found |= {name: grave} if (grave := violations(page)) else {}
     assert not found
 
 
+def test_axe_and_the_console_check_find_what_is_put_there(browser: Any, server: str) -> None:
+    pytest.importorskip("axe_playwright_python")
+    with pytest.raises(AssertionError, match="put there"), opened(browser, f"{server}/{GAME}") as (page, _):
+        settled(page)
+        assert not violations(page)
+        page.evaluate("""() => document.querySelector("[data-testid=stMain]").insertAdjacentHTML(
+            "afterbegin", "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='><button></button>")""")
+        assert {line.split()[0] for line in violations(page)} == {"image-alt", "button-name"}
+        page.evaluate("console.error('put there')")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MODULES)
+def test_axe_finds_nothing_serious_on_any_experiment(name: str, browser: Any, server: str) -> None:
+    pytest.importorskip("axe_playwright_python")
+    for scheme in ("light", "dark"):
+        options = {"viewport": {"width": 400, "height": 1000}, "color_scheme": scheme}
+        with opened(browser, f"{server}/experiments?experiment={name}", wait=False, **options) as (page, _):
+            page.locator(*FILLED["Experiments"]).first.wait_for()
+            settled(page)
+            assert not violations(page) and not too_wide(page)
+            keep(page, f"experiments-{name}-{scheme}-400")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_a_phone_with_menus_and_maps_open(scheme: str, browser: Any, server: str) -> None:
+def test_axe_finds_nothing_serious_on_a_phone_with_menus_and_maps_open(scheme: str, browser: Any, filled: str) -> None:
     pytest.importorskip("axe_playwright_python")
     options = {"viewport": {"width": 400, "height": 1000}, "color_scheme": scheme, "reduced_motion": "reduce"}
-    with opened(browser, f"{server}/{GAME}", **options) as (page, _):
+    with opened(browser, f"{filled}/{GAME}", **options) as (page, _):
         found = {}
         for name in PAGES:
-            if name != "Play":
-                go_to(page, name)
-            settled(page)
+            visit(page, name)
             found |= {name: grave} if (grave := violations(page)) else {}
             for menu in POPOVERS.get(name, ()):
                 page.get_by_role("button", name=menu, exact=False).first.click()

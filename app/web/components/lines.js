@@ -8,7 +8,8 @@ const draw = (parent, tag, attributes, text) => {
   parent.appendChild(element);
   return element;
 };
-const nice = (value) => (Math.abs(value) >= 1000 ? `${(value / 1000).toFixed(1)}k` : Number(value.toPrecision(3)).toString());
+const nice = (value) =>
+  (Math.abs(value) >= 1000 ? `${(value / 1000).toFixed(1)}k` : Number(value.toPrecision(3)).toString()).replace("-", "−");
 
 export default function ({ data, parentElement }) {
   let root = parentElement.querySelector(".othp");

@@ -46,11 +46,11 @@ def _run(folder: Path) -> None:
     with state.error_box():
         summary = _json(folder / "state.json")
         rows = _metrics(folder / "metrics" / "metrics.csv")
-        now, games = st.columns(4), summary.get("games", 0)
-        now[0].metric("Generation", summary.get("iteration", 0))
-        now[1].metric("Self-play games", f"{games:,}")
-        now[2].metric("Positions", f"{summary.get('positions', 0):,}")
-        now[3].metric("Core hours", f"{summary.get('core_seconds', 0) / 3600:.1f}")
+        with st.container(horizontal=True):  # two in a row on a phone
+            st.metric("Generation", summary.get("iteration", 0), width=150)
+            st.metric("Self-play games", f"{summary.get('games', 0):,}", width=150)
+            st.metric("Positions", f"{summary.get('positions', 0):,}", width=150)
+            st.metric("Core hours", f"{summary.get('core_seconds', 0) / 3600:.1f}", width=150)
         if not rows:
             st.caption("No iteration is finished yet.")
             return
@@ -75,27 +75,34 @@ def _ladder(folder: Path) -> None:
     with open(file, newline="", encoding="utf-8") as text:
         rungs = [row for row in csv.DictReader(text) if row.get("elo")]
     mine = sorted((int(row["generation"]), row) for row in rungs if row.get("generation"))
+    graph, table = st.columns(2, gap="large")
     if len(mine) > 1:
         curves = {
             name: [float(row[key]) if row.get(key) else None for _, row in mine]
             for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high"))
         }
-        parts.lines(
-            "Ladder: Elo by generation", [number for number, _ in mine], curves, key="t_ladder", axis="generation"
-        )
+        numbers = [number for number, _ in mine]
+        with graph:
+            parts.lines("Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation")
     rows = [
         {
             "cells": [
                 row["player"],
-                row["elo"],
-                f"{row['low']} … {row['high']}" if row.get("low") else "–",
+                _minus(row["elo"]),
+                f"{_minus(row['low'])} … {_minus(row['high'])}" if row.get("low") else "–",
                 row["games"],
             ],
             "value": row["player"],
         }
         for row in rungs[:12]
     ]
-    parts.moves(("player", "Elo", "95 % interval", "games"), rows, key="t_rungs", title="Ladder, the strongest first")
+    with table:
+        columns = ("player", "Elo", "95 % interval", "games")
+        parts.moves(columns, rows, key="t_rungs", title="Ladder, the strongest first")
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def _json(path: Path) -> dict[str, Any]:
