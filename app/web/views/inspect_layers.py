@@ -71,8 +71,8 @@ def _table(rows: list[LayerAccount], chosen: str | None) -> None:
         [
             {
                 "cells": [
-                    one.name, signed(one.relevance), signed(one.bias), signed(one.stabilizer), f"{one.closure:.0e}".replace("-", "−"),
-                    _own(one.name),
+                    one.name, signed(one.relevance), signed(one.bias), signed(one.stabilizer),
+                    f"{one.closure:.0e}".replace("-", "−"), _own(one.name),
                 ],
                 "value": one.name,
                 "chosen": one.name == chosen,
