@@ -139,9 +139,9 @@ def one_process(checkpoint: str, settings: SelfPlaySettings, rounds: int) -> dic
     raw_rate(evaluator, samples, 4, 0)
     rows: dict[str, list[float]] = {}
     for number in range(rounds):
-        before = raw_rate(evaluator, samples, 40, 2 * number)
+        before = raw_rate(evaluator, samples, 100, 2 * number)
         _, chunk = play(evaluator, settings, BATCH, number)
-        raw = (before + raw_rate(evaluator, samples, 40, 2 * number + 1)) / 2
+        raw = (before + raw_rate(evaluator, samples, 100, 2 * number + 1)) / 2
         unlabelled = chunk.simulations / (chunk.seconds - chunk.labelling)
         found = {
             "network alone, batch 128, evaluations/s": raw,
