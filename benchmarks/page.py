@@ -3,8 +3,9 @@
     python benchmarks/page.py [--address URL] [--moves N]
 
 Starts its own server if no address is given.  Times in milliseconds, median and 95th percentile over the moves; the
-agent searches 100 simulations a move, and the map and ledger of the value are shown after its reply.  On a machine that
-does other work too the figures are those of the work: the load average is printed with them.
+agent searches 100 simulations a move, and the map and ledger of the value are shown after its reply.  Before that, what
+the app adds to the time `lrp` takes for one explanation.  On a machine that does other work too the figures are those
+of the work: the load average is printed with them.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def main() -> None:
     if chosen.address is None:
         process, chosen.address = start_server()
     try:
+        report_overhead()
         with sync_playwright() as playwright:
             executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or playwright.chromium.executable_path
             browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
@@ -72,6 +74,34 @@ def main() -> None:
         if process is not None:
             process.terminate()
             process.wait()
+
+
+def report_overhead(rounds: int = 40) -> None:
+    """Print what one explanation with its layers costs above the attribution by `lrp`, in processor time."""
+    import torch
+
+    from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
+    from app.explain.position import attribute, explain, planes_of
+    from app.explain.targets import Target
+    from app.models import load_model
+    from othello.board import Board
+
+    torch.set_num_threads(1)
+    model, board, target = load_model(), Board.parse("f5d6c3d3c4f4f6"), Target("value")
+    planes = planes_of(model, [board])
+    jobs = {
+        "lrp": lambda: attribute(model, planes, [target], DEFAULT_COMPOSITE, DEFAULT_BIAS),
+        "app": lambda: explain(model, board, target, layers=True),
+    }
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for round_ in range(rounds + 3):
+        for name, job in jobs.items():
+            began = time.thread_time()
+            job()
+            if round_ >= 3:
+                times[name].append(1000 * (time.thread_time() - began))
+    own, whole = (statistics.median(times[name]) for name in ("lrp", "app"))
+    print(f"one explanation: lrp {own:.1f} ms, with the app's own part {whole:.1f} ms: {whole - own:.1f} ms more")
 
 
 def start_server() -> tuple[subprocess.Popen[bytes], str]:

@@ -27,8 +27,8 @@ from othello.notation import format_moves, looks_like_board, parse_moves
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes and links of what nothing parts, escaped or not
-    r"(?<=[-<>~])(?=[-=>])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE
+_TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes, icons and links of what nothing parts, escaped or not
+    r"(?<=[-<>~])(?=[-=>])|(?<=:)(?=\S)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 

@@ -22,6 +22,7 @@ from othello.search.mcts import C_PUCT
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
+from app.web.state import plain
 from app.web.views.inspect_save import as_command, as_csv, as_npz, as_python
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +137,12 @@ def test_a_hostile_link_gives_an_error_box_and_a_new_game(text: str, model: Any)
     test.query_params["moves"] = text
     healthy(test.run())
     assert test.session_state["game"].transcript == "" and len(test.error) == 1
+
+
+@pytest.mark.parametrize("text", ["http://a.example", "www.a.example", "a@b.example", ":material/delete:", "-> --"])
+def test_what_streamlit_rewrites_after_markdown_is_parted_by_a_letter_that_does_not_show(text: str) -> None:
+    shown = plain(text).replace("\\", "")
+    assert shown.replace("\u2060", "") == text and not re.search(r":[/a-z]|www\.|@\w|->|--", shown)
 
 
 def test_a_link_reproduces_the_game(model: Any) -> None:
@@ -310,7 +317,7 @@ def test_small_boards_are_played_explained_and_linked_where_a_checkpoint_is_ther
     inspected.query_params["position"] = str(Board.initial(6))
     healthy(inspected.run())
     assert not inspected.error and inspected.session_state["inspected"] == Board.initial(6)
-    assert components(inspected, "othello_ledger") == 1
+    assert components(inspected, "othello_ledger") == 2  # of the value and of what a move changes
 
 
 def test_a_small_board_without_a_checkpoint_is_refused(model: Any) -> None:

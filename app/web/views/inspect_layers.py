@@ -140,7 +140,8 @@ def _override(layer: str) -> None:
     """Take the widgets of one layer into its override; a rule that cannot be is an error and changes nothing."""
     get = st.session_state.get
     name, mode = get(f"i_rule_{layer}", AS_PRESET), get(f"i_mode_{layer}", AS_PRESET)
-    numbers = [get(f"i_number_{layer}_{name}_{n}") for n in range(len(RULES[name][1]) if name in RULES else 0)]
+    usual = RULES[name][1] if name in RULES else ()
+    numbers = [get(f"i_number_{layer}_{name}_{n}", number) for n, number in enumerate(usual)]
     rule = "" if name == AS_PRESET else ":".join([name, *(f"{number:g}" for number in numbers if number is not None)])
     bias = "" if mode == AS_PRESET else mode
     overrides().pop(layer, None)
