@@ -6,7 +6,7 @@ import csv
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
+    address: Annotated[
+        str | None, typer.Argument(metavar="[ADDRESS]", help="With --ray: the cluster to join, host:port or auto.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4.")
     ] = None,
@@ -38,11 +41,16 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
     iterations: Annotated[int | None, typer.Option("--iterations", min=1, help="End after so many more.")] = None,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Play on a Ray cluster: the one at ADDRESS, or one started here.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
     from othello.errors import ConfigError, RunLocked
 
+    if address is not None and not ray:
+        raise ConfigError(f"{address!r} is not accepted here; the address of a Ray cluster goes with --ray")
     exists = (run / "state.json").exists()
     begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
     if resume and not begun:
@@ -60,6 +68,8 @@ def train(
     if warning := check_start(settings, run):
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
+    from othello.training.cluster import ray_cluster
+    from othello.training.loop import local_workers
     from othello.training.loop import train as train_run
 
     def on_iteration(metrics: Metrics) -> None:
@@ -68,9 +78,10 @@ def train(
 
     batch = settings.learner.batch
     view = (JsonLines if as_json else LiveTable if sys.stdout.isatty() else PlainLines)(run, batch)
-    with stopping_cleanly(), view:
+    cluster = ray_cluster(address or "") if ray else nullcontext(local_workers)
+    with stopping_cleanly(), cluster as workers, view:
         try:
-            done = train_run(run, None if exists else settings, view.report, on_iteration, iterations)
+            done = train_run(run, None if exists else settings, view.report, on_iteration, iterations, workers)
         except RunLocked as error:
             raise typer.BadParameter(str(error), param_hint="--run") from None
         except KeyboardInterrupt:
