@@ -83,7 +83,7 @@ def parsed(text: str) -> Board:
     return Board.parse(text, None if looks_like_board(text) else 8)
 
 
-@counts(10, 300)
+@counts(8, 300)
 def test_text_in_the_new_game_field_is_refused_in_plain_words_and_the_game_stays(count: int, page: Any) -> None:
     field, current = page.get_by_role("textbox", name="Position or transcript"), position(page)
     for text in texts(count, seed=1):
@@ -104,7 +104,7 @@ def test_text_in_the_new_game_field_is_refused_in_plain_words_and_the_game_stays
         harmless(page, text)
 
 
-@counts(10, 250)
+@counts(8, 250)
 def test_a_pasted_text_is_refused_or_shown_as_plain_text(count: int, page: Any) -> None:
     go_to(page, "Inspect")
     field, current = page.get_by_role("textbox", name="Board string, transcript"), position(page)
@@ -129,7 +129,7 @@ def test_a_pasted_text_is_refused_or_shown_as_plain_text(count: int, page: Any) 
         harmless(page, text)
 
 
-@counts(6, 100)
+@counts(4, 100)
 def test_an_uploaded_file_and_the_names_in_it_are_refused_or_shown_as_plain_text(count: int, page: Any) -> None:
     go_to(page, "Inspect")
     page.get_by_text("Paste or upload a position or a game").click()
@@ -166,7 +166,7 @@ LINKS = (  # page, parameter, and what else the link says
 BOARDS = {str(Board.parse(moves))[:64] for moves in ("start", "f5", "f5d6")}
 
 
-@counts(11, 200)
+@counts(8, 200)
 def test_a_links_text_is_refused_or_ignored(count: int, page: Any, server: str) -> None:
     for text, (name, parameter, more) in zip(texts(count, seed=4, most=3000), cycle(LINKS)):
         page.goto(f"{server}/{name if name != 'play' else ''}?{urlencode({**more, parameter: text})}")
@@ -183,7 +183,7 @@ def test_a_links_text_is_refused_or_ignored(count: int, page: Any, server: str) 
         harmless(page, text)
 
 
-@counts(6, 150)
+@counts(5, 150)
 def test_a_text_in_the_search_pages_field_is_refused_and_the_position_stays(count: int, page: Any) -> None:
     go_to(page, "Search")
     field, current = page.get_by_role("textbox", name="Board string or transcript"), position(page)

@@ -18,6 +18,7 @@ from tests.app.served import ROOT, Served
 from tests.othello.trainers import TINY, advance
 
 pytestmark = pytest.mark.browser
+LONG = pytest.mark.long
 GRAVE = ("serious", "critical")
 GAME = "?seat=both&moves=f5d6c3d3c4f4f6"
 POPOVERS = {"Play": ("Method", "New", "Share"), "Search": ("Another position",)}
@@ -86,9 +87,11 @@ def violations(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1400])
-def test_every_page_opens_without_console_errors_and_fits(scheme: str, width: int, browser: Any, filled: str) -> None:
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(400, "light"), (1400, "dark"), pytest.param(400, "dark", marks=LONG), pytest.param(1400, "light", marks=LONG)],
+)
+def test_every_page_opens_without_console_errors_and_fits(width: int, scheme: str, browser: Any, filled: str) -> None:
     options = {"viewport": {"width": width, "height": 1000}, "color_scheme": scheme, "reduced_motion": "reduce"}
     with opened(browser, f"{filled}/{GAME}", **options) as (page, _):
         for name in PAGES:
@@ -98,7 +101,7 @@ def test_every_page_opens_without_console_errors_and_fits(scheme: str, width: in
             keep(page, f"{name.lower()}-{scheme}-{width}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", [pytest.param("light", marks=LONG), "dark"])
 def test_axe_finds_nothing_serious_on_any_page(scheme: str, browser: Any, filled: str) -> None:
     pytest.importorskip("axe_playwright_python")
     options = {"color_scheme": scheme, "reduced_motion": "reduce"}
@@ -121,7 +124,7 @@ def test_axe_and_the_console_check_find_what_is_put_there(browser: Any, server: 
         page.evaluate("console.error('put there')")
 
 
-@pytest.mark.long
+@LONG
 @pytest.mark.parametrize("name", MODULES)
 def test_axe_finds_nothing_serious_on_any_experiment(name: str, browser: Any, server: str) -> None:
     pytest.importorskip("axe_playwright_python")
@@ -134,7 +137,7 @@ def test_axe_finds_nothing_serious_on_any_experiment(name: str, browser: Any, se
             keep(page, f"experiments-{name}-{scheme}-400")
 
 
-@pytest.mark.long
+@LONG
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_a_phone_with_menus_and_maps_open(scheme: str, browser: Any, filled: str) -> None:
     pytest.importorskip("axe_playwright_python")
