@@ -9,6 +9,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -74,14 +75,11 @@ def percentile(values: list[float], share: float) -> float:
 def crowd(browser: Any, server: Served, people: int, clicks: int) -> dict[str, list[float]]:
     """So many people play so many moves at once, half of them against the agent; checks every game."""
     told: list[dict[str, Any]] = []
-    with_pages = [opened(browser, f"{server.address}/?seat={'both' if i % 2 else 'black'}") for i in range(people)]
-    pages = []
-    try:
-        for one in with_pages:
-            page, seen = one.__enter__()
-            page.set_default_timeout(10 * PATIENCE)
-            pages.append((page, seen))
+    with ExitStack() as everybody:
+        addresses = (f"{server.address}/?seat={'both' if number % 2 else 'black'}" for number in range(people))
+        pages = [everybody.enter_context(opened(browser, address)) for address in addresses]
         for number, (page, _) in enumerate(pages):
+            page.set_default_timeout(10 * PATIENCE)
             page.evaluate(PLAYER, [clicks, 7919 * (number + 1)])
         for page, _ in pages:
             page.wait_for_function("window.told.done", polling=500)
@@ -92,9 +90,6 @@ def crowd(browser: Any, server: Served, people: int, clicks: int) -> dict[str, l
             assert found["problem"] is None, (number, found)
             assert not page.locator("[data-testid=stException]").count() and seen.nothing(), (number, seen)
             the_game_is_the_one_that_was_clicked(page, found["clicked"], alone=number % 2 == 1, wanted=clicks)
-    finally:
-        for page, _ in pages:
-            page.context.close()
     return {name: [time for one in told for time in one[name]] for name in ("board", "reply")}
 
 
