@@ -29,6 +29,7 @@ def counted(*arguments, **options):
     return load(*arguments, **options)
 
 def census(*_):
+    gc.unfreeze()  # the server takes its model out of the collector's sight
     gc.collect()
     from app.session import Session
     from othello.network import Network

@@ -130,6 +130,6 @@ def test_twenty_people_play_thirty_moves_each_on_one_server(counted: Served, bro
         print(f"  {label:28} median {statistics.median(times[name]):6.0f} ms, p95 {p95:6.0f} ms")
     print(f"  before {before}\n  after  {after}, checkpoints loaded {counted.loads()}")
     assert "Traceback" not in counted.words()
-    assert counted.loads() == 1 and after.networks == before.networks
+    assert counted.loads() == 1 and after.networks == before.networks >= 1
     assert after.sessions <= before.sessions
     assert after.memory <= 1.1 * before.memory
