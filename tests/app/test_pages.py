@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.explain.composites import DEFAULT_COMPOSITE
 from app.explain.position import explain
 from othello.board import Board
 from othello.search.mcts import C_PUCT
@@ -272,9 +273,9 @@ def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) ->
 def test_a_layer_gets_its_own_rule_by_the_widgets(model: Any) -> None:
     test = healthy(view("inspector").run())
     healthy(test.selectbox(key="i_rule_stem").set_value("Gamma").run())
-    assert test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25"
+    assert test.query_params["composite"] == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25"
     healthy(test.selectbox(key="i_mode_stem").set_value("ignore").run())
-    assert test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25/ignore" and not test.error
+    assert test.query_params["composite"] == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25/ignore" and not test.error
 
 
 @pytest.fixture
