@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.targets import Target
@@ -210,18 +210,20 @@ def _one(
             name: tensor[row].double().sum(0).numpy()
             for name, tensor in relevance.layers.items() if on_squares(tensor, board.size)
         } if layers else {},
-        accounts=_accounts(relevance, row) if layers else (),
+        accounts=_accounts(model, relevance, row) if layers else (),
     )  # fmt: skip
 
 
-def _accounts(relevance: Relevance, row: int) -> tuple[LayerAccount, ...]:
+def _accounts(model: Model, relevance: Relevance, row: int) -> tuple[LayerAccount, ...]:
+    weighted = {name for name, module in model.network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
+
     def number(tensor: Tensor | None) -> float:
         return 0.0 if tensor is None else float(tensor[row].double().sum())
 
     return tuple(
         LayerAccount(
             name, number(tensor), number(relevance.bias.get(name)), number(relevance.stabilizer.get(name)),
-            number(relevance.closure_of(name)), name in relevance.bias,
+            number(relevance.closure_of(name)), name in weighted or name in relevance.bias,
         )
         for name, tensor in relevance.layers.items()
     )  # fmt: skip
