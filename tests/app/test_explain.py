@@ -282,7 +282,7 @@ def test_overrides_are_read_as_they_were_written(overrides: list[Override]) -> N
 def test_the_accounts_of_the_layers_close_and_end_in_the_target(model: Model) -> None:
     found = explain(model, Board.parse("f5d6c3"), layers=True)
     assert all(abs(account.closure) < 1e-5 for account in found.accounts)
-    assert {account.name for account in found.accounts if account.weights} == {"stem", *found.bias}  # ZBox keeps no bias
+    assert {account.name for account in found.accounts if account.weights} == {"stem", *found.bias}  # ZBox has none
     last = next(account for account in found.accounts if account.name == "value_out")
     assert last.relevance == pytest.approx(found.value, abs=1e-5)
     assert sum(account.bias for account in found.accounts) == pytest.approx(found.bias_total, abs=1e-6)
