@@ -89,7 +89,7 @@ def check_gradients(drawn: dict) -> None:
 
 
 def check_scaling(drawn: dict, factor: float) -> None:
-    """x → t·x and b → t·b scales every map of LRP-0 by t."""
+    """x → t·x and b → t·b scales every map of LRP-0 by t: powers of two, so that rounding breaks no tie of a maximum."""
     explain, x = random_case(drawn)
     before = explain("Zero", "sink", x)
     with torch.no_grad():
@@ -108,7 +108,7 @@ def check_all(drawn: dict) -> None:
     check_ledger(drawn)
     check_without_biases(drawn)
     check_gradients(drawn)
-    check_scaling(drawn, [0.25, 3.0, 1e3][drawn["seed"] % 3])
+    check_scaling(drawn, [0.25, 4.0, 1024.0][drawn["seed"] % 3])
 
 
 @given(drawn=drawn_network(architectures=4))
