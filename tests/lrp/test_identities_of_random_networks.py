@@ -89,7 +89,7 @@ def check_gradients(drawn: dict) -> None:
 
 
 def check_scaling(drawn: dict, factor: float) -> None:
-    """x → t·x and b → t·b scales every map of LRP-0 by t: powers of two, so that rounding breaks no tie of a maximum."""
+    """x → t·x and b → t·b scales every map of LRP-0 by t: powers of two, which break no tie of a maximum."""
     explain, x = random_case(drawn)
     before = explain("Zero", "sink", x)
     with torch.no_grad():
