@@ -94,6 +94,7 @@ def check_tidy(folder: Path) -> None:
     assert [int(row.split(",")[0]) for row in rows] == list(range(run.state.iteration))
 
 
+@pytest.mark.long
 def test_an_iteration_that_dies_or_fails_at_some_of_its_file_operations_is_made_again(
     base: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_an_iteration_that_dies_or_fails_at_some_of_its_file_operations_is_made_
         check_one_fault(base, whole, tmp_path, at, failing)
 
 
+@pytest.mark.long
 def test_a_run_that_dies_before_its_first_generation_counts_begins_again(whole: Path, tmp_path: Path) -> None:
     steps = operations(tmp_path / "count", tmp_path / "log", TINY)
     half = next(i for i, step in enumerate(steps, 1) if step.startswith("half a write"))
@@ -174,6 +176,7 @@ def kill_and_resume(folder: Path, times: int, seed: int, command: bool) -> None:
     print(f"{times} kills, {len(known)} generations")
 
 
+@pytest.mark.long
 def test_a_trainer_killed_at_random_moments_loses_no_generation(tmp_path: Path) -> None:
     kill_and_resume(tmp_path / "run", 4, seed=1, command=False)
 
