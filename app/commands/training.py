@@ -18,7 +18,7 @@ from app.commands.output import AsJson, one_thread, print_json
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from othello.training.loop import Metrics
+    from othello.training.metrics import Metrics
 
 _ROWS = 12  # iterations the live table shows
 
@@ -135,19 +135,11 @@ class PlainLines:
         m = metrics
         print(
             f"iteration {m.iteration}: {m.games} games, {m.positions} positions in {m.seconds:.0f} s "
-            f"({self.games_per_hour(m):.0f} games/h); loss policy {m.train_policy:.3f} "
+            f"({m.games_per_hour:.0f} games/h); loss policy {m.train_policy:.3f} "
             f"value {m.train_value:.3f}, fresh {m.fresh_policy:.3f} {m.fresh_value:.3f}; "
-            f"{self.samples_per_position(m):.1f} samples a position; {self.ladder() or 'no ladder yet'}",
+            f"{m.samples_per_position(self._batch):.1f} samples a position; {self.ladder() or 'no ladder yet'}",
             flush=True,
         )
-
-    def games_per_hour(self, metrics: Metrics) -> float:
-        """Games an hour of wall time."""
-        return 3600 * metrics.games / max(metrics.seconds, 1e-9)
-
-    def samples_per_position(self, metrics: Metrics) -> float:
-        """Samples the learner took for each new position."""
-        return metrics.steps * self._batch / max(metrics.positions, 1)
 
     def ladder(self) -> str | None:
         """The rating of the newest generation that `othello ladder` has measured."""
@@ -168,8 +160,8 @@ class JsonLines(PlainLines):
         from dataclasses import asdict
 
         more = {
-            "games_per_hour": round(self.games_per_hour(metrics), 1),
-            "samples_per_position": round(self.samples_per_position(metrics), 3),
+            "games_per_hour": round(metrics.games_per_hour, 1),
+            "samples_per_position": round(metrics.samples_per_position(self._batch), 3),
             "ladder": self.ladder(),
         }
         print_json({**asdict(metrics), **more})
@@ -221,8 +213,8 @@ class LiveTable(PlainLines):
         for m in self._rows:
             table.add_row(
                 str(m.iteration), str(m.games), f"{m.positions:,}", f"{m.seconds:.0f}",
-                f"{self.games_per_hour(m):.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
-                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}", f"{self.samples_per_position(m):.1f}",
+                f"{m.games_per_hour:.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
+                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}", f"{m.samples_per_position(self._batch):.1f}",
             )  # fmt: skip
         p = self._progress
         now = f"iteration {p.get('iteration', 0)}: self-play {p.get('chunks_done', 0)}/{p.get('chunks', '?')} chunks"

@@ -7,14 +7,12 @@ for chunks of games already on disk.
 
 from __future__ import annotations
 
-import csv
-import io
 import multiprocessing
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +23,13 @@ from othello.network import Network
 from othello.training.config import RunConfig
 from othello.training.growth import grow
 from othello.training.learner import Learner, Losses
+from othello.training.metrics import Metrics, MetricsLog
 from othello.training.replay import newest, read_samples, window_size, write_samples
 from othello.training.run import Run, State, file_record, locked
 from othello.training.selfplay import Samples
 from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker
 
 Report = Callable[[dict[str, Any]], None]
-
-
-@dataclass
-class Metrics:
-    """One row of metrics.csv: what an iteration made, cost and learned; losses are means per position.
-
-    `seconds` is wall time, the other times are processor time of the workers together and of the learner.
-    """
-
-    iteration: int
-    games: int
-    positions: int
-    evaluations: int
-    seconds: float
-    selfplay_core_seconds: float
-    learner_seconds: float
-    window: int
-    steps: int
-    learning_rate: float
-    train_policy: float
-    train_value: float
-    train_score: float
-    fresh_policy: float
-    fresh_value: float
-    fresh_score: float
-    fresh_value_error: float
 
 
 def local_workers(config: RunConfig) -> Executor:
@@ -73,6 +46,7 @@ class Trainer:
     def __init__(self, run: Run, report: Report) -> None:
         self.run, self.report = run, report
         self.config = run.config
+        self.log = MetricsLog(run.metrics, run.config.learner.batch)
         torch.manual_seed(self.config.seed)
         network = Network(self.config.network)
         if run.state.generation_sha256:
@@ -162,7 +136,7 @@ class Trainer:
             selfplay_core_seconds=core, fresh_policy=fresh.policy, fresh_value=fresh.value, fresh_score=fresh.score,
             fresh_value_error=fresh.value_error, **learned,
         )  # fmt: skip
-        write_metrics(self.run.metrics, metrics)
+        self.log.add(metrics)
         self._publish(after, fresh_value_error=round(fresh.value_error, 4))
         for chunk in chunks:
             Path(chunk.out).unlink(missing_ok=True)
@@ -198,33 +172,6 @@ class Trainer:
             _, waiting = wait(waiting, timeout=2.0)
             self.report({"iteration": iteration, "chunks_done": len(futures) - len(waiting), "chunks": len(futures)})
         return [future.result() for future in futures]
-
-
-def _rows_before(path: Path, iteration: int) -> list[dict[str, str]]:
-    """The rows of finished iterations; a row that a killed trainer wrote for `iteration` itself is left out."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["iteration"].isdigit() and int(row["iteration"]) < iteration]
-
-
-def write_metrics(folder: Path, metrics: Metrics) -> None:
-    """Add a row to metrics.csv, atomically, and, where TensorBoard is installed, to its event files."""
-    row = asdict(metrics)
-    path = folder / "metrics.csv"
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(row), restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*_rows_before(path, metrics.iteration), row])
-    atomic.write_text(path, table.getvalue())
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return
-    with SummaryWriter(str(folder)) as events:  # type: ignore[no-untyped-call]
-        for name, value in row.items():
-            if name != "iteration":
-                events.add_scalar(name, value, metrics.iteration)  # type: ignore[no-untyped-call]
 
 
 def train(

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.cli import run
 from app.commands.training import JsonLines, LiveTable, PlainLines
-from othello.training.loop import Metrics
+from othello.training.metrics import Metrics
 
 METRICS = Metrics(
     iteration=7, games=400, positions=20_480, evaluations=500_000, seconds=90.0, selfplay_core_seconds=60.0,

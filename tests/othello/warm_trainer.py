@@ -17,7 +17,7 @@ from othello.training.replay import batches
 from othello.training.selfplay import play_games
 from tests.othello.trainers import TINY
 
-for _name in ("torch._dynamo", "torch.utils.tensorboard", "app.cli", "othello.training.loop",
+for _name in ("torch._dynamo", "tensorboard.summary.writer.record_writer", "app.cli", "othello.training.loop",
               "othello.training.preflight"):  # fmt: skip
     importlib.import_module(_name)
 torch.set_num_threads(1)
