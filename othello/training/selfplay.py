@@ -20,7 +20,9 @@ from othello.search.gumbel import halving_schedule
 from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver_memory import Workspace
 from othello.solver_search import new_workspace
-from othello.training.slots import Rules, Slots, new_leaves, new_slots, open_game, play_out, step
+from othello.training.beginnings import open_game
+from othello.training.slots import Rules, Slots, new_leaves, new_slots
+from othello.training.steps import play_out, step
 from othello.training.stream import game_stream, uniform
 
 LABEL_TABLE_BITS = 15  # the labelling solver's hash table: 2**15 buckets, 2 MiB
@@ -149,9 +151,7 @@ def play_games(
         for g in np.flatnonzero(~slots.active).tolist():
             number = playing[g]
             if number is not None:
-                finished[number] = _finished_game(
-                    slots, forest, g, rules, number, solver, settings.surprise_share
-                )
+                finished[number] = _finished_game(slots, forest, g, rules, number, solver, settings.surprise_share)
             playing[g] = number = next(upcoming, None)
             if number is not None:
                 slots.random[g] = game_stream(seed, iteration, number)
