@@ -17,10 +17,10 @@ from othello.notation import square_name
 
 def draw(found: Explanation, checkpoint: str | None = None) -> None:
     """The tool; `checkpoint` is the folder where it is not the one that comes with the project."""
-    st.caption("As a command")
-    st.code(as_command(found, checkpoint), language="bash", wrap_lines=True)
+    st.caption("As a command")  # code without colours: those of strings are too pale to be read on a light page
+    st.code(as_command(found, checkpoint), language=None, wrap_lines=True)
     st.caption("As Python")
-    st.code(as_python(found, checkpoint), language="python")
+    st.code(as_python(found, checkpoint), language=None, wrap_lines=True)
     st.caption("The address of this page reproduces the view. Files:")
     files: tuple[tuple[str, str, Callable[[], str | bytes]], ...] = (
         ("JSON", "application/json", lambda: json.dumps(found.to_dict())),
