@@ -15,8 +15,8 @@ from othello.training.stream import below, uniform
 
 TEMPERATURE: Final = 0.5  # of the raw policy in openings against the greedy player
 TRIES: Final = 6  # of an opening until it ends in a wipe-out by the greedy player
-REWIND: Final = 6  # plies at most between such a game's start and the wipe-out
-PROBED: Final = 4  # moves that such a game searches and records; the raw policy goes on to the solved part
+REWIND: Final = 3  # moves of the victim's own at most that are taken back from the wipe-out
+PROBED: Final = 2  # moves that such a game searches and records; the raw policy goes on to the solved part
 
 
 @kernel
@@ -60,8 +60,8 @@ def policy_move(slots: Slots, forest: Forest, g: int) -> int:
 def play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -> None:
     """Make a move of an opening against the greedy player; at its end the game is set back to where it begins.
 
-    That is up to `REWIND` plies before the greedy player took the last disc.  An opening that ended otherwise is played
-    again, with other moves; the last try's game begins anywhere in it.
+    That is one of the last `REWIND` moves that the other side had before the greedy player took its last disc.  An
+    opening that ended otherwise is played again, with other moves; the last try's game begins anywhere in it.
     """
     ply = slots.ply[g]
     slots.own[g, ply], slots.opp[g, ply] = forest.own[g, ROOT], forest.opp[g, ROOT]
@@ -75,11 +75,19 @@ def play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -
     wiped_out = loser == np.uint64(0)
     slots.active[g] = True
     slots.ply[g] = 0
-    if wiped_out or slots.tries[g] == 0:
-        start = ply - below(slots.random, g, min(ply + 1, REWIND) if wiped_out else ply + 1)
+    start = np.int64(0)
+    if wiped_out:
+        start = np.int64(ply)
+        for _ in range(1 + below(slots.random, g, REWIND)):
+            start -= 1
+            while start > 0 and slots.side[g, start] == slots.greedy[g]:
+                start -= 1
+        start = max(start, np.int64(0))
+        slots.opening[g] = 0
+    elif slots.tries[g] == 0:
+        start = np.int64(below(slots.random, g, ply + 1))
         slots.opening[g] = 0
     else:
-        start = 0
         slots.opening[g] = rules.greedy_plies
         slots.tries[g] -= 1
     slots.colour[g] = slots.side[g, start]
