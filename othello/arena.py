@@ -157,7 +157,7 @@ def random_openings(count: int, plies: int, seed: int = 0, size: int = 8) -> tup
     source = random.Random(f"openings {seed} {plies} {size}")
     openings: list[tuple[int, ...]] = []
     seen: set[Board] = set()
-    tries = 0
+    tries = ended = 0
     while len(openings) < count:
         board = Board.initial(size)
         actions: list[int] = []
@@ -165,7 +165,8 @@ def random_openings(count: int, plies: int, seed: int = 0, size: int = 8) -> tup
             actions.append(source.choice(board.legal_actions()))
             board = board.play(actions[-1])
         tries += 1
-        if tries > 1000 * (len(openings) + 1):
+        ended += board.is_over
+        if ended > 1000 * (len(openings) + 1):
             raise ConfigError(f"opening plies {plies}: too many for a {size}×{size} board")
         if board.is_over or (board in seen and tries < 100 * count):
             continue

@@ -20,6 +20,7 @@ RELEASE_MATCHES = (
     ("mcts:100", "gtp:gtp-rhino -l 3"), ("mcts:400", "gtp:gtp-rhino -l 3"),
 )  # fmt: skip
 SMALL_MATCHES = (("net", "greedy"), ("mcts:200", "random"), ("mcts:200", "alphabeta:6,solve=16"))  # 4×4 and 6×6
+FROM_THE_START = (("mcts:200", "alphabeta:6,solve=16"),)  # there without random moves, and twice as many games
 
 
 def register(app: typer.Typer) -> None:
@@ -117,17 +118,19 @@ def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> lis
     from othello.training.release import Strength
 
     strengths = []
-    for player, opponent in RELEASE_MATCHES if size == 8 else SMALL_MATCHES:
+    matches = [(*pair, games, 4) for pair in (RELEASE_MATCHES if size == 8 else SMALL_MATCHES)]
+    matches += [] if size == 8 else [(*pair, 2 * games, 0) for pair in FROM_THE_START]
+    for player, opponent, number, plies in matches:
         try:
-            result = play_match(f"{player}:{weights}", opponent, games, None, 0, size=size)
+            result = play_match(f"{player}:{weights}", opponent, number, None, 0, plies, size=size)
         except OthelloError as error:  # an engine that is not installed is left out of the card
             if not opponent.startswith("gtp:"):
                 raise
             typer.echo(f"left out: {error}", err=True)
             continue
-        board = "" if size == 8 else f" --size {size}"
-        command = f'othello match {player}:{out} "{opponent}" --games {games}{board}'
-        strengths.append(Strength(player, opponent, games, result.points, str(result.rating), command))
+        settings = f"--games {number}" + ("" if size == 8 else f" --size {size}") + ("" if plies else " --plies 0")
+        command = f'othello match {player}:{out} "{opponent}" {settings}'
+        strengths.append(Strength(player, opponent, number, result.points, str(result.rating), command))
         if not quiet:
-            print(f"{player} {result.points:g} of {games} against {opponent}: {result.rating}", flush=True)
+            print(f"{player} {result.points:g} of {number} against {opponent}: {result.rating}", flush=True)
     return strengths

@@ -13,9 +13,9 @@ from othello.search.tree import ROOT, Forest
 from othello.training.slots import MAX_PLIES, Rules, Slots, after, play, set_root
 from othello.training.stream import below, uniform
 
-TEMPERATURE: Final = 0.5  # of the raw policy in openings against the greedy player
-TRIES: Final = 6  # of an opening until it ends in a wipe-out by the greedy player
-REWIND: Final = 3  # moves of the victim's own at most that are taken back from the wipe-out
+TEMPERATURE: Final = 1.0  # of the raw policy in openings against the greedy player
+TRIES: Final = 12  # of an opening until it ends in a wipe-out by the greedy player
+REWIND: Final = 2  # moves of the victim's own at most that are taken back from the wipe-out
 PROBED: Final = 2  # moves that such a game searches and records; the raw policy goes on to the solved part
 
 

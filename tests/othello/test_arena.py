@@ -49,6 +49,7 @@ def test_openings_differ_while_there_are_positions() -> None:
     positions = {tuple(Board.initial().replay(opening))[-1] for opening in random_openings(40, 4, seed=1)}
     assert len(positions) == 40
     assert len(random_openings(9, 1)) == 9  # there are four first moves
+    assert random_openings(100, 0, size=6) == ((),) * 100  # and one start
 
 
 def test_an_opening_that_cannot_be_is_an_error() -> None:
