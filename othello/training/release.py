@@ -70,7 +70,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
     lines += ["## Strength", ""]
     if meta["strength"]:
-        lines += ["Paired openings of 4 random plies, or `--plies`, colours swapped; Elo difference, 95 % interval.", ""]
+        lines += ["Paired openings of 4 random plies, or `--plies`, colours swapped; 95 % intervals.", ""]
         lines += ["| player | opponent | points | Elo difference | command |", "|---|---|---|---|---|"]
         lines += [
             f"| {s['player']} | {s['opponent']} | {s['points']:g} of {s['games']} | {s['elo']} | `{s['command']}` |"
