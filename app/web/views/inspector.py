@@ -81,7 +81,7 @@ def _desk() -> None:
         model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")
         with right:
-            target, composite, bias, colours, numbers = _question()
+            target, composite, bias, colours, numbers = _question(model)
             found = None
             with state.error_box():
                 found = explain(model, board(), target, composite=composite, bias=bias, layers=True)
@@ -94,7 +94,7 @@ def _desk() -> None:
             _write_link(found)
 
 
-def _question() -> tuple[Target, str, str, str, bool]:
+def _question(model: Model) -> tuple[Target, str, str, str, bool]:
     """The widgets that say what is explained and how."""
     position, size = board(), board().size
     question = st.segmented_control(
@@ -103,7 +103,7 @@ def _question() -> tuple[Target, str, str, str, bool]:
         key=state.remember("i_question", QUESTIONS[0]),
         required=True,
     )
-    moves = [square_name(move, size) for move in position.legal_actions()]
+    moves = [square_name(move, size) for move in model.ranked(position)]
     target = Target("value", size=size)
     for key in ("i_move_x", "i_move_y"):
         if st.session_state.get(key) not in moves:

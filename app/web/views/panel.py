@@ -187,9 +187,12 @@ def _on_jump() -> None:
 
 
 def _candidates(game: Session, ply: int) -> list[int]:
-    """Moves of a ply, the one that was played first, then by visits or as they come."""
+    """Moves of a ply, the one that was played first, then by visits or by the network's policy."""
     board, found, played = game.board_at(ply), game.search_of(ply), game.action_at(ply)
-    order = [move.square for move in found.moves] if found else list(board.legal_moves())
+    if found:
+        order = [move.square for move in found.moves]
+    else:
+        order = game.model.ranked(board) if game.model and board.legal_moves() else list(board.legal_moves())
     return ([played] if played in order else []) + [square for square in order if square != played]
 
 
