@@ -220,6 +220,9 @@ def test_a_signal_ends_training_within_ten_seconds_with_a_valid_save(
 def test_forty_signals_at_random_moments(base: Path, tmp_path: Path) -> None:
     """pytest tests/othello/test_run_safety.py -m long -k forty_signals"""
     generator, folder = random.Random(3), copied(base, tmp_path / "run")
+    settings = (folder / "config.toml").read_text()
+    endless = settings.replace("iterations = 1000\n", "iterations = 10000\n")
+    (folder / "config.toml").write_text(endless)
     times = [
         stop_with(folder, how, generator.random() * 12) for _ in range(20) for how in (signal.SIGINT, signal.SIGTERM)
     ]
