@@ -28,7 +28,7 @@ from typing import Any
 from othello import atomic
 from othello.errors import OthelloError
 from othello.training.config import RunConfig
-from othello.training.worker import Chunk, ChunkReport, play_chunk
+from othello.training.worker import Chunk, ChunkReport, found_chunk, play_chunk
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5  # workers that a chunk may lose, and starts of a worker that may fail in a row
@@ -139,7 +139,7 @@ class RayWorkers(Executor):
             raise RuntimeError("these workers have been shut down")
         future: Future[ChunkReport] = Future()
         if Path(args[0].out).exists():
-            future.set_result(ChunkReport(0, 0.0, reused=True))
+            future.set_result(found_chunk(Path(args[0].out)))
             return future
         self._waiting.append(_Task(args[0], future))
         if not self._thread.ident:

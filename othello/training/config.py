@@ -24,13 +24,15 @@ _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low â
         "solve_empties": (0, 20), "label_empties": (0, 20), "leaf_empties": (0, 12), "c_visit": (0, 1e6),
         "c_scale": (0, 1e3), "full_share": (1e-3, 1), "fast_simulations": (1, 100_000), "c_puct": (0, 1e3),
         "first_play": (-2, 2), "noise_alpha": (1e-3, 1e3), "noise_share": (0, 1), "sampled_plies": (0, 64),
-        "greedy_share": (0, 1), "greedy_plies": (0, 64), "surprise_share": (0, 1),
+        "greedy_share": (0, 1), "greedy_plies": (0, 64), "surprise_share": (0, 1), "quiet_plies": (0, 64),
+        "quiet_noise": (0, 1),
     },
     "learner": {
         "batch": (2, 65_536), "samples_per_position": (1e-3, 1e3), "learning_rate": (0, 10),
         "final_learning_rate": (0, 10), "half_life": (1, 10**6), "weight_decay": (0, 1), "outcome_share": (0, 1),
         "average_decay": (0, 1), "window_start": (1, 10**9), "window_growth": (0, 1), "window_limit": (1, 10**9),
         "score_weight": (0, 100), "value_weight": (0, 100), "gradient_norm": (1e-6, 1e6),
+        "warm_up": (0, 10**9),
     },
 }  # fmt: skip
 
@@ -47,6 +49,7 @@ class LearnerSettings:
     learning_rate: float = 2e-3  # AdamW, at the first iteration
     final_learning_rate: float = 2e-4
     half_life: int = 60  # iterations in which the learning rate halves
+    warm_up: int = 0  # steps at the run's beginning over which the learning rate rises linearly
     weight_decay: float = 1e-4
     value_weight: float = 1.0
     score_weight: float = 0.25

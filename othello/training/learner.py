@@ -64,12 +64,16 @@ class Learner:
         groups = [{"params": decay, "weight_decay": settings.weight_decay}, {"params": rest, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self.tower: Tower | None = winograd_tower if self.device.type == "cpu" else None
-        self.steps = 0  # optimizer steps since the weights were random
+        self.steps = 0  # optimizer steps of this run
 
     def learning_rate(self, iteration: int) -> float:
         """AdamW's step size at an iteration: halved every `half_life` iterations down to the final rate."""
         s = self.settings
         return max(s.final_learning_rate, s.learning_rate * 0.5 ** (iteration / s.half_life))
+
+    def _warmed_up(self, rate: float) -> float:
+        """`rate`, or while the run's first `warm_up` steps last the share of it that they have reached."""
+        return rate * min(1.0, (self.steps + 1) / max(1, self.settings.warm_up))
 
     def train(
         self, samples: Samples, steps: int, iteration: int, seed: int,
@@ -78,11 +82,12 @@ class Learner:
         """Take `steps` optimizer steps on random batches of `samples`; raises `NotFinite` in the step it happens in."""
         size, planes = self.network.architecture.size, self.network.architecture.planes
         generator = np.random.default_rng((seed, iteration, 1))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(iteration)
+        rate = self.learning_rate(iteration)
         sums = np.zeros(4)
         self.network.train()
         for step, (batch, legal) in enumerate(batches(samples, steps, self.settings, size, planes, generator), 1):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._warmed_up(rate)
             sums += self._step(batch, torch.from_numpy(legal), step)
             if progress is not None:
                 progress(step, Losses(*(sums / step).tolist()))

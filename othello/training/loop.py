@@ -23,6 +23,7 @@ from othello.network import Network
 from othello.training.config import RunConfig
 from othello.training.growth import grow
 from othello.training.learner import Learner, Losses
+from othello.training.manifest import account
 from othello.training.metrics import Metrics, MetricsLog
 from othello.training.replay import newest, read_samples, window_size, write_samples
 from othello.training.run import Run, State, file_record, locked
@@ -61,14 +62,15 @@ class Trainer:
         self.parts = [read_samples(run.replay / entry.name) for entry in run.state.replay]
 
     def _start(self) -> State:
-        """Take over the weights of `initial`, and where that is a run its games too, so that nothing is forgotten."""
+        """Take over the weights of `initial`, what they have seen, and where that is a run its games too."""
         folder = Path(self.config.initial)
         older = Run.open(folder, verify=True) if (folder / "state.json").exists() else None
         source = folder if older is None else older.generation(older.state.iteration)
-        grow(self.learner.network, checkpoint.load(source).network)
+        loaded = checkpoint.load(source)
+        grow(self.learner.network, loaded.network)
         self.learner.average.load_state_dict(self.learner.network.state_dict())
         if older is None:
-            return State()
+            return account(loaded.meta, source)
         replay = [replace(entry, name=f"initial-{entry.name}") for entry in older.state.replay]
         for entry, taken in zip(older.state.replay, replay):
             atomic.write_bytes(self.run.replay / taken.name, (older.replay / entry.name).read_bytes())

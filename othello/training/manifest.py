@@ -43,6 +43,21 @@ class State:
     replay: list[ReplayFile] = field(default_factory=list)
 
 
+def account(meta: dict[str, Any], where: Path) -> State:
+    """The games, positions, evaluations and core-seconds that a checkpoint's weights have seen, 0 where it is silent.
+
+    `where` is the checkpoint's folder; `CheckpointError` for a number that is none.
+    """
+    counts = {name: meta.get(name, 0) for name in ("games", "positions", "evaluations")}
+    for name, value in counts.items():
+        if not _is_count(value):
+            raise CheckpointError(f"{where / 'meta.json'}: {name} = {str(value)[:40]} is not a whole number ≥ 0")
+    seconds = meta.get("core_seconds", 0.0)
+    if not _is_duration(seconds):
+        raise CheckpointError(f"{where / 'meta.json'}: core_seconds = {str(seconds)[:40]} is not a number of seconds")
+    return State(**counts, core_seconds=float(seconds))
+
+
 def file_record(path: Path, positions: int) -> ReplayFile:
     """A replay file on disk as the manifest will list it."""
     data = path.read_bytes()
@@ -71,9 +86,7 @@ def read_state(path: Path) -> State:
         raise CheckpointError(f"{path}: not a manifest of this version (unknown or missing: {odd})")
     for name in ("iteration", "games", "positions", "evaluations"):
         _check(path, name, _is_count(data[name]), "a whole number ≥ 0")
-    seconds = data["core_seconds"]
-    valid = type(seconds) in (int, float) and math.isfinite(seconds) and seconds >= 0
-    _check(path, "core_seconds", valid, "a number of seconds")
+    _check(path, "core_seconds", _is_duration(data["core_seconds"]), "a number of seconds")
     _check(path, "generation_sha256", _is_match(_SHA256, data["generation_sha256"]), "a SHA-256 in hexadecimal")
     _check(path, "replay", isinstance(data["replay"], list), "a list")
     return State(**{**data, "replay": [_replay_file(path, entry) for entry in data["replay"]]})
@@ -94,6 +107,10 @@ def _replay_file(path: Path, entry: Any) -> ReplayFile:
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63
+
+
+def _is_duration(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
 def _is_match(pattern: re.Pattern[str], value: Any) -> bool:

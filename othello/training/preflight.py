@@ -11,6 +11,7 @@ from othello.errors import CheckpointError, ConfigError
 from othello.network import Network
 from othello.tensorfile import skeleton
 from othello.training.config import RunConfig
+from othello.training.manifest import account
 from othello.training.run import Run
 
 POSITION_BYTES = 48  # of a position in a replay file, compressed; 37 measured on 8×8
@@ -52,6 +53,8 @@ def check_initial(config: RunConfig) -> None:
     folder = Path(config.initial)
     older = Run.open(folder) if (folder / "state.json").exists() else None
     meta = checkpoint.info(folder if older is None else older.generation(older.state.iteration))
+    if older is None:
+        account(meta, folder)
     if meta["kind"] != "othello-network":
         raise CheckpointError(f"{config.initial}: {meta['kind']} network; a run starts from one of this project")
     for name, value in config.network.to_dict().items():

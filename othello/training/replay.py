@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,18 @@ from othello.training.selfplay import Samples
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
-def write_samples(path: Path, samples: Samples) -> None:
-    """Write samples as one compressed file, atomically."""
+class Cost(NamedTuple):
+    """What making samples took: network evaluations and seconds of processor time."""
+
+    evaluations: int
+    seconds: float
+
+
+def write_samples(path: Path, samples: Samples, cost: Cost | None = None) -> None:
+    """Write samples, and if given what they cost, as one compressed file, atomically."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **samples._asdict())
+    arrays = samples._asdict() if cost is None else {**samples._asdict(), **cost._asdict()}
+    np.savez_compressed(buffer, **arrays)
     atomic.write_bytes(path, buffer.getvalue())
 
 
@@ -33,6 +42,17 @@ def read_samples(path: Path) -> Samples:
         with np.load(path, allow_pickle=False) as stored:
             return Samples(*(stored[name] for name in Samples._fields))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: not a replay file: {error}") from None
+
+
+def read_cost(path: Path) -> Cost:
+    """The cost that `write_samples` was given; nothing for a file without one, `CheckpointError` as `read_samples`."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if "evaluations" not in stored or "seconds" not in stored:
+                return Cost(0, 0.0)
+            return Cost(int(stored["evaluations"]), float(stored["seconds"]))
+    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path}: not a replay file: {error}") from None
 
 
@@ -77,5 +97,3 @@ def batches(
         legal[:, :-1] = images[:, 2].reshape(len(chosen), -1) > 0
         value, score = targets(samples, chosen, settings.outcome_share, size * size)
         yield (images[:, :planes], turned, value, score), legal
-
-

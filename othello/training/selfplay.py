@@ -39,6 +39,8 @@ class SelfPlaySettings:
     considered: int = 16  # Gumbel: root actions that enter sequential halving
     c_visit: float = 50.0  # Gumbel
     c_scale: float = 0.1  # Gumbel
+    quiet_plies: int = 12  # Gumbel: from this ply on the noise of a searched root is `quiet_noise` times as large
+    quiet_noise: float = 1.0  # Gumbel
     c_puct: float = 1.5  # PUCT
     first_play: float = 0.2  # PUCT: how much worse than its parent an unvisited move is taken to be
     noise_alpha: float = 0.5  # PUCT: Dirichlet concentration
@@ -66,7 +68,7 @@ class SelfPlaySettings:
             first_play=self.first_play, noise_alpha=self.noise_alpha, noise_share=self.noise_share,
             sampled_plies=self.sampled_plies, random_plies=self.random_plies, greedy_share=self.greedy_share,
             greedy_plies=self.greedy_plies, solve_empties=self.solve_empties, label_empties=self.label_empties,
-            leaf_empties=self.leaf_empties,
+            leaf_empties=self.leaf_empties, quiet_plies=self.quiet_plies, quiet_noise=self.quiet_noise,
         )  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class Rules(NamedTuple):
     solve_empties: int
     label_empties: int
     leaf_empties: int
+    quiet_plies: int
+    quiet_noise: float
 
 
 class Slots(NamedTuple):
@@ -107,6 +109,9 @@ def set_root(slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint6
     slots.simulation[g] = 0
     slots.full[g] = rules.full_share >= 1.0 or uniform(slots.random, g) < rules.full_share
     scale = 1.0 if slots.left[g] > 0 else UNSEARCHED_TEMPERATURE
+    searched = slots.left[g] > 0 and slots.opening[g] == 0
+    if searched and popcount(own | opp) >= 4 + rules.quiet_plies:
+        scale = rules.quiet_noise
     for i in range(slots.gumbel.shape[1]):
         slots.gumbel[g, i] = scale * gumbel(slots.random, g)
 

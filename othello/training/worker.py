@@ -34,7 +34,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class ChunkReport:
-    """What a chunk cost: network evaluations and seconds of processor time; `reused` if its file was there already."""
+    """What a chunk cost: network evaluations and seconds of processor time; `reused` if its file was there already.
+
+    A file tells what it cost when it was made, so that a run that goes on counts it.
+    """
 
     evaluations: int
     seconds: float
@@ -58,18 +61,25 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
+def found_chunk(out: Path) -> ChunkReport:
+    """The report of a chunk whose file is there already; `CheckpointError` if it cannot be read."""
+    from othello.training.replay import read_cost
+
+    return ChunkReport(*read_cost(out), reused=True)
+
+
 def play_chunk(chunk: Chunk) -> ChunkReport:
     """Play a chunk and write its samples; a finished file of the same games is kept as it is."""
     from othello import checkpoint
     from othello.evaluator import NetworkEvaluator
     from othello.network import Network
     from othello.training.learner import NotFinite
-    from othello.training.replay import write_samples
+    from othello.training.replay import Cost, write_samples
     from othello.training.selfplay import play_games
 
     out = Path(chunk.out)
     if out.exists():
-        return ChunkReport(0, 0.0, reused=True)
+        return found_chunk(out)
     began = time.process_time()
     if _cache.get("weights") != chunk.weights:
         loaded = checkpoint.load(chunk.weights)
@@ -80,5 +90,6 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     for name in ("policy", "search_value"):
         if not np.isfinite(getattr(samples, name)).all():
             raise NotFinite(f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}: {name} is not finite")
-    write_samples(out, samples)
-    return ChunkReport(effort.evaluations, time.process_time() - began)
+    cost = Cost(effort.evaluations, time.process_time() - began)
+    write_samples(out, samples, cost)
+    return ChunkReport(*cost)

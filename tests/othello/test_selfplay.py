@@ -178,3 +178,31 @@ def test_a_root_keeps_the_evaluation_it_had_in_the_search_before():
     searched = sum(36 - (int(a) | int(b)).bit_count() > 6 for a, b in zip(samples.own, samples.opp))
     assert searched > 20 * 20
     assert effort.evaluations < effort.simulations + searched / 5  # else one more for every move searched
+
+
+def test_quiet_noise_of_one_changes_nothing_and_none_plays_as_the_search_thinks_best_from_its_ply_on():
+    settings = replace(FEW, random_plies=0)
+    loud, _ = play_games(DiscCount(6), settings, 1, 0, range(12))
+    same, _ = play_games(DiscCount(6), replace(settings, quiet_plies=3), 1, 0, range(12))
+    quiet, _ = play_games(DiscCount(6), replace(settings, quiet_plies=10, quiet_noise=0.0), 1, 0, range(12))
+    for a, b in zip(loud, same):
+        assert np.array_equal(a, b)
+
+    def discs(samples: Samples) -> NDArray[np.int64]:
+        return np.array([(int(own) | int(opp)).bit_count() for own, opp in zip(samples.own, samples.opp)])
+
+    for early in (loud.own[discs(loud) <= 14], loud.opp[discs(loud) <= 14]):
+        assert early.size > 100
+    assert np.array_equal(loud.own[discs(loud) <= 14], quiet.own[discs(quiet) <= 14])
+    assert not np.array_equal(loud.own[discs(loud) > 14], quiet.own[discs(quiet) > 14])
+    again, _ = play_games(DiscCount(6), replace(settings, quiet_plies=0, quiet_noise=0.0), 1, 0, range(12))
+    games = [again.own[again.game == number] for number in range(12)]
+    searched = [game[:20] for game in games]  # the solved part draws among the best moves
+    assert all(np.array_equal(searched[0], game) for game in searched)
+
+
+def test_openings_against_the_greedy_player_keep_their_variety_when_it_is_quiet():
+    settings = replace(FEW, random_plies=0, greedy_share=1.0, greedy_plies=12, quiet_plies=0, quiet_noise=0.0)
+    samples, _ = play_games(DiscCount(6), settings, 1, 0, range(12))
+    first = np.unique(samples.game, return_index=True)[1]
+    assert len(set(zip(samples.own[first].tolist(), samples.opp[first].tolist()))) > 6

@@ -152,6 +152,21 @@ def test_a_bad_number_on_the_disk_ends_the_command_with_a_line_and_code_1(begun,
     assert Run.open(folder, verify=True).state.iteration == 2
 
 
+def test_the_learning_rate_rises_over_the_first_steps_and_is_the_iterations_own_afterwards(some_samples):
+    def rates(warm_up: int) -> list[float]:
+        learner = Learner(Network(TINY.network), LearnerSettings(batch=8, learning_rate=1e-3, warm_up=warm_up))
+        seen: list[float] = []
+        for iteration in (0, 1):
+            learner.train(
+                some_samples, 3, iteration, 1, lambda *_: seen.append(learner.optimizer.param_groups[0]["lr"])
+            )
+        return seen
+
+    plain = rates(0)
+    assert plain[:3] == [1e-3] * 3 and plain[3] < 1e-3
+    assert rates(4) == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, *plain[3:]])
+
+
 def test_the_learner_learns(some_samples):
     torch.manual_seed(0)
     learner = Learner(Network(TINY.network), LearnerSettings(batch=64, learning_rate=5e-3))
