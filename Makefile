@@ -2,7 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+# The build of torch on Linux: cpu, cuda, or default, which is cpu where its index answers and else what pip finds.
+TORCH  ?= default
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+APP_STAMP := $(VENV)/.app-$(TORCH)
+STAMP  := $(VENV)/.installed-$(TORCH)
 PORT   ?= 8501
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
@@ -10,16 +14,20 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+# The app needs no test tools; what has everything has what the app needs.
+$(APP_STAMP): EXTRAS := train,experiments
+$(STAMP): EXTRAS := test,dev,train
+
+$(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,dev,train]'
-	@touch $@
+	$(BIN)/python .ci/install.py --torch $(TORCH) --index $(TORCH_INDEX) --extras $(EXTRAS)
+	@touch $(APP_STAMP) $@
 
-app: $(STAMP)  ## the web app on http://127.0.0.1:8501
+app: $(APP_STAMP)  ## the web app on http://127.0.0.1:8501
 	$(BIN)/othello app --port $(PORT)
 
-desktop: $(STAMP)  ## the pygame board
+desktop: $(APP_STAMP)  ## the pygame board
 	$(BIN)/othello desktop
 
 # Chromium and GRhino are test partners; installed where the user may, else their tests skip with a hint.
