@@ -31,18 +31,19 @@ def of_map(relevance: NDArray[np.float64], what: str, count: int = 4) -> str:
 
 
 def of_bars(entries: Mapping[str, Interval], what: str, chance: float = 0.0) -> str:
-    """Which entry is highest and which intervals leave the line of chance.
+    """Which entry is highest and which intervals leave the dashed line.
 
     >>> of_bars({"a": Interval(0.5, 0.4, 0.6, 9), "b": Interval(0.0, -0.1, 0.1, 9)}, "SRG")
-    'SRG: a is highest with 0.500 [0.400, 0.600]; 1 of 2 intervals lie above chance, 0 below'
+    'SRG: a is highest with 0.500 [0.400, 0.600]; 1 of 2 intervals lie above 0, 0 below'
     """
+    line = "one half" if chance == 0.5 else f"{chance:g}"
     known = {name: entry for name, entry in entries.items() if entry.count}
     if not known:
         return f"{what}: nothing was measured"
     top = highest(known)
     above, below = (sum(test) for test in zip(*((e.low > chance, e.high < chance) for e in known.values())))
     return (
-        f"{what}: {top} is highest with {known[top]}; {above} of {len(known)} intervals lie above chance, {below} below"
+        f"{what}: {top} is highest with {known[top]}; {above} of {len(known)} intervals lie above {line}, {below} below"
     )
 
 

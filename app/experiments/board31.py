@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots
+from app.experiments.nearness import STEPS
 from app.experiments.record import Figure
 from app.explain.position import Explanation
 from othello.bitboard import flip_mask
@@ -48,19 +49,50 @@ def standing(relevance: Map, square: int) -> dict[str, Any]:
     return {"relevance": float(relevance.flat[square]), "rank": int((size > size[square]).sum()) + 1}
 
 
-def against_chance(relevance: Map, inside: Squares, among: Squares, seed: int, draws: int = 20_000) -> dict[str, float]:
-    """Mean |R| on `inside`, on the rest of `among`, and how often as many squares drawn by chance have as much."""
+def against_chance(
+    relevance: Map, inside: Squares, among: Squares, move: int, seed: int, draws: int = 20_000
+) -> dict[str, float]:
+    """Mean |R| on `inside`, on the rest of `among`, and how often as many squares drawn by chance have as much.
+
+    p: drawn among all of `among`.  p_as_near: drawn so that as many lie at each distance from the move.
+    """
     size = np.abs(relevance)
     pool, count = size[among], int((inside & among).sum())
     if not 0 < count < len(pool):
-        return {"inside": 0.0, "outside": 0.0, "p": 1.0, "count": count}
+        return {"inside": 0.0, "outside": 0.0, "p": 1.0, "p_as_near": 1.0, "count": count}
     mean = float(size[inside & among].mean())
     random = np.random.default_rng((seed, 31))
     drawn = random.permuted(np.broadcast_to(pool, (draws, len(pool))), axis=1)[:, :count].mean(1)
+    steps = STEPS[move].reshape(size.shape)
+    as_near = np.zeros(draws)
+    for distance in np.unique(steps[inside & among]).tolist():
+        ring = among & (steps == distance)
+        here = int((inside & ring).sum())
+        as_near += random.permuted(np.broadcast_to(size[ring], (draws, int(ring.sum()))), axis=1)[:, :here].sum(1)
     return {
-        "inside": mean, "outside": float(size[among & ~inside].mean()),
-        "p": float((1 + (drawn >= mean - 1e-12).sum()) / (1 + draws)), "count": count,
-    }  # fmt: skip
+        "inside": mean,
+        "outside": float(size[among & ~inside].mean()),
+        "p": float((1 + (drawn >= mean - 1e-12).sum()) / (1 + draws)),
+        "p_as_near": float((1 + (as_near / count >= mean - 1e-12).sum()) / (1 + draws)),
+        "count": count,
+    }
+
+
+def stands_out(turned: dict[str, float], move: str) -> str:
+    """Both p of `against_chance` in words, and the verdict: the one of sets as near to the move decides."""
+    verdict = "stand out" if turned["p_as_near"] < 0.05 else "do not stand out"
+    return (
+        f"as many discs drawn by chance have that much with p = {turned['p']:.2f}, but discs near the move have more "
+        f"anyway: drawn as near to {move}, p = {turned['p_as_near']:.2f}, so on this network they {verdict}"
+    )
+
+
+def bias_words(share: float) -> str:
+    """What a bias share says and what it does not."""
+    return (
+        f"Under this composite biases keep {100 * share:.0f} % of the value; other rules would leave them another "
+        "share, and which units' biases count depends on the board."
+    )
 
 
 def ledger(found: Explanation) -> dict[str, Any]:

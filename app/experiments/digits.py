@@ -153,11 +153,23 @@ def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> 
             f"input has {srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
             f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. "
             + ("" if srg[best].low > 0 else "None of the composites beats a random order. ")
+            + _recipe(srg)
             + f"Under the tutorial's recipe the biases keep "
             f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
             f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
         )
     return " ".join(parts) + " Small pictures of 8×8 pixels; not the tutorial's photographs."
+
+
+def _recipe(srg: dict[str, Interval]) -> str:
+    """How the tutorial's recipe does beside LRP-0."""
+    recipe, plain = srg["tutorial"], srg["LRP-0"]
+    if recipe.high < plain.low:
+        return (
+            f"The tutorial's recipe has {recipe}, behind LRP-0's {plain}: zᴮ credits black pixels, which setting "
+            "pixels to 0 cannot change. "
+        )
+    return f"The tutorial's recipe has {recipe}, LRP-0 {plain}. "
 
 
 def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:

@@ -100,7 +100,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     reading = (
         f"Over {2 * pairs} games ({pairs} random openings, both colours) the side with c_puct = {WIDE:g} scores "
         f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}] against c_puct = {NARROW:g} at "
-        f"{SIMULATIONS} simulations a move, and its mean lead at the end is {final} discs. {_verdict(score)} "
+        f"{SIMULATIONS} simulations a move, and its mean lead at the end is {final} discs. {_verdict(score, final)} "
         f"{_phases(behind, ahead)} "
         "The post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
         "Othello, and its sign has to be read from the curves with their bands."
@@ -113,12 +113,17 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     return Findings(numbers, reading, (Figure("", caption, canvas, words),))
 
 
-def _verdict(score: Interval) -> str:
+def _verdict(score: Interval, lead: Interval) -> str:
     if score.low > 0.5:
         return "Exploration pays here: the interval lies above one half."
     if score.high < 0.5:
         return "Exploration does not pay here: the interval lies below one half."
-    return "The interval contains one half: these games do not show that exploration pays."
+    words = "The interval of the score contains one half: these games do not show that exploration pays."
+    if lead.high < 0:
+        return words + " In discs it does not: the interval of the lead lies below 0, wide search loses discs here."
+    if lead.low > 0:
+        return words + " In discs it does: the interval of the lead lies above 0."
+    return words
 
 
 def _phases(behind: list[int], ahead: list[int]) -> str:
@@ -126,7 +131,8 @@ def _phases(behind: list[int], ahead: list[int]) -> str:
         return "At no ply does the band of its lead leave zero."
     parts = [f"its lead is {word} zero at {len(plies)} plies ({plies[0]} to {plies[-1]})"
              for word, plies in (("below", behind), ("above", ahead)) if plies]  # fmt: skip
-    return "Ply by ply, " + " and ".join(parts) + "; of 55 bands some leave zero by chance."
+    chance = "; of 55 bands about 3 leave zero by chance, and neighbours do so together."
+    return "Ply by ply, " + " and ".join(parts) + chance
 
 
 EXPERIMENT = Experiment(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RANKED: Final = ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1", "LRP-0")  # the app's
 APP_NAME: Final = {"LRP-0": "LRPZero"}
 DISCS: Final = 3  # the first corruptions change discs, the last one empty squares
+RIVALS: Final = ("integrated gradients", "occlusion", "FullGrad")  # no composites; gradient × input is LRP-0
 KEPT: Final = 0.05  # of all relevance: what a composite's stabilizers may hold and still be chosen
 Gains = NDArray[np.float64]
 
@@ -90,11 +91,40 @@ def ranking(gains: Gains, names: list[str], seed: int) -> tuple[dict[str, Any], 
 
     Columns are targets × the three corruptions of occupied squares.
     """
-    rows = [names.index(name) for name in RANKED]
+    scores = shares_of_best(gains, names, RANKED)
+    return {name: {"score": bootstrap(scores[:, place], seed)} for place, name in enumerate(RANKED)}, scores
+
+
+def shares_of_best(gains: Gains, names: list[str], wanted: tuple[str, ...]) -> Gains:
+    """[P, wanted]: a position's mean share of the best SRG of each column."""
+    rows = [names.index(name) for name in wanted]
     columns = gains[rows][:, :, :DISCS].reshape(len(rows), -1, gains.shape[-1])  # [R, 9, P]
     best = np.maximum(np.abs(gains[:, :, :DISCS].mean(-1)).reshape(len(names), -1).max(0), 1e-12)
-    scores = (columns / best[None, :, None]).mean(1).T
-    return {name: {"score": bootstrap(scores[:, place], seed)} for place, name in enumerate(RANKED)}, scores
+    found: Gains = (columns / best[None, :, None]).mean(1).T
+    return found
+
+
+def beyond(gains: Gains, names: list[str], table: dict[str, Any], winner: str, seed: int) -> dict[str, Any]:
+    """How the winner stands against the best method that is no composite, and among composites on empty squares.
+
+    rival: its name; score, winner_score, difference: means over positions, the last one paired; ahead_in: columns of
+    discs in which its mean is higher.  empty_squares: columns of empty squares in which the winner is the highest.
+    """
+    scores = shares_of_best(gains, names, RIVALS)
+    place = int(scores.mean(0).argmax())
+    rival, theirs = RIVALS[place], scores[:, place]
+    ours = shares_of_best(gains, names, (winner,))[:, 0]
+    cells = [(kind, target) for kind in CORRUPTIONS[:DISCS] for target in TARGETS]
+    last = {target: {name: table[name][CORRUPTIONS[DISCS]][target].mean for name in RANKED} for target in TARGETS}
+    return {
+        "rival": rival,
+        "score": bootstrap(theirs, seed),
+        "winner_score": bootstrap(ours, seed),
+        "difference": bootstrap(theirs - ours, seed),
+        "ahead_in": sum(table[rival][k][t].mean > table[winner][k][t].mean for k, t in cells),
+        "columns": len(cells),
+        "empty_squares": sum(column[winner] == max(column.values()) for column in last.values()),
+    }
 
 
 def choose(
@@ -154,6 +184,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     kept = ledgers(model, own, opp, moves[:, 0], seed)
     standing, scores = ranking(gains, names, seed)
     choice = choose(standing, scores, kept, table, seed)
+    against = beyond(gains, names, table, choice["method"], seed)
     progress(0.82, "sensitivity-n")
     sensitivity = checks.sensitivity(model, maps, own, opp, moves, seed, subsets=24 if settings.quick else 100)
     progress(0.87, "similarities")
@@ -167,11 +198,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     standing = {name: standing[name] for name in sorted(standing, key=lambda n: -standing[n]["score"].mean)}
     numbers = {
         "positions": len(own), "points": points, "srg": table, "ranking": standing, "winner": choice["method"],
-        "choice": choice, "ledgers": kept, "sensitivity_n": sensitivity, "similarity": alike,
+        "choice": choice, "beyond_composites": against, "ledgers": kept,
+        "sensitivity_n": sensitivity, "similarity": alike,
         "randomised_weights": {"positions": len(own[few]), "shuffles": shuffles, "methods": randomised},
         "max_sensitivity": {"positions": len(own[few]), "methods": stability}, "value_curves": curves,
     }  # fmt: skip
-    reading = _reading(len(own), table, choice, alike)
+    reading = _reading(len(own), table, choice, against, alike)
     figures = (_figure(table, len(own)), _curves(curves, points))
     tables = (*_tables(table, standing, kept), *checks.tables(sensitivity, alike, randomised, stability))
     return Findings(numbers, reading, figures, tables)
@@ -185,7 +217,27 @@ def controls_strength(column: dict[str, Interval]) -> tuple[str, float]:
     return name, max(abs(interval.low), abs(interval.high))
 
 
-def _reading(count: int, table: dict[str, Any], choice: dict[str, Any], alike: dict[str, Any]) -> str:
+def _beyond_words(choice: dict[str, Any], against: dict[str, Any]) -> str:
+    """What the choice is worth beside methods that are no composites, and what its tie-break is worth."""
+    words = ""
+    if against["difference"].mean > 0:
+        words = (
+            f"That is the best of the composites, not of all methods: {against['rival']} scores {against['score']} "
+            f"against {against['winner_score']}, position by position {against['difference']} more, and is ahead in "
+            f"{against['ahead_in']} of {against['columns']} columns; but it keeps no account of the biases. "
+        )
+    if choice["tied"]:
+        words += (
+            "Relevance on the squares is a weak tie-break, for it says nothing of faithfulness; that the choice is the "
+            f"highest composite in {against['empty_squares']} of {len(TARGETS)} columns where empty squares are "
+            "corrupted is a better one. "
+        )
+    return words
+
+
+def _reading(
+    count: int, table: dict[str, Any], choice: dict[str, Any], against: dict[str, Any], alike: dict[str, Any]
+) -> str:
     none, behind = [], []
     for kind in CORRUPTIONS:
         for target in TARGETS:
@@ -201,6 +253,7 @@ def _reading(count: int, table: dict[str, Any], choice: dict[str, Any], alike: d
     strays = sum(found.low > 0 or found.high < 0 for found in cells)
     return (
         f"{count} held-out self-play positions, one a game. {sentence(choice)} "
+        + _beyond_words(choice, against)
         + (
             f"No method beats a random order for {'; '.join(none)}. "
             if none

@@ -136,8 +136,8 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         f"{'better' if ahead else 'not shown to be better'} than half and half "
         f"here{', but the plain gradient is ahead of it' if plain.low > signal['correlation'].high else ''}. "
         f"{signal['share_on_unmarked']} of the relevance still lies on unmarked steps, where the right answer is "
-        f"none; biases keep {ledgers['signal takes all']['bias_size']} of a sum in size, and the ledger closes to "
-        f"{max(entry['closure'] for entry in ledgers.values()):.0e}."
+        f"none; biases keep {ledgers['signal takes all']['bias_size']} in absolute size, in the sum's own "
+        f"unit, and the ledger closes to {max(entry['closure'] for entry in ledgers.values()):.0e}."
     )
     return Findings(numbers, reading, (_figure(x, truth, maps, found),), (table,))
 

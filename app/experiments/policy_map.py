@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.experiments import alt, plots
-from app.experiments.board31 import against_chance, draw, flipped, ledger, occupied
+from app.experiments.board31 import against_chance, draw, flipped, ledger, occupied, stands_out
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.position import explain_many
@@ -25,7 +25,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     found = explain_many(model, [BOARD_31] * len(moves), [Target("policy", move) for move in moves],
                          composite="EpsilonPlus")  # fmt: skip
     chosen = found[moves.index(b6)]
-    turned = against_chance(chosen.squares, flipped(BOARD_31, b6), discs, settings.seed)
+    turned = against_chance(chosen.squares, flipped(BOARD_31, b6), discs, b6, settings.seed)
     agree = [int(np.sign(e.value) == np.sign(e.squares.sum())) for e in found]
     entries = [
         {"move": square_name(move), "logit": e.value, "squares_total": float(e.squares.sum()), "bias": e.bias_total}
@@ -34,15 +34,14 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     numbers = ledger(chosen) | {"flipped_by_b6": turned, "moves": entries, "signs_agree": sum(agree)}
     logits = [e.value for e in found]
     top = square_name(moves[int(np.argmax(logits))])
-    verdict = "stand out" if turned["p"] < 0.05 else "do not stand out"
     reading = (
         f"The squares' sum has the sign of the logit for {sum(agree)} of {len(agree)} legal moves (raw logits, "
         f"{min(logits):+.2f} to {max(logits):+.2f}; log-softmax would make all of them negative)"
         f"{'' if all(agree) else '; for the others the biases outweigh the squares'}. "
         f"b6 has the logit {chosen.value:+.2f}; our network's first choice is {top}. The "
         f"{turned['count']} discs that b6 would turn have mean |R| {turned['inside']:.3g} against "
-        f"{turned['outside']:.3g} on the others (p = {turned['p']:.2f} by random sets of as many discs): on this "
-        f"network they {verdict}. One position: no interval; the ground-truth experiment asks the same of many."
+        f"{turned['outside']:.3g} on the others; {stands_out(turned, 'b6')}. One position: no interval; the "
+        "ground-truth experiment asks the same of many."
     )
     by_logit = sorted(zip(moves, found), key=lambda pair: -pair[1].value)
     shown = list(dict(by_logit[:3] + [(b6, chosen)] + by_logit[-1:]).items())

@@ -55,10 +55,11 @@ def plain_prior(size: int = 8) -> Map:
 
 
 def landmarks(prior: Map) -> dict[str, float]:
-    """Corner, middle of an edge and centre, the centre being 1."""
+    """Corner, middle of an edge, X-square and centre, the centre being 1."""
     half = prior.shape[0] // 2
     centre = prior[half, half]
-    return {"corner": prior[0, 0] / centre, "edge": prior[0, half] / centre, "centre": 1.0}
+    return {"corner": prior[0, 0] / centre, "edge": prior[0, half] / centre, "x_square": prior[1, 1] / centre,
+            "centre": 1.0}  # fmt: skip
 
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -79,18 +80,37 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "Computed by counting windows, with no weight and no board, the prior is the map that the module gives "
         f"(largest difference {distance:.0e}). Corner, edge and centre have {mine['corner']:.3f} / {mine['edge']:.3f} "
         f"/ 1 here and {other['corner']:.3f} / {other['edge']:.3f} / 1 on alpha-zero-general's shape, whose unpadded "
-        "convolutions look at the rim less often. The draft calls this picture bias relevance; it says nothing about "
+        "convolutions look at the rim less often. "
+        f"{_x_squares(mine['x_square'])}The draft calls this picture bias relevance; it says nothing about "
         "a position, and any method that merely resembles it says little more. Exact: no interval is needed."
     )
     canvas, axes = plots.canvas(2, width=3.1)
     plots.board_map(axes[0], None, shown, "our network" if not foreign else "this network")
     plots.board_map(axes[1], None, theirs, "alpha-zero-general's shape")
     words = alt.sentence(
-        "two empty boards, palest in the corners and darkest in the centre", alt.of_map(shown, "our network's prior"),
-        alt.of_map(theirs, "alpha-zero-general's prior"),
+        f"two empty boards, palest in the corners, darkest {darkest(shown)} and {darkest(theirs)}",
+        alt.of_map(shown, "our network's prior"), alt.of_map(theirs, "alpha-zero-general's prior"),
     )  # fmt: skip
     caption = "The architecture prior as shares of the target: flat in every layer."
     return Findings(numbers, reading, (Figure("", caption, canvas, words),))
+
+
+def _x_squares(share: float) -> str:
+    """What the geometry alone does to b2 and its like."""
+    if share <= 1:
+        return ""
+    return (
+        f"Here the largest share lies on the X-squares, b2 and its like, {100 * (share - 1):.0f} % above the centre: "
+        "units at the rim have fewer inputs to share with. So a map made with flat rules that has b2 first shows the "
+        "network's geometry, not that b2 matters. "
+    )
+
+
+def darkest(prior: Map) -> str:
+    """Where the largest entry of a map lies."""
+    row, column = divmod(int(prior.argmax()), prior.shape[1])
+    rim = min(row, column, prior.shape[0] - 1 - row, prior.shape[1] - 1 - column)
+    return {0: "on the rim", 1: "on the X-squares" if row == column else "beside the rim"}.get(rim, "in the centre")
 
 
 def _alpha_zero_general(seed: int) -> Map:

@@ -12,7 +12,7 @@ from app.experiments.attributions import BATCH, TARGETS, Maps, readings
 from app.experiments.corruption import corrupted, frequencies, relevance_gain
 from app.experiments.positions import Words, best_two, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import Interval, bootstrap
+from app.experiments.statistics import bootstrap
 from app.explain.position import POLICY, VALUE, encode_words
 from lrp import LRP, Composite
 from lrp.composites import everything, first
@@ -27,6 +27,7 @@ FIRST: Final[dict[str, Rule]] = {
 TOWER: Final[dict[str, Rule]] = {
     "z⁺": ZPlus(), "γ = 0.25": Gamma(0.25), "α2β1": AlphaBeta(2.0, 1.0), "ε": Epsilon(epsilon=1e-6),
 }  # fmt: skip
+CONTROL: Final = "minus occupancy"  # the opponent's discs first, one's own last
 SHOWN: Final = (0, 1)  # the value and the best move
 
 
@@ -53,7 +54,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     moves = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))
     states, points = states_of(own, opp), 10 if settings.quick else 20
     change = corrupted("empty", own, opp, frequencies(games), moves, settings.seed)
-    gains: dict[str, list[Interval]] = {}
+    samples: dict[str, Maps] = {}
     curve: dict[str, Maps] = {}
 
     def read(mine: Words, theirs: Words, rows: Any) -> Maps:
@@ -61,7 +62,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
 
     def measure(name: str, maps: Maps) -> None:
         srg = [relevance_gain(states, change, maps[t], read, points, settings.seed) for t in SHOWN]
-        gains[name] = [bootstrap(srg[t][0][t], settings.seed) for t in SHOWN]
+        samples[name] = np.stack([srg[t][0][t] for t in SHOWN])
         curve[name] = np.stack([srg[0][1][:, 0].mean(1), srg[0][2][:, 0].mean(1)])
 
     pairs = [(low, tower) for low in FIRST for tower in TOWER]
@@ -70,8 +71,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         measure(f"{low} / {tower}", grid_maps(model, FIRST[low], TOWER[tower], own, opp, moves[:, 0]))
     random = np.random.default_rng((settings.seed, 9)).standard_normal((2, *states.shape))
     measure("random", random)
+    measure(CONTROL, -np.broadcast_to(states.astype(np.float64), random.shape))
+    gains = {name: [bootstrap(found[t], settings.seed) for t in SHOWN] for name, found in samples.items()}
     names = [f"{low} / {tower}" for low, tower in pairs]
     best = [max(names, key=lambda name, t=t: gains[name][t].mean) for t in SHOWN]
+    over = {name: [bootstrap(samples[name][t] - samples[CONTROL][t], settings.seed) for t in SHOWN] for name in names}
+    ahead = [sum(over[name][t].low > 0 for name in names) for t in SHOWN]
     beaten = [sum(gains[name][t].low > 0 for name in names) for t in SHOWN]
     table = Table(
         "SRG, squares emptied: rule of the first layer / rule of the tower (95 % bootstrap intervals)",
@@ -87,12 +92,16 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         f"interval lies above the random order's 0: {beaten[0]} of {len(names)} for the value and {beaten[1]} of "
         f"{len(names)} for the best move. Best: {best[0]} ({gains[best[0]][0]}) and {best[1]} ({gains[best[1]][1]}); "
         f"the random order itself measures {gains['random'][0]} and {gains['random'][1]}. "
+        + f"The baseline to beat is not a random order but the discs' owners alone, the opponent's discs before one's "
+        f"own ({CONTROL}): {gains[CONTROL][0]} and {gains[CONTROL][1]}; position by position {ahead[0]} and {ahead[1]} "
+        f"of {len(names)} pairs lie above it. "
         + ("" if all(beaten) else "Where no pair lies above 0, nothing here beats a random order. ")
         + "The winner of twenty is partly luck: see the overlap of the intervals. Boards with erased discs leave "
         "what the network was trained on."
     )
     caption = "Faithfulness of rules: first layer (rows) and tower (columns); 0 is a random order."
-    numbers = {"positions": len(own), "points": points, "srg": gains, "value_curves": curve, "best": best}
+    numbers = {"positions": len(own), "points": points, "srg": gains, "value_curves": curve, "best": best,
+               "over_minus_occupancy": over}  # fmt: skip
     words = alt.sentence(*(
         alt.of_bars({name: gains[name][t] for name in names}, f"table of SRG by pair of rules, {TARGETS[t]}")
         for t in SHOWN

@@ -15,6 +15,8 @@ Squares = NDArray[np.bool_]
 DIRECTIONS: Final = tuple((dr, dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc)
 CORNERS: Final = np.isin(np.arange(64), (0, 7, 56, 63))
 EDGES: Final = np.array([(s // 8 in (0, 7)) != (s % 8 in (0, 7)) for s in range(64)])
+PLACES: Final = {"corners": CORNERS, "edges": EDGES, "inside": ~CORNERS & ~EDGES}
+SETS: Final = ("flipped", "bracketing", "critical")  # the fields of MoveFacts that are measured
 
 
 @dataclass(frozen=True)

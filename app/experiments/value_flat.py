@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.experiments.board31 import draw, ledger, occupied, share, standing
+from app.experiments.board31 import bias_words, draw, ledger, occupied, share, standing
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Findings, Progress, Settings
 from app.explain.position import explain
@@ -37,8 +37,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         f"rule spreads a unit's relevance evenly over its 3×3 inputs without looking at them. b6, the best move of the "
         f"post's network, ranks {rank} of 64 by absolute relevance here"
         f"{'; that is no sign of a plan' if rank > 10 else ''}. Our search prefers {ours}. "
-        f"{100 * found.bias_share:.0f} % of the value comes from biases and is not on the map. One position: no "
-        f"interval."
+        f"{bias_words(found.bias_share)} That part is not on the map. One position: no interval."
     )
     return Findings(
         numbers, reading, (draw("", found, "Board 31, value: flat first, z⁺ in convolutions, ε in linear layers",

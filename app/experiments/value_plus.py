@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.experiments.board31 import against_chance, draw, flipped, ledger, occupied, share
+from app.experiments.board31 import (
+    against_chance,
+    bias_words,
+    draw,
+    flipped,
+    ledger,
+    occupied,
+    share,
+    stands_out,
+)
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Findings, Progress, Settings
 from app.explain.position import explain
@@ -23,13 +32,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     found = explain(model, BOARD_31, "value", composite="EpsilonPlus")
     a7, discs = parse_square("a7"), occupied(BOARD_31)
     on_discs = np.sum([relevance for name, relevance in found.planes.items() if name in DISC_PLANES], axis=0)
-    turned = against_chance(on_discs, flipped(BOARD_31, a7), discs, settings.seed)
+    turned = against_chance(on_discs, flipped(BOARD_31, a7), discs, a7, settings.seed)
     numbers: dict[str, Any] = ledger(found) | {
         "share_on_empty_squares": share(found.squares, ~discs),
         "share_of_disc_planes_on_empty_squares": share(on_discs, ~discs),
         "flipped_by_a7": turned,
     }  # fmt: skip
-    verdict = "stand out" if turned["p"] < 0.05 else "do not stand out"
     empty = numbers["share_on_empty_squares"]
     moves = (
         f" {100 * empty:.0f} % of the map lies on empty squares all the same: our network also reads where moves are "
@@ -39,9 +47,8 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     reading = (
         f"With z⁺ in the first layer a plane of discs gives empty squares {'nothing' if kept == 0 else f'{kept:.1e}'}."
         f"{moves} The {turned['count']} discs that a7 would turn "
-        f"have mean |R| {turned['inside']:.3g} against {turned['outside']:.3g} on the other discs; as many discs drawn "
-        f"by chance have that much with p = {turned['p']:.2f}, so on this network they {verdict}. "
-        f"{100 * found.bias_share:.0f} % of the value comes from biases. One position: a story, not a rule; the "
+        f"have mean |R| {turned['inside']:.3g} against {turned['outside']:.3g} on the other discs; "
+        f"{stands_out(turned, 'a7')}. {bias_words(found.bias_share)} One position: a story, not a rule; the "
         "ground-truth experiment counts many."
     )
     figure = draw("", found, "Board 31, value: z⁺ in every convolution", marked=(a7,), planes=True)
