@@ -115,7 +115,7 @@ def beyond(gains: Gains, names: list[str], table: dict[str, Any], winner: str, s
     rival, theirs = RIVALS[place], scores[:, place]
     ours = shares_of_best(gains, names, (winner,))[:, 0]
     cells = [(kind, target) for kind in CORRUPTIONS[:DISCS] for target in TARGETS]
-    last = {target: {name: table[name][CORRUPTIONS[DISCS]][target].mean for name in RANKED} for target in TARGETS}
+    highest = [max(RANKED, key=lambda n, t=t: table[n][CORRUPTIONS[DISCS]][t].mean) for t in TARGETS]
     return {
         "rival": rival,
         "score": bootstrap(theirs, seed),
@@ -123,7 +123,7 @@ def beyond(gains: Gains, names: list[str], table: dict[str, Any], winner: str, s
         "difference": bootstrap(theirs - ours, seed),
         "ahead_in": sum(table[rival][k][t].mean > table[winner][k][t].mean for k, t in cells),
         "columns": len(cells),
-        "empty_squares": sum(column[winner] == max(column.values()) for column in last.values()),
+        "empty_squares": highest.count(winner),
     }
 
 

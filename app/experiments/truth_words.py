@@ -41,7 +41,9 @@ def reading(count: int, rule: dict[str, Any], solved: dict[str, Any], proved: di
 
 def _rule_words(rule: dict[str, Any]) -> str:
     """How well relevance finds the sets, beside nearness to the move and among discs that are equally far from it."""
-    best = {kind: highest({name: rule[name][kind]["detection"] for name in NAMED}) for kind in SETS}
+    best = {}
+    for kind in SETS:
+        best[kind] = highest({name: rule[name][kind]["detection"] for name in NAMED})
     words = ", ".join(f"{kind} {rule[best[kind]][kind]['detection']} ({best[kind]})" for kind in SETS)
     near = {name: rule[name]["flipped"]["detection"] for name in NEARNESS}
     ahead = [name for name in NAMED if rule[name]["flipped"]["over_nearness"].low > 0]
@@ -123,10 +125,10 @@ def _control_table(title: str, found: dict[str, Any]) -> Table:
 
 
 def _table_of(title: str, header: list[str], found: dict[str, Any], columns: tuple[str, ...]) -> Table:
-    rows = tuple(
-        (name, *(cell for kind in SETS for cell in _cells(entry[kind], columns))) for name, entry in found.items()
-    )
-    return Table(title, ("method", *header), rows)
+    rows = []
+    for name, entry in found.items():
+        rows.append((name, *(cell for kind in SETS for cell in _cells(entry[kind], columns))))
+    return Table(title, ("method", *header), tuple(rows))
 
 
 def figure(rule: dict[str, Any], solved: dict[str, Any]) -> Figure:

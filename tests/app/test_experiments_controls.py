@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,12 +123,9 @@ def test_the_study_names_a_method_that_is_no_composite_and_scores_higher_than_it
         mean = float(gains[place, target, corruption].mean())
         return Interval(mean, mean - 0.1, mean + 0.1, 50)
 
-    table = {
-        name: {
-            kind: {target: cell(place, c, t) for t, target in enumerate(TARGETS)} for c, kind in enumerate(CORRUPTIONS)
-        }
-        for place, name in enumerate(names)
-    }
+    table: dict[str, dict[str, dict[str, Interval]]] = defaultdict(lambda: defaultdict(dict))
+    for place, c, t in np.ndindex(gains.shape[0], len(CORRUPTIONS), len(TARGETS)):
+        table[names[place]][CORRUPTIONS[c]][TARGETS[t]] = cell(place, c, t)
     found = faithfulness.beyond(gains, names, table, "EpsilonPlus", 0)
     assert found["rival"] == "integrated gradients" and found["difference"].low > 0
     assert found["ahead_in"] == found["columns"] == 9 and found["empty_squares"] == 3
