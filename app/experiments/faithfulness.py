@@ -222,7 +222,7 @@ def _beyond_words(choice: dict[str, Any], against: dict[str, Any]) -> str:
     words = ""
     if against["difference"].mean > 0:
         words = (
-            f"That is the best of the composites, not of all methods: {against['rival']} scores {against['score']} "
+            f"The choice is one of composites, not of all methods: {against['rival']} scores {against['score']} "
             f"against {against['winner_score']}, position by position {against['difference']} more, and is ahead in "
             f"{against['ahead_in']} of {against['columns']} columns; but it keeps no account of the biases. "
         )
