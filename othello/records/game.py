@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from othello.board import Board
 from othello.errors import IllegalMove, ParseError
-from othello.notation import format_moves, parse_moves
+from othello.notation import excerpt, format_moves, parse_moves
 
 
 class Ending(enum.Enum):
@@ -122,26 +122,31 @@ class GameRecord:
         return tuple(self.start.replay(self.actions))
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def parse_number(text: str, what: str) -> float | None:
-    """A plain decimal number; None for empty text."""
+    """A finite decimal number, perhaps with an exponent as Java and C write it; None for empty text.
+
+    >>> parse_number("+12.5", "score"), parse_number("2.7680000000000002", "time"), parse_number("9.0E-4", "time")
+    (12.5, 2.7680000000000002, 0.0009)
+    """
     text = text.strip()
     if not text:
         return None
-    if len(text) > 20 or not _NUMBER.fullmatch(text):
-        raise ParseError(f"{what} {text[:24]!r}: a decimal number such as +12.5 is accepted")
-    return float(text)
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(number):
+        raise ParseError(f"{what} {excerpt(text)}: a decimal number such as +12.5 or 9.0E-4 is accepted")
+    return number
 
 
 def format_number(number: float | None, sign: bool = False) -> str:
-    """`number` to a millionth without trailing zeros; empty for None.
+    """The shortest text that `parse_number` reads as `number`; empty for None.
 
-    >>> format_number(12.0, sign=True), format_number(-2.5), format_number(None)
-    ('+12', '-2.5', '')
+    >>> format_number(12.0, sign=True), format_number(-2.5), format_number(9.0e-4), format_number(None)
+    ('+12', '-2.5', '0.0009', '')
     """
     if number is None:
         return ""
-    text = f"{number:+.6f}" if sign else f"{number:.6f}"
-    return text.rstrip("0").rstrip(".")
+    text = f"{float(number):+}" if sign else f"{float(number)}"
+    return text.removesuffix(".0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -11,6 +12,7 @@ from othello.notation import excerpt, format_squares, parse_placement, parse_squ
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
 from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
 
+_UNKNOWN = ("NaN", "Infinity")
 _COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
 
 
@@ -99,7 +101,12 @@ def _result(text: str) -> tuple[float | None, Ending | None]:
 def _ply(entry: Property, size: int) -> Ply:
     """A move such as `F5/0.5/2.31`: the square, its evaluation and its seconds, both optional."""
     move, value, seconds = [*entry.values[0].split("/"), "", ""][:3]
-    return Ply(parse_square(move, size), parse_number(value, "evaluation"), _seconds(seconds))
+    return Ply(parse_square(move, size), _note(value, "evaluation"), _seconds(seconds))
+
+
+def _note(text: str, what: str) -> float | None:
+    """A number of a move; NaN and infinities, which Java programs write where they know nothing, are none."""
+    return None if text.strip().lstrip("+-") in _UNKNOWN else parse_number(text, what)
 
 
 def _seconds(text: str) -> float | None:
@@ -107,10 +114,13 @@ def _seconds(text: str) -> float | None:
     parts = text.split(":")
     if len(parts) > 3:
         raise ParseError(f"time {excerpt(text)}: seconds or min:sec are accepted")
-    numbers = [parse_number(part, "time") for part in parts]
+    numbers = [_note(part, "time") for part in parts]
     if len(parts) == 1:
         return numbers[0]
-    return sum((number or 0.0) * 60.0**power for power, number in enumerate(reversed(numbers)))
+    seconds = sum((number or 0.0) * 60.0**power for power, number in enumerate(reversed(numbers)))
+    if not math.isfinite(seconds):
+        raise ParseError(f"time {excerpt(text)}: too long")
+    return seconds
 
 
 def write_ggf(games: Iterable[GameRecord]) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from othello.bitboard import SIZES
 from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import COLUMNS, Side, check_size, excerpt, parse_square, square_name, squares_word
+from othello.notation import COLUMNS, Side, excerpt, parse_square, square_name, squares_word
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
 from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
 
@@ -82,7 +83,9 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
     if facts.get("GM", "2").strip() != "2":
         raise ParseError(f"GM {excerpt(facts['GM'])}: 2, Othello, is accepted")
     size = parse_number(facts.get("SZ", "8"), "SZ") or 8
-    start = _start(entries, facts, check_size(int(size) if size == int(size) else -1))
+    if size not in SIZES:
+        raise ParseError(f"SZ {excerpt(facts['SZ'])}: 4, 6 and 8 are accepted")
+    start = _start(entries, facts, int(size))
     result, ending = _result(facts.get("RE", ""), start.size)
     return GameRecord(
         _read_plies(nodes, start),

@@ -4,8 +4,9 @@
 
 Evaluations are in discs for the side to move: exact where the solver settles the position, else 64 times the expected
 outcome in [−1, 1].  `set depth N` asks for N/10 of the simulations.  A line that is unknown or wrong changes nothing
-and is answered by one `status` line.  A `ping` cuts a search short: what was asked before it is answered at once from
-what is known by then, and the `pong` follows.
+and is answered by one `status` line; but a `set game` that is refused leaves no game, so that nothing is said about a
+position that the other program no longer shows.  A `ping` cuts a search short: what was asked before it is answered at
+once from what is known by then, and the `pong` follows.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class NBoardServer:
         self.player, self.simulations = player, player.simulations
         self.done = False
         self._say, self._hurry = say, hurry
-        self._game = GameRecord()
+        self._record: GameRecord | None = GameRecord()
         self._commands: dict[str, Callable[[str], None]] = {
             "nboard": self._nboard, "set": self._set, "move": self._move, "hint": self._hint, "go": self._go,
             "ping": lambda rest: self._say(f"pong {_number(rest, 10**9)}"), "learn": lambda rest: self._say("learned"),
@@ -65,8 +66,14 @@ class NBoardServer:
         }  # fmt: skip
 
     @property
+    def _game(self) -> GameRecord:
+        if self._record is None:
+            raise ParseError("no game: the last set game was refused; a valid set game is accepted")
+        return self._record
+
+    @property
     def board(self) -> Board:
-        """The present position."""
+        """The present position; `ParseError` after a `set game` that was refused."""
         return self._game.final
 
     def handle(self, line: str, whole: bool = True) -> None:
@@ -76,6 +83,8 @@ class NBoardServer:
             return
         try:
             if not whole:
+                if word == "set" and rest.split(None, 1)[:1] == ["game"]:
+                    self._record = None
                 raise ParseError(f"line {excerpt(line)}: too long")
             if word not in self._commands:
                 raise ParseError(f"unknown line {excerpt(line)}")
@@ -103,13 +112,14 @@ class NBoardServer:
             raise ParseError(f"set {excerpt(rest)}: accepted are depth, game and contempt")
 
     def _set_game(self, text: str) -> None:
+        before, self._record = self._record, None
         games = read_ggf(text)
         if len(games) != 1 or games[0].start.size != self.player.evaluator.size:
             size = self.player.evaluator.size
             raise ParseError(f"set game: {len(games)} games; one game on {size}×{size} is accepted")
-        if games[0].start != self._game.start or len(games[0].plies) < 2:
+        if before is None or games[0].start != before.start or len(games[0].plies) < 2:
             self.player.new_game()
-        self._game = games[0]
+        self._record = games[0]
 
     def _move(self, rest: str) -> None:
         action = parse_square(rest.partition("/")[0], self.board.size)
@@ -117,7 +127,7 @@ class NBoardServer:
             raise ParseError(f"move {excerpt(rest)}: the side to move must pass, PA")
         plies = (*self._game.plies, Ply(action))
         game = self._game
-        self._game = GameRecord(plies, game.start, game.black, game.white)
+        self._record = GameRecord(plies, game.start, game.black, game.white)
 
     def _think(self, board: Board) -> SearchResult:
         done = 0
@@ -184,8 +194,8 @@ class NBoardServer:
 
     def _analyze(self, rest: str) -> None:
         """Judge every position of the game, the last one first; passes count as moves."""
-        self._say("status analyzing")
         boards = self._game.boards
+        self._say("status analyzing")
         for number in reversed(range(len(boards))):
             self._say(f"analysis {number} {self._judge(boards[number]):+.2f}")
         self._say("status")

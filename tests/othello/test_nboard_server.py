@@ -13,6 +13,7 @@ from othello.engines.nboard import game_text
 from othello.notation import parse_square, square_name
 from othello.records import read_ggf
 from othello.search.toy import DiscCount
+from othello.serve.lines import MAX_LINE
 from othello.serve.nboard import NBoardServer
 from othello.solver import exact_scores
 from tests.othello.positions import boards, position_with_empties
@@ -101,10 +102,9 @@ def test_analysis_judges_every_position_passes_included() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "frob", "set", "set depth", "set depth x", "set depth -1", "set volume 3", "set game", "set game (;", "ping",
-        "set game (;GM[Othello]BO[8 -- *];)", "set game (;GM[Othello]B[A1];)", "set game (;GM[Chess];)", "ping x",
-        "set game (;GM[Othello]BO[4 -----O*--*O----- *];)", "move", "move z9", "move a1", "move pa", "hint", "hint x",
-        "nboard", "nboard two", "\x00\x07", "ping " + "9" * 5000, "set contempt much",
+        "frob", "set", "set depth", "set depth x", "set depth -1", "set volume 3", "ping", "ping x", "move", "move z9",
+        "move a1", "move pa", "hint", "hint x", "nboard", "nboard two", "\x00\x07", "ping " + "9" * 5000,
+        "set contempt much",
     ],
 )  # fmt: skip
 def test_bad_nboard_lines_get_one_status_and_change_nothing(line: str) -> None:
@@ -114,6 +114,42 @@ def test_bad_nboard_lines_get_one_status_and_change_nothing(line: str) -> None:
     server.handle(line)
     assert len(said) == 1 and said[0].startswith("status error: ") and len(said[0]) < 320
     assert said[0].isprintable() and server.board == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set game", "set game (;", "set game (;GM[Othello]BO[8 -- *];)", "set game (;GM[Othello]B[A1];)",
+        "set game (;GM[Chess];)", "set game (;GM[Othello]BO[4 -----O*--*O----- *];)", "set game " + "(;;)" * 5000,
+        "set game (;GM[Othello]B[F5//soon];)", "set game (;GM[Othello];)(;GM[Othello];)",
+    ],
+)  # fmt: skip
+def test_after_a_refused_game_nothing_is_said_about_the_old_position(line: str) -> None:
+    server, said = nboard()
+    server.handle(f"set game {game_text(Board.parse('f5d6'))}")
+    server.handle(line, whole=len(line) < MAX_LINE)
+    for asked in ("go", "hint 3", "move c3", "analyze"):
+        server.handle(asked)
+    assert len(said) == 5 and all(answer.startswith("status error: ") for answer in said)
+    assert said[1:] == ["status error: no game: the last set game was refused; a valid set game is accepted"] * 4
+    said.clear()
+    server.handle("ping 7")
+    server.handle("set depth 3")
+    assert said == ["pong 7"]
+    server.handle(f"set game {game_text(Board.parse('f5'))}")
+    server.handle("move d6")
+    assert said == ["pong 7"] and server.board == Board.parse("f5d6")
+    server.handle("go")
+    assert sum(answer.startswith("=== ") for answer in said) == 1
+
+
+@pytest.mark.parametrize("value", ["2.449", "2.7680000000000002", "9.0E-4", "1.0E10", "4.9E-324", "-0.0", "NaN"])
+def test_evaluations_and_times_are_read_as_java_writes_them(value: str) -> None:
+    server, said = nboard()
+    start = game_text(Board.initial()).removesuffix(";)")
+    server.handle(f"set game {start}B[F5/{value}/{value}]W[D6//{value}]B[C3]W[D3]B[C4];)")
+    server.handle(f"move B3/{value}/{value}")
+    assert not said and server.board == Board.parse("f5d6c3d3c4b3")
 
 
 def test_depth_and_contempt_are_taken_and_learn_is_answered() -> None:

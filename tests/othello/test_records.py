@@ -117,6 +117,24 @@ def test_obf_survives_writing_and_reading(positions: list[Board], data: st.DataO
     assert read_obf(write_obf(scored)) == scored
 
 
+JAVA = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: (number, repr(number).upper()))
+
+
+@given(JAVA, JAVA)
+def test_any_double_is_read_and_written_without_loss(value: tuple[float, str], seconds: tuple[float, str]) -> None:
+    game = GameRecord((Ply(37, value[0], seconds[0]),))
+    ggf = read_ggf(f"(;GM[Othello]B[F5/{value[1]}/{seconds[1]}];)")
+    assert ggf == read_sgf(f"(;GM[2];B[f5]V[{value[1]}]MT[{seconds[1]}])") == [game]
+    assert read_ggf(write_ggf(ggf)) == read_sgf(write_sgf(ggf)) == ggf
+    position = ScoredPosition(Board.initial(), ((19, value[0]),))
+    assert read_obf(f"{Board.initial()}; d3:{value[1]};") == read_obf(write_obf([position])) == [position]
+
+
+def test_a_time_or_an_evaluation_that_is_no_number_to_java_is_none_to_us() -> None:
+    (game,) = read_ggf("(;GM[Othello]B[F5/NaN/2.7680000000000002]W[D6/-Infinity/9.0E-4]B[C3//1:3.0E1];)")
+    assert game.plies == (Ply(37, None, 2.7680000000000002), Ply(43, None, 0.0009), Ply(18, None, 90.0))
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_is_recognised_and_keeps_a_game(kind: str) -> None:
     games = [GameRecord.from_transcript(FULL_GAME), GameRecord.from_transcript(PASS_GAME + "h7")]
@@ -181,11 +199,14 @@ def test_wthor_keeps_the_theoretical_score_and_its_depth() -> None:
         (read_ggf, "(;GM[Othello", "closing \\]"),
         (read_ggf, "(;GM[Othello]BO[10 " + "-" * 100 + " *];)", "accepted are 16, 36 or 64"),
         (read_ggf, "(;RB[1e999];)", "decimal number"),
+        (read_ggf, "(;GM[Othello]B[F5/1e]W[D6];)", "game 1: move 1, .*decimal number"),
+        (read_ggf, "(;GM[Othello]B[F5//1E308:0];)", "too long"),
         (read_ggf, "hello", "begins with"),
         (read_sgf, "(;GM[1])", "Othello, is accepted"),
         (read_sgf, "(;GM[2];B[f5];W[a1])", "game 1: move 2, character 15"),
         (read_sgf, "(;GM[2]", "closing \\)"),
         (read_sgf, "(;SZ[19])", "4, 6 and 8"),
+        (read_sgf, "(;SZ[1E300])", "4, 6 and 8"),
         (read_obf, "\n" + "-" * 64 + " X", "line 2: .* no ;"),
         (read_obf, "-" * 27 + "OX------XO" + "-" * 27 + " X; a1:+2;", "line 1: a1 is illegal"),
         (read_obf, "-" * 27 + "OX------XO" + "-" * 27 + " X; d3:nan;", "decimal number"),
