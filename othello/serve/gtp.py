@@ -17,11 +17,16 @@ from pathlib import Path
 
 from othello.agent import RootSearch, SearchPlayer, load_player
 from othello.board import Board
-from othello.errors import IllegalMove, ParseError
+from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.notation import Side, parse_square, square_name
+from othello.records import read_games
 from othello.serve.lines import Line, read_lines, write
+from othello.tensorfile import read_regular_file
 
 NAME = "Othello LRP"
+GAME = "Othello"
+_MOST_BYTES = 1 << 20  # of a game file
+_TIME = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?", re.ASCII)
 _ID = re.compile(r"[0-9]{1,18}(?=\s|$)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SIDES: dict[str, Side] = {"b": "X", "black": "X", "w": "O", "white": "O"}
@@ -81,6 +86,8 @@ class GtpServer:
             "version": lambda words: _version(),
             "known_command": lambda words: "true" if words[0] in self._commands else "false",
             "list_commands": lambda words: "\n".join(self._commands),
+            "list_games": lambda words: GAME,
+            "set_game": self._set_game,
             "quit": self._quit,
             "boardsize": self._boardsize,
             "clear_board": self._clear,
@@ -93,6 +100,8 @@ class GtpServer:
             "time_left": self._time_left,
             "showboard": lambda words: f"\n{self.board.diagram()}\n{_colour(self.board.side)} to move",
             "final_score": self._final_score,
+            "loadsgf": self._loadsgf,
+            "cputime": lambda words: f"{time.process_time():.2f}",
         }
 
     @property
@@ -126,6 +135,11 @@ class GtpServer:
 
     def _quit(self, words: list[str]) -> str:
         self.done = True
+        return ""
+
+    def _set_game(self, words: list[str]) -> str:
+        if words[0].lower() != GAME.lower():
+            raise _Refused("unsupported game")
         return ""
 
     def _boardsize(self, words: list[str]) -> str:
@@ -184,20 +198,33 @@ class GtpServer:
         return ""
 
     def _time_settings(self, words: list[str]) -> str:
-        main, period, stones = (_count(word) for word in words[:3])
+        main, period, stones = _seconds(words[0]), _seconds(words[1]), _count(words[2])
         if period and not stones:
             self._settings = Clock()  # by definition: no limit
         elif not main:
             self._settings = Clock(period, stones, period, stones) if stones else Clock(0.0)
         else:
-            self._settings = Clock(float(main), 0, period, stones)
+            self._settings = Clock(main, 0, period, stones)
         self._clocks = dict.fromkeys(self._clocks, self._settings)
         return ""
 
     def _time_left(self, words: list[str]) -> str:
-        side, left, stones = _side(words[0]), _count(words[1]), _count(words[2])
+        side, left, stones = _side(words[0]), _seconds(words[1]), _count(words[2])
         settings = self._settings
         self._clocks[side] = Clock(left, stones, settings.period, settings.period_stones)
+        return ""
+
+    def _loadsgf(self, words: list[str]) -> str:
+        """The position of a file's first game at its end, or before the move whose number is given."""
+        moves = _count(words[1]) - 1 if len(words) > 1 else None
+        try:
+            games = read_games(read_regular_file(Path(words[0]), _MOST_BYTES), "sgf")
+        except OthelloError:
+            raise _Refused("cannot load file") from None
+        if not games or games[0].start.size != self.size or (moves is not None and moves < 0):
+            raise _Refused("cannot load file")
+        self._clear(words)
+        self._history = list(games[0].boards[: None if moves is None else moves + 1])
         return ""
 
     def _final_score(self, words: list[str]) -> str:
@@ -224,6 +251,12 @@ def _count(word: str) -> int:
     if not (word.isascii() and word.isdigit() and len(word) <= 9):
         raise _Refused("syntax error")
     return int(word)
+
+
+def _seconds(word: str) -> float:
+    if not _TIME.fullmatch(word):
+        raise _Refused("syntax error")
+    return float(word)
 
 
 def _vertex(action: int, size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +16,9 @@ from othello.serve.gtp import Clock, GtpServer
 from tests.othello.test_board import PASS_GAME
 
 COMMANDS = [
-    "protocol_version", "name", "version", "known_command", "list_commands", "quit", "boardsize", "clear_board", "komi",
-    "play", "genmove", "reg_genmove", "undo", "time_settings", "time_left", "showboard", "final_score",
+    "protocol_version", "name", "version", "known_command", "list_commands", "list_games", "set_game",
+    "quit", "boardsize", "clear_board", "komi", "play", "genmove",
+    "reg_genmove", "undo", "time_settings", "time_left", "showboard", "final_score", "loadsgf", "cputime",
 ]  # fmt: skip
 
 
@@ -35,7 +37,7 @@ def test_every_command_of_the_dialect_is_known() -> None:
     assert ask(server, "list_commands").removeprefix("= ").split("\n") == COMMANDS
     for command in COMMANDS:
         assert ask(server, f"known_command {command}") == "= true"
-    assert ask(server, "known_command loadsgf") == "= false"
+    assert ask(server, "known_command gogui-analyze_commands") == "= false"
     assert ask(server, "protocol_version") == "= 2" and len(ask(server, "version")) > 2
 
 
@@ -57,7 +59,10 @@ def test_ids_are_echoed_and_blank_lines_and_comments_are_not_answered() -> None:
         ("genmove w", "illegal move"), ("boardsize", "syntax error"), ("boardsize x", "syntax error"),
         ("boardsize 19", "unacceptable size"), ("undo", "cannot undo"), ("final_score", "cannot score"),
         ("komi", "syntax error"), ("komi lots", "syntax error"), ("time_settings 1 2", "syntax error"),
-        ("time_left b -1 0", "syntax error"), ("known_command", "syntax error"), ("\x00\x01", "syntax error"),
+        ("time_left b -1 0", "syntax error"), ("known_command", "syntax error"),
+        ("set_game", "syntax error"), ("set_game Go", "unsupported game"), ("loadsgf", "syntax error"),
+        ("loadsgf /nowhere.sgf", "cannot load file"), ("loadsgf /dev/zero", "cannot load file"),
+        ("time_left w 1e3 0", "syntax error"), ("time_left w nan 0", "syntax error"), ("\x00\x01", "syntax error"),
         ("boardsize " + "9" * 5000, "syntax error"), ("9" * 30 + " name", "unknown command"),
     ],
 )  # fmt: skip
@@ -128,6 +133,30 @@ def test_a_clock_is_kept() -> None:
     ask(server, "genmove w")
     assert time.monotonic() - began < 0.5
     assert ask(server, "time_settings 0 5 0") == "=" and server._clocks["X"] == Clock()
+
+
+def test_a_controller_of_several_games_finds_othello() -> None:
+    server = gtp()
+    assert ask(server, "list_games") == "= Othello" and ask(server, "3 set_game Othello") == "=3"
+    assert ask(server, "known_command list_games") == ask(server, "known_command set_game") == "= true"
+
+
+def test_times_may_have_decimals() -> None:
+    server = gtp()
+    assert ask(server, "time_settings 60.5 0 0") == ask(server, "time_left w 0.5 0") == "="
+    assert server._clocks == {"X": Clock(60.5), "O": Clock(0.5)}
+    assert float(ask(server, "cputime")[2:]) > 0
+
+
+def test_a_game_file_is_loaded_to_its_end_or_to_a_move(tmp_path: Path) -> None:
+    file, server = tmp_path / "game.sgf", gtp()
+    file.write_text("(;GM[2]SZ[8];B[f5];W[d6];B[c3])")
+    assert ask(server, f"loadsgf {file}") == "=" and server.board == Board.parse("f5d6c3")
+    assert ask(server, "undo") == "=" and server.board == Board.parse("f5d6")
+    assert ask(server, f"loadsgf {file} 2") == "=" and server.board == Board.parse("f5")
+    file.write_text("(;GM[2]SZ[6])")
+    for line in (f"loadsgf {file}", f"loadsgf {tmp_path}", f"loadsgf {file} 0"):
+        assert ask(server, line) == "? cannot load file" and server.board == Board.parse("f5")
 
 
 WORDS = [*COMMANDS, "b", "w", "f5", "d6", "pass", "8", "-1", "1e9", "#", "9" * 20]
