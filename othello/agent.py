@@ -2,7 +2,8 @@
 
 `PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches by PUCT, `GumbelPlayer` by sequential
 halving; from `solve_empties` empty squares on they play the exact best move if the solver settles it within the move's
-budget.  `think` gives the reasons.
+budget, else the search's move.  The budget is `solve_nodes`, so that the same game gives the same moves everywhere, or
+with a clock a share of the move's seconds.  `think` gives the reasons.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from othello.bitboard import SIZES
 from othello.board import Board
+from othello.endgame import SOLVE_EMPTIES, SOLVE_NODES
 from othello.errors import CheckpointError
 from othello.evaluator import Evaluation, Evaluator
 from othello.opponents import ManyGames
@@ -26,8 +28,6 @@ from othello.search.result import SearchResult, check_searchable
 from othello.solver import Solution, Solver
 
 RootSearch = Literal["puct", "gumbel"]
-SOLVE_EMPTIES = 14
-SOLVE_NODES = 4_000_000  # without a clock the solver's budget a move: the same on every machine, under half a second
 _SOLVE_SHARE = 0.5  # of a move's seconds, for the solver
 _MOST_NODES = 1 << 19  # of all the trees that are searched side by side: half a gigabyte
 
@@ -71,7 +71,8 @@ class PolicyPlayer(ManyGames):
 
 
 class SearchPlayer(ManyGames):
-    """PUCT with `simulations` a move, and the exact solver from `solve_empties` empty squares on (0: never).
+    """PUCT with `simulations` a move, and from `solve_empties` empty squares on (0: never) the exact solver, which may
+    visit `solve_nodes` nodes a move.
 
     Many games are searched with one leaf of each a network batch; one game keeps its tree from move to move.
 
@@ -89,6 +90,7 @@ class SearchPlayer(ManyGames):
         if evaluator.size not in SIZES or simulations < 1:
             raise ValueError(f"{simulations} simulations on a board of {evaluator.size}")
         self.evaluator, self.simulations, self.solve_empties = evaluator, simulations, solve_empties
+        self.solve_nodes = SOLVE_NODES
         self.name, self.checkpoint = name or f"mcts:{simulations}", checkpoint
         self._leaf_empties, self._c_puct, self._first_play = leaf_empties, c_puct, first_play
         self._search = self._new_search(batch)
@@ -109,6 +111,7 @@ class SearchPlayer(ManyGames):
     def new_game(self, seed: int = 0) -> None:
         super().new_game(seed)
         self._search.forget()
+        self._solver = None  # what it remembers of other games would change which of equal moves it finds
 
     def solve(self, board: Board, seconds: float | None = None) -> Solution | None:
         """The exact score and a best move, None where there are too many empty squares or the budget runs out."""
@@ -116,7 +119,7 @@ class SearchPlayer(ManyGames):
             return None
         if self._solver is None:
             self._solver = Solver(board.size)
-        nodes = SOLVE_NODES if seconds is None else None
+        nodes = self.solve_nodes if seconds is None else None
         return self._solver.solve(board, every=False, line=False, seconds=seconds, nodes=nodes)
 
     def think(
@@ -147,10 +150,12 @@ class SearchPlayer(ManyGames):
         """The action to play within `seconds`; a forced pass answers N²."""
         if len(board.legal_actions()) == 1:
             return board.legal_actions()[0]
-        if seconds is not None:
-            return self.think(board, seconds=seconds).moves[0].square
-        solution = self.solve(board)
-        return solution.best[0] if solution is not None else self._search.run(board, self.simulations).moves[0].square
+        began = time.perf_counter()
+        solution = self.solve(board, None if seconds is None else _SOLVE_SHARE * seconds)
+        if solution is not None:
+            return solution.best[0]
+        left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - began))
+        return self._search.run(board, self.simulations, left).moves[0].square
 
     def move(self, board: Board) -> int:
         """The action to play; a forced pass answers N²."""
@@ -204,9 +209,13 @@ class GumbelPlayer(SearchPlayer):
 
 
 def load_player(
-    simulations: int, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct"
+    simulations: int,
+    checkpoint: str | Path | None = None,
+    size: int = 8,
+    root: RootSearch = "puct",
+    solve_empties: int = SOLVE_EMPTIES,
 ) -> SearchPlayer:
     """A searching player with the weights of a checkpoint; raises as `load_evaluator` does."""
     evaluator, digest = load_evaluator(checkpoint, size)
     kind = GumbelPlayer if root == "gumbel" else SearchPlayer
-    return kind(evaluator, simulations, checkpoint=digest)
+    return kind(evaluator, simulations, checkpoint=digest, solve_empties=solve_empties)

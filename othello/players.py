@@ -5,7 +5,7 @@
     alphabeta:D                D plies of alpha-beta over a table of square values, exact from E empty squares on
                                with  alphabeta:D,solve=E
     net[:CHECKPOINT]           the network's likeliest move
-    mcts:SIMS[:CHECKPOINT]     PUCT with SIMS simulations a move, and exact endgames
+    mcts:SIMS[:CHECKPOINT]     PUCT with SIMS simulations a move, and exact play from `endgame.SOLVE_EMPTIES` on
     gumbel:SIMS[:CHECKPOINT]   the same with a Gumbel search: sequential halving at the root, noise by the game's seed
     gtp:COMMAND                an external GTP engine, for example  gtp:gtp-rhino -l 2
     nboard:COMMAND             an external NBoard engine
@@ -13,7 +13,8 @@
 Without CHECKPOINT the `checkpoint` given to `parse` plays, or else the one that comes with the project.  Behind SIMS
 stand what is to be other than usual, as in  mcts:100,solve=0,leaf=0  or  gumbel:64,noise=0:CHECKPOINT :
 
-    solve=E    exact play from so many empty squares on (0: never)      leaf=E    exact leaves of the search, likewise
+    solve=E    exact play from so many empty squares on, as far as a budget of nodes goes (0: never)
+    leaf=E     exact leaves of the search, likewise
     c=X        c_puct of mcts              first=X    first-play reduction of mcts
     noise=X    times the Gumbel noise      considered=K    moves that enter the race of gumbel
 """

@@ -12,6 +12,7 @@ from app.commands.output import (
     CheckpointOption,
     Position,
     Size,
+    SolveEmpties,
     check_writable,
     one_thread,
     parse_position,
@@ -20,6 +21,7 @@ from app.commands.output import (
 )  # fmt: skip
 from app.commands.play import Root
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
+from othello.endgame import SOLVE_EMPTIES
 
 if TYPE_CHECKING:
     from app.explain.position import Explanation
@@ -44,7 +46,7 @@ def analyze(
     root: Annotated[Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")] = Root.puct,
     c_puct: Annotated[float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")] = 0,
-    empties: Annotated[int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")] = 14,
+    empties: SolveEmpties = SOLVE_EMPTIES,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,

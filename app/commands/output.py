@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Position = Annotated[str, typer.Argument(metavar="POSITION", help="A board string, a transcript, or `start`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Size = Annotated[int, typer.Option("--size", help="Board side N of a transcript or `start`: 4, 6 or 8.")]
+SolveEmpties = Annotated[
+    int, typer.Option("--solve", min=0, max=24, metavar="EMPTIES", help="Exact from so many empty squares; 0: never.")
+]
 CheckpointOption = Annotated[
     str | None, typer.Option("--checkpoint", "-c", metavar="FOLDER", help="Weights to use instead of the shipped ones.")
 ]

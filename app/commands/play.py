@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, CheckpointOption, Size, check_writable, one_thread, print_json
+from app.commands.output import AsJson, CheckpointOption, Size, SolveEmpties, check_writable, one_thread, print_json
+from othello.endgame import SOLVE_EMPTIES
 
 if TYPE_CHECKING:
     from othello.arena import MatchGame, MatchResult
@@ -40,7 +41,8 @@ def match(
     a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
                                      "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
                                      "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
-                                     "considered. `mcts:100,solve=0,leaf=0` never solves.")],
+                                     f"considered. Exact play begins at {SOLVE_EMPTIES} empty squares: mcts:100 is "
+                                     f"mcts:100,solve={SOLVE_EMPTIES}, and mcts:100,solve=0,leaf=0 never solves.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The other player.")],
     games: Annotated[int, typer.Option("--games", min=1, help="Games in all.")] = 100,
     openings: Annotated[
@@ -135,6 +137,7 @@ def engine(
     protocol: Annotated[Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")],
     simulations: Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")] = 400,
     root: Annotated[Root, typer.Option("--root", help="The search: PUCT, or Gumbel's sequential halving.")] = Root.puct,
+    solve: SolveEmpties = SOLVE_EMPTIES,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
 ) -> None:
@@ -144,5 +147,5 @@ def engine(
         from othello.serve.gtp import main
     else:
         from othello.serve.nboard import main
-    if code := main(simulations, checkpoint, size, root.value):
+    if code := main(simulations, checkpoint, size, root.value, solve):
         raise typer.Exit(code)

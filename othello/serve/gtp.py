@@ -17,6 +17,7 @@ from pathlib import Path
 
 from othello.agent import RootSearch, SearchPlayer, load_player
 from othello.board import Board
+from othello.endgame import SOLVE_EMPTIES
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.notation import Side, parse_square, square_name
 from othello.records import read_games
@@ -288,6 +289,12 @@ def _guarded(server: GtpServer, line: Line) -> str | None:
         return f"? {type(error).__name__}: {' '.join(str(error).split())[:200]}\n\n"
 
 
-def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct") -> int:
+def main(
+    simulations: int = 400,
+    checkpoint: str | Path | None = None,
+    size: int = 8,
+    root: RootSearch = "puct",
+    solve_empties: int = SOLVE_EMPTIES,
+) -> int:
     """Serve GTP on standard input and output; raises `CheckpointError` if there is nothing to play with."""
-    return serve(load_player(simulations, checkpoint, size, root))
+    return serve(load_player(simulations, checkpoint, size, root, solve_empties))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from othello.agent import RootSearch, SearchPlayer, evaluate, load_player
 from othello.board import Board
+from othello.endgame import SOLVE_EMPTIES
 from othello.errors import OthelloError, ParseError
 from othello.notation import excerpt, parse_square, square_name
 from othello.records import GameRecord, Ply, read_ggf
@@ -27,7 +28,7 @@ from othello.solver import exact_scores
 NAME = "Othello-LRP"
 USUAL_DEPTH = 10  # the depth at which the engine makes the simulations it was started with
 MAX_DEPTH = 1000
-_MOVE_SECONDS = 2.0  # for the exact scores of all moves in a hint
+_MOVE_SECONDS = 1.0  # for the exact scores of all moves in a hint
 _LEAST = 50  # simulations that even a search in a hurry makes: some hundredths of a second
 
 
@@ -173,7 +174,7 @@ class NBoardServer:
     def _hints(self, result: SearchResult, count: int) -> list[Hint]:
         """The best `count` moves of a position, the best first."""
         scores = None
-        if result.exact is not None:
+        if result.exact is not None and not self._hurry():
             scores = exact_scores(result.board, seconds=_MOVE_SECONDS)
         hints = []
         for place, move in enumerate(result.moves):
@@ -257,9 +258,15 @@ def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:
     return 0
 
 
-def main(simulations: int = 400, checkpoint: str | Path | None = None, size: int = 8, root: RootSearch = "puct") -> int:
+def main(
+    simulations: int = 400,
+    checkpoint: str | Path | None = None,
+    size: int = 8,
+    root: RootSearch = "puct",
+    solve_empties: int = SOLVE_EMPTIES,
+) -> int:
     """Serve NBoard on standard input and output; raises `CheckpointError` if there is nothing to play with."""
-    return serve(load_player(simulations, checkpoint, size, root))
+    return serve(load_player(simulations, checkpoint, size, root, solve_empties))
 
 
 __all__ = ["NBoardServer", "main", "serve"]

@@ -1,12 +1,20 @@
-"""`othello analyze`, `solve` and `match` with the choices that players and searches have."""
+"""`othello analyze`, `solve`, `match` and `engine` with the choices that players and searches have."""
 
 from __future__ import annotations
 
 import json
+import random
+import subprocess
+import sys
 
 import pytest
 
 from app.cli import run
+from othello.endgame import SOLVE_EMPTIES
+from othello.engines.nboard import game_text
+from othello.records import GameRecord, write_sgf
+from othello.solver import exact_scores
+from tests.othello.positions import position_with_empties
 
 POSITION = "f5d6c3d3c4f4f6g5e6d7"
 LATE = "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6"
@@ -65,6 +73,65 @@ def test_a_bad_choice_is_bad_usage(arguments, capsys):
     assert run(["analyze", POSITION, *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(("othello", "error")) and error.count("\n") <= 2
+
+
+def session(protocol, script, *options):
+    """What an engine of one simulation a move says to the lines of `script`, in a process of its own."""
+    program = "import sys; from app.cli import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "engine", protocol, "-n", "1", *options]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=300, check=True)
+    assert not done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def late_boards():
+    generator, found = random.Random(3), []
+    while len(found) < 8:
+        board = position_with_empties(generator, 16)
+        if len(board.legal_moves()) > 4:
+            found.append(board)
+    return found
+
+
+def test_the_gtp_engine_plays_exactly_from_as_many_empty_squares_as_it_is_told(late_boards, tmp_path):
+    script = ""
+    for number, board in enumerate(late_boards):
+        file = tmp_path / f"{number}.sgf"
+        file.write_text(write_sgf([GameRecord(start=board)]))
+        script += f"loadsgf {file}\nreg_genmove {'b' if board.side == 'X' else 'w'}\n"
+    errs = {}
+    for options in ((), ("--solve", "0")):
+        answers = [line[2:].lower() for line in session("gtp", script, *options).splitlines() if len(line) > 1]
+        played = {board: board.play(move) for board, move in zip(late_boards, answers, strict=True)}
+        errs[options] = sum(played[board] not in best_replies(board) for board in late_boards)
+    assert errs[()] == 0 < errs["--solve", "0"]
+
+
+def best_replies(board):
+    scores = exact_scores(board)
+    return [board.play(move) for move, score in scores.items() if score == max(scores.values())]
+
+
+def test_the_nboard_engine_is_exact_from_as_many_empty_squares_as_it_is_told(late_boards):
+    script = "".join(f"set game {game_text(board)}\nhint 1\n" for board in late_boards)
+    for empties, exact in (("16", 8), ("15", 0)):
+        answers = session("nboard", script, "--solve", empties)
+        hints = [line.split() for line in answers.splitlines() if line.startswith("search")]
+        assert len(hints) == 8 and sum(hint[4] == "100%" for hint in hints) == exact
+        if exact:
+            assert [float(hint[2]) for hint in hints] == [max(exact_scores(board).values()) for board in late_boards]
+
+
+@pytest.mark.parametrize("command", ["engine", "analyze", "match"])
+def test_help_says_from_where_play_is_exact(command, capsys):
+    assert run([command, "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    if command == "match":
+        assert f"mcts:100 is mcts:100,solve={SOLVE_EMPTIES}" in words
+    else:
+        assert "--solve EMPTIES Exact from so many empty squares" in words and f"default: {SOLVE_EMPTIES}" in words
+    assert run(["engine", "gtp", "--solve", "99"]) == 2
 
 
 def test_players_with_settings_meet_in_a_match(capsys):

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from othello import checkpoint
-from othello.agent import SOLVE_EMPTIES, GumbelPlayer, PolicyPlayer, SearchPlayer, evaluate
+from othello.agent import GumbelPlayer, PolicyPlayer, SearchPlayer, evaluate
 from othello.alphabeta import best_moves, table
 from othello.board import Board
+from othello.endgame import SOLVE_EMPTIES
 from othello.errors import CheckpointError, ParseError
 from othello.evaluator import NetworkEvaluator
 from othello.opponents import GreedyPlayer, ManyGames, RandomPlayer
@@ -21,7 +22,7 @@ from othello.players import parse
 from othello.search.mcts import Search
 from othello.search.race import GumbelSearch, RaceSettings
 from othello.search.toy import DiscCount
-from othello.solver import exact_scores, solve
+from othello.solver import Solver, exact_scores, solve
 from tests.othello.networks import lively_network
 from tests.othello.positions import boards, position_with_empties, random_position
 
@@ -199,6 +200,50 @@ def test_search_plays_the_exact_best_move_near_the_end() -> None:
         assert scores[together] == scores[player.move(board)] == scores[result.moves[0].square] == best == result.exact
         assert result.principal_variation[0] == result.moves[0].square
         assert {move.square for move in result.moves} == set(board.legal_moves())
+
+
+def searched_positions(empties: int, count: int) -> list[Board]:
+    generator, found = random.Random(empties), list[Board]()
+    while len(found) < count:
+        board = position_with_empties(generator, empties)
+        if len(board.legal_moves()) > 1:
+            found.append(board)
+    return found
+
+
+@pytest.mark.parametrize("kind", [SearchPlayer, GumbelPlayer])
+def test_exact_play_begins_at_eighteen_empty_squares_where_the_budget_suffices(kind: type[SearchPlayer]) -> None:
+    player, settled = kind(DiscCount(8), 4), 0
+    for board in searched_positions(SOLVE_EMPTIES, 3):
+        result = player.think(board)
+        if result.exact is not None:
+            settled += 1
+            scores = exact_scores(board)
+            assert scores is not None and result.exact == max(scores.values()) == scores[player.move(board)]
+    assert SOLVE_EMPTIES == 18 and settled
+    assert all(player.solve(board) is None for board in searched_positions(SOLVE_EMPTIES + 1, 3))
+
+
+@pytest.mark.parametrize("kind", [SearchPlayer, GumbelPlayer])
+def test_a_position_that_takes_too_many_nodes_is_left_to_the_search(kind: type[SearchPlayer]) -> None:
+    for board in searched_positions(16, 4):
+        player, search = kind(DiscCount(8), 40), kind(DiscCount(8), 40, solve_empties=0)
+        needed = Solver(8).solve(board, every=False, line=False).nodes
+        player.solve_nodes = needed // 2
+        assert player.solve(board) is None and player.think(board).exact is None
+        player.new_game()
+        assert player.move(board) == search.move(board) == search.think(board).moves[0].square
+        assert player.choose([board], [0]) == search.choose([board], [0])
+        player.new_game()
+        player.solve_nodes = needed + 1
+        assert player.solve(board).nodes == needed
+
+
+def test_a_game_leaves_nothing_that_the_solver_knows_in_the_next() -> None:
+    player, (board,) = SearchPlayer(DiscCount(8), 4), searched_positions(15, 1)
+    first, again = player.solve(board), player.solve(board)
+    player.new_game()
+    assert player.solve(board).nodes == first.nodes > again.nodes
 
 
 def test_search_plays_legally_for_one_game_and_for_many() -> None:
