@@ -54,7 +54,7 @@ check: $(STAMP)  ## lint and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## the tables of the README
-	for name in lrp evaluator learner othello_rules search selfplay explain_tree desktop; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
+	for name in lrp evaluator learner othello_rules search selfplay explain_tree desktop replies; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts

@@ -1,8 +1,8 @@
 """What more search is worth: `python -m benchmarks.simulations --against "gtp:gtp-rhino -l 3"`, a table and a figure.
 
 The same network with 25, 50, … simulations a move plays paired matches from random 4-ply openings against one fixed
-opponent; Elo differences with 95 % intervals.  A count that was measured before, with the same weights and as many
-games, is read from the JSON file instead of played again.
+opponent; Elo differences with 95 % intervals.  A count that was measured before, with the same settings, is read from
+the JSON file instead of played again.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ import torch
 
 from othello import atomic
 from othello.arena import play_match
+from othello.endgame import SOLVE_EMPTIES
 
 COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
 
-def measure(checkpoint: str, against: str, games: int, seed: int, file: Path, counts: list[int]) -> dict[str, Any]:
+def measure(settings: dict[str, Any], file: Path, counts: list[int]) -> dict[str, Any]:
     """Play what is missing in `file`, saving after every match; returns everything in it."""
-    settings = {"checkpoint": checkpoint, "against": against, "games": games, "seed": seed}
+    checkpoint, against, games, seed, solve = settings.values()
     data = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     if data.get("settings") != settings:
         data = {"settings": settings, "rows": {}}
     for count in counts:
         row = data["rows"].get(str(count))
         if row is None:
-            result = play_match(f"mcts:{count}:{checkpoint}", against, games, None, seed)
+            result = play_match(f"mcts:{count},solve={solve}:{checkpoint}", against, games, None, seed)
             rating = result.rating
             row = {
                 "points": result.points, "elo": rating.elo, "low": rating.low, "high": rating.high,
@@ -72,12 +73,14 @@ def main() -> None:
     parser.add_argument("--against", default="gtp:gtp-rhino -l 3")
     parser.add_argument("--games", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--solve", type=int, default=SOLVE_EMPTIES, metavar="EMPTIES")
     parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--json", type=Path, default=Path("docs/simulations.json"))
     parser.add_argument("--plot", type=Path, default=Path("docs/simulations.png"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    data = measure(options.checkpoint, options.against, options.games, options.seed, options.json, options.counts)
+    settings = {name: getattr(options, name) for name in ("checkpoint", "against", "games", "seed", "solve")}
+    data = measure(settings, options.json, options.counts)
     draw(data, options.plot)
 
 

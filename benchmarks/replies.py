@@ -1,0 +1,60 @@
+"""What a reply costs: `python -m benchmarks.replies --solve 14 18`, milliseconds of processor time a move.
+
+For each number of empty squares from which play is exact, two players of 100 simulations a move play games from random
+4-ply openings against each other, the numbers taking turns game by game.  Forced moves are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from othello.agent import SearchPlayer, load_evaluator
+from othello.board import Board
+from othello.endgame import SOLVE_EMPTIES
+from othello.evaluator import Evaluator
+
+
+def replies(evaluator: Evaluator, simulations: int, solve: int, seed: int) -> list[float]:
+    """Milliseconds of every reply of one game."""
+    source, board, spent = random.Random(seed), Board.initial(), []
+    for _ in range(4):
+        board = board.play(source.choice(board.legal_actions()))
+    players = {side: SearchPlayer(evaluator, simulations, solve_empties=solve) for side in "XO"}
+    while not board.is_over:
+        began = time.process_time()
+        move = players[board.side].best(board)
+        if len(board.legal_actions()) > 1:
+            spent.append(1000 * (time.process_time() - began))
+        board = board.play(move)
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--solve", type=int, nargs="+", default=[14, SOLVE_EMPTIES], metavar="EMPTIES")
+    parser.add_argument("--simulations", type=int, default=100)
+    parser.add_argument("--games", type=int, default=40)
+    options = parser.parse_args()
+    evaluator, _ = load_evaluator(None, 8)
+    spent: dict[int, list[float]] = {solve: [] for solve in options.solve}
+    for game in range(-1, options.games):
+        for solve, times in spent.items():
+            found = replies(evaluator, options.simulations, solve, game + 1)
+            times.extend(found if game >= 0 else [])  # the first game compiles
+    for solve, times in spent.items():
+        median, late, later, most = np.percentile(times, [50, 95, 99, 100])
+        print(
+            f"exact from {solve:2d}: {len(times)} replies, median {median:.1f} ms, 95 % {late:.1f}, 99 % {later:.1f}, "
+            f"longest {most:.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
