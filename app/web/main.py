@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.web import state
+from app.web import state, widgets
 from app.web.views import experiments, inspector, play, search, training
 
 st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layout="wide")
@@ -23,7 +23,7 @@ pages = {
     "training": st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
 }
 st.session_state.pages = pages
-state.keep_settings()
+widgets.note()
 chosen = st.navigation(list(pages.values()), position="hidden")
 with st.container(horizontal=True, gap="small", key="pages"):
     for page in pages.values():

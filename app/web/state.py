@@ -18,6 +18,7 @@ from streamlit.errors import StreamlitAPIException
 from app import raster
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.session import SEATS, Session, Strength
+from app.web import widgets
 from lrp.errors import LRPError
 from othello.board import Board
 from othello.checkpoint import default_checkpoint
@@ -32,27 +33,7 @@ _TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes, icons and links of 
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
-
-KEPT = (  # settings that outlive a visit to another page; Streamlit forgets widgets that are not drawn
-    "reveal", "question", "composite", "bias", "colours", "on_squares", "limit", "simulations", "seconds",
-    "temperature", "opponent", "seat", "size", "checkpoint", "i_question", "i_composite", "i_bias", "i_colours",
-    "i_numbers", "i_tool", "i_move_x", "i_move_y", "s_simulations", "s_puct", "s_about", "t_run", "t_a", "t_b",
-)  # fmt: skip
-
 MESSAGES = ("link_error", "move_error", "inspect_error", "search_error")  # from callbacks, for the next run to show
-
-
-def keep_settings() -> None:
-    """Hold on to the settings of the pages that are not drawn in this run."""
-    for name in KEPT:
-        if name in st.session_state:
-            st.session_state[name] = st.session_state[name]
-
-
-def remember(name: str, default: Any) -> str:
-    """The key of a widget whose value is `default` until somebody changes it."""
-    st.session_state.setdefault(name, default)
-    return name
 
 
 def plain(text: str) -> str:
@@ -180,8 +161,7 @@ def model(size: int | None = None) -> Model:
         raise CheckpointError(
             f"no checkpoint for {size}×{size} boards found; start the app with --checkpoint FOLDER, or train one"
         )
-    chosen = st.session_state.get("checkpoint")
-    return _model(chosen if chosen in paths else paths[0])
+    return _model(widgets.chosen("checkpoint", paths, paths[0]))
 
 
 def checkpoint_argument(chosen: Model) -> str | None:
@@ -239,7 +219,7 @@ def _follow_link(session: Session) -> None:
     wanted: dict[str, Any] = st.query_params.to_dict()
     if (seat := wanted.get("seat")) in SEATS:
         session.new_game(seat=seat)
-        st.session_state.seat = seat
+        widgets.put("seat", seat)
     try:
         if text := wanted.get("position") or wanted.get("moves"):
             session.open(text)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.experiments.catalogue import MODULES, experiments
 from app.experiments.runner import Request, run, stored
-from app.web import state
+from app.web import state, widgets
 
 if TYPE_CHECKING:
     from app.experiments.record import Experiment
@@ -31,10 +31,14 @@ def page() -> None:
         known = {entry.name: entry for entry in experiments()}
         wanted = st.query_params.get("experiment", "")
         names = list(MODULES)
-        chosen = st.selectbox(
-            "Experiment", names, index=names.index(wanted) if wanted in names else 0, key="e_name", width=460,
+        chosen = widgets.select(
+            "Experiment",
+            names,
+            key="e_name",
+            default=wanted,
             format_func=lambda name: f"{known[name].number}. {known[name].title}",
-        )  # fmt: skip
+            width=460,
+        )
         st.query_params["experiment"] = chosen
         _controls(known[chosen])
         _results(known[chosen])
@@ -43,13 +47,13 @@ def page() -> None:
 def _controls(chosen: Experiment) -> None:
     quick, full = chosen.positions
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        size = st.segmented_control("Size", list(SIZES), default="Quick", required=True, key="e_size")
-        seed = st.number_input("Seed", 0, 10_000, 0, key="e_seed", width=120)
+        size = widgets.segments("Size", SIZES, key="e_size", default="Quick")
+        seed = widgets.number("Seed", 0, 10_000, key="e_seed", default=0, width=120)
         pressed = st.button("Run", icon=":material/play_arrow:", type="primary", key="e_run")
     unit = "" if full == 1 else f" Quick measures {quick}, full {full} positions, games or samples."
     st.caption(f"{state.plain(chosen.shows)}{unit}")
     if pressed:
-        _run(chosen.name, SIZES[size or "Quick"], int(seed))
+        _run(chosen.name, SIZES[size], int(seed))
 
 
 def _run(name: str, quick: bool, seed: int) -> None:

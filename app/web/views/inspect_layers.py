@@ -9,11 +9,12 @@ from app.explain.composites import BIAS_MEANINGS
 from app.explain.overrides import RULES, Override, join
 from app.explain.position import Explanation, LayerAccount
 from app.explain.words import signed
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from othello.errors import ParseError
 
 AS_PRESET = "as the preset"
+MODES, ANY = (AS_PRESET, *BIAS_MEANINGS), (-1e9, 1e9)
 NUMBERS = {"Epsilon": ("ε",), "Gamma": ("γ",), "AlphaBeta": ("α",), "ZBox": ("lowest", "highest")}
 
 
@@ -39,8 +40,7 @@ def reminder() -> None:
 
 def _clear() -> None:
     overrides().clear()
-    for key in [key for key in st.session_state if str(key).startswith(("i_rule_", "i_mode_", "i_number_"))]:
-        del st.session_state[key]
+    widgets.forget("i_rule_", "i_mode_", "i_number_")
 
 
 def draw(found: Explanation, colours: str, numbers: bool) -> None:
@@ -104,21 +104,30 @@ def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
     rules = (AS_PRESET, *RULES)
     name = one.rule.partition(":")[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            f"Rule of {layer}", rules, index=rules.index(name) if name in RULES else 0, key=f"i_rule_{layer}",
-            width=170, on_change=_override, args=(layer,),
-        )  # fmt: skip
+        widgets.select(
+            f"Rule of {layer}",
+            rules,
+            key=f"i_rule_{layer}",
+            default=name,
+            width=170,
+            on_change=_override,
+            args=(layer,),
+        )
         given = one.rule.split(":")[1:]
         for number, usual in enumerate(RULES[name][1] if name in RULES else ()):
-            st.number_input(
-                NUMBERS[name][number], value=float(given[number]) if given else usual, format="%g", width=120,
-                key=f"i_number_{layer}_{name}_{number}", on_change=_override, args=(layer,),
-            )  # fmt: skip
-        modes = (AS_PRESET, *BIAS_MEANINGS)
-        st.selectbox(
-            "Bias", modes, index=modes.index(one.bias) if one.bias else 0, key=f"i_mode_{layer}", width=150,
-            on_change=_override, args=(layer,),
-        )  # fmt: skip
+            widgets.number(
+                NUMBERS[name][number],
+                *ANY,
+                key=f"i_number_{layer}_{name}_{number}",
+                default=float(given[number]) if given else usual,
+                format="%g",
+                width=120,
+                on_change=_override,
+                args=(layer,),
+            )
+        widgets.select(
+            "Bias", MODES, key=f"i_mode_{layer}", default=one.bias, width=150, on_change=_override, args=(layer,)
+        )
     if layer not in found.layers:
         st.caption("This layer's units do not lie on squares: it has no map.")
         return
@@ -138,11 +147,11 @@ def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
 
 def _override(layer: str) -> None:
     """Take the widgets of one layer into its override; a rule that cannot be is an error and changes nothing."""
-    get = st.session_state.get
-    name, mode = get(f"i_rule_{layer}", AS_PRESET), get(f"i_mode_{layer}", AS_PRESET)
+    name = widgets.chosen(f"i_rule_{layer}", (AS_PRESET, *RULES), AS_PRESET)
+    mode = widgets.chosen(f"i_mode_{layer}", MODES, AS_PRESET)
     usual = RULES[name][1] if name in RULES else ()
-    numbers = [get(f"i_number_{layer}_{name}_{n}", number) for n, number in enumerate(usual)]
-    rule = "" if name == AS_PRESET else ":".join([name, *(f"{number:g}" for number in numbers if number is not None)])
+    numbers = [widgets.within(f"i_number_{layer}_{name}_{n}", *ANY, number) for n, number in enumerate(usual)]
+    rule = "" if name == AS_PRESET else ":".join([name, *(f"{number:g}" for number in numbers)])
     bias = "" if mode == AS_PRESET else mode
     overrides().pop(layer, None)
     if rule or bias:

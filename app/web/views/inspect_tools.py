@@ -13,7 +13,7 @@ from app.explain.position import Explanation, Map, explain_many
 from app.explain.targets import Target
 from app.explain.words import explanation_words, side_word, signed
 from app.models import Model
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import inspect_layers, inspect_save
 from othello.board import Board
@@ -100,8 +100,8 @@ def _before_and_after(model: Model, found: Explanation, colours: str, numbers: b
     if not names:
         st.caption("Nobody can move here.")
         return
-    name = st.selectbox("The value before and after", names, key="i_change_move", width=200)
-    action = parse_square(name or names[0], board.size)
+    name = widgets.select("The value before and after", names, key="i_change_move", width=200)
+    action = parse_square(name, board.size)
     made = explain_change(model, board, action, composite=found.composite, bias=found.bias_mode)
     after = made.sign * made.after.squares
     scale = scale_of(made.before.squares, after, made.change.squares)

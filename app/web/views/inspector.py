@@ -13,7 +13,7 @@ from app.explain.position import Explanation, explain
 from app.explain.targets import Target
 from app.explain.words import explanation_words, side_word, value_words
 from app.models import Model
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.gallery import GALLERY, positions
 from app.web.views import inspect_layers, inspect_tools
@@ -61,15 +61,15 @@ def _follow_link() -> None:
             target = Target.parse(wanted["target"], board().size)
             target.check(board())
             kinds = {"value": 0, "q": 3, "change": 4, "policy": 2 if target.against is not None else 1}
-            st.session_state.i_question = QUESTIONS[kinds[target.kind]]
+            widgets.put("i_question", QUESTIONS[kinds[target.kind]])
             for key, move in zip(("i_move_x", "i_move_y"), target.actions):
-                st.session_state[key] = square_name(move, board().size)
+                widgets.put(key, square_name(move, board().size))
         preset, overrides = split(wanted.get("composite", ""))
         if preset in composite_names():
-            st.session_state.i_composite = preset
+            widgets.put("i_composite", preset)
             inspect_layers.follow(overrides)
         if wanted.get("bias") in BIAS_MEANINGS:
-            st.session_state.i_bias = wanted["bias"]
+            widgets.put("i_bias", wanted["bias"])
     except (OthelloError, LRPError) as error:
         st.session_state.inspect_error = f"the link was not understood: {error}"
 
@@ -97,39 +97,30 @@ def _desk() -> None:
 def _question(model: Model) -> tuple[Target, str, str, str, bool]:
     """The widgets that say what is explained and how."""
     position, size = board(), board().size
-    question = st.segmented_control(
-        "Question",
-        QUESTIONS,
-        key=state.remember("i_question", QUESTIONS[0]),
-        required=True,
-    )
+    question = widgets.segments("Question", QUESTIONS, key="i_question", default=QUESTIONS[0])
     moves = [square_name(move, size) for move in model.ranked(position)]
     target = Target("value", size=size)
-    for key in ("i_move_x", "i_move_y"):
-        if st.session_state.get(key) not in moves:
-            st.session_state.pop(key, None)
     if question != QUESTIONS[0] and not moves:
         st.caption("The game is over here: only the value can be explained.")
     elif question != QUESTIONS[0]:
         with st.container(horizontal=True):
-            first = st.selectbox("Move", moves, key="i_move_x", width=140)
+            first = widgets.select("Move", moves, key="i_move_x", width=140)
             others = [move for move in moves if move != first]
             second = (
-                st.selectbox("rather than", others, key="i_move_y", width=140)
+                widgets.select("rather than", others, key="i_move_y", width=140)
                 if question == QUESTIONS[2] and others
                 else None
             )
-        kind = PREFIXES[QUESTIONS.index(question or QUESTIONS[0])]
+        kind = PREFIXES[QUESTIONS.index(question)]
         target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        composite = st.selectbox("Rules", composite_names(), key="i_composite", width=250)
-        bias = st.selectbox("Bias", tuple(BIAS_MEANINGS), key="i_bias", width=150)
-        colours = st.selectbox("Colours", tuple(MAPS), key="i_colours", width=150)
-        numbers = st.toggle("Numbers", key="i_numbers")
-    composite, bias = composite or DEFAULT_COMPOSITE, bias or DEFAULT_BIAS
+        composite = widgets.select("Rules", composite_names(), key="i_composite", default=DEFAULT_COMPOSITE, width=250)
+        bias = widgets.select("Bias", BIAS_MEANINGS, key="i_bias", default=DEFAULT_BIAS, width=150)
+        colours = widgets.select("Colours", MAPS, key="i_colours", width=150)
+        numbers = widgets.toggle("Numbers", key="i_numbers")
     st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
     inspect_layers.reminder()
-    return target, inspect_layers.composite_of(composite), bias, colours or "blue–red", numbers
+    return target, inspect_layers.composite_of(composite), bias, colours, numbers
 
 
 def _ledger(found: Explanation, model: Model, colours: str) -> None:
@@ -179,7 +170,7 @@ def _on_edit() -> None:
     st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
     if not isinstance(event, dict) or not isinstance(event.get("square"), int):
         return
-    square, tool = event["square"], st.session_state.get("i_tool") or "look"
+    square, tool = event["square"], widgets.chosen("i_tool", TOOLS, "look")
     if not 0 <= square < board().size ** 2:
         return
     if tool == "look":
@@ -190,26 +181,20 @@ def _on_edit() -> None:
 
 def _editor() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control(
-            "A click on the board",
-            tuple(TOOLS),
-            key=state.remember("i_tool", "look"),
-            format_func=TOOLS.get,
-            required=True,
-        )
+        widgets.segments("A click on the board", TOOLS, key="i_tool", default="look", format_func=TOOLS.__getitem__)
         st.button("Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
-    st.selectbox(
+    widgets.select(
         "Gallery",
-        tuple(positions()),
-        index=None,
-        placeholder="Choose a position",
+        positions(),
         key="i_gallery",
+        empty=True,
+        placeholder="Choose a position",
         on_change=_from_gallery,
     )
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
-        st.text_area("Board string, transcript, GGF, SGF or OBF", key="i_paste", max_chars=20000, height=90)
+        widgets.text("Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000)
         st.button("Open", key="i_open", on_click=_from_paste)
         uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
         if uploaded is not None:
@@ -225,13 +210,14 @@ def _other_side() -> None:
 
 
 def _from_gallery() -> None:
-    if name := st.session_state.get("i_gallery"):
+    if name := widgets.chosen("i_gallery", positions(), None):
         set_board(Board.parse(positions()[name]))
 
 
 def _from_paste() -> None:
-    text = (st.session_state.get("i_paste") or "").strip()
+    text = widgets.typed("i_paste")
     st.session_state.pop("i_games", None)
+    widgets.forget("i_game", "i_ply")
     try:
         if any(mark in text for mark in ("(;", ";", "%")):
             data = text.encode()
@@ -247,10 +233,12 @@ def _choose_game(games: list[GameRecord]) -> None:
     games = [game for game in games if game.start.size in state.sizes()]
     if not games:
         raise ParseError("no game or position in it of a size that there is a network for")
-    number = st.number_input(f"Game (1 to {len(games)})", 1, len(games), 1, key="i_game") if len(games) > 1 else 1
+    count = len(games)
+    number = widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1) if count > 1 else 1
     game = games[int(number) - 1]
     boards = list(game.start.replay(ply.action for ply in game.plies))
-    ply = st.slider("After ply", 0, len(boards) - 1, len(boards) - 1, key="i_ply") if len(boards) > 1 else 0
+    last = len(boards) - 1
+    ply = widgets.slider("After ply", 0, last, key="i_ply", default=last) if last else 0
     names = " – ".join(name for name in (game.black, game.white) if name)
     st.caption(state.plain(names) if names else "no names")
     st.button("Inspect this position", key="i_take", on_click=set_board, args=(boards[ply],))

@@ -9,15 +9,17 @@ import streamlit as st
 from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
 from app.explain.heat import MAPS
 from app.rivals import offered_engines
-from app.session import Session
-from app.web import state
+from app.session import SEATS, Session
+from app.web import state, widgets
 from othello.board import Board
 from othello.errors import OthelloError
 
 REVEAL = ("Never", "After my move", "Always")
 QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What it changed")
 ON_SQUARES = ("nothing", "relevance", "prior", "Q", "best line")
-SIMULATIONS = (0, 16, 32, 64, 100, 200, 400, 800, 1600)
+LIMITS = ("simulations", "seconds")  # what ends the agent's search
+SIMULATIONS, USUAL = (0, 16, 32, 64, 100, 200, 400, 800, 1600), 100
+SECONDS, TEMPERATURE = (0.1, 10.0, 1.0), (0.0, 1.5, 0.0)  # lowest, highest, usual
 SEAT_WORDS = {"black": "Black", "white": "White", "watch": "Watch", "both": "Both sides"}
 SIZE_WORDS = {8: "8×8", 6: "6×6", 4: "4×4"}
 OPPONENTS = {"agent": "the agent", "random": "random moves", "greedy": "greedy", "alphabeta:3": "alpha-beta, 3 plies"}
@@ -37,29 +39,31 @@ class View:
 
 def reading() -> View:
     """The settings as the widgets hold them, defaults where they have not been drawn yet."""
-    get = st.session_state.get
-    reveal = {"Never": "never", "Always": "always"}.get(get("reveal") or "", "after")
+    chosen = widgets.chosen
     return View(
-        reveal,
-        get("question") or QUESTIONS[0],
-        get("composite") or DEFAULT_COMPOSITE,
-        get("bias") or DEFAULT_BIAS,
-        get("colours") or "blue–red",
-        get("on_squares") or ON_SQUARES[0],
+        {"Never": "never", "Always": "always"}.get(chosen("reveal", REVEAL, REVEAL[1]), "after"),
+        chosen("question", QUESTIONS, QUESTIONS[0]),
+        chosen("composite", composite_names(), DEFAULT_COMPOSITE),
+        chosen("bias", BIAS_MEANINGS, DEFAULT_BIAS),
+        chosen("colours", MAPS, "blue–red"),
+        chosen("on_squares", ON_SQUARES, ON_SQUARES[0]),
     )
 
 
 def revealing() -> None:
     """The widgets for when an explanation shows and what it is about."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.segmented_control("Reveal explanations", REVEAL, key=state.remember("reveal", REVEAL[1]), required=True)
+        widgets.segments("Reveal explanations", REVEAL, key="reveal", default=REVEAL[1])
         with st.popover("Method", icon=":material/tune:"):
-            st.selectbox("Composite", composite_names(), key="composite", format_func=_composite_label)
-            st.caption(MEANINGS.get(st.session_state.get("composite") or DEFAULT_COMPOSITE, ""))
-            st.selectbox("Bias", tuple(BIAS_MEANINGS), key="bias")
-            st.caption(BIAS_MEANINGS[st.session_state.get("bias") or DEFAULT_BIAS])
-            st.selectbox("Colours", tuple(MAPS), key="colours")
-            st.selectbox("Numbers on the squares", ON_SQUARES, key="on_squares")
+            names = composite_names()
+            rules = widgets.select(
+                "Composite", names, key="composite", default=DEFAULT_COMPOSITE, format_func=_composite_label
+            )
+            st.caption(MEANINGS.get(rules or DEFAULT_COMPOSITE, ""))
+            bias = widgets.select("Bias", BIAS_MEANINGS, key="bias", default=DEFAULT_BIAS)
+            st.caption(BIAS_MEANINGS[bias or DEFAULT_BIAS])
+            widgets.select("Colours", MAPS, key="colours")
+            widgets.select("Numbers on the squares", ON_SQUARES, key="on_squares")
 
 
 def _composite_label(name: str) -> str:
@@ -69,19 +73,11 @@ def _composite_label(name: str) -> str:
 def new_game(game: Session) -> None:
     """The menu that starts a game: side, strength, opponent, position."""
     with st.popover("New", icon=":material/add_circle:"):
-        st.segmented_control(
-            "You play",
-            tuple(SEAT_WORDS),
-            key=state.remember("seat", game.seat),
-            format_func=SEAT_WORDS.get,
-            required=True,
-        )
-        sizes = state.sizes()
+        widgets.segments("You play", SEAT_WORDS, key="seat", default=game.seat, format_func=SEAT_WORDS.__getitem__)
+        sizes, size = state.sizes(), game.start.size
         if len(sizes) > 1:
-            st.segmented_control(
-                "Board", sizes, key=state.remember("size", game.start.size), format_func=SIZE_WORDS.get, required=True
-            )
-        st.text_input("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
+            widgets.segments("Board", sizes, key="size", default=size, format_func=SIZE_WORDS.__getitem__)
+        widgets.text("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
         st.button("Start", type="primary", key="start", on_click=_start, width="stretch")
         st.divider()
         strength(game)
@@ -89,40 +85,31 @@ def new_game(game: Session) -> None:
 
 def settle(game: Session) -> None:
     """Let the game follow the widgets before anybody moves, also where a move came before the widgets are drawn."""
-    get = st.session_state.get
-    if (opponent := get("opponent")) is not None:
-        game.opponent = opponent if opponent in opponents(game.start.size) else "agent"
-    if get("limit") == "seconds":
-        game.set_strength(seconds=float(get("seconds") or 1.0))
-    elif get("simulations") is not None:
-        game.set_strength(simulations=int(st.session_state.simulations), seconds=None)
-    if get("temperature") is not None:
-        game.set_strength(temperature=float(st.session_state.temperature))
+    game.opponent = widgets.chosen("opponent", opponents(game.start.size), "agent")
+    if widgets.chosen("limit", LIMITS, LIMITS[0]) == "seconds":
+        game.set_strength(seconds=widgets.within("seconds", *SECONDS))
+    else:
+        game.set_strength(simulations=widgets.chosen("simulations", SIMULATIONS, USUAL), seconds=None)
+    game.set_strength(temperature=widgets.within("temperature", *TEMPERATURE))
 
 
 def strength(game: Session) -> None:
     """The widgets for how the agent plays and who the opponent is; `settle` reads them."""
-    limit = st.segmented_control(
-        "Agent thinks by", ("simulations", "seconds"), key=state.remember("limit", "simulations"), required=True
-    )
-    if limit == "seconds":
-        st.slider("Seconds a move", 0.1, 10.0, step=0.1, key=state.remember("seconds", 1.0))
+    if widgets.segments("Agent thinks by", LIMITS, key="limit", default=LIMITS[0]) == "seconds":
+        low, high, usual = SECONDS
+        widgets.slider("Seconds a move", low, high, key="seconds", default=usual, step=0.1)
     else:
-        kept = state.remember("simulations", 100)
-        st.select_slider("Simulations a move", SIMULATIONS, key=kept, format_func=_simulations)
+        widgets.steps("Simulations a move", SIMULATIONS, key="simulations", default=USUAL, format_func=_simulations)
     words = "0 plays the most visited move; higher varies more."
-    st.slider("Temperature", 0.0, 1.5, step=0.1, key=state.remember("temperature", 0.0), help=words)
+    low, high, usual = TEMPERATURE
+    widgets.slider("Temperature", low, high, key="temperature", default=usual, step=0.1, help=words)
     names = opponents(game.start.size)
-    if st.session_state.get("opponent") not in names:
-        st.session_state.opponent = "agent"
-    st.selectbox("Opponent", tuple(names), key="opponent", format_func=names.get)
+    widgets.select("Opponent", names, key="opponent", format_func=names.__getitem__)
     if not offered_engines():
         st.caption("Other programs: start the app with --engine NAME=gtp:COMMAND or NAME=nboard:COMMAND.")
     paths = state.checkpoint_paths(game.start.size)
     if len(paths) > 1:
-        if st.session_state.get("checkpoint") not in paths:
-            st.session_state.pop("checkpoint", None)
-        st.selectbox("Network", paths, key="checkpoint", format_func=state.checkpoint_label)
+        widgets.select("Network", paths, key="checkpoint", format_func=state.checkpoint_label)
 
 
 def opponents(size: int) -> dict[str, str]:
@@ -141,10 +128,9 @@ def _simulations(count: int) -> str:
 
 def _start() -> None:
     game = state.game()
-    text = (st.session_state.get("start_text") or "").strip()
-    seat = st.session_state.get("seat") or game.seat
+    text, seat = widgets.typed("start_text"), widgets.chosen("seat", SEATS, game.seat)
     try:
-        game = state.game_of_size(st.session_state.get("size") or game.start.size)
+        game = state.game_of_size(widgets.chosen("size", state.sizes(), game.start.size))
         if text and text.lower() != "start":
             game.open(text, seat=seat)
         else:

@@ -12,7 +12,7 @@ from app.explain.position import Explanation
 from app.explain.targets import Kind, Target
 from app.explain.words import explanation_words, outcome_words, side_word, value_words
 from app.session import Session
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import options
 from othello.errors import OthelloError
@@ -32,9 +32,7 @@ def draw(game: Session, view: options.View) -> None:
     if ply is None or game.board_at(ply).is_over:
         st.caption("Play a move: what the network saw before the last reply is explained here, square by square.")
         return
-    st.segmented_control(
-        "Question", options.QUESTIONS, key=state.remember("question", options.QUESTIONS[0]), required=True
-    )
+    widgets.segments("Question", options.QUESTIONS, key="question", default=options.QUESTIONS[0])
     with state.error_box():
         target = _target(game, ply, view)
         simulations = max(game.strength.simulations, 64)
@@ -202,9 +200,9 @@ def _target_from_state(game: Session, ply: int, view: options.View) -> Target:
     if view.question == options.QUESTIONS[0] or not moves:
         return Target("value", size=size)
     names = {square_name(move, size): move for move in moves}
-    first = names.get(st.session_state.get("move_x") or "", moves[0])
+    first = names[widgets.chosen("move_x", names, square_name(moves[0], size))]
     if view.question == options.QUESTIONS[2] and len(moves) > 1:
-        second = names.get(st.session_state.get("move_y") or "", moves[1])
+        second = names[widgets.chosen("move_y", names, square_name(moves[1], size))]
         return Target("policy", first, second if second != first else next(m for m in moves if m != first), size)
     kinds: dict[str, Kind] = {options.QUESTIONS[3]: "q", options.QUESTIONS[4]: "change"}
     return Target(kinds.get(view.question, "policy"), first, size=size)
@@ -217,13 +215,11 @@ def _target(game: Session, ply: int, view: options.View) -> Target:
     if target.action is None:
         return target
     names = [square_name(move, size) for move in moves]
-    for key in ("move_x", "move_y"):
-        if st.session_state.get(key) not in names:
-            st.session_state.pop(key, None)
     with st.container(horizontal=True):
-        st.selectbox("Move", names, index=moves.index(target.action), key="move_x", width=140)
+        widgets.select("Move", names, key="move_x", default=square_name(target.action, size), width=140)
         if target.against is not None:
-            st.selectbox("rather than", names, index=moves.index(target.against), key="move_y", width=140)
+            rival = square_name(target.against, size)
+            widgets.select("rather than", names, key="move_y", default=rival, width=140)
     return _target_from_state(game, ply, view)
 
 

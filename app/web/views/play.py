@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.explain.words import outcome_words, side_word, value_words
 from app.session import Session
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import export, options, panel
 from othello.board import Board
@@ -215,7 +215,8 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     try:
         game.reply(progress)
     except EngineError as error:
-        game.opponent = st.session_state.opponent = "agent"
+        game.opponent = "agent"
+        widgets.put("opponent", "agent")
         st.session_state.move_error = (
             f"The opponent failed and the agent plays on; choose another under New. What happened: {error}"
         )
@@ -228,7 +229,7 @@ def _evaluation(game: Session) -> str:
     if board.is_over:
         return outcome_words(board)
     found = game.search_of(game.cursor)
-    if st.session_state.get("reveal", options.REVEAL[1]) == options.REVEAL[0]:
+    if options.reading().reveal == "never":
         return ""
     if found is not None and found.exact is not None:
         score = found.exact if board.side == "X" else -found.exact

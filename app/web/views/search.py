@@ -15,7 +15,7 @@ from app.explain.targets import Target
 from app.explain.tree import explain_tree
 from app.explain.words import explanation_words, side_word, value_words
 from app.models import Model
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.gallery import positions
 from othello.board import Board
@@ -23,6 +23,8 @@ from othello.errors import OthelloError
 from othello.notation import square_name
 from othello.search.mcts import C_PUCT, Search, SearchResult, TreeView
 
+SIMULATIONS, USUAL = (25, 50, 100, 200, 400, 800, 1600, 3200), 400
+EXPLORATION = (0.1, 4.0)
 _SNAPSHOTS = 16
 
 
@@ -107,30 +109,30 @@ def _choose_position() -> None:
                 on_click=lambda: _set_board(st.session_state.inspected),
             )
         with st.popover("Another position", icon=":material/content_paste:"):
-            st.selectbox("Gallery", tuple(positions()), index=None, key="s_gallery", on_change=_from_gallery)
-            st.text_input("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
+            widgets.select("Gallery", positions(), key="s_gallery", empty=True, on_change=_from_gallery)
+            widgets.text("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.select_slider(
-            "Simulations", (25, 50, 100, 200, 400, 800, 1600, 3200), key=state.remember("s_simulations", 400), width=280
-        )
-        st.slider("Exploration c_puct", 0.1, 4.0, step=0.1, key=state.remember("s_puct", C_PUCT), width=200)
+        widgets.steps("Simulations", SIMULATIONS, key="s_simulations", default=USUAL, width=280)
+        low, high = EXPLORATION
+        widgets.slider("Exploration c_puct", low, high, key="s_puct", default=C_PUCT, step=0.1, width=200)
 
 
 def _from_gallery() -> None:
-    if name := st.session_state.get("s_gallery"):
+    if name := widgets.chosen("s_gallery", positions(), None):
         _set_board(Board.parse(positions()[name]))
 
 
 def _from_text() -> None:
     try:
-        _set_board(state.parse_position(st.session_state.get("s_text") or "start", _board().size))
+        _set_board(state.parse_position(widgets.typed("s_text") or "start", _board().size))
     except OthelloError as error:
         st.session_state.search_error = str(error)
 
 
 def _searched(model: Model, position: Board) -> Record:
     """The search the widgets ask for, made if it is not there yet."""
-    simulations, c_puct = int(st.session_state.s_simulations), float(st.session_state.s_puct)
+    simulations = widgets.chosen("s_simulations", SIMULATIONS, USUAL)
+    c_puct = widgets.within("s_puct", *EXPLORATION, C_PUCT)
     key = (model.sha256, position, simulations, c_puct)
     known = st.session_state.get("search_record")
     if isinstance(known, Record) and known.key == key:
@@ -153,11 +155,12 @@ def _stage(record: Record) -> int:
         at = st.session_state.get("s_at", 0)
         st.session_state.s_stage = at
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        stage = st.slider(
+        stage = widgets.slider(
             "Look into the search after part",
             0,
             last,
-            key=state.remember("s_stage", last),
+            key="s_stage",
+            default=last,
             format="%d",
             width=280,
             help="Each part is a sixteenth of the simulations.",
@@ -182,6 +185,7 @@ def _next_part(count: int) -> None:
 
 def _moves_table(found: SearchResult) -> None:
     size, total = found.board.size, max(1, found.simulations)
+    picked = widgets.chosen("s_move_x", [square_name(m.square, size) for m in found.moves], None)
     rows = [
         {
             "cells": [
@@ -192,7 +196,7 @@ def _moves_table(found: SearchResult) -> None:
                 f"{m.u:.2f}",
             ],
             "value": m.square,
-            "chosen": m.square == st.session_state.get("s_move"),
+            "chosen": square_name(m.square, size) == picked,
         }
         for m in found.moves
     ]
@@ -213,7 +217,9 @@ def _moves_table(found: SearchResult) -> None:
 def _on_pick() -> None:
     event = st.session_state.s_moves.pick
     if isinstance(event, dict) and isinstance(event.get("value"), int):
-        st.session_state.s_move = event["value"]
+        board = _board()
+        if event["value"] in board.legal_moves():
+            widgets.put("s_move_x", square_name(event["value"], board.size))
 
 
 def _draw_board(position: Board, found: SearchResult) -> None:
@@ -263,15 +269,11 @@ def _relevance(model: Model, record: Record) -> None:
     if not names:
         return
     st.markdown("##### What Q rests on")
-    chosen = st.session_state.get("s_move")
-    default = next((name for name, square in names.items() if square == chosen), next(iter(names)))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = st.selectbox("Move", list(names), index=list(names).index(default), width=140)
-        about = st.segmented_control(
-            "Explain", tuple(ABOUT), key=state.remember("s_about", "q"), format_func=ABOUT.get, required=True
-        )
+        first = widgets.select("Move", names, key="s_move_x", width=140)
+        about = widgets.segments("Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__)
         others = ["–", *(name for name in names if name != first)]
-        second = st.selectbox("rather than", others, width=140) if about == "q" else None
+        second = widgets.select("rather than", others, key="s_move_y", width=140) if about == "q" else None
     with st.spinner("explaining every position of the search"):
         began = time.perf_counter()
         if about == "u":

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app.models import Model, load_model
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.board import Board
@@ -33,7 +33,7 @@ def page() -> None:
     with state.error_box():
         runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
         if runs:
-            run = st.selectbox("Run", runs, format_func=lambda path: path.name, key="t_run", width=300)
+            run = widgets.select("Run", runs, key="t_run", format_func=lambda path: path.name, width=300)
             _run(run)
             training_games.draw(run)
         else:
@@ -135,8 +135,9 @@ def _compare(runs: list[Path]) -> None:
         st.caption("No checkpoint to compare.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        a = st.selectbox("A", paths, format_func=state.checkpoint_label, key="t_a", width=300)
-        b = st.selectbox("B", paths, index=len(paths) - 1, format_func=state.checkpoint_label, key="t_b", width=300)
+        looks = {"format_func": state.checkpoint_label, "width": 300}
+        a = widgets.select("A", paths, key="t_a", **looks)
+        b = widgets.select("B", paths, key="t_b", default=paths[-1], **looks)
         go = st.button("Compare", key="t_compare")
         play = st.button("A game of A (black) against B", key="t_game")
     if go or play:

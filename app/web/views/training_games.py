@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app.explain.words import outcome_words
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from othello.board import Board
 from othello.notation import format_moves
@@ -103,18 +103,27 @@ def _games(folder: Path) -> None:
         return
     st.markdown("##### Self-play games")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        file = st.selectbox("Iteration", files[::-1], format_func=lambda path: path.stem, key="t_iteration", width=160)
+        newest = files[::-1]
+        file = widgets.select(
+            "Iteration", newest, key="t_iteration", format_func=lambda path: path.stem, on_change=_end, width=160
+        )
         games = sample_games(str(file), file.stat().st_mtime)
         if not games:
             st.caption("No game that can be read.")
             return
-        number = st.selectbox(
-            "Game", range(len(games)), format_func=lambda n: f"{n + 1}: {games[n].words}", key="t_sample", width=240
+        number = widgets.select(
+            "Game",
+            range(len(games)),
+            key="t_sample",
+            format_func=lambda n: f"{n + 1}: {games[n].words}",
+            on_change=_end,
+            width=240,
         )
-        shown = games[min(number or 0, len(games) - 1)]
-        ply = st.slider("Ply", 0, len(shown.boards) - 1, len(shown.boards) - 1, key="t_ply", width=220)
+        shown = games[number]
+        last = len(shown.boards) - 1
+        ply = widgets.slider("Ply", 0, last, key="t_ply", default=last, width=220)
     left, right = st.columns([1, 2], gap="large")
-    board = shown.boards[min(ply, len(shown.boards) - 1)]
+    board = shown.boards[ply]
     with left:
         parts.picture(
             board, key="t_board", title=f"After ply {ply}", label=f"Self-play game {number}, after ply {ply}",
@@ -129,6 +138,11 @@ def _games(folder: Path) -> None:
         st.button("Play on from here", icon=":material/sports_esports:", key="t_play", on_click=_take, args=(board,))
     if st.session_state.pop("t_taken", False):
         state.open_in_play(board)
+
+
+def _end() -> None:
+    """Show another game from its end."""
+    widgets.forget("t_ply")
 
 
 def _take(board: Board) -> None:

@@ -1,0 +1,156 @@
+"""The pages' widgets: each shows its value whenever it is built, keeps it everywhere and takes only what was offered.
+
+Streamlit builds what is in a menu when the menu is opened, with the default of the last run; it forgets widgets that a
+page does not draw; and it passes on whatever text a browser sends in place of an option.  So every widget that holds a
+value is made here: its default is the value it has now, that value is noted for the next visit, and what comes from the
+browser is compared with what was offered, also where a callback reads it before the widget is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+T = TypeVar("T")
+
+
+def _noted() -> dict[str, Any]:
+    """{key: what the widget was last seen to hold} of this browser session."""
+    found: dict[str, Any] = st.session_state.setdefault("noted", {})
+    return found
+
+
+def _name(key: str) -> str:
+    """The name by which Streamlit knows a widget now; another one after `put` and `forget`."""
+    born: dict[str, int] = st.session_state.get("born", {})
+    return f"{key}_{born[key]}" if key in born else key
+
+
+def _held(key: str, default: Any) -> Any:
+    name = _name(key)
+    return st.session_state[name] if name in st.session_state else _noted().get(key, default)
+
+
+def note() -> None:
+    """Note what the widgets hold, before a page is drawn that may lack them."""
+    for key in _noted():
+        _noted()[key] = _held(key, None)
+
+
+def put(key: str, value: Any) -> None:
+    """Let a widget show `value` from now on, also one that is in a closed menu.
+
+    A browser goes on sending what a widget in a closed menu held, so it becomes another widget.
+    """
+    forget(key)
+    _noted()[key] = value
+
+
+def forget(*starts: str) -> None:
+    """Let the widgets whose keys begin so show their defaults from now on."""
+    born: dict[str, int] = st.session_state.setdefault("born", {})
+    for key in [key for key in _noted() if key.startswith(starts)]:
+        born[key] = born.get(key, 0) + 1
+        del _noted()[key]
+
+
+def _offered(value: object, options: Iterable[T]) -> T | None:
+    return next((one for one in options if type(one) is type(value) and one == value), None)
+
+
+def chosen(key: str, options: Iterable[T], default: T) -> T:
+    """The option that a widget holds; `default` where it holds none of them."""
+    found = _offered(_held(key, default), options)
+    return default if found is None else found
+
+
+def within(key: str, low: float, high: float, default: float) -> float:
+    """The number in [low, high] that a widget holds; `default` where it holds anything else."""
+    found = _held(key, default)
+    fits = isinstance(found, int | float) and math.isfinite(found) and low <= found <= high
+    return type(default)(found) if fits else default
+
+
+def _correct(key: str, value: object) -> str:
+    """The name of a widget that is about to be drawn; what it may not hold is replaced by `value`."""
+    name = _name(key)
+    if name in st.session_state and st.session_state[name] != value:
+        st.session_state[name] = value
+    return name
+
+
+def _take(key: str, value: T) -> T:
+    _noted()[key] = value
+    return value
+
+
+def select(
+    label: str, options: Iterable[T], *, key: str, default: T | None = None, empty: bool = False, **looks: Any
+) -> T | None:
+    """A select box; `default`, else the first option, is chosen until somebody chooses (nothing if `empty`)."""
+    choices = tuple(options)
+    usual = default if default in choices else None if empty or not choices else choices[0]
+    now = chosen(key, choices, usual)
+    place = choices.index(now) if now is not None else None
+    given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
+    return _take(key, _offered(given, choices) if given is not None else None)
+
+
+def segments(
+    label: str, options: Iterable[T], *, key: str, default: T, format_func: Callable[[T], str] = str, **looks: Any
+) -> T:
+    """A row of buttons of which one is always chosen."""
+    choices = tuple(options)
+    now = chosen(key, choices, default)
+    name = _correct(key, now)
+    given = st.segmented_control(label, choices, default=now, key=name, format_func=format_func, required=True, **looks)
+    found = _offered(given, choices)
+    return _take(key, now if found is None else found)
+
+
+def steps(
+    label: str, options: Iterable[T], *, key: str, default: T, format_func: Callable[[T], str] = str, **looks: Any
+) -> T:
+    """A slider over a few values."""
+    choices = tuple(options)
+    now = chosen(key, choices, default)
+    given = st.select_slider(label, choices, value=now, key=_correct(key, now), format_func=format_func, **looks)
+    found = _offered(given, choices)
+    return _take(key, now if found is None else found)
+
+
+def slider(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+    """A slider from `low` to `high`, all of one type."""
+    now = within(key, low, high, default)
+    return _take(key, st.slider(label, low, high, value=now, key=_correct(key, now), **looks))
+
+
+def number(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+    """A field for a number from `low` to `high`, all of one type."""
+    now = within(key, low, high, default)
+    return _take(key, st.number_input(label, low, high, value=now, key=_correct(key, now), **looks))
+
+
+def toggle(label: str, *, key: str) -> bool:
+    """A switch, off until somebody turns it on."""
+    now = chosen(key, (False, True), False)
+    return _take(key, st.toggle(label, value=now, key=_correct(key, now)))
+
+
+def text(label: str, *, key: str, lines: int | None = None, **looks: Any) -> str:
+    """A field for text, of several lines where `lines` gives its height in pixels."""
+    held = _held(key, "")
+    now = held if isinstance(held, str) else ""
+    name = _correct(key, now)
+    if lines is None:
+        return _take(key, st.text_input(label, value=now, key=name, **looks))
+    return _take(key, st.text_area(label, value=now, key=name, height=lines, **looks))
+
+
+def typed(key: str) -> str:
+    """What stands in a field for text."""
+    found = _held(key, "")
+    return found.strip() if isinstance(found, str) else ""
