@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -19,6 +20,7 @@ from app import raster
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.session import SEATS, Session, Strength
 from app.web import widgets
+from app.web.components import parts
 from lrp.errors import LRPError
 from othello.board import Board
 from othello.checkpoint import default_checkpoint
@@ -188,19 +190,25 @@ def checkpoint_label(path: str) -> str:
     return "/".join(parts[-3:]) if "generations" in parts else parts[-1]
 
 
-def game() -> Session:
-    """This browser session's game; made from the link's parameters the first time."""
+def game(start: str = "position") -> Session:
+    """This browser session's game; made from the link's parameters the first time, its first position from `start`."""
     if "game" not in st.session_state:
         wanted = st.query_params.get("size", "")
         offered = sizes()
         size = int(wanted) if wanted in ("4", "6", "8") and int(wanted) in offered else None
         st.session_state.game = Session(model(size), strength=Strength())
-        _follow_link(st.session_state.game)
+        _follow_link(st.session_state.game, start)
     session: Session = st.session_state.game
     chosen = model(session.start.size)
     if session.model is not chosen:
         session.use_model(chosen)
     return session
+
+
+def follow_game() -> None:
+    """On a page other than Play: take up the game that the address carries, if it carries one."""
+    if "game" not in st.session_state and any(name in st.query_params for name in ("moves", "start", "seat", "size")):
+        game("start")
 
 
 def game_of_size(size: int) -> Session:
@@ -215,15 +223,15 @@ def game_of_size(size: int) -> Session:
     return session
 
 
-def _follow_link(session: Session) -> None:
+def _follow_link(session: Session, start: str) -> None:
     wanted: dict[str, Any] = st.query_params.to_dict()
     if (seat := wanted.get("seat")) in SEATS:
         session.new_game(seat=seat)
         widgets.put("seat", seat)
     try:
-        if text := wanted.get("position") or wanted.get("moves"):
+        if text := wanted.get(start) or wanted.get("moves"):
             session.open(text)
-            if wanted.get("moves") and wanted.get("position"):
+            if wanted.get("moves") and wanted.get(start):
                 session.new_game(start=session.start, actions=parse_moves(wanted["moves"], session.start.size))
         if (ply := wanted.get("ply", "")).isdecimal() and len(ply) < 4:
             session.goto(int(ply))
@@ -232,18 +240,20 @@ def _follow_link(session: Session) -> None:
         st.session_state.link_error = f"the link's position was not understood: {error}"
 
 
-def write_link(session: Session, **more: str) -> None:
-    """Let the address reproduce what is shown."""
-    wanted = {"moves": format_moves(session.actions, session.start.size), "seat": session.seat, **more}
-    if session.start != Board.initial(session.start.size):
-        wanted["position"] = str(session.start)
-    if session.start.size != 8:
-        wanted["size"] = str(session.start.size)
-    if session.cursor != session.length:
-        wanted["ply"] = str(session.cursor)
-    wanted = {name: value for name, value in wanted.items() if value}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+def write_link(page: str, **more: str) -> None:
+    """Let the address of a page reproduce the game and what else is shown, so that a reload loses nothing."""
+    session: Session | None = st.session_state.get("game")
+    wanted = dict(more)
+    if session is not None:
+        wanted |= {"moves": format_moves(session.actions, session.start.size), "seat": session.seat}
+        if session.start != Board.initial(session.start.size):
+            wanted["position" if page == "play" else "start"] = str(session.start)
+        if session.start.size != 8:
+            wanted["size"] = str(session.start.size)
+        if session.cursor != session.length:
+            wanted["ply"] = str(session.cursor)
+    st.session_state.address = {name: value for name, value in wanted.items() if value}
+    parts.address(urlencode(st.session_state.address), page=page)
 
 
 def open_in_inspect(board: Board) -> None:

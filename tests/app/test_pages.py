@@ -257,9 +257,9 @@ def test_a_link_with_layer_rules_reopens_them(model: Any) -> None:
     test.query_params["position"], test.query_params["target"] = str(Board.parse("f5d6c3")), "value"
     test.query_params["composite"], test.query_params["bias"] = "EpsilonPlus,stem=Gamma:0.25/ignore", "uniform"
     healthy(test.run())
-    assert not test.error and test.query_params["composite"] == "EpsilonPlus,stem=Gamma:0.25/ignore"
+    assert not test.error and test.session_state["address"]["composite"] == "EpsilonPlus,stem=Gamma:0.25/ignore"
     healthy(test.button(key="i_clear").click().run())
-    assert test.query_params["composite"] == "EpsilonPlus" and not test.error
+    assert test.session_state["address"]["composite"] == "EpsilonPlus" and not test.error
 
 
 def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) -> None:
@@ -273,9 +273,10 @@ def test_a_link_with_a_layer_rule_that_is_none_gives_an_error_box(model: Any) ->
 def test_a_layer_gets_its_own_rule_by_the_widgets(model: Any) -> None:
     test = healthy(view("inspector").run())
     healthy(test.selectbox(key="i_rule_stem").set_value("Gamma").run())
-    assert test.query_params["composite"] == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25"
+    assert test.session_state["address"]["composite"] == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25"
     healthy(test.selectbox(key="i_mode_stem").set_value("ignore").run())
-    assert test.query_params["composite"] == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25/ignore" and not test.error
+    composite = test.session_state["address"]["composite"]
+    assert composite == f"{DEFAULT_COMPOSITE},stem=Gamma:0.25/ignore" and not test.error
 
 
 @pytest.fixture
@@ -308,7 +309,7 @@ def test_small_boards_are_played_explained_and_linked_where_a_checkpoint_is_ther
         assert game.board == Board.initial(size) and game.model.size == size and not test.error
         game.play(game.board.legal_moves()[0])
         healthy(test.run())
-        assert game.length >= 2 and game.human_to_move and test.query_params["size"] == str(size)
+        assert game.length >= 2 and game.human_to_move and test.session_state["address"]["size"] == str(size)
         assert components(test, "othello_ledger") == 1 and not test.error
     linked = view("play")
     linked.query_params["size"], linked.query_params["moves"] = "6", "e4"

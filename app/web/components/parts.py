@@ -35,6 +35,13 @@ _LINES = st.components.v2.component(
     "othello_lines", css=_read("panels.css"), js=_read("lines.js"), isolate_styles=False
 )
 
+_ADDRESS = st.components.v2.component("othello_address", js=_read("address.js"), isolate_styles=False)
+
+
+def address(query: str, *, page: str) -> None:
+    """Let the browser's address of a page end in `?query`, without another entry in its history."""
+    _ADDRESS(key=f"address_{page}", data={"query": query})
+
 
 def _nothing() -> None:
     """A callback that leaves the event to the result."""

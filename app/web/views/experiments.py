@@ -24,6 +24,8 @@ SIZES = {"Quick": True, "Full": False}
 def page() -> None:
     """Draw the page."""
     with state.error_box():
+        state.follow_game()
+        state.messages("link_error")
         st.markdown(
             "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
             "are 95 % intervals."
@@ -39,7 +41,7 @@ def page() -> None:
             format_func=lambda name: f"{known[name].number}. {known[name].title}",
             width=460,
         )
-        st.query_params["experiment"] = chosen
+        state.write_link("experiments", experiment=chosen)
         _controls(known[chosen])
         _results(known[chosen])
 

@@ -31,6 +31,7 @@ PREFIXES = ("", "policy:", "policy:", "q:", "change:")
 def page() -> None:
     """Draw the page."""
     with state.error_box():
+        state.follow_game()
         _follow_link()
         _desk()
 
@@ -77,7 +78,7 @@ def _follow_link() -> None:
 @st.fragment
 def _desk() -> None:
     with state.error_box():
-        state.messages("inspect_error")
+        state.messages("link_error", "inspect_error")
         model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")
         with right:
@@ -245,11 +246,10 @@ def _choose_game(games: list[GameRecord]) -> None:
 
 
 def _write_link(found: Explanation) -> None:
-    wanted = {
-        "position": str(found.board),
-        "target": str(found.target),
-        "composite": found.composite,
-        "bias": found.bias_mode,
-    }
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    state.write_link(
+        "inspect",
+        position=str(found.board),
+        target=str(found.target),
+        composite=found.composite,
+        bias=found.bias_mode,
+    )

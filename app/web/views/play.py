@@ -41,7 +41,7 @@ def _table() -> None:
             _toolbar(game)
         with right:
             panel.draw(game, view)
-        state.write_link(game)
+        state.write_link("play")
 
 
 def _board(game: Session, view: options.View) -> None:

@@ -45,6 +45,7 @@ class Record:
 def page() -> None:
     """Draw the page."""
     with state.error_box():
+        state.follow_game()
         _desk()
 
 
@@ -53,8 +54,18 @@ def _board() -> Board:
         session = st.session_state.get("game")
         fits = session is not None and session.board.legal_moves()
         st.session_state.searched_board = session.board if fits else Board.initial(state.model().size)
+        _follow_link()
     found: Board = st.session_state.searched_board
     return found
+
+
+def _follow_link() -> None:
+    """Take the position from the address."""
+    if text := st.query_params.get("position"):
+        try:
+            st.session_state.searched_board = state.parse_position(text)
+        except OthelloError as error:
+            st.session_state.search_error = f"the link was not understood: {error}"
 
 
 def _set_board(position: Board) -> None:
@@ -65,8 +76,9 @@ def _set_board(position: Board) -> None:
 @st.fragment
 def _desk() -> None:
     with state.error_box():
-        state.messages("search_error")
         position = _board()
+        state.messages("link_error", "search_error")
+        state.write_link("search", position=str(position))
         model = state.model(position.size)
         left, right = st.columns([11, 10], gap="large")
         with right:

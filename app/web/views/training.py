@@ -31,6 +31,9 @@ CURVES = {
 def page() -> None:
     """Draw the page."""
     with state.error_box():
+        state.follow_game()
+        state.messages("link_error")
+        state.write_link("training")
         runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
         if runs:
             run = widgets.select("Run", runs, key="t_run", format_func=lambda path: path.name, width=300)
