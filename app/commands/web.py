@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,14 @@ def serve(
         float | None,
         typer.Option("--engine-seconds", min=0.1, max=600.0, help="Time of a program for one answer, usually 20."),
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allowed-host", metavar="NAME",
+            help="A name by which browsers may reach the server besides localhost and 127.0.0.1, as behind a proxy; "
+            "may be given again.",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
 ) -> None:  # fmt: skip
     """Serve the web app on 127.0.0.1 until it is interrupted."""
@@ -51,10 +60,20 @@ def serve(
     except ModuleNotFoundError:
         raise RuntimeError("the web app needs streamlit, which is not installed") from None
     _check_free(port)
-    script = Path(__file__).parents[1] / "web" / "main.py"
+    script = Path(__file__).parents[1] / "web" / "served.py"
     options = [f"--server.port={port}", f"--server.headless={'false' if browser else 'true'}"]
+    options += [f"--server.allowedHosts={name}" for name in _hosts(allowed_host or [])]
     sys.path[:0] = [str(Path(__file__).parents[2])]  # pages import `app` wherever the server was started from
     streamlit.main(["run", str(script), *options], prog_name="streamlit", standalone_mode=False)
+
+
+def _hosts(more: list[str]) -> list[str]:
+    """The names that requests may give the server: this machine's, the address it listens on, and `more`."""
+    for name in more:
+        if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", name):
+            raise ValueError(f"--allowed-host {name!r} is no name of a host; accepted: a.example or *.a.example")
+    address = os.environ.get("STREAMLIT_SERVER_ADDRESS")
+    return list(dict.fromkeys(["localhost", "127.0.0.1", *([address] if address else []), *more]))
 
 
 def _check_free(port: int) -> None:

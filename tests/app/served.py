@@ -84,7 +84,7 @@ class Served:
             self.process.wait()
 
 
-def serve(folder: Path, *, census: bool = False) -> Served:
+def serve(folder: Path, *options: str, census: bool = False) -> Served:
     """A server with an empty home in `folder`, once it answers; AssertionError with its log if it does not."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -94,7 +94,7 @@ def serve(folder: Path, *, census: bool = False) -> Served:
     environment.setdefault("OTHELLO_CACHE", str(platformdirs.user_cache_path("othello-lrp")))
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", (CENSUS if census else "") + START, "app", "--port", str(port)],
+            [sys.executable, "-c", (CENSUS if census else "") + START, "app", "--port", str(port), *options],
             cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
     served = Served(f"http://127.0.0.1:{port}", process, log)
