@@ -13,7 +13,7 @@ from othello.board import Board
 from tests.app.browser_page import PAGES, go_to, opened, position, settled
 
 pytestmark = pytest.mark.browser
-PRESSED = {"Play": ("undo", "redo"), "Inspect": ("i_side", "i_pin"), "Search": ("s_game",), "Training": ("t_game",)}
+PRESSED = {"Play": ("undo", "redo"), "Inspect": ("i_side",), "Search": ("s_game",), "Training": ("t_game",)}
 
 
 def forge(page: Any, change: Callable[[Any], None]) -> None:
