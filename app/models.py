@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from othello import checkpoint
 from othello.board import Board
 from othello.errors import CheckpointError
@@ -54,7 +52,9 @@ class Model:
 
     def ranked(self, board: Board) -> list[int]:
         """The legal actions, the network's first choice first: what a search looks at even with few simulations."""
-        logits, _ = self.evaluator(np.array([board.own], np.uint64), np.array([board.opp], np.uint64))
+        from othello.agent import evaluate
+
+        logits, _ = evaluate(self.evaluator, [board])
         return sorted(board.legal_actions(), key=lambda action: -float(logits[0, action]))
 
     def explainer(self, composite: str, bias: str) -> LRP:

@@ -206,9 +206,9 @@ class Session(Line):
         return self._model
 
     def _evaluate(self, boards: Sequence[Board]) -> tuple[np.ndarray, np.ndarray]:
-        own = np.array([board.own for board in boards], np.uint64)
-        logits, values = self._need_model().evaluator(own, np.array([board.opp for board in boards], np.uint64))
-        return logits, values
+        from othello.agent import evaluate
+
+        return evaluate(self._need_model().evaluator, boards)
 
     def analyse(
         self, ply: int | None = None, simulations: int = 100, on_progress: Callable[[int], None] | None = None

@@ -16,15 +16,14 @@ from typing import Literal
 
 import numpy as np
 
-from othello.bitboard import SIZES
 from othello.board import Board
 from othello.endgame import SOLVE_EMPTIES, SOLVE_NODES
 from othello.errors import CheckpointError
-from othello.evaluator import Evaluation, Evaluator
+from othello.evaluator import Evaluation, Evaluator, ask, board_size
 from othello.opponents import ManyGames
-from othello.search.mcts import C_PUCT, FIRST_PLAY, LEAF_EMPTIES, Search, search_many
+from othello.search.mcts import C_PUCT, FIRST_PLAY, LEAF_EMPTIES, MAX_SIMULATIONS, Search, search_many
 from othello.search.race import GumbelSearch, RaceSettings, gumbel_many
-from othello.search.result import SearchResult, check_searchable
+from othello.search.result import SearchResult, check_searchable, check_simulations
 from othello.solver import Solution, Solver
 
 RootSearch = Literal["puct", "gumbel"]
@@ -54,9 +53,9 @@ def load_evaluator(checkpoint: str | Path | None, size: int) -> tuple[Evaluator,
 
 
 def evaluate(evaluator: Evaluator, boards: Sequence[Board]) -> Evaluation:
-    """Policy logits [B, A] and values [B] of boards, for their sides to move."""
+    """Policy logits [B, A] and values [B] of boards, for their sides to move; `EvaluationError` as `ask` raises it."""
     own = np.array([board.own for board in boards], np.uint64)
-    return evaluator(own, np.array([board.opp for board in boards], np.uint64))
+    return ask(evaluator, own, np.array([board.opp for board in boards], np.uint64))
 
 
 class PolicyPlayer(ManyGames):
@@ -74,7 +73,8 @@ class SearchPlayer(ManyGames):
     """PUCT with `simulations` a move, and from `solve_empties` empty squares on (0: never) the exact solver, which may
     visit `solve_nodes` nodes a move.
 
-    Many games are searched with one leaf of each a network batch; one game keeps its tree from move to move.
+    Many games are searched with one leaf of each a network batch; one game keeps its tree from move to move.  With 0
+    simulations it plays the raw policy's likeliest move, still with the solver.
 
     >>> from othello.search.toy import DiscCount
     >>> player = SearchPlayer(DiscCount(4), 20, solve_empties=12)
@@ -87,8 +87,8 @@ class SearchPlayer(ManyGames):
         solve_empties: int = SOLVE_EMPTIES, leaf_empties: int = LEAF_EMPTIES, c_puct: float = C_PUCT,
         first_play: float = FIRST_PLAY, batch: int = 8,
     ) -> None:  # fmt: skip
-        if evaluator.size not in SIZES or simulations < 1:
-            raise ValueError(f"{simulations} simulations on a board of {evaluator.size}")
+        board_size(evaluator)
+        check_simulations(simulations, MAX_SIMULATIONS)
         self.evaluator, self.simulations, self.solve_empties = evaluator, simulations, solve_empties
         self.solve_nodes = SOLVE_NODES
         self.name, self.checkpoint = name or f"mcts:{simulations}", checkpoint
@@ -135,7 +135,7 @@ class SearchPlayer(ManyGames):
         check_searchable([board], self.evaluator.size)
         solution = self.solve(board, None if seconds is None else _SOLVE_SHARE * seconds)
         left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - began))
-        wanted = simulations or self.simulations
+        wanted = self.simulations if simulations is None else simulations
         result = self._search.run(board, wanted, left, on_progress, stop)
         if solution is None:
             return result
@@ -164,7 +164,7 @@ class SearchPlayer(ManyGames):
     def choose(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[int]:
         chosen = [self._without_search(board) for board in boards]
         still_open = [place for place, square in enumerate(chosen) if square is None]
-        portion = max(1, _MOST_NODES // self.simulations)
+        portion = max(1, _MOST_NODES // max(1, self.simulations))
         for start in range(0, len(still_open), portion):
             places = still_open[start : start + portion]
             found = self._search_many([boards[place] for place in places], [seeds[place] for place in places])

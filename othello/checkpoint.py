@@ -12,14 +12,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from othello import atomic
-from othello.errors import CheckpointError
+from othello.bitboard import BOARD_MASK, start_bits
+from othello.errors import CheckpointError, EvaluationError
 from othello.foreign import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network import Architecture, Network
 from othello.tensorfile import (
@@ -42,6 +44,7 @@ META = "meta.json"
 WEIGHTS = "weights.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{12})?\.safetensors")
 _MAX_META_BYTES = 1 << 20
+_EVALUATED = 64  # boards of random discs that `verify` has evaluated
 _RESERVED = frozenset({"format", "kind", "architecture", "weights"})
 
 
@@ -148,8 +151,12 @@ def info(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def verify(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read everything as `load` does, raise what it raises, and return `info` with the number of `parameters`."""
+    """Read everything as `load` does, evaluate boards, and return `info` with the number of `parameters`.
+
+    Raises what `load` raises, and `CheckpointError` where a board gets a value or a logit that is not finite.
+    """
     checkpoint = load(path)
+    _check_evaluations(checkpoint)
     count = sum(parameter.numel() for parameter in checkpoint.network.parameters())
     return {**checkpoint.meta, "path": str(checkpoint.path), "parameters": count}
 
@@ -223,6 +230,22 @@ def _check_values(tensors: Mapping[str, Tensor], name: str) -> None:
             raise CheckpointError(f"{name}: tensor {key!r} holds NaN or infinite numbers")
         if key.endswith("running_var") and bool((tensor < 0).any()):
             raise CheckpointError(f"{name}: tensor {key!r} is a variance and holds negative numbers")
+
+
+def _check_evaluations(checkpoint: Checkpoint) -> None:
+    """Finite weights may still overflow: the first position and boards of random discs must get finite evaluations."""
+    from othello.evaluator import NetworkEvaluator, ask
+
+    evaluator = NetworkEvaluator(cast(Network | AlphaZeroGeneralNetwork, checkpoint.network))
+    mask, start = int(BOARD_MASK[evaluator.size]), start_bits(evaluator.size)
+    random = np.random.default_rng(0)
+    filled = random.integers(0, 2**64, (2, _EVALUATED), np.uint64) & np.uint64(mask)
+    own = np.append(filled[0], np.uint64(start[0]))
+    opp = np.append(filled[1] & ~filled[0], np.uint64(start[1]))
+    try:
+        ask(evaluator, own, opp)
+    except EvaluationError as error:
+        raise CheckpointError(f"{checkpoint.path}: cannot play: {error}") from None
 
 
 def _kind_names() -> str:

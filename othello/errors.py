@@ -5,6 +5,7 @@
     ├── ParseError         text that is not a position, transcript, game record or player spec
     ├── CheckpointError    weights that are missing, damaged or of another shape
     ├── ConfigError        a setting out of range or unknown
+    ├── EvaluationError    an evaluator's answer that is not finite or of the wrong shape
     ├── RunLocked          another process trains in this run directory
     └── EngineError        an external engine that died, hung or broke the protocol
 """
@@ -30,6 +31,10 @@ class CheckpointError(OthelloError):
 
 class ConfigError(OthelloError):
     """A setting that is unknown or out of its range."""
+
+
+class EvaluationError(OthelloError):
+    """An evaluator's answer that no search may use: not finite, or of another shape or type than it must have."""
 
 
 class RunLocked(OthelloError):

@@ -93,7 +93,8 @@ def _panels(matrix: NDArray[np.float64]) -> Floats:
     parts = [matrix[:, start : start + 16].ravel() for start in range(0, whole, 16)]
     if columns > whole:
         parts.append(matrix[:, whole:].ravel())
-    return np.concatenate(parts).astype(np.float32)
+    with np.errstate(over="ignore"):  # a weight that overflows shows in the evaluations
+        return np.concatenate(parts).astype(np.float32)
 
 
 def _padded(matrix: NDArray[np.float64], *shape: int) -> NDArray[np.float64]:

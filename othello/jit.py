@@ -29,7 +29,7 @@ _KEEP_SECONDS = 7 * 24 * 3600
 
 def _cache_folder() -> Path:
     package = Path(__file__).parent
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {os.environ.get('NUMBA_BOUNDSCHECK')}".encode())
     for source in sorted(package.rglob("*.py")):
         text = source.read_bytes()
         if b"kernel" in text:
@@ -55,6 +55,7 @@ def kernel(function: _Function) -> _Function:
     """Compile `function` on first use, without the GIL, and keep the machine code on disk.
 
     Arguments keep their Numba types; boards are `uint64`.  Integer arithmetic wraps, division by zero follows NumPy.
+    Array bounds are checked where the environment says NUMBA_BOUNDSCHECK=1, for tests.
     """
     return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function))
 

@@ -29,6 +29,7 @@ from othello.alphabeta import MAX_DEPTH
 from othello.errors import ParseError
 from othello.notation import check_size, excerpt
 from othello.opponents import AlphaBetaPlayer, GreedyPlayer, ManyGames, Player, RandomPlayer
+from othello.search.tree import MAX_MOVES
 
 __all__ = ["ACCEPTED", "MAX_SIMULATIONS", "ManyGames", "Player", "parse"]
 
@@ -120,7 +121,7 @@ _EMPTIES = {"solve": _Setting("solve_empties", 0, 30, True), "leaf": _Setting("l
 _SETTINGS = {
     "alphabeta": {"solve": _Setting("solve_empties", 0, 24, True)},
     "mcts": {**_EMPTIES, "c": _Setting("c_puct", 0, 100), "first": _Setting("first_play", 0, 2)},
-    "gumbel": {**_EMPTIES, "noise": _Setting("noise", 0, 10), "considered": _Setting("considered", 1, 34, True)},
+    "gumbel": {**_EMPTIES, "noise": _Setting("noise", 0, 10), "considered": _Setting("considered", 1, MAX_MOVES, True)},
 }
 
 

@@ -13,13 +13,15 @@ import numpy as np
 
 from othello.bitboard import BOARD_MASK
 from othello.board import Board
-from othello.evaluator import Evaluator
-from othello.search.puct import absorb, collect, copy_subtree, first_play_value
+from othello.errors import ConfigError
+from othello.evaluator import Evaluator, ask, board_size
+from othello.search.puct import SETTLED_AT_ONCE, absorb, collect, copy_subtree, first_play_value, hold
 from othello.search.result import (
     MoveStatistics,
     SearchResult,
     TreeView,
     check_searchable,
+    check_simulations,
     choose,
     search_result,
     tree_view,
@@ -32,17 +34,19 @@ __all__ = ["MoveStatistics", "Search", "SearchResult", "TreeView", "choose", "se
 C_PUCT = 1.0  # with 100 simulations a move: 1.0 beats 1.5 by 56 Elo [8, 105], 2.0 loses to it by 143 [92, 196]
 FIRST_PLAY = 0.2
 LEAF_EMPTIES = 8
+MAX_SIMULATIONS = 1 << 30
 _RAMP = 16  # visits for each further leaf of a batch: a virtual loss weighs little against so many real outcomes
 
 
-def _forest_for(nodes: int, size: int) -> Forest:
-    return new_forest(1, nodes, nodes * 14 + 2 * MAX_MOVES, size)  # 8×8 positions have about nine moves on average
+def _forest_for(nodes: int, size: int, edges: int = 0) -> Forest:
+    return new_forest(1, nodes, max(nodes * 14 + 2 * MAX_MOVES, edges), size)  # 8×8 positions have nine moves or so
 
 
 class Search:
     """PUCT over one board at a time, with virtual losses; the tree below the position reached is kept.
 
-    Up to `batch` leaves share a network batch, fewer while the root has few visits, lest virtual losses decide.
+    Up to `batch` leaves share a network batch, fewer while the root has few visits, lest virtual losses decide.  Where
+    the evaluator raises, the tree is as before, and the next run asks about the same leaves first.
 
     >>> from othello.search.toy import DiscCount
     >>> result = Search(DiscCount(8), batch=4).run(Board.initial(), simulations=50)
@@ -54,16 +58,21 @@ class Search:
         self, evaluator: Evaluator, *, c_puct: float = C_PUCT, batch: int = 16, leaf_empties: int = LEAF_EMPTIES,
         first_play: float = FIRST_PLAY, root_noise: float = 0.0, dirichlet_alpha: float = 0.3, seed: int = 0,
     ) -> None:  # fmt: skip
+        if batch < 1:
+            raise ConfigError(f"a batch of {batch} leaves: accepted are 1 and more")
         self.evaluator, self.c_puct, self.batch = evaluator, c_puct, batch
         self.leaf_empties, self.first_play = leaf_empties, first_play
         self.root_noise, self.dirichlet_alpha = root_noise, dirichlet_alpha
         self._random = np.random.default_rng(seed)
-        self._mask = BOARD_MASK[evaluator.size]
-        self._forest = _forest_for(256, evaluator.size)
+        size = board_size(evaluator)
+        self._mask = BOARD_MASK[size]
+        self._forest = _forest_for(256, size)
         self._root: Board | None = None
         self._paths = new_paths(batch)
         self._leaf_tree = np.zeros(batch, np.int32)
         self._leaf_words = np.zeros((2, batch), np.uint64)
+        self._tree_number, self._wanted = np.zeros(1, np.int32), np.zeros(1, np.int32)
+        self._unanswered = 0  # leaves of the last batch that the evaluator raised at
 
     def forget(self) -> None:
         """Drop the tree."""
@@ -75,30 +84,23 @@ class Search:
     ) -> SearchResult:  # fmt: skip
         """Search until the root has `simulations` visits, `seconds` have passed, or `stop()` says so.
 
-        Without either budget 100 simulations are made.  At least the root is evaluated.  `on_progress` gets the
-        root's visits after every batch.  Raises `ValueError` where the side to move has no move.
+        Without either budget 100 simulations are made.  At least the root is evaluated, with 0 simulations nothing
+        else.  `on_progress` gets the root's visits after every batch.  Raises `ValueError` where the side to move has
+        no move, `EvaluationError` for an evaluation that is not finite or misshapen.
         """
         began = time.perf_counter()
         check_searchable([board], self.evaluator.size)
-        target = simulations if simulations is not None else (100 if seconds is None else 2**30)
+        target = simulations if simulations is not None else (100 if seconds is None else MAX_SIMULATIONS)
+        check_simulations(target, MAX_SIMULATIONS)
         self._reach(board)
         evaluations = 0
-        trees, wanted = np.zeros(1, np.int32), np.array([target], np.int32)
         while True:
             visits = self._visits()
             fresh = self._forest.state[0, ROOT] == FRESH
             late = seconds is not None and time.perf_counter() - began >= seconds
             if not fresh and (visits >= target or late or (stop is not None and stop())):
                 break
-            self._make_room()
-            leaves = collect(
-                self._forest, trees, wanted, self._paths, min(self.batch, 1 + visits // _RAMP), self._leaf_tree,
-                self._leaf_words, self._mask, self.c_puct, self.first_play, self.leaf_empties,
-            )  # fmt: skip
-            if leaves:
-                logits, values = self.evaluator(self._leaf_words[0, :leaves], self._leaf_words[1, :leaves])
-                absorb(self._forest, self._paths, leaves, self._leaf_tree, logits, values, self._mask, board.size)
-                evaluations += leaves
+            evaluations += self._evaluate_leaves(target, visits)
             if fresh:
                 self._add_noise()
             if on_progress is not None:
@@ -115,6 +117,42 @@ class Search:
             raise ValueError("no search has been run")
         return tree_view(self._forest, 0, self._root.size)
 
+    def _evaluate_leaves(self, target: int, visits: int) -> int:
+        """Find the next leaves, have them evaluated and back their values up; how many they were."""
+        leaves = 0
+        try:
+            leaves = self._next_leaves(target, visits)
+            if not leaves:
+                return 0
+            logits, values = ask(self.evaluator, self._leaf_words[0, :leaves], self._leaf_words[1, :leaves])
+        except BaseException:
+            self._unanswered = leaves
+            self._forest.pending.fill(0)
+            raise
+        absorb(self._forest, self._paths, leaves, self._leaf_tree, logits, values, self._mask, self.evaluator.size)
+        return leaves
+
+    def _next_leaves(self, target: int, visits: int) -> int:
+        if self._unanswered:
+            leaves, self._unanswered = min(self._unanswered, max(1, target - visits)), 0
+            hold(self._forest, self._paths, leaves, self._leaf_tree)
+            return leaves
+        self._make_room()
+        self._wanted[0] = target
+        return collect(
+            self._forest,
+            self._tree_number,
+            self._wanted,
+            self._paths,
+            min(self.batch, 1 + visits // _RAMP),
+            self._leaf_tree,
+            self._leaf_words,
+            self._mask,
+            self.c_puct,
+            self.first_play,
+            self.leaf_empties,
+        )
+
     def _visits(self) -> int:
         return int(node_visits(self._forest, 0, ROOT))
 
@@ -122,6 +160,8 @@ class Search:
         """Make `board` the root, keeping its subtree if it is the root or at most two moves below it."""
         if self._root is not None and self._root.size == board.size:
             node = _find(self._forest, 0, board)
+            if node != ROOT:
+                self._unanswered = 0
             if node is not None and node != ROOT and self._forest.state[0, node] == EXPANDED:
                 target = _forest_for(self._forest.own.shape[1], board.size)
                 copy_subtree(self._forest, 0, node, target, 0)
@@ -130,18 +170,16 @@ class Search:
                 return
             if node == ROOT:
                 return
-        self._root = board
+        self._root, self._unanswered = board, 0
         set_tree_root(self._forest, 0, np.uint64(board.own), np.uint64(board.opp), self._mask)
 
     def _make_room(self) -> None:
         """Grow the arrays if the next batch might not fit."""
         forest = self._forest
-        new = max(self.batch, 1024) + 1
-        if (
-            forest.nodes[0] + new > forest.own.shape[1]
-            or forest.edges[0] + (self.batch + 1) * MAX_MOVES > forest.bit.shape[1]
-        ):
-            larger = _forest_for(2 * forest.own.shape[1] + new, self.evaluator.size)
+        nodes = SETTLED_AT_ONCE + self.batch + 1
+        edges = (self.batch + 1) * MAX_MOVES
+        if forest.nodes[0] + nodes > forest.own.shape[1] or forest.edges[0] + edges > forest.bit.shape[1]:
+            larger = _forest_for(2 * forest.own.shape[1] + nodes, self.evaluator.size, 2 * forest.edges[0] + edges)
             copy_subtree(forest, 0, ROOT, larger, 0)
             self._forest = larger
 
@@ -160,13 +198,15 @@ def search_many(
 ) -> list[SearchResult]:  # fmt: skip
     """Search every board with `simulations` simulations, one leaf of each board a network batch.
 
-    Raises `ValueError` if a board has no legal move or the wrong size.
+    Raises `ValueError` if a board has no legal move or the wrong size, else as `Search.run` does.
     """
+    check_simulations(simulations, MAX_SIMULATIONS)
     if not boards:
         return []
     began = time.perf_counter()
-    check_searchable(boards, evaluator.size)
-    count, size, mask = len(boards), evaluator.size, BOARD_MASK[evaluator.size]
+    count, size = len(boards), board_size(evaluator)
+    check_searchable(boards, size)
+    mask = BOARD_MASK[size]
     forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES, size)
     for g, board in enumerate(boards):
         set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
@@ -181,7 +221,7 @@ def search_many(
             if all(node_visits(forest, g, ROOT) >= simulations for g in range(count)):
                 break
             continue
-        logits, values = evaluator(words[0, :leaves], words[1, :leaves])
+        logits, values = ask(evaluator, words[0, :leaves], words[1, :leaves])
         absorb(forest, paths, leaves, leaf_tree, logits, values, mask, size)
         evaluations[leaf_tree[:leaves]] += 1
     seconds = time.perf_counter() - began

@@ -30,6 +30,7 @@ from othello.search.tree import (
 LEAF: Final = 1  # the walk ended at a position that needs an evaluation
 SETTLED: Final = 0  # it ended at an exact value, which is backed up already
 COLLISION: Final = -1  # it met a leaf that waits for its evaluation; nothing was changed
+SETTLED_AT_ONCE: Final = 1024  # walks to exact values in one call, so that its caller can look at the clock
 
 
 @kernel
@@ -121,8 +122,8 @@ def collect(
                 break
             if ending == SETTLED:
                 done += 1
-                if done % 1024 == 0:
-                    break  # let the caller look at the clock
+                if done % SETTLED_AT_ONCE == 0:
+                    break
                 continue
             leaf = paths.leaf[leaves]
             leaf_tree[leaves] = g
@@ -142,6 +143,14 @@ def absorb(
         g = leaf_tree[k]
         add_edges(forest, g, paths.leaf[k], board, size, logits[k], values[k])
         back_up(forest, g, paths, k, values[k])
+
+
+@kernel
+def hold(forest: Forest, paths: Paths, leaves: int, leaf_tree: NDArray[np.int32]) -> None:
+    """Put the virtual losses of the first `leaves` paths on again, after they were all taken off."""
+    for k in range(leaves):
+        for step in range(paths.length[k]):
+            forest.pending[leaf_tree[k], paths.edge[k, step]] += 1
 
 
 @kernel

@@ -20,12 +20,19 @@ from numpy.typing import NDArray
 from othello.bitboard import BOARD_MASK
 from othello.board import Board
 from othello.errors import ConfigError
-from othello.evaluator import Evaluator
+from othello.evaluator import Evaluator, ask, board_size
 from othello.jit import kernel
 from othello.search.gumbel import descend, halving_schedule, improved_policy, most_visits, root_choice
 from othello.search.mcts import LEAF_EMPTIES
 from othello.search.puct import absorb
-from othello.search.result import MoveStatistics, SearchResult, check_searchable, principal_variation, search_result
+from othello.search.result import (
+    MoveStatistics,
+    SearchResult,
+    check_searchable,
+    check_simulations,
+    principal_variation,
+    search_result,
+)
 from othello.search.tree import FRESH, MAX_MOVES, ROOT, Forest, Paths, new_forest, new_paths, node_visits
 from othello.search.tree import set_root as set_tree_root
 
@@ -41,6 +48,10 @@ class RaceSettings:
     c_scale: float = 0.1
     noise: float = 1.0  # times the Gumbel noise; 0: the moves of the highest logits enter, nothing is drawn
     leaf_empties: int = LEAF_EMPTIES  # leaves with so many empty squares or fewer get their exact outcome
+
+    def __post_init__(self) -> None:
+        if self.considered < 1:
+            raise ConfigError(f"{self.considered} moves considered at the root: accepted are 1 and more")
 
 
 @kernel
@@ -102,9 +113,10 @@ class GumbelSearch:
         on_progress: Callable[[int], None] | None = None, stop: Callable[[], bool] | None = None,
     ) -> SearchResult:  # fmt: skip
         """A race of `simulations` (100 if not given), called off after `seconds` or by `stop()`; the root's noise is
-        `seed`'s.  Raises `ValueError` where the side to move has no move, `ConfigError` for too long a race.
+        `seed`'s.  With 0 simulations there is no race: the raw policy, likeliest move first.  Raises `ValueError` where
+        the side to move has no move, `ConfigError` for too long a race, `EvaluationError` as `Search.run` does.
         """  # fmt: skip
-        count = simulations or 100
+        count = 100 if simulations is None else simulations
         return _race(self.evaluator, [board], count, [self.seed], self.settings, seconds, on_progress, stop)[0]
 
 
@@ -122,10 +134,10 @@ def _race(
     stop: Callable[[], bool] | None = None,
 ) -> list[SearchResult]:  # fmt: skip
     began = time.perf_counter()
-    check_searchable(boards, evaluator.size)
-    if not 1 <= simulations <= MAX_SIMULATIONS:
-        raise ConfigError(f"{simulations} simulations of a Gumbel search: accepted are 1..{MAX_SIMULATIONS}")
-    count, size, mask = len(boards), evaluator.size, BOARD_MASK[evaluator.size]
+    count, size = len(boards), board_size(evaluator)
+    check_searchable(boards, size)
+    check_simulations(simulations, MAX_SIMULATIONS)
+    mask = BOARD_MASK[size]
     forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES, size)
     for g, board in enumerate(boards):
         set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
@@ -137,7 +149,7 @@ def _race(
         forest, schedule, settings.considered, gumbel, paths, leaf_tree, words, mask, settings.c_visit,
         settings.c_scale, settings.leaf_empties,
     ):  # fmt: skip
-        logits, values = evaluator(words[0, :leaves], words[1, :leaves])
+        logits, values = ask(evaluator, words[0, :leaves], words[1, :leaves])
         absorb(forest, paths, leaves, leaf_tree, logits, values, mask, size)
         evaluations[leaf_tree[:leaves]] += 1
         if on_progress is not None:
@@ -173,6 +185,8 @@ def _result(
         return MoveStatistics(square, visits, float(forest.prior[g, edge]), q, u, float(policy[i]))
 
     plain = search_result(forest, g, board, evaluations, seconds, statistics)
+    if not plain.simulations:
+        return plain
     winner = principal_variation(forest, g, board.size, first + best)
     moves = sorted(plain.moves, key=lambda move: move.square != winner[0])
     return replace(plain, moves=tuple(moves), principal_variation=winner)

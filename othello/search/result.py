@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.board import Board
+from othello.errors import ConfigError
 from othello.search.tree import ROOT, Forest
 
 
@@ -83,6 +84,12 @@ def check_searchable(boards: Sequence[Board], size: int) -> None:
             raise ValueError(f"a {board.size}×{board.size} board, but the evaluator plays {size}")
         if not board.legal_bits:
             raise ValueError(f"{board}: the side to move has no move to search")
+
+
+def check_simulations(simulations: int, most: int) -> None:
+    """`ConfigError` unless it is 0..most; 0 evaluates the root alone, which leaves the raw policy, likeliest first."""
+    if not 0 <= simulations <= most:
+        raise ConfigError(f"{simulations} simulations: accepted are 0..{most}; 0 is the policy without a search")
 
 
 def choose(result: SearchResult, temperature: float, random: np.random.Generator) -> int:

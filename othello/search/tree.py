@@ -20,7 +20,11 @@ from othello.solver_search import new_workspace, solve_exact
 
 ROOT: Final = 0
 UNEXPANDED: Final = -1
-MAX_MOVES: Final = 34  # more legal moves than any reachable position of 8×8 has
+# No board has more legal moves, whether a game reaches it or not.  A move turns over a neighbour and ends at an own
+# disc; each disc of the opponent is such a neighbour of at most 4 moves, one a line through it, and each own disc is
+# the end of at most 8, one a direction.  So m moves need m/4 + m/8 discs beside their m empty squares: 11/8 · m <= 64.
+# The most that simulated annealing found is 35.
+MAX_MOVES: Final = 46
 MAX_DEPTH: Final = 64
 TABLE_BITS: Final = 12  # the leaf solver's hash table: 2**12 buckets, 256 KiB
 NO_LIMIT: Final = np.int64(2**62)  # nodes
@@ -61,7 +65,10 @@ class Paths(NamedTuple):
 
 
 def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
-    """Empty trees of N×N boards with room for `nodes` positions and `edges` moves each."""
+    """Empty trees of N×N boards with room for `nodes` positions and `edges` moves each.
+
+    All of it is zeros, which the operating system provides page by page: room that is not used costs no memory.
+    """
     return Forest(
         nodes=np.zeros(trees, np.int32), edges=np.zeros(trees, np.int32),
         own=np.zeros((trees, nodes), np.uint64), opp=np.zeros((trees, nodes), np.uint64),
@@ -70,7 +77,7 @@ def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
         bit=np.zeros((trees, edges), np.int8), logit=np.zeros((trees, edges), np.float32),
         prior=np.zeros((trees, edges), np.float32), visits=np.zeros((trees, edges), np.int32),
         total=np.zeros((trees, edges), np.float32), pending=np.zeros((trees, edges), np.int32),
-        child=np.full((trees, edges), UNEXPANDED, np.int32), sign=np.zeros((trees, edges), np.int8),
+        child=np.zeros((trees, edges), np.int32), sign=np.zeros((trees, edges), np.int8),
         solver=new_workspace(size, TABLE_BITS),
     )  # fmt: skip
 
@@ -85,7 +92,7 @@ def wipes_out(own: np.uint64, opp: np.uint64, moves: np.uint64) -> bool:
 
     A network trained on games of good players sees such positions too rarely to fear them.
     """
-    if popcount(opp) > 18:  # a move turns over at most 18 discs
+    if popcount(opp) > 19:  # a move turns over at most 19 discs
         return False
     while moves:
         bit = lowest_bit_index(moves)

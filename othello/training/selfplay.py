@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from othello.bitboard import BOARD_MASK, start_bits
 from othello.errors import ConfigError
-from othello.evaluator import Evaluator
+from othello.evaluator import Evaluator, ask, board_size
 from othello.search.gumbel import halving_schedule
 from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver_memory import Workspace
@@ -134,8 +134,11 @@ def _schedules(rules: Rules) -> NDArray[np.int32]:
 def play_games(
     evaluator: Evaluator, settings: SelfPlaySettings, seed: int, iteration: int, games: range
 ) -> tuple[Samples, Effort]:
-    """Play the numbered games of an iteration; their samples in order of game, and what they cost."""
-    size = evaluator.size
+    """Play the numbered games of an iteration; their samples in order of game, and what they cost.
+
+    Raises `EvaluationError` for an evaluation that is not finite or misshapen.
+    """
+    size = board_size(evaluator)
     rules = settings.rules(size)
     black, white = (np.uint64(word) for word in start_bits(size))
     count = min(settings.slots, len(games))
@@ -163,7 +166,7 @@ def play_games(
             break
         logits, values = logits[:0], values[:0]
         if waiting:
-            logits, values = evaluator(leaves.own[:waiting], leaves.opp[:waiting])
+            logits, values = ask(evaluator, leaves.own[:waiting], leaves.opp[:waiting])
             evaluations += waiting
     samples = Samples.concatenate([finished[number] for number in games])
     return samples, Effort(evaluations, int(slots.total.sum()))

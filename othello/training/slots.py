@@ -14,6 +14,7 @@ from othello.search.tree import set_root as set_tree_root
 from othello.training.stream import gumbel, uniform
 
 MAX_PLIES: Final = 64
+NOISY_MOVES: Final = 34  # draws at every root; a root of more moves, which no game we know of has met, draws for each
 UNSEARCHED_TEMPERATURE: Final = 0.25  # of the raw policy where it plays a game on without a search
 
 
@@ -112,7 +113,7 @@ def set_root(slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint6
     searched = slots.left[g] > 0 and slots.opening[g] == 0
     if searched and popcount(own | opp) >= 4 + rules.quiet_plies:
         scale = rules.quiet_noise
-    for i in range(slots.gumbel.shape[1]):
+    for i in range(max(NOISY_MOVES, popcount(legal_mask(own, opp, rules.board)))):
         slots.gumbel[g, i] = scale * gumbel(slots.random, g)
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
+from othello.errors import EvaluationError
 from othello.training.selfplay import SelfPlaySettings
 
 _cache: dict[str, Any] = {}
@@ -86,10 +85,11 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
         evaluator = NetworkEvaluator(cast(Network, loaded.network), device=chunk.device)
         _cache.update(weights=chunk.weights, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
-    samples, effort = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
-    for name in ("policy", "search_value"):
-        if not np.isfinite(getattr(samples, name)).all():
-            raise NotFinite(f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}: {name} is not finite")
+    try:
+        samples, effort = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
+    except EvaluationError as error:
+        where = f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}"
+        raise NotFinite(f"{where}: {error}") from None
     cost = Cost(effort.evaluations, time.process_time() - began)
     write_samples(out, samples, cost)
     return ChunkReport(*cost)

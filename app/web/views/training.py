@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -17,9 +17,6 @@ from app.web.views import training_games
 from othello.board import Board
 from othello.errors import CheckpointError
 from othello.notation import format_moves
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -156,11 +153,11 @@ def _compare(runs: list[Path]) -> None:
 
 def _agreement(a: Model, b: Model, count: int = 400) -> None:
     """Values and first choices of both on positions of random games, and a match of their policies."""
-    from othello.agent import PolicyPlayer
+    from othello.agent import PolicyPlayer, evaluate
     from othello.arena import play_match
 
     boards = _positions(count, a.size)
-    (logits_a, values_a), (logits_b, values_b) = (_evaluate(model, boards) for model in (a, b))
+    (logits_a, values_a), (logits_b, values_b) = (evaluate(model.evaluator, boards) for model in (a, b))
     best_a, best_b = (
         [max(board.legal_moves(), key=lambda s, row=row: row[s]) for board, row in zip(boards, logits)]
         for logits in (logits_a, logits_b)
@@ -195,11 +192,6 @@ def _positions(count: int, size: int) -> list[Board]:
         if board.legal_moves():
             boards.append(board)
     return boards
-
-
-def _evaluate(model: Model, boards: list[Board]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    own = np.array([board.own for board in boards], np.uint64)
-    return model.evaluator(own, np.array([board.opp for board in boards], np.uint64))
 
 
 def _game(a: Model, b: Model, simulations: int = 50) -> None:
