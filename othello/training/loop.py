@@ -19,7 +19,9 @@ from typing import Any
 import torch
 
 from othello import atomic, checkpoint
+from othello.errors import CheckpointError
 from othello.network import Network
+from othello.training.chunks import take
 from othello.training.config import RunConfig
 from othello.training.growth import grow
 from othello.training.learner import Learner, Losses
@@ -98,7 +100,8 @@ class Trainer:
         weights = str(self.run.generation(iteration))
         return [
             Chunk(weights, self.config.selfplay, self.config.seed, iteration, start, stop,
-                  str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"), self.config.device)
+                  str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"), self.config.device,
+                  self.run.state.generation_sha256)
             for start in starts
             for stop in (min(start + self.config.chunk, self.config.games),)
         ]  # fmt: skip
@@ -108,6 +111,8 @@ class Trainer:
         state, began = self.run.state, time.perf_counter()
         i = state.iteration
         chunks = self._chunks(i)
+        for chunk in chunks:
+            take(Path(chunk.out), chunk.identity)
         futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
         try:
             learned = self._learn(i, began, futures)
@@ -116,7 +121,7 @@ class Trainer:
             for future in futures:
                 future.cancel()
             raise
-        samples = Samples.concatenate([read_samples(Path(chunk.out)) for chunk in chunks])
+        samples = Samples.concatenate([self._samples(chunk, workers) for chunk in chunks])
         fresh = self.learner.measure(samples)
         path = self.run.replay / f"{i:04d}.npz"
         write_samples(path, samples)
@@ -143,6 +148,17 @@ class Trainer:
         for chunk in chunks:
             Path(chunk.out).unlink(missing_ok=True)
         return metrics
+
+    def _samples(self, chunk: Chunk, workers: Executor) -> Samples:
+        """The samples of a finished chunk; one that was damaged on the disk in the meantime is played again."""
+        path = Path(chunk.out)
+        found = take(path, chunk.identity)
+        if found is None:
+            workers.submit(play_chunk, chunk).result()
+            found = take(path, chunk.identity)
+        if found is None:
+            raise CheckpointError(f"{path}: damaged again after its games were played again; is the disk failing?")
+        return found
 
     def _learn(self, iteration: int, began: float, futures: list[Future[ChunkReport]]) -> dict[str, Any]:
         settings = self.config.learner

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from othello import atomic
 from othello.encoding import encode
 from othello.errors import CheckpointError
 from othello.symmetry import SYMMETRIES, transform_planes, transform_policy
+from othello.tensorfile import MAX_FILE_BYTES, read_regular_file
 from othello.training.config import LearnerSettings
 from othello.training.selfplay import Samples
 
@@ -28,21 +31,50 @@ class Cost(NamedTuple):
     seconds: float
 
 
-def write_samples(path: Path, samples: Samples, cost: Cost | None = None) -> None:
-    """Write samples, and if given what they cost, as one compressed file, atomically."""
+_DTYPES = ("uint64", "uint64", "float16", "int8", "int8", "float16", "int32")  # of the columns of `Samples`
+_UNREADABLE = (  # what NumPy and zipfile raise at damaged files, besides `OSError` and `ValueError`
+    *(OSError, ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError, SyntaxError),
+    *(ArithmeticError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+
+def sample_bytes(samples: Samples, cost: Cost | None = None) -> bytes:
+    """Samples, and if given what they cost, as the bytes of one compressed `.npz` file."""
     buffer = io.BytesIO()
     arrays = samples._asdict() if cost is None else {**samples._asdict(), **cost._asdict()}
     np.savez_compressed(buffer, **arrays)
-    atomic.write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_samples(path: Path, samples: Samples) -> None:
+    """Write samples as one compressed file, atomically."""
+    atomic.write_bytes(path, sample_bytes(samples))
 
 
 def read_samples(path: Path) -> Samples:
     """Read what `write_samples` wrote; `CheckpointError` if it is missing, damaged or something else."""
+    return parse_samples(read_regular_file(path, MAX_FILE_BYTES), path)
+
+
+def parse_samples(data: bytes, path: Path) -> Samples:
+    """The samples in the bytes of the file at `path`; `CheckpointError` if they are damaged or something else."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Samples(*(stored[name] for name in Samples._fields))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: not a replay file: {error}") from None
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            samples = Samples(*(stored[name] for name in Samples._fields))
+        _check_columns(samples)
+    except _UNREADABLE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise CheckpointError(f"{path}: not a replay file: {reason}") from None
+    return samples
+
+
+def _check_columns(samples: Samples) -> None:
+    for name, column, dtype in zip(Samples._fields, samples, _DTYPES):
+        wide = name == "policy"
+        if not isinstance(column, np.ndarray) or column.dtype != dtype or column.ndim != 1 + wide:
+            raise ValueError(f"{name} is no array of {dtype} with {1 + wide} dimensions")
+        if len(column) != len(samples.own):
+            raise ValueError(f"{len(column)} rows of {name} for {len(samples.own)} positions")
 
 
 def read_cost(path: Path) -> Cost:
@@ -52,7 +84,7 @@ def read_cost(path: Path) -> Cost:
             if "evaluations" not in stored or "seconds" not in stored:
                 return Cost(0, 0.0)
             return Cost(int(stored["evaluations"]), float(stored["seconds"]))
-    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path}: not a replay file: {error}") from None
 
 

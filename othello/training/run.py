@@ -3,7 +3,8 @@
     config.toml
     state.json                       the manifest: what counts, with sizes and SHA-256; replaced atomically
     generations/NNNN/                weights.safetensors, meta.json; optimizer.safetensors in the newest two
-    replay/NNNN.npz                  samples of iteration NNNN; replay/chunks/ finished parts of the present one
+    replay/NNNN.npz                  samples of iteration NNNN; replay/chunks/ finished parts of the present one,
+                                     in set-aside/ what was damaged or foreign among them
     metrics/metrics.csv, events.*    one row an iteration; TensorBoard events
     latest                           the newest generation's name, after the manifest has it
     lock                             held while a trainer runs: its pid and host

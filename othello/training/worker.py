@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from othello import atomic
 from othello.errors import EvaluationError
 from othello.training.selfplay import SelfPlaySettings
 
@@ -29,6 +32,14 @@ class Chunk:
     stop: int
     out: str
     device: str = "cpu"
+    generation: str = ""  # SHA-256 of the weights
+
+    @property
+    def identity(self) -> str:
+        """What decides the games, in one line: two chunks of one identity hold the same games."""
+        settings = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode()).hexdigest()
+        games = f"games {self.start}-{self.stop} of iteration {self.iteration} by seed {self.seed}"
+        return f"{games}, generation {self.generation}, settings {settings}"
 
 
 @dataclass(frozen=True)
@@ -68,12 +79,16 @@ def found_chunk(out: Path) -> ChunkReport:
 
 
 def play_chunk(chunk: Chunk) -> ChunkReport:
-    """Play a chunk and write its samples; a finished file of the same games is kept as it is."""
+    """Play a chunk and write its samples, sealed with its identity; a file that is there already is kept as it is.
+
+    The trainer has set aside before what is not this chunk's.  Raises `NotFinite` for a network that overflows.
+    """
     from othello import checkpoint
     from othello.evaluator import NetworkEvaluator
     from othello.network import Network
+    from othello.training.chunks import seal
     from othello.training.learner import NotFinite
-    from othello.training.replay import Cost, write_samples
+    from othello.training.replay import Cost, sample_bytes
     from othello.training.selfplay import play_games
 
     out = Path(chunk.out)
@@ -91,5 +106,5 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
         where = f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}"
         raise NotFinite(f"{where}: {error}") from None
     cost = Cost(effort.evaluations, time.process_time() - began)
-    write_samples(out, samples, cost)
+    atomic.write_bytes(out, seal(sample_bytes(samples, cost), chunk.identity))
     return ChunkReport(*cost)
