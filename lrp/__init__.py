@@ -2,13 +2,21 @@
 
 from lrp import bias, composites, errors, rules
 from lrp.composites import Composite
-from lrp.errors import CompositeError, InvalidInput, InvalidTarget, LRPError, RuleError, UnsupportedOperation
+from lrp.errors import (
+    CompositeError,
+    InvalidInput,
+    InvalidTarget,
+    LRPError,
+    ModelMismatch,
+    RuleError,
+    UnsupportedOperation,
+)
 from lrp.explainer import LRP
 from lrp.extend import activation, average, custom, register_module, register_operation, route
 from lrp.result import Relevance
 
 __all__ = [
-    "LRP", "Composite", "CompositeError", "InvalidInput", "InvalidTarget", "LRPError", "Relevance", "RuleError",
-    "UnsupportedOperation", "activation", "average", "bias", "composites", "custom", "errors", "register_module",
-    "register_operation", "route", "rules",
+    "LRP", "Composite", "CompositeError", "InvalidInput", "InvalidTarget", "LRPError", "ModelMismatch", "Relevance",
+    "RuleError", "UnsupportedOperation", "activation", "average", "bias", "composites", "custom", "errors",
+    "register_module", "register_operation", "route", "rules",
 ]  # fmt: skip

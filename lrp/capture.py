@@ -8,7 +8,6 @@ import logging
 import operator
 import threading
 import warnings
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -30,12 +29,13 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def twin(model: nn.Module) -> nn.Module:
-    """A copy of the module's structure in eval mode that shares the module's parameters and buffers.
+def twin(model: nn.Module, buffers: bool = False) -> nn.Module:
+    """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
     torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
     """
-    shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    shared: dict[int, Any] = {id(t): t for t in model.parameters()}
+    shared.update({id(t): t.detach().clone() if buffers else t for t in model.buffers()})
     for module in model.modules():
         shared.update({id(t): t for t in vars(module).values() if isinstance(t, Tensor) and not t.is_leaf})
     try:
@@ -65,30 +65,6 @@ def _mask_as_it_is(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 MODULES: dict[str, int] = {}
 """Full names of module types that are one layer with a rule of their own; see lrp.extend."""
-_KNOWN: weakref.WeakKeyDictionary[nn.Module, dict[Any, Graph]] = weakref.WeakKeyDictionary()
-_PLAIN = (bool, int, float, str, tuple, list, type(None))
-
-
-def signature(model: nn.Module) -> tuple[Any, ...]:
-    """What decides a model's operations, as far as it can be seen: its modules, their plain settings, its tensors."""
-
-    def settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
-        return tuple((k, str(v)) for k, v in vars(module).items() if k != "training" and isinstance(v, _PLAIN))
-
-    modules = tuple((name, id(m), settings(m)) for name, m in model.named_modules(remove_duplicate=False))
-    tensors = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
-    return modules, tuple((name, tuple(t.shape), t.dtype, t.device) for name, t in tensors)
-
-
-def captured(model: nn.Module, inputs: tuple[Tensor, ...], make: Callable[[Graph], Graph]) -> Graph:
-    """`make(capture(model, inputs))`, kept while the model lives and its structure stays the same."""
-    shapes = tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in inputs)
-    key = (shapes, signature(model), tuple(sorted(MODULES.items())))
-    known = _KNOWN.setdefault(model, {})
-    found = known.get(key)
-    if found is None or not (found.batch_symbols or found.input_shapes[0][0] == inputs[0].shape[0]):
-        found = known[key] = make(capture(model, inputs))
-    return found
 
 
 def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:

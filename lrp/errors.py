@@ -3,6 +3,7 @@
 LRPError (ValueError)
 ├── UnsupportedOperation   the model does something lrp has no rule for
 ├── InvalidInput           inputs or weights of the wrong shape, type, or not finite
+├── ModelMismatch          the captured operations compute something else than the model does
 ├── InvalidTarget          an output, index or function that cannot be explained
 ├── RuleError              a rule with impossible parameters (α − β ≠ 1, ε < 0, low > high)
 └── CompositeError         a composite that matches nothing, or no layer of that name
@@ -30,6 +31,10 @@ class UnsupportedOperation(LRPError):
 
 class InvalidInput(LRPError):
     """Inputs or weights that cannot be explained: shape, dtype, NaN or Inf."""
+
+
+class ModelMismatch(LRPError):
+    """The captured operations and the model give different outputs, even when captured anew."""
 
 
 class InvalidTarget(LRPError):

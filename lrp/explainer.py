@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import lrp.catalogue  # noqa: F401  (fills the catalogue of operations)
-from lrp.canonize import canonical
-from lrp.capture import captured, unwrapped
-from lrp.compile import Compiler, Program, finite
+from lrp.capture import unwrapped
+from lrp.compile import Program
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
-from lrp.extend import collapsed
 from lrp.flow import Flow
 from lrp.graph import Graph
+from lrp.live import Live
 from lrp.operations import Reshape, Transparent
-from lrp.propagate import backward, check_finite, forward, probe, project
+from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
-from lrp.rules import Flat, Rule
+from lrp.rules import Rule
 from lrp.run import Layout, Run
 from lrp.step import Static, Step
 from lrp.targets import Target, each_index, one_hot, seeds
@@ -66,9 +64,13 @@ class LRP:
             _check_kind(x, tokens=True)
         self._shapes = tuple(tuple(x.shape[1:]) for x in examples)
         self._dtypes = tuple(x.dtype for x in examples)
-        self._lock = threading.Lock()
-        self._captured: dict[int | None, _Captured] = {}
-        self._capture(examples)
+        self._live = Live(self.model, self.composite)
+        try:
+            self._live.at(tuple(_plain(x) for x in examples))
+        except UnsupportedOperation:
+            for x in examples:
+                _check_kind(x)
+            raise
 
     @staticmethod
     def _tuple(inputs: Any) -> tuple[Tensor, ...]:
@@ -80,75 +82,17 @@ class LRP:
     @property
     def graph(self) -> Graph:
         """The captured operations of the model."""
-        return next(iter(self._captured.values())).graph
+        return self._live.newest().graph
 
     @property
     def program(self) -> Program:
         """The compiled steps, with the rule of each layer."""
-        return self._at(next(iter(self._captured.values()))).program
+        return self._live.newest().program
 
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers in order of computation, as composites and `Relevance.layers` know them."""
         return tuple(layer.name for layer in self.program.layers)
-
-    def _capture(self, examples: tuple[Tensor, ...]) -> _Captured:
-        """Captures the model; once in all if its batch size is free, else once for each batch size."""
-        examples = tuple(_plain(x) for x in examples)
-        try:
-            with torch.inference_mode(False):
-                graph = captured(self.model, examples, self._canonical)
-        except UnsupportedOperation:
-            for x in examples:
-                _check_kind(x)
-            raise
-        entry = _Captured(graph, tuple(x.clone() for x in examples))
-        self._at(entry)
-        self._captured[None if graph.batch_symbols else examples[0].shape[0]] = entry
-        return entry
-
-    def _canonical(self, graph: Graph) -> Graph:
-        types = {p: f"{type(m).__module__}.{type(m).__qualname__}" for p, m in self.model.named_modules()}
-        return canonical(collapsed(graph, types))
-
-    def _for(self, xs: tuple[Tensor, ...]) -> _Captured:
-        found = self._captured.get(None) or self._captured.get(xs[0].shape[0])
-        return found or self._capture(xs)
-
-    def _tensors(self, entry: _Captured) -> dict[str, Tensor]:
-        """The parameters, buffers and constants that the graph reads, as the model holds them now."""
-        if not entry.owners:
-            modules = dict(self.model.named_modules(remove_duplicate=False))
-            for name in dict.fromkeys(name for node in entry.graph.nodes for name in node.params):
-                path, _, leaf = name.rpartition(".")
-                module = modules.get(path)
-                held: tuple[dict[str, Any], ...] = (module._parameters, module._buffers) if module is not None else ()
-                own = next((d for d in held if leaf in d), None)
-                entry.owners[name] = (entry.graph.constants, name) if own is None else (own, leaf)
-        return {name: own[leaf] for name, (own, leaf) in entry.owners.items()}
-
-    def _at(self, entry: _Captured) -> _Compiled:
-        """The compiled steps; compiled again when a parameter of the model has changed since."""
-        tensors = self._tensors(entry)
-        state = tuple((id(t), t._version) for t in tensors.values())
-        compiled = entry.compiled
-        if compiled is not None and compiled.state == state:
-            return compiled
-        with self._lock, torch.inference_mode(False), torch.no_grad():
-            compiled = entry.compiled
-            if compiled is not None and compiled.state == state:
-                return compiled
-            finite(tensors)
-            graph = entry.graph
-            program = Compiler(graph, tensors, self.composite, self.model).compile()
-            flat = None
-            if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
-                flat = Compiler(graph, tensors, as_composite(Flat()), self.model).compile()
-            layouts: Mapping[int, Layout] = {}
-            if not graph.batch_first:
-                layouts = entry.compiled.layouts if entry.compiled else probe(program, entry.twice())
-            entry.compiled = _Compiled(state, program, flat, layouts)
-            return entry.compiled
 
     def attribute(
         self,
@@ -213,15 +157,14 @@ class LRP:
 
     def plan(self, xs: tuple[Tensor, ...], output: int | str | None) -> tuple[Plan, Program]:
         """The steps to one output (or all), and the program they belong to."""
-        entry = self._for(xs)
-        compiled = self._at(entry)
+        compiled = self._live.at(xs)
         chosen, whole = self._chosen(compiled.program, output)
         for index in chosen:
             if index in compiled.program.constants or isinstance(compiled.program.steps.get(index), Static):
-                name = entry.graph.nodes[index].name
+                name = compiled.graph.nodes[index].name
                 raise InvalidTarget(f"{name} depends on no input through operations that carry relevance")
         steps = self._steps(compiled.program, chosen)
-        return Plan(entry.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts), compiled.program
+        return Plan(compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts), compiled.program
 
     @staticmethod
     def _send(run: Run, plan: Plan, flows: Sequence[Flow]) -> None:
@@ -284,32 +227,6 @@ class LRP:
         if not heads:
             return steps
         return tuple(Transparent(s.node, s.reads[0]) if s.node.index in heads else s for s in steps)
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    """The steps for one state of the parameters."""
-
-    state: Any
-    program: Program
-    flat: Program | None
-    layouts: Mapping[int, Layout]
-
-
-@dataclass
-class _Captured:
-    """One captured graph, the examples it was captured on, and its newest compilation."""
-
-    graph: Graph
-    examples: tuple[Tensor, ...]
-    compiled: _Compiled | None = None
-    owners: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
-
-    def twice(self) -> tuple[Tensor, ...]:
-        """Examples with two samples where the batch size is free."""
-        if not self.graph.batch_symbols:
-            return self.examples
-        return tuple(torch.cat([x[:1], x[:1]]) for x in self.examples)
 
 
 @dataclass(frozen=True)
