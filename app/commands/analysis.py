@@ -125,7 +125,9 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 
 def explain(
     position: Position,
-    target: Annotated[str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3 or q:c4.")] = "value",
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4.")
+    ] = "value",
     composite: Annotated[str, typer.Option("--composite", help="A composite of rules.")] = DEFAULT_COMPOSITE,
     bias: Annotated[
         str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")

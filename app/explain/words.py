@@ -73,9 +73,10 @@ def explanation_words(explanation: Explanation) -> str:
     elif squares * bias < 0:
         sentence += f" The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
     elif share >= 0.5:
-        sentence += f" {_percent(share)} of it comes from biases, not from this board."
+        sentence += f" {_percent(share)} of it is held by biases that this board switches on."
     else:
-        sentence += f" {_percent(abs(squares) / whole)} of it comes from the squares, {_percent(share)} from biases."
+        sentence += f" {_percent(abs(squares) / whole)} of it is on the squares,"
+        sentence += f" {_percent(share)} is held by biases that this board switches on."
     lost = abs(explanation.stabilizer) / whole
     if lost > 0.02 and explanation.bias_mode != "absorb":
         sentence += f" The stabilizers keep {_percent(lost)}."

@@ -81,7 +81,8 @@ def test_an_explanation_with_ledger_and_bias_map_appears_after_the_reply(model: 
     assert game.length == 2 and game.human_to_move  # the agent has replied in the same run
     healthy(test.run())
     assert components(test, "othello_board") == 3 and components(test, "othello_ledger") == 1
-    assert any("of it comes from" in text.value or "pull in opposite" in text.value for text in test.markdown)
+    said = "\n".join(text.value for text in test.markdown)
+    assert "biases that this board switches on" in said or "pull in opposite" in said
 
 
 def test_never_hides_every_hint(model: Any) -> None:
