@@ -90,11 +90,11 @@ def test_explain_writes_pictures(model: Any, tmp_path: Path, capsys: pytest.Capt
     assert png.read_bytes().startswith(b"\x89PNG") and svg.read_text(encoding="utf-8").startswith("<svg")
 
 
-def test_the_help_of_explain_lists_change_and_the_target_works(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_explain_lists_change_and_the_target_works(model: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "--help"]) == 0
     assert "change:c4" in " ".join(capsys.readouterr().out.replace("│", " ").split())
     report = ok(capsys, "explain", "f5", "--target", "change:d6", "--json")
-    assert report["target"] == "change:d6"
+    assert report["of"] == "change:d6" and abs(report["closure"]) < 1e-4
 
 
 def test_match_reports_every_game(capsys: pytest.CaptureFixture[str]) -> None:
