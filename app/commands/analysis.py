@@ -84,7 +84,7 @@ def analyze(
 
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
-    """A search as JSON wants it; values in [−1, 1] for the side to move."""
+    """A search as JSON wants it; values in [−1, 1] for the side to move, a move's `q` None if it was never visited."""
     from othello.notation import square_name
 
     n = result.board.size
@@ -110,10 +110,12 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from app.explain.words import q_words
+
     gumbel = "improved" in report["moves"][0]
     table = Table("move", "visits", "prior", "Q", "U", *(["after"] if gumbel else []), box=None)
     for move in report["moves"]:
-        row = (str(move["visits"]), f"{100 * move['prior']:.1f} %", f"{move['q']:+.3f}", f"{move['u']:.3f}")
+        row = (str(move["visits"]), f"{100 * move['prior']:.1f} %", q_words(move["q"], 3), f"{move['u']:.3f}")
         table.add_row(move["move"], *row, *([f"{100 * move['improved']:.1f} %"] if gumbel else []))
     print(diagram)
     Console().print(table)

@@ -91,7 +91,7 @@ def review(
             return {board.size**2: -max(values(board.pass_turn()).values())}
         first, *others = search.run(board, simulations).moves
         tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
-        return {move.square: move.q for move in tried}
+        return {move.square: move.q for move in tried if move.q is not None}
 
     moves = review_game(game, values, solve_empties=empties, seconds=60.0)
     if wants_json(as_json):

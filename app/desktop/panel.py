@@ -10,6 +10,7 @@ from app.desktop.paint import blend, box, disc, put, rgb, wrapped, write
 from app.desktop.palette import Palette
 from app.desktop.view import Button, Ledger, Seated, View
 from app.explain.heat import colour
+from app.explain.words import q_words
 
 
 def draw_panel(surface: Surface, view: View, layout: Layout, palette: Palette) -> None:
@@ -163,7 +164,7 @@ def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
         texts = (
             f"{100 * move.share:.0f} %",
             f"{100 * move.prior:.0f} %",
-            f"{round(move.q, 2) + 0.0:+.2f}".replace("-", "−"),
+            q_words(move.q),
         )
         for words, right in zip(texts, columns):
             write(surface, words, (right, y), small, palette.ink, align="right", bold=move.played)

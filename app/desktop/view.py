@@ -70,12 +70,12 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A move the search looked at; `share` of the visits and `prior` are in [0, 1], `q` in [−1, 1]."""
+    """A move the search looked at; `share` of the visits and `prior` in [0, 1], `q` in [−1, 1] or None if unvisited."""
 
     name: str
     share: float
     prior: float
-    q: float
+    q: float | None
     played: bool
 
 

@@ -83,6 +83,15 @@ def explanation_words(explanation: Explanation) -> str:
     return f"{sentence} {_heaviest(explanation)}".strip()
 
 
+def q_words(q: float | None, digits: int = 2) -> str:
+    """A move's Q with its sign, or `?` for a move that the search never visited.
+
+    >>> q_words(-0.126), q_words(-0.001), q_words(None), q_words(0.5, 3)
+    ('−0.13', '+0.00', '?', '+0.500')
+    """
+    return "?" if q is None else f"{round(q, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
 def signed(value: float) -> str:
     """A number with its sign and about two digits.
 

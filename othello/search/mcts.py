@@ -15,7 +15,7 @@ from othello.bitboard import BOARD_MASK
 from othello.board import Board
 from othello.errors import ConfigError
 from othello.evaluator import Evaluator, ask, board_size
-from othello.search.puct import SETTLED_AT_ONCE, absorb, collect, copy_subtree, first_play_value, hold
+from othello.search.puct import SETTLED_AT_ONCE, absorb, collect, copy_subtree, hold
 from othello.search.result import (
     MoveStatistics,
     SearchResult,
@@ -105,7 +105,7 @@ class Search:
                 self._add_noise()
             if on_progress is not None:
                 on_progress(self._visits())
-        return _result(self._forest, 0, board, self.c_puct, self.first_play, evaluations, time.perf_counter() - began)
+        return _result(self._forest, 0, board, self.c_puct, evaluations, time.perf_counter() - began)
 
     def choose(self, result: SearchResult, temperature: float = 0.0) -> int:
         """The move to play: the most visited one at temperature 0, else drawn from N^(1/temperature)."""
@@ -246,15 +246,12 @@ def _find(forest: Forest, g: int, board: Board) -> int | None:
     return None
 
 
-def _result(
-    forest: Forest, g: int, board: Board, c_puct: float, first_play: float, evaluations: int, seconds: float
-) -> SearchResult:
+def _result(forest: Forest, g: int, board: Board, c_puct: float, evaluations: int, seconds: float) -> SearchResult:
     first, done = int(forest.first[g, ROOT]), int(node_visits(forest, g, ROOT))
-    unvisited = float(first_play_value(forest, g, ROOT, first_play))
 
     def statistics(i: int, square: int) -> MoveStatistics:
         visits, prior = int(forest.visits[g, first + i]), float(forest.prior[g, first + i])
-        q = float(forest.total[g, first + i]) / visits if visits else unvisited
+        q = float(forest.total[g, first + i]) / visits if visits else None
         return MoveStatistics(square, visits, prior, q, float(c_puct * prior * np.sqrt(done) / (1 + visits)))
 
     return search_result(forest, g, board, evaluations, seconds, statistics)

@@ -175,12 +175,12 @@ def _result(
     """The moves with the winner of the race first; U is noise + logit, what the race adds to the scaled Q."""
     first = int(forest.first[g, ROOT])
     scratch, policy = np.zeros(MAX_MOVES, np.float32), np.zeros(MAX_MOVES, np.float32)
-    mixed = improved_policy(forest, g, ROOT, settings.c_visit, settings.c_scale, policy)
+    improved_policy(forest, g, ROOT, settings.c_visit, settings.c_scale, policy)
     best = root_choice(forest, g, most_visits(forest, g), gumbel, settings.c_visit, settings.c_scale, scratch)
 
     def statistics(i: int, square: int) -> MoveStatistics:
         visits, edge = int(forest.visits[g, first + i]), first + i
-        q = float(forest.total[g, edge]) / visits if visits else float(mixed)
+        q = float(forest.total[g, edge]) / visits if visits else None
         u = float(gumbel[i] + forest.logit[g, edge])
         return MoveStatistics(square, visits, float(forest.prior[g, edge]), q, u, float(policy[i]))
 

@@ -23,7 +23,7 @@ class MoveStatistics:
     square: int  # action 0..N²−1
     visits: int  # N: simulations that began with it
     prior: float  # P: the policy before search; sums to 1 over the legal moves
-    q: float  # Q in [−1, 1]: their mean value; for a move never tried, the value it counts with
+    q: float | None  # Q in [−1, 1]: their mean value; None for a move that no simulation tried
     u: float  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N); in a Gumbel search the move's noise + logit
     improved: float | None = None  # of a Gumbel search: the policy after it, softmax(logits + σ(Q)); sums to 1
 

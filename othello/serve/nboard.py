@@ -181,13 +181,14 @@ class NBoardServer:
             line = result.principal_variation
             if line[:1] != (move.square,):
                 line = (move.square,)
-            text = f"value {move.q:+.3f} visits {move.visits} prior {move.prior:.3f}"
+            value = "?" if move.q is None else f"{move.q:+.3f}"
+            text = f"value {value} visits {move.visits} prior {move.prior:.3f}"
             if scores is not None:
                 hints.append(Hint(line, scores[move.square], "100%", text))
             elif place == 0:
                 depth = "100%" if result.exact is not None else str(max(1, len(line)))
                 hints.append(Hint(line, _discs(result), depth, text))
-            else:
+            elif move.q is not None:
                 hints.append(Hint(line, _scale(result.board) * move.q, "1", text))
         if scores is not None:
             hints.sort(key=lambda hint: -hint.discs)

@@ -69,6 +69,22 @@ def test_analyze_reports_moves_value_and_line(model: Any, capsys: pytest.Capture
     assert -1 <= report["value"] <= 1 and report["pv"][0] == report["moves"][0]["move"]
 
 
+@pytest.mark.parametrize("root", ["puct", "gumbel"])
+def test_analyze_gives_no_q_for_moves_that_the_search_never_visited(
+    root: str, model: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["analyze", "f5d6c3d3c4f4f6f3", "--simulations", "3", "--root", root]
+    moves = ok(capsys, *arguments, "--json")["moves"]
+    assert {0} < {move["visits"] for move in moves}
+    assert all((move["q"] is None) == (move["visits"] == 0) for move in moves)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(arguments) == 0
+    rows = {words[0]: words for words in map(str.split, capsys.readouterr().out.splitlines()) if words}
+    for move in moves:
+        assert rows[move["move"]][1] == str(move["visits"])
+        assert (rows[move["move"]][4] == "?") == (move["visits"] == 0)
+
+
 @pytest.mark.parametrize("target", ["value", "policy:d6", "policy:d6-f4", "q:d6"])
 def test_explain_writes_a_ledger_that_closes(target: str, model: Any, capsys: pytest.CaptureFixture[str]) -> None:
     report = ok(capsys, "explain", "f5", "--target", target, "--composite", "EpsilonPlusFlat", "--bias", "sink")

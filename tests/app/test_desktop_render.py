@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 pygame = pytest.importorskip("pygame")
 
 from app.desktop.board_face import _LAST  # noqa: E402
+from app.desktop.describe import candidates_of  # noqa: E402
 from app.desktop.layout import layout  # noqa: E402
 from app.desktop.paint import disc, rgb, wrapped  # noqa: E402
 from app.desktop.render import layout_of, render  # noqa: E402
 from app.desktop.view import Button, Candidate, Ghost, Heat, Ledger, LedgerRow, Prompt, Seated, Turning, View  # noqa: E402
+from app.models import Model  # noqa: E402
 from app.svg import GREEN, NEUTRAL  # noqa: E402
 from othello.board import Board, squares_of  # noqa: E402
+from othello.search.mcts import Search  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 BOARD = Board.parse("f5d6c3d3c4f4f6f3e6e7d7g6")
@@ -67,6 +70,15 @@ def test_pygame_stays_in_the_desktop(package: str) -> None:
     for path in [place] if place.is_file() else place.rglob("*.py"):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert not any(line.strip().startswith(("import pygame", "from pygame")) for line in lines), path
+
+
+def test_a_move_that_the_search_never_visited_has_a_question_mark_for_q(model: Model) -> None:
+    found = Search(model.evaluator, batch=1).run(BOARD, 2)
+    rows = candidates_of(found, None, most=len(found.moves))
+    assert {row.share > 0 for row in rows} == {False, True}
+    assert all((row.q is None) == (row.share == 0) for row in rows)
+    pictures = [pixels(replace(PLAIN, candidates=(replace(rows[0], q=q),)), (900, 600)) for q in (None, 0.0, -0.2)]
+    assert len(set(pictures)) == 3
 
 
 def test_equal_views_are_equal_pixels_and_the_view_stays_as_it_was() -> None:

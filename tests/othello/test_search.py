@@ -104,6 +104,8 @@ def test_visits_equal_those_of_the_slow_twin(size, seed, plies, c_puct, simulati
         edge = twin.root["edges"][move.square]
         if edge["N"]:
             assert move.q == pytest.approx(edge["W"] / edge["N"], abs=1e-5)
+        else:
+            assert move.q is None
     assert result.simulations == simulations
 
 
@@ -118,7 +120,7 @@ def test_visits_of_four_positions_are_the_golden_ones():
 
 @pytest.mark.parametrize("batch", [1, 4, 16])
 def test_the_same_search_twice_gives_the_same_visits(batch):
-    def visits() -> list[tuple[int, int, float]]:
+    def visits() -> list[tuple[int, int, float | None]]:
         result = Search(DiscCount(8), batch=batch, root_noise=0.25, seed=3).run(Board.initial(), 300)
         return [(move.square, move.visits, move.q) for move in result.moves]
 
@@ -134,7 +136,7 @@ def test_the_statistics_of_a_search_add_up():
     assert {move.square for move in result.moves} == set(board.legal_moves())
     assert sum(move.prior for move in result.moves) == pytest.approx(1, abs=1e-5)
     assert result.policy().sum() == pytest.approx(1)
-    mean = (result.network_value + sum(m.visits * m.q for m in result.moves)) / 201
+    mean = (result.network_value + sum(m.visits * m.q for m in result.moves if m.q is not None)) / 201
     assert result.value == pytest.approx(mean, abs=1e-6)
     for node in range(len(tree.own)):  # every inner node was entered once more than its edges were taken
         edges = slice(tree.first[node], tree.first[node] + tree.count[node])
@@ -185,7 +187,7 @@ def test_leaf_solving_spends_no_evaluation_at_the_end():
     board = position_with_empties(random.Random(1), 8)
     board = board.pass_turn() if board.must_pass else board
     result = Search(DiscCount(8), batch=4, leaf_empties=8).run(board, 100)
-    assert result.evaluations == 1 and result.simulations == 100 and all(abs(m.q) <= 1 for m in result.moves)
+    assert result.evaluations == 1 and result.simulations == 100 and all(abs(m.q or 0) <= 1 for m in result.moves)
 
 
 def test_a_time_budget_ends_the_search_and_progress_is_reported():

@@ -10,7 +10,7 @@ import streamlit as st
 from app.explain.heat import scale_of
 from app.explain.position import Explanation
 from app.explain.targets import Kind, Target
-from app.explain.words import explanation_words, outcome_words, side_word, value_words
+from app.explain.words import explanation_words, outcome_words, q_words, side_word, value_words
 from app.session import Session
 from app.web import state, widgets
 from app.web.components import parts
@@ -101,7 +101,7 @@ def move_numbers(game: Session, view: options.View) -> dict[str, Any]:
         return {"arrows": list(pairwise(line)), "steps": line}
     texts = [""] * board.size**2
     for move in found.moves:
-        texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else f"{move.q:+.2f}".replace("-", "−")
+        texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)
     return {"numbers": texts}
 
 
@@ -280,7 +280,7 @@ def search_table(found: SearchResult, *, key: str, played: int | None = None, se
                 square_name(m.square, size),
                 {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
                 {"share": m.visits / total, "text": str(m.visits)},
-                f"{m.q:+.2f}".replace("-", "−"),
+                q_words(m.q),
             ],
             "value": m.square,
             "chosen": m.square == played,

@@ -13,7 +13,7 @@ from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.position import Explanation
 from app.explain.targets import Target
 from app.explain.tree import explain_tree
-from app.explain.words import explanation_words, side_word, value_words
+from app.explain.words import explanation_words, q_words, side_word, value_words
 from app.models import Model
 from app.web import state, widgets
 from app.web.components import parts
@@ -204,7 +204,7 @@ def _moves_table(found: SearchResult) -> None:
                 square_name(m.square, size),
                 {"share": m.visits / total, "text": str(m.visits)},
                 {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
-                _signed(m.q),
+                q_words(m.q, 3),
                 f"{m.u:.2f}",
             ],
             "value": m.square,
@@ -323,7 +323,3 @@ def _reading(found: Explanation, seconds: float) -> str:
         f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
         f"{side_word(found.board.side)}; {seconds:.1f} s."
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
