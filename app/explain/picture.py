@@ -31,20 +31,33 @@ def caption(explanation: Explanation, relevance: Map) -> str:
     return f"{explanation.target} {explanation.value:+.3f}   {full}   {explanation.composite}"
 
 
-def as_svg(explanation: Explanation, *, last: int | None = None, size: int = 480, bias: bool = False) -> str:
+def as_svg(
+    explanation: Explanation,
+    *,
+    last: int | None = None,
+    size: int = 480,
+    bias: bool = False,
+    colours: str = "blue–red",
+) -> str:
     """The map of the squares, or of the biases, as an SVG document."""
     relevance = explanation.bias_squares if bias else explanation.squares
     title = f"{explanation.board}: {caption(explanation, relevance)}"
-    return svg.board(explanation.board, size=size, last=last, title=title, **heat_arguments(relevance))
+    return svg.board(explanation.board, size=size, last=last, title=title, **heat_arguments(relevance, colours=colours))
 
 
-def as_png(explanation: Explanation, *, last: int | None = None, size: int = 480, bias: bool = False) -> bytes:
+def as_png(
+    explanation: Explanation,
+    *,
+    last: int | None = None,
+    size: int = 480,
+    bias: bool = False,
+    colours: str = "blue–red",
+) -> bytes:
     """The map of the squares, or of the biases, as a PNG file's contents."""
     relevance = explanation.bias_squares if bias else explanation.squares
     words = caption(explanation, relevance).replace("±", "+/-")
-    return raster.png(
-        raster.picture(explanation.board, size=size, last=last, caption=words, **heat_arguments(relevance))
-    )
+    heat = heat_arguments(relevance, colours=colours)
+    return raster.png(raster.picture(explanation.board, size=size, last=last, caption=words, **heat))
 
 
 def plain_svg(board: Board, *, last: int | None = None, size: int = 480) -> str:

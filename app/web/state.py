@@ -256,18 +256,13 @@ def write_link(page: str, **more: str) -> None:
     parts.address(urlencode(st.session_state.address), page=page)
 
 
-def open_in_inspect(board: Board) -> None:
-    """Go to the Inspect page with this position."""
-    st.session_state.inspected = board
-    st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
-    pages = st.session_state.get("pages")
-    if pages:
-        st.switch_page(pages["inspect"])
+def open_page(name: str) -> None:
+    """Go to a page, where there are several."""
+    if pages := st.session_state.get("pages"):
+        st.switch_page(pages[name])
 
 
 def open_in_play(board: Board) -> None:
     """Go to the Play page with a game of both sides from this position."""
     game_of_size(board.size).new_game(seat="both", start=board)
-    pages = st.session_state.get("pages")
-    if pages:
-        st.switch_page(pages["play"])
+    open_page("play")

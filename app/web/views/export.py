@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -13,6 +14,9 @@ from app.explain.picture import as_png, as_svg, heat_arguments, plain_svg
 from app.explain.words import value_words
 from app.session import Session
 from app.web.views import inspect_save, options
+from app.web.views.shown import shown
+from lrp.errors import LRPError
+from othello.errors import OthelloError
 from othello.notation import format_moves
 
 if TYPE_CHECKING:
@@ -40,25 +44,26 @@ def menu(game: Session) -> None:
 
 def files(game: Session, view: options.View) -> Iterator[File]:
     """What can be saved of the game and of what is shown."""
-    last, ply = game.last_move, game.cursor
+    last = game.last_move
     transcript = format_moves(game.actions, game.board.size)
     yield "Transcript", "game.txt", "text/plain", lambda: transcript
     yield "Board, SVG", "board.svg", "image/svg+xml", lambda: plain_svg(game.board, last=last)
     yield "Board, PNG", "board.png", "image/png", lambda: _board_png(game)
-    if view.reveal != "never" and game.model is not None:
-        if not game.board.is_over:
-            yield "Heatmap, PNG", "heatmap.png", "image/png", lambda: as_png(_value(game, ply, view), last=last)
-            yield "Heatmap, SVG", "heatmap.svg", "image/svg+xml", lambda: as_svg(_value(game, ply, view), last=last)
-            yield "JSON", "heatmap.json", "application/json", lambda: json.dumps(_value(game, ply, view).to_dict())
-            yield "CSV", "heatmap.csv", "text/csv", lambda: inspect_save.as_csv(_value(game, ply, view))
-            kind = "application/octet-stream"
-            yield "NPZ", "heatmap.npz", kind, lambda: inspect_save.as_npz(_value(game, ply, view))
-        if game.length:
-            yield "Film with heatmaps, GIF", "game.gif", "image/gif", lambda: film(game, view)
+    if (asked := shown(game, view)) is not None:
+        with suppress(OthelloError, LRPError):  # the page says beside the board why there is no answer
+            yield from _answer(asked.explain(game), asked.marked, view.colours)
+    if view.reveal != "never" and game.model is not None and game.length:
+        yield "Film with heatmaps, GIF", "game.gif", "image/gif", lambda: film(game, view)
 
 
-def _value(game: Session, ply: int, view: options.View) -> Explanation:
-    return game.explain(ply, "value", composite=view.composite, bias=view.bias)
+def _answer(found: Explanation, marked: int | None, colours: str) -> Iterator[File]:
+    """The explanation that the page shows, as files."""
+    looks: dict[str, Any] = {"last": marked, "colours": colours}
+    yield "Heatmap, PNG", "heatmap.png", "image/png", lambda: as_png(found, **looks)
+    yield "Heatmap, SVG", "heatmap.svg", "image/svg+xml", lambda: as_svg(found, **looks)
+    yield "JSON", "heatmap.json", "application/json", lambda: json.dumps(found.to_dict())
+    yield "CSV", "heatmap.csv", "text/csv", lambda: inspect_save.as_csv(found)
+    yield "NPZ", "heatmap.npz", "application/octet-stream", lambda: inspect_save.as_npz(found)
 
 
 def _board_png(game: Session) -> bytes:
@@ -73,6 +78,9 @@ def film(game: Session, view: options.View, size: int = 360) -> bytes:
         words = (
             value_words(ply.board, ply.value if ply.board.side == "X" else -ply.value) if ply.value is not None else ""
         )
-        heat = {} if ply.board.is_over else heat_arguments(_value(game, ply.number, view).squares, colours=view.colours)
+        heat = {}
+        if not ply.board.is_over:
+            found = game.explain(ply.number, composite=view.composite, bias=view.bias)
+            heat = heat_arguments(found.squares, colours=view.colours)
         frames.append(raster.picture(ply.board, size=size, last=last, caption=words, **heat))
     return raster.gif(frames)

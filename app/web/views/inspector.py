@@ -13,6 +13,7 @@ from app.explain.position import Explanation, explain
 from app.explain.targets import Target
 from app.explain.words import explanation_words, side_word, value_words
 from app.models import Model
+from app.session import Session
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.gallery import GALLERY, positions
@@ -25,6 +26,7 @@ from othello.records import GameRecord, guess_format, read_games
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
 QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What a move changes")
+SIMULATIONS = 100  # of the search that a target of kind q rests on
 PREFIXES = ("", "policy:", "policy:", "q:", "change:")
 
 
@@ -61,18 +63,34 @@ def _follow_link() -> None:
         if "target" in wanted:
             target = Target.parse(wanted["target"], board().size)
             target.check(board())
-            kinds = {"value": 0, "q": 3, "change": 4, "policy": 2 if target.against is not None else 1}
-            widgets.put("i_question", QUESTIONS[kinds[target.kind]])
-            for key, move in zip(("i_move_x", "i_move_y"), target.actions):
-                widgets.put(key, square_name(move, board().size))
+            _ask_target(target)
         preset, overrides = split(wanted.get("composite", ""))
         if preset in composite_names():
             widgets.put("i_composite", preset)
             inspect_layers.follow(overrides)
         if wanted.get("bias") in BIAS_MEANINGS:
             widgets.put("i_bias", wanted["bias"])
+        if (simulations := wanted.get("simulations", "")).isdecimal() and len(simulations) < 5:
+            st.session_state.i_simulations = max(1, int(simulations))
     except (OthelloError, LRPError) as error:
         st.session_state.inspect_error = f"the link was not understood: {error}"
+
+
+def ask(target: Target, composite: str, bias: str, simulations: int) -> None:
+    """Let the page explain this, with `simulations` for the search that a target of kind q rests on."""
+    st.session_state.inspect_linked = True  # what an address says no longer counts
+    _ask_target(target)
+    widgets.put("i_composite", composite)
+    inspect_layers.follow(())
+    widgets.put("i_bias", bias)
+    st.session_state.i_simulations = simulations
+
+
+def _ask_target(target: Target) -> None:
+    kinds = {"value": 0, "q": 3, "change": 4, "policy": 2 if target.against is not None else 1}
+    widgets.put("i_question", QUESTIONS[kinds[target.kind]])
+    for key, move in zip(("i_move_x", "i_move_y"), target.actions):
+        widgets.put(key, square_name(move, target.size))
 
 
 @st.fragment
@@ -85,7 +103,9 @@ def _desk() -> None:
             target, composite, bias, colours, numbers = _question(model)
             found = None
             with state.error_box():
-                found = explain(model, board(), target, composite=composite, bias=bias, layers=True)
+                found = explain(
+                    model, board(), target, composite=composite, bias=bias, layers=True, simulations=_simulations()
+                )
                 _ledger(found, model, colours)
         with left:
             _board(found, colours, numbers)
@@ -164,6 +184,15 @@ def _board(found: Explanation | None, colours: str, numbers: bool) -> None:
         extra=extra,
         on_edit=_on_edit,
     )
+    if (ply := _ply_of_game(position)) is not None:
+        st.caption(f"The position after ply {ply} of the game on Play.")
+
+
+def _ply_of_game(position: Board) -> int | None:
+    """The ply of this browser session's game that the position stands at, past its start."""
+    game: Session | None = st.session_state.get("game")
+    plies = range(1, game.length + 1) if game is not None else ()
+    return next((ply for ply in plies if game is not None and game.board_at(ply) == position), None)
 
 
 def _on_edit() -> None:
@@ -245,11 +274,18 @@ def _choose_game(games: list[GameRecord]) -> None:
     st.button("Inspect this position", key="i_take", on_click=set_board, args=(boards[ply],))
 
 
+def _simulations() -> int:
+    found: int = st.session_state.get("i_simulations", SIMULATIONS)
+    return found
+
+
 def _write_link(found: Explanation) -> None:
+    more = {"simulations": str(_simulations())} if _simulations() != SIMULATIONS else {}
     state.write_link(
         "inspect",
         position=str(found.board),
         target=str(found.target),
         composite=found.composite,
         bias=found.bias_mode,
+        **more,
     )

@@ -9,12 +9,12 @@ import streamlit as st
 
 from app.explain.heat import scale_of
 from app.explain.position import Explanation
-from app.explain.targets import Kind, Target
 from app.explain.words import explanation_words, outcome_words, q_words, side_word, value_words
 from app.session import Session
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import options
+from app.web.views.shown import Shown, candidates, shown
 from othello.errors import OthelloError
 from othello.notation import square_name
 from othello.search.mcts import SearchResult
@@ -28,18 +28,16 @@ def draw(game: Session, view: options.View) -> None:
     if view.reveal == "never":
         st.caption("Explanations are hidden. Choose *After my move* to see what the agent based its replies on.")
         return
-    ply = game.cursor if view.reveal == "always" else game.decision()
-    if ply is None or game.board_at(ply).is_over:
+    asked = shown(game, view)
+    if asked is None:
         st.caption("Play a move: what the network saw before the last reply is explained here, square by square.")
         return
     widgets.segments("Question", options.QUESTIONS, key="question", default=options.QUESTIONS[0])
     with state.error_box():
-        target = _target(game, ply, view)
-        simulations = max(game.strength.simulations, 64)
-        found = game.explain(ply, target, composite=view.composite, bias=view.bias, simulations=simulations)
-        _explanation(game, ply, found, view)
-    _search_table(game, ply)
-    _second_opinion(game, ply)
+        asked = _asked(game, view, asked)
+        _explanation(asked, asked.explain(game), view)
+    _search_table(game, asked.ply)
+    _second_opinion(game, asked.ply)
 
 
 def _second_opinion(game: Session, ply: int) -> None:
@@ -79,11 +77,11 @@ def _ask(spec: str, name: str, ply: int) -> None:
     st.session_state.opinions[spec, str(board)] = f"{text}."
 
 
-def heat_of(game: Session, ply: int, view: options.View) -> dict[str, Any]:
-    """The map of a ply for the main board."""
-    target = _target_from_state(game, ply, view)
-    simulations = max(game.strength.simulations, 64)
-    found = game.explain(ply, target, composite=view.composite, bias=view.bias, simulations=simulations)
+def heat_of(game: Session, view: options.View) -> dict[str, Any]:
+    """The map of what is explained, for the main board."""
+    if (asked := shown(game, view)) is None:
+        return {}
+    found = asked.explain(game)
     return parts.heat(found.squares, colours=view.colours, with_numbers=view.on_squares == "relevance")
 
 
@@ -184,48 +182,22 @@ def _on_jump() -> None:
         state.game().goto(event["ply"])
 
 
-def _candidates(game: Session, ply: int) -> list[int]:
-    """Moves of a ply, the one that was played first, then by visits or by the network's policy."""
-    board, found, played = game.board_at(ply), game.search_of(ply), game.action_at(ply)
-    if found:
-        order = [move.square for move in found.moves]
-    else:
-        order = game.model.ranked(board) if game.model and board.legal_moves() else list(board.legal_moves())
-    return ([played] if played in order else []) + [square for square in order if square != played]
-
-
-def _target_from_state(game: Session, ply: int, view: options.View) -> Target:
-    """The target the widgets ask for at a ply, as far as it fits there."""
-    moves, size = _candidates(game, ply), game.board.size
-    if view.question == options.QUESTIONS[0] or not moves:
-        return Target("value", size=size)
-    names = {square_name(move, size): move for move in moves}
-    first = names[widgets.chosen("move_x", names, square_name(moves[0], size))]
-    if view.question == options.QUESTIONS[2] and len(moves) > 1:
-        second = names[widgets.chosen("move_y", names, square_name(moves[1], size))]
-        return Target("policy", first, second if second != first else next(m for m in moves if m != first), size)
-    kinds: dict[str, Kind] = {options.QUESTIONS[3]: "q", options.QUESTIONS[4]: "change"}
-    return Target(kinds.get(view.question, "policy"), first, size=size)
-
-
-def _target(game: Session, ply: int, view: options.View) -> Target:
-    """The target, with the widgets that choose its moves."""
-    moves, size = _candidates(game, ply), game.board.size
-    target = _target_from_state(game, ply, view)
+def _asked(game: Session, view: options.View, asked: Shown) -> Shown:
+    """What is asked, after the widgets that choose its moves."""
+    target, size = asked.target, game.board.size
     if target.action is None:
-        return target
-    names = [square_name(move, size) for move in moves]
+        return asked
+    names = [square_name(move, size) for move in candidates(game, asked.ply)]
     with st.container(horizontal=True):
         widgets.select("Move", names, key="move_x", default=square_name(target.action, size), width=140)
         if target.against is not None:
             rival = square_name(target.against, size)
             widgets.select("rather than", names, key="move_y", default=rival, width=140)
-    return _target_from_state(game, ply, view)
+    return shown(game, view) or asked
 
 
-def _explanation(game: Session, ply: int, found: Explanation, view: options.View) -> None:
-    board = found.board
-    played = game.action_at(ply)
+def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
+    board, played = found.board, asked.marked
     st.markdown(state.plain(explanation_words(found)))
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")

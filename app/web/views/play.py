@@ -11,7 +11,8 @@ from app.explain.words import outcome_words, side_word, value_words
 from app.session import Session
 from app.web import state, widgets
 from app.web.components import parts
-from app.web.views import export, options, panel
+from app.web.views import export, inspector, options, panel
+from app.web.views.shown import shown
 from othello.board import Board
 from othello.errors import EngineError, OthelloError
 from othello.notation import square_name
@@ -47,9 +48,9 @@ def _table() -> None:
 def _board(game: Session, view: options.View) -> None:
     thinking = game.agent_to_move and not st.session_state.get("paused")
     extra: dict[str, object] = {}
-    if view.reveal == "always" and not game.board.is_over:
+    if view.reveal == "always":
         with state.error_box():
-            extra = panel.heat_of(game, game.cursor, view)
+            extra = panel.heat_of(game, view)
     if view.on_squares != "nothing" and view.reveal != "never":
         extra |= panel.move_numbers(game, view)
     parts.board(
@@ -145,12 +146,23 @@ def _toolbar(game: Session) -> None:
         options.new_game(game)
         export.menu(game)
         if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
-            state.open_in_inspect(game.board)
+            _inspect(game)
     with st.container(horizontal=True, gap="small"):
         opening = opening_of(game.actions[: game.cursor]) if game.start.size == 8 and _standard(game) else None
         name = f"**{state.plain(opening.name)}** · " if opening else ""
         moves = " ".join(_pairs(game))
         st.caption(f"{name}{moves or 'no moves yet'}")
+
+
+def _inspect(game: Session) -> None:
+    """Go to the Inspect page with what is explained here; with the position alone where nothing is."""
+    asked = shown(game, options.reading())
+    if asked is None:
+        inspector.set_board(game.board)
+    else:
+        inspector.set_board(asked.board)
+        inspector.ask(asked.target, asked.composite, asked.bias, asked.simulations)
+    state.open_page("inspect")
 
 
 def _standard(game: Session) -> bool:
