@@ -46,41 +46,59 @@ def outcome_words(board: Board) -> str:
 
 def explanation_words(explanation: Explanation) -> str:
     """The target, how much of it is the board's and how much is bias, and the squares that weigh most, in words."""
-    squares, bias = float(explanation.squares.sum()), explanation.bias_total
-    parts = {
-        "squares": squares,
-        "biases": bias,
-        "solved positions": explanation.exact,
-        "the stabilizer": explanation.stabilizer,
-    }
-    whole = sum(abs(part) for part in parts.values())
-    subject = explanation.target.words()
-    subject = subject[0].upper() + subject[1:]
-    if whole < 1e-9:
+    if _whole(explanation) < 1e-9:
+        return headline_words(explanation)
+    parts = (_target_words(explanation), account_words(explanation), _heaviest(explanation))
+    return " ".join(part for part in parts if part)
+
+
+def headline_words(explanation: Explanation) -> str:
+    """The target and the squares that weigh most, in words."""
+    if _whole(explanation) < 1e-9:
+        subject = _target_words(explanation).partition(":")[0]
         return f"{subject} is {signed(explanation.value)}: there is nothing to distribute."
-    sentence = f"{subject}: {signed(explanation.value)} for {side_word(explanation.board.side)}."
-    share = abs(bias) / whole
+    return f"{_target_words(explanation)} {_heaviest(explanation)}".strip()
+
+
+def account_words(explanation: Explanation) -> str:
+    """How much of the target is on the squares, how much biases and stabilizers hold, in words; empty for nothing."""
+    whole = _whole(explanation)
+    if whole < 1e-9:
+        return ""
+    squares, bias, solved = float(explanation.squares.sum()), explanation.bias_total, abs(explanation.exact) / whole
+    said = []
     if explanation.target.kind == "u":
-        sentence += f" {_percent(abs(explanation.exact) / whole)} of it any move would get from an even prior."
-    if explanation.leaves and abs(explanation.exact) / whole > 0.005:
-        sentence += f" {_percent(abs(explanation.exact) / whole)} of it comes from positions the search solved."
-        if abs(explanation.exact) / whole > 0.995:
-            return sentence
+        said.append(f"{_percent(solved)} of it any move would get from an even prior.")
+    if explanation.leaves and solved > 0.005:
+        said.append(f"{_percent(solved)} of it comes from positions the search solved.")
+        if solved > 0.995:
+            return " ".join(said)
+    lost, share = abs(explanation.stabilizer) / whole, abs(bias) / whole
     if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
-        sentence += " Biases were not kept apart: their share is on the squares."
+        said.append("Biases were not kept apart: their share is on the squares.")
     elif explanation.bias_mode == "absorb":
-        sentence += f" {_percent(abs(explanation.stabilizer) / whole)} went to biases and stabilizers and is not shown."
+        said.append(f"{_percent(lost)} went to biases and stabilizers and is not shown.")
     elif squares * bias < 0:
-        sentence += f" The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
+        said.append(f"The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions.")
     elif share >= 0.5:
-        sentence += f" {_percent(share)} of it is held by biases that this board switches on."
+        said.append(f"{_percent(share)} of it is held by biases that this board switches on.")
     else:
-        sentence += f" {_percent(abs(squares) / whole)} of it is on the squares,"
-        sentence += f" {_percent(share)} is held by biases that this board switches on."
-    lost = abs(explanation.stabilizer) / whole
+        said.append(f"{_percent(abs(squares) / whole)} of it is on the squares,")
+        said.append(f"{_percent(share)} is held by biases that this board switches on.")
     if lost > 0.02 and explanation.bias_mode != "absorb":
-        sentence += f" The stabilizers keep {_percent(lost)}."
-    return f"{sentence} {_heaviest(explanation)}".strip()
+        said.append(f"The stabilizers keep {_percent(lost)}.")
+    return " ".join(said)
+
+
+def _whole(explanation: Explanation) -> float:
+    parts = (float(explanation.squares.sum()), explanation.bias_total, explanation.exact, explanation.stabilizer)
+    return sum(map(abs, parts))
+
+
+def _target_words(explanation: Explanation) -> str:
+    subject = explanation.target.words()
+    side = side_word(explanation.board.side)
+    return f"{subject[0].upper()}{subject[1:]}: {signed(explanation.value)} for {side}."
 
 
 def q_words(q: float | None, digits: int = 2) -> str:
@@ -111,7 +129,7 @@ def _percent(share: float) -> str:
 def _heaviest(explanation: Explanation, count: int = 3) -> str:
     relevance = explanation.squares.ravel()
     total = np.abs(relevance).sum()
-    if total < 1e-12:
+    if total < 1e-12 or (explanation.leaves and abs(explanation.exact) > 0.995 * _whole(explanation)):
         return ""
     order = np.argsort(-np.abs(relevance))[:count]
     named = ", ".join(f"{square_name(int(s), explanation.board.size)} ({signed(float(relevance[s]))})" for s in order)

@@ -81,8 +81,9 @@ def test_an_explanation_with_ledger_and_bias_map_appears_after_the_reply(model: 
     assert game.length == 2 and game.human_to_move  # the agent has replied in the same run
     healthy(test.run())
     assert components(test, "othello_board") == 3 and components(test, "othello_ledger") == 1
-    said = "\n".join(text.value for text in test.markdown)
-    assert "biases that this board switches on" in said or "pull in opposite" in said
+    headline, account = ("\n".join(text.value for text in texts) for texts in (test.markdown, test.caption))
+    assert "Most weight" in headline and "biases" not in headline
+    assert "biases that this board switches on" in account or "pull in opposite" in account
 
 
 def test_never_hides_every_hint(model: Any) -> None:

@@ -11,7 +11,7 @@ from app.explain.heat import MAPS
 from app.explain.overrides import split
 from app.explain.position import Explanation, explain
 from app.explain.targets import Target
-from app.explain.words import explanation_words, side_word, value_words
+from app.explain.words import account_words, headline_words, side_word, value_words
 from app.models import Model
 from app.session import Session
 from app.web import state, widgets
@@ -145,12 +145,13 @@ def _question(model: Model) -> tuple[Target, str, str, str, bool]:
 
 
 def _ledger(found: Explanation, model: Model, colours: str) -> None:
-    st.markdown(state.plain(explanation_words(found)))
+    st.markdown(state.plain(headline_words(found)))
     if found.target.kind == "value":
         import math
 
         st.caption(state.plain(value_words(found.board, math.tanh(found.value), "Network")))
     parts.ledger(found, key="i_ledger", title="Where the number comes from", colours=colours)
+    st.caption(state.plain(account_words(found)))
     if not found.board.black | found.board.white:
         st.info("The board is empty: what you see is what the biases and the rules do without any evidence.")
     left, right = st.columns(2)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.explain.heat import scale_of
 from app.explain.position import Explanation
-from app.explain.words import explanation_words, outcome_words, q_words, side_word, value_words
+from app.explain.words import account_words, headline_words, outcome_words, q_words, side_word, value_words
 from app.session import Session
 from app.web import state, widgets
 from app.web.components import parts
@@ -198,7 +198,7 @@ def _asked(game: Session, view: options.View, asked: Shown) -> Shown:
 
 def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
     board, played = found.board, asked.marked
-    st.markdown(state.plain(explanation_words(found)))
+    st.markdown(state.plain(headline_words(found)))
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")
     if view.reveal != "always":
@@ -230,6 +230,7 @@ def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
             extra=parts.heat(found.bias_squares, colours=view.colours, with_numbers=numbers),
         )
     parts.ledger(found, key="ledger", title="Where the number comes from", colours=view.colours)
+    st.caption(state.plain(account_words(found)))
 
 
 def _search_table(game: Session, ply: int) -> None:

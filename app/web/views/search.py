@@ -13,7 +13,7 @@ from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.position import Explanation
 from app.explain.targets import Target
 from app.explain.tree import explain_tree
-from app.explain.words import explanation_words, q_words, side_word, value_words
+from app.explain.words import account_words, headline_words, q_words, side_word, value_words
 from app.models import Model
 from app.web import state, widgets
 from app.web.components import parts
@@ -299,7 +299,7 @@ def _relevance(model: Model, record: Record) -> None:
                 model, position, target, record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS
             )  # fmt: skip
         seconds = time.perf_counter() - began
-    st.markdown(state.plain(explanation_words(found)))
+    st.markdown(state.plain(headline_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
     for column, key, title, relevance in (
         (one, "s_q_map", f"Relevance of {found.target}", found.squares),
@@ -310,6 +310,7 @@ def _relevance(model: Model, record: Record) -> None:
             parts.picture(position, key=key, title=title, label=label, extra=parts.heat(relevance))
     with three:
         parts.ledger(found, key="s_q_ledger", title="Where the number comes from")
+        st.caption(state.plain(account_words(found)))
         st.caption(_reading(found, seconds))
 
 
