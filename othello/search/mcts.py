@@ -225,9 +225,7 @@ def search_many(
         absorb(forest, paths, leaves, leaf_tree, logits, values, mask, size)
         evaluations[leaf_tree[:leaves]] += 1
     seconds = time.perf_counter() - began
-    return [
-        _result(forest, g, board, c_puct, first_play, int(evaluations[g]), seconds) for g, board in enumerate(boards)
-    ]
+    return [_result(forest, g, board, c_puct, int(evaluations[g]), seconds) for g, board in enumerate(boards)]
 
 
 def _find(forest: Forest, g: int, board: Board) -> int | None:
