@@ -141,7 +141,8 @@ def test_nothing_is_saved_as_shown_before_anything_is_explained(browser: Any, se
     with opened(browser, server) as (page, _):
         settled(page)
         open_menu(page, "Share")
-        assert page.get_by_role("button", name="Board, SVG").is_visible()
+        page.get_by_role("button", name="Board, SVG").wait_for()
+        settled(page)
         assert page.get_by_role("button", name="JSON", exact=True).count() == 0
 
 
