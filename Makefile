@@ -51,6 +51,7 @@ test-long: $(STAMP) system  ## the hour-long proofs
 
 check: $(STAMP)  ## lint and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## the tables of the README

@@ -28,7 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch", choices=("cpu", "cuda", "default"), default="default")
     parser.add_argument("--index", required=True, help="the index that has the CPU build")
-    parser.add_argument("--extras", required=True, help="extras of the project, separated by commas")
+    parser.add_argument(
+        "--extras", required=True, help="extras of the project, separated by commas"
+    )
     asked = parser.parse_args()
     index = asked.index.rstrip("/")
     version = pinned_version(ROOT / "constraints.txt")
@@ -57,7 +59,9 @@ def choose_torch(build: str, index: str, version: str) -> str:
     if not answers(f"{index}/torch/"):
         return f"{index} did not answer within {PATIENCE:g} s"
     print(f"installing the CPU build of torch {version} from {index}", flush=True)
-    status = pip("install", "--no-deps", "--force-reinstall", "--index-url", index, f"torch=={version}+cpu")
+    status = pip(
+        "install", "--no-deps", "--force-reinstall", "--index-url", index, f"torch=={version}+cpu"
+    )
     return f"{index} has no torch {version} for this Python" if status else ""
 
 
@@ -80,7 +84,9 @@ def answers(address: str) -> bool:
         try:
             if proxy:
                 handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificates)))
+            handlers.append(
+                urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificates))
+            )
             with urllib.request.build_opener(*handlers).open(address, timeout=PATIENCE) as page:
                 if page.status == 200 and b"torch" in page.read(1 << 16):
                     answered.set()
@@ -115,7 +121,10 @@ def torch_version() -> str | None:
 
 def cuda_packages() -> list[str]:
     """The installed packages that bring CUDA."""
-    names = {(found.metadata["Name"] or "").lower().replace("_", "-") for found in metadata.distributions()}
+    names = {
+        (found.metadata["Name"] or "").lower().replace("_", "-")
+        for found in metadata.distributions()
+    }
     return sorted(name for name in names if name.startswith(CUDA))
 
 

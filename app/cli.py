@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; errors go to stderr."""
     try:
-        result = app(args=join_boards(arguments) or ["--help"], prog_name="othello", standalone_mode=False)
+        result = app(
+            args=join_boards(arguments) or ["--help"], prog_name="othello", standalone_mode=False
+        )
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
     except Exception as error:
@@ -73,7 +75,9 @@ def explain_failure(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "othello"
         message = error.format_message() or "no command given"
-        return _complain(f"{path}: {message}\ntry '{path} --help'", int(getattr(error, "exit_code", 2)))
+        return _complain(
+            f"{path}: {message}\ntry '{path} --help'", int(getattr(error, "exit_code", 2))
+        )
     if type(error).__name__ == "Abort":
         return _complain("interrupted", 130)
     if isinstance(error, OSError):
@@ -81,7 +85,9 @@ def explain_failure(error: Exception) -> int:
         return _complain(f"{where}{error.strerror or error}", 1)
     if isinstance(error, ModuleNotFoundError):
         return _complain(f"this command needs the package {error.name}, which is not installed", 1)
-    return _complain(str(error) or type(error).__name__, 2 if is_bad_input(error) else 1, type(error).__name__)
+    return _complain(
+        str(error) or type(error).__name__, 2 if is_bad_input(error) else 1, type(error).__name__
+    )
 
 
 def is_bad_input(error: Exception) -> bool:
@@ -97,7 +103,10 @@ def is_bad_input(error: Exception) -> bool:
 def _complain(message: str, code: int, kind: str = "") -> int:
     lines = message.strip().splitlines()[:2]
     internal = bool(kind) and code == 1
-    print("\n".join([("error: " if not internal else f"error ({kind}): ") + lines[0], *lines[1:]]), file=sys.stderr)
+    print(
+        "\n".join([("error: " if not internal else f"error ({kind}): ") + lines[0], *lines[1:]]),
+        file=sys.stderr,
+    )
     return code
 
 
@@ -115,10 +124,18 @@ def join_boards(arguments: Sequence[str]) -> list[str]:
     while held is not None:
         following = next(words, None)
         compact = "".join(held.split())
-        if set(compact) <= _BOARD_LETTERS and len(compact) in _CELLS and following is not None and following in _SIDES:
+        if (
+            set(compact) <= _BOARD_LETTERS
+            and len(compact) in _CELLS
+            and following is not None
+            and following in _SIDES
+        ):
             held, following = f"{held} {following}", next(words, None)
             compact = "".join(held.split())
-        is_board = set(compact) <= _BOARD_LETTERS and len(compact) in (*_CELLS, *(n + 1 for n in _CELLS))
+        is_board = set(compact) <= _BOARD_LETTERS and len(compact) in (
+            *_CELLS,
+            *(n + 1 for n in _CELLS),
+        )
         joined.append(" " + held if is_board and held.startswith("-") else held)
         held = following
     return joined

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from othello import checkpoint
-from othello.board import Board
 from othello.errors import CheckpointError
+from othello.network import checkpoint
+from othello.rules.board import Board
 
 if TYPE_CHECKING:
     from lrp import LRP
-    from othello.evaluator import NetworkEvaluator
+    from othello.network.evaluator import NetworkEvaluator
 
 _EXPLAINERS = 64  # kept a model, the newest
 
@@ -27,7 +27,9 @@ class Model:
     sha256: str
     meta: dict[str, Any]
     network: Any
-    ready: threading.Event = field(default_factory=threading.Event, repr=False)  # everything is compiled
+    ready: threading.Event = field(
+        default_factory=threading.Event, repr=False
+    )  # everything is compiled
     _explainers: dict[tuple[str, str], LRP] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -40,19 +42,21 @@ class Model:
     def name(self) -> str:
         """The checkpoint's folder and generation, for people."""
         generation = self.meta.get("generation")
-        return self.path.name if generation is None else f"{self.path.name} (generation {generation})"
+        return (
+            self.path.name if generation is None else f"{self.path.name} (generation {generation})"
+        )
 
     @cached_property
     def evaluator(self) -> NetworkEvaluator:
         """The network as a search wants it."""
-        from othello.evaluator import NetworkEvaluator
+        from othello.network.evaluator import NetworkEvaluator
 
         with self._lock:
             return NetworkEvaluator(self.network)
 
     def ranked(self, board: Board) -> list[int]:
         """The legal actions, the network's first choice first: what a search looks at even with few simulations."""
-        from othello.agent import evaluate
+        from othello.players.agent import evaluate
 
         logits, _ = evaluate(self.evaluator, [board])
         return sorted(board.legal_actions(), key=lambda action: -float(logits[0, action]))
@@ -70,7 +74,7 @@ class Model:
             if found is None:
                 import numpy as np
 
-                from app.explain.position import encode_words
+                from app.explain.network import encode_words
 
                 example = encode_words(self, *np.array([[1, 2], [4, 8]], np.uint64))
                 found = LRP(self.network, build_composite(composite, bias), example)
@@ -121,14 +125,22 @@ def available_checkpoints(size: int = 8) -> list[Path]:
     try:
         default = checkpoint.default_checkpoint(size)
         found.append(default)
-        found.extend(sorted(p.parent for p in default.parent.glob(f"*/{checkpoint.META}") if p.parent != default))
+        found.extend(
+            sorted(
+                p.parent for p in default.parent.glob(f"*/{checkpoint.META}") if p.parent != default
+            )
+        )
     except CheckpointError:
         pass
     found.extend(sorted(p.parent for p in Path("checkpoints").glob(f"*/{checkpoint.META}")))
     for run in sorted(Path("runs").glob("*/generations")):
-        generations = sorted((p.parent for p in run.glob(f"[0-9]*/{checkpoint.META}")), reverse=True)
+        generations = sorted(
+            (p.parent for p in run.glob(f"[0-9]*/{checkpoint.META}")), reverse=True
+        )
         found.extend(generations[:1])
-    once = {path.resolve(): path for path in reversed(found)}  # the first of several ways to a folder
+    once = {
+        path.resolve(): path for path in reversed(found)
+    }  # the first of several ways to a folder
     return [path for path in found if once[path.resolve()] is path and _fits(path, size)]
 
 

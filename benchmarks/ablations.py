@@ -30,11 +30,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from othello import atomic, checkpoint
-from othello.arena import play_match
-from othello.evaluator import NetworkEvaluator
-from othello.network import Network
-from othello.rating import match_rating
+from othello import atomic
+from othello.network import checkpoint
+from othello.network.architecture import Network
+from othello.network.evaluator import NetworkEvaluator
+from othello.strength.arena import play_match
+from othello.strength.rating import match_rating
 from othello.training.config import RunConfig, read_config
 from othello.training.learner import Learner
 from othello.training.loop import Trainer
@@ -46,9 +47,15 @@ CONFIGS = Path(__file__).parent.parent / "othello" / "training" / "configs" / "a
 BASE = "base"
 BUDGETS = {"evaluations": 1_600_000.0, "core_seconds": 75.0}  # a run
 SHARES = (0.25, 0.5, 1.0)
-UNITS = {"evaluations": ("evaluations of self-play, millions", 1e-6), "core_seconds": ("processor seconds", 1.0)}
+UNITS = {
+    "evaluations": ("evaluations of self-play, millions", 1e-6),
+    "core_seconds": ("processor seconds", 1.0),
+}
 PLIES = 6  # random ones that open a match game
-PLAYERS = {"raw policy": ("net", 100), "32 simulations": ("mcts:32,solve=0,leaf=0", 60)}  # spec; games a pair of runs
+PLAYERS = {
+    "raw policy": ("net", 100),
+    "32 simulations": ("mcts:32,solve=0,leaf=0", 60),
+}  # spec; games a pair of runs
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,32 @@ class Ablation:
 
 ABLATIONS = (
     Ablation("search", "PUCT with noise against Gumbel search", "evaluations", {"puct": "PUCT"}),
-    Ablation("labels", "Plain outcomes against exact endgames", "core_seconds", {"outcomes": "plain outcomes"}),
-    Ablation("cap", "Playout cap against none", "evaluations", {"cap": "cap: ¼ of the moves at 32, the rest at 8"}),
-    Ablation("planes", "Fewer input planes against four", "evaluations",
-             {"planes2": "2: discs", "planes3": "3: discs, own moves"}),
-    Ablation("size", "Other network sizes against 2×32", "core_seconds", {"small": "1×16", "large": "4×48"}),
+    Ablation(
+        "labels",
+        "Plain outcomes against exact endgames",
+        "core_seconds",
+        {"outcomes": "plain outcomes"},
+    ),
+    Ablation(
+        "cap",
+        "Playout cap against none",
+        "evaluations",
+        {"cap": "cap: ¼ of the moves at 32, the rest at 8"},
+    ),
+    Ablation(
+        "planes",
+        "Fewer input planes against four",
+        "evaluations",
+        {"planes2": "2: discs", "planes3": "3: discs, own moves"},
+    ),
+    Ablation(
+        "size",
+        "Other network sizes against 2×32",
+        "core_seconds",
+        {"small": "1×16", "large": "4×48"},
+    ),
     Ablation("scale", "c_scale 0.5 against 0.1", "evaluations", {"scale": "c_scale 0.5"}),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +113,9 @@ class Estimate:
     runs: list[float]
     points: float
     games: int
-    games_low: float | None  # the interval of the games alone, as if runs of the same settings were equally strong
+    games_low: (
+        float | None
+    )  # the interval of the games alone, as if runs of the same settings were equally strong
     games_high: float | None
 
     @property
@@ -130,7 +158,9 @@ def warm(arms: Iterable[str]) -> None:
         Learner(network, config.learner).train(samples, 2, 0, 0)
 
 
-def train_all(out: Path, arms: Sequence[str], seeds: Sequence[int], scale: float, until: float) -> bool:
+def train_all(
+    out: Path, arms: Sequence[str], seeds: Sequence[int], scale: float, until: float
+) -> bool:
     """Train every run to its budgets; False if time is up before."""
     with ExitStack() as stack:
         trainers: dict[tuple[str, int], Trainer] = {}
@@ -144,7 +174,10 @@ def train_all(out: Path, arms: Sequence[str], seeds: Sequence[int], scale: float
 
         def progress(key: tuple[str, int]) -> float:
             state = trainers[key].run.state
-            return min(getattr(state, measure) / (scale * BUDGETS[measure]) for measure in measures_of(key[0]))
+            return min(
+                getattr(state, measure) / (scale * BUDGETS[measure])
+                for measure in measures_of(key[0])
+            )
 
         while (key := min(trainers, key=progress)) and progress(key) < 1:
             if time.monotonic() > until:
@@ -152,8 +185,11 @@ def train_all(out: Path, arms: Sequence[str], seeds: Sequence[int], scale: float
             trainers[key].iterate(Inline())
             if progress(key) >= 1:
                 state = trainers[key].run.state
-                print(f"{key[0]}-{key[1]}: generation {state.iteration}, {state.games} games, "
-                      f"{state.evaluations:,} evaluations, {state.core_seconds:.0f} s", flush=True)  # fmt: skip
+                print(
+                    f"{key[0]}-{key[1]}: generation {state.iteration}, {state.games} games, "
+                    f"{state.evaluations:,} evaluations, {state.core_seconds:.0f} s",
+                    flush=True,
+                )
     return True
 
 
@@ -163,8 +199,15 @@ def generation_at(folder: Path, measure: str, budget: float) -> Path:
     return min(paths, key=lambda path: abs(float(checkpoint.info(path)[measure]) - budget))
 
 
-def matches(out: Path, ablation: Ablation, arm: str, share: float, player: str, seeds: Sequence[int],
-            scale: float) -> list[list[dict[str, Any]]]:  # fmt: skip
+def matches(
+    out: Path,
+    ablation: Ablation,
+    arm: str,
+    share: float,
+    player: str,
+    seeds: Sequence[int],
+    scale: float,
+) -> list[list[dict[str, Any]]]:
     """Match results [arm's seed][base's seed], each played once and kept in `out/matches.jsonl`."""
     store = out / "matches.jsonl"
     known = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
@@ -226,22 +269,43 @@ def estimates(
     for player in PLAYERS:
         for share in SHARES:
             runs = {
-                key[:2]: [elo_of(sum(m["points"] for m in row), sum(m["games"] for m in row)) for row in table]
+                key[:2]: [
+                    elo_of(sum(m["points"] for m in row), sum(m["games"] for m in row))
+                    for row in table
+                ]
                 for key, table in scores.items()
                 if key[2:] == (player, share)
             }
             freedom = sum(len(elos) - 1 for elos in runs.values())
-            spread = math.sqrt(sum(statistics.variance(elos) * (len(elos) - 1) for elos in runs.values()) / freedom)
+            spread = math.sqrt(
+                sum(statistics.variance(elos) * (len(elos) - 1) for elos in runs.values()) / freedom
+            )
             reach = student(freedom) * spread * math.sqrt(2 / len(seeds))
             for (name, arm), elos in runs.items():
                 every = [match for row in scores[name, arm, player, share] for match in row]
-                points, games = sum(match["points"] for match in every), sum(match["games"] for match in every)
+                points, games = (
+                    sum(match["points"] for match in every),
+                    sum(match["games"] for match in every),
+                )
                 rating = match_rating(points, 0, games - points)
                 elo = statistics.mean(elos)
-                found.append(Estimate(
-                    name, arm, player, share, scale * share * BUDGETS[measure[name]], elo, elo - reach, elo + reach,
-                    elos, points, games, rating.low, rating.high,
-                ))  # fmt: skip
+                found.append(
+                    Estimate(
+                        name,
+                        arm,
+                        player,
+                        share,
+                        scale * share * BUDGETS[measure[name]],
+                        elo,
+                        elo - reach,
+                        elo + reach,
+                        elos,
+                        points,
+                        games,
+                        rating.low,
+                        rating.high,
+                    )
+                )
     return found
 
 
@@ -253,14 +317,34 @@ def draw(ablation: Ablation, found: Sequence[Estimate], seeds: int) -> bytes:
     unit, factor = UNITS[ablation.measure]
     for panel, player in zip(axes, PLAYERS):
         for number, (arm, label) in enumerate(ablation.arms.items()):
-            points = [one for one in found if (one.ablation, one.arm, one.player) == (ablation.name, arm, player)]
+            points = [
+                one
+                for one in found
+                if (one.ablation, one.arm, one.player) == (ablation.name, arm, player)
+            ]
             shift = 1 + 0.02 * (2 * number - len(ablation.arms) + 1)
             x = [shift * one.budget * factor for one in points]
             reach = [one.high - one.elo for one in points]
-            panel.errorbar(x, [one.elo for one in points], reach, color=COLOURS[number], marker="o", markersize=4,
-                           linewidth=1.4, capsize=3, label=label)  # fmt: skip
+            panel.errorbar(
+                x,
+                [one.elo for one in points],
+                reach,
+                color=COLOURS[number],
+                marker="o",
+                markersize=4,
+                linewidth=1.4,
+                capsize=3,
+                label=label,
+            )
             for place, one in zip(x, points):
-                panel.plot([place] * len(one.runs), one.runs, ".", color=COLOURS[number], alpha=0.35, markersize=4)
+                panel.plot(
+                    [place] * len(one.runs),
+                    one.runs,
+                    ".",
+                    color=COLOURS[number],
+                    alpha=0.35,
+                    markersize=4,
+                )
         panel.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         lines(panel, f"{player}", unit, "Elo above the base, 95 %")
     figure.suptitle(f"{ablation.title} (6×6, {seeds} seeds)", fontsize=10)
@@ -271,11 +355,15 @@ def report(docs: Path, found: list[Estimate], seeds: Sequence[int], scale: float
     """Write the JSON and the figures, and print the table."""
     docs.mkdir(parents=True, exist_ok=True)
     record = {
-        "budgets": {name: scale * budget for name, budget in BUDGETS.items()}, "seeds": list(seeds),
-        "opening_plies": PLIES, "players": {name: {"spec": spec, "games": games * len(seeds) ** 2}
-                                            for name, (spec, games) in PLAYERS.items()},
+        "budgets": {name: scale * budget for name, budget in BUDGETS.items()},
+        "seeds": list(seeds),
+        "opening_plies": PLIES,
+        "players": {
+            name: {"spec": spec, "games": games * len(seeds) ** 2}
+            for name, (spec, games) in PLAYERS.items()
+        },
         "estimates": [{**asdict(one), "verdict": one.verdict} for one in found],
-    }  # fmt: skip
+    }
     atomic.write_text(docs / "ablations.json", json.dumps(record, indent=1) + "\n")
     for ablation in ABLATIONS:
         mine = [one for one in found if one.ablation == ablation.name]
@@ -289,11 +377,27 @@ def report(docs: Path, found: list[Estimate], seeds: Sequence[int], scale: float
 
 def main() -> None:
     known = [arm for ablation in ABLATIONS for arm in ablation.arms]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arm", action="append", choices=known, help="only this one, beside the base; may be repeated")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablations"), help="where the runs are kept")
-    parser.add_argument("--docs", type=Path, default=Path("docs/ablations"), help="where JSON and figures go")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so long; the same command goes on")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--arm",
+        action="append",
+        choices=known,
+        help="only this one, beside the base; may be repeated",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/ablations"), help="where the runs are kept"
+    )
+    parser.add_argument(
+        "--docs", type=Path, default=Path("docs/ablations"), help="where JSON and figures go"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="stop after so long; the same command goes on",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="times every budget")
     arguments = parser.parse_args()

@@ -20,8 +20,8 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 from app.desktop.desk import Desk
 from app.desktop.render import render
 from app.desktop.view import Turning
+from app.game.session import Session
 from app.models import load_model
-from app.session import Session
 
 SIZE = (1200, 800)
 LINE = "e6f6g6e7f7g5g4f8d8h5h6e8h4c8f5d6c5b6b5b4c6c7a6d7a5a4b3a3"

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from othello.bitboard import BOARD_MASK
-from othello.encoding import encode
-from othello.evaluator import TorchBackend
-from othello.folding import Folded, Layer, fold
-from othello.inference import WinogradBackend
-from othello.network import Architecture, Network
+from othello.network.architecture import Architecture, Network
+from othello.network.batchnorm_folding import Folded, Layer, fold
+from othello.network.cpu.inference import WinogradBackend
+from othello.network.encoding import encode
+from othello.network.evaluator import TorchBackend
+from othello.rules.bitboard import BOARD_MASK
 
 Words = NDArray[np.uint64]
 Backend = Callable[[Words, Words], object]
@@ -77,7 +77,9 @@ def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
 
     def layer(kind: str, x: str, parameters: Layer, **attributes: object) -> str:
         names = [f"w{len(weights) + index}" for index in range(2)]
-        weights.extend(numpy_helper.from_array(p.astype(np.float32), n) for p, n in zip(parameters, names))
+        weights.extend(
+            numpy_helper.from_array(p.astype(np.float32), n) for p, n in zip(parameters, names)
+        )
         return node(kind, x, *names, **attributes)
 
     def convolution(x: str, parameters: Layer) -> str:
@@ -97,19 +99,26 @@ def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
         nodes,
         "network",
         [helper.make_tensor_value_info("planes", TensorProto.FLOAT, ["B", planes, size, size])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (logits, outcome)],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in (logits, outcome)
+        ],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, ["CPUExecutionProvider"]
+    )
     return lambda own, opp: session.run(
         None, {"planes": np.ascontiguousarray(encode(own, opp, size, planes))}
     )
 
 
-def measure(backends: dict[str, Backend], batch: int, size: int, rounds: int, seconds: float) -> dict[str, float]:
+def measure(
+    backends: dict[str, Backend], batch: int, size: int, rounds: int, seconds: float
+) -> dict[str, float]:
     """Median positions per second of each backend over interleaved rounds of about `seconds` each."""
     own, opp = positions(batch, size)
     repeats = {}
@@ -130,7 +139,9 @@ def measure(backends: dict[str, Backend], batch: int, size: int, rounds: int, se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", nargs="+", default=["4x48", "6x64", "10x128"], help="blocks x channels")
+    parser.add_argument(
+        "--nets", nargs="+", default=["4x48", "6x64", "10x128"], help="blocks x channels"
+    )
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 64, 128, 256])
     parser.add_argument("--size", type=int, default=8, choices=sorted(BOARD_MASK))
     parser.add_argument("--rounds", type=int, default=7)
@@ -141,7 +152,9 @@ def main() -> None:
     results: dict[str, dict[int, dict[str, float]]] = {}
     for net in arguments.nets:
         blocks, channels = map(int, net.split("x"))
-        network = Network(Architecture(size=arguments.size, blocks=blocks, channels=channels)).eval()
+        network = Network(
+            Architecture(size=arguments.size, blocks=blocks, channels=channels)
+        ).eval()
         folded, planes = fold(network), network.architecture.planes
         backends: dict[str, Backend] = {
             "winograd": WinogradBackend(folded),
@@ -155,7 +168,11 @@ def main() -> None:
             results.setdefault(net, {})[batch] = rates
             if not arguments.json:
                 if len(results) == len(results[net]) == 1:
-                    print("net      batch" + "".join(f"{name:>13}" for name in rates) + "        ratio")
+                    print(
+                        "net      batch"
+                        + "".join(f"{name:>13}" for name in rates)
+                        + "        ratio"
+                    )
                 best = max(rate for name, rate in rates.items() if name != "winograd")
                 figures = "".join(f"{rate:13,.0f}" for rate in rates.values())
                 print(f"{net:8} {batch:5}{figures}{rates['winograd'] / best:12.2f}x", flush=True)

@@ -18,18 +18,20 @@ import numpy as np
 import torch
 
 from app.explain.default import DEFAULT_COMPOSITE
-from app.explain.position import VALUE, encode_words
+from app.explain.network import VALUE, encode_words
+from app.explain.search import BATCH, explain_tree
 from app.explain.targets import Target
-from app.explain.tree import BATCH, explain_tree
 from app.models import load_model
-from othello.board import Board
+from othello.rules.board import Board
 from othello.search.mcts import Search
 from othello.search.tree import EXPANDED
 
 
 def main() -> None:
     """Print one JSON line: leaves, both medians in milliseconds, their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--leaves", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--composite", default=DEFAULT_COMPOSITE)
@@ -45,7 +47,10 @@ def main() -> None:
         found = explain_tree(model, board, target, tree, composite=options.composite, bias="sink")
         leaves = found.leaves
     rows = np.flatnonzero(tree.state == EXPANDED)[:BATCH]
-    planes, explainer = encode_words(model, tree.own[rows], tree.opp[rows]), model.explainer(options.composite, "sink")
+    planes, explainer = (
+        encode_words(model, tree.own[rows], tree.opp[rows]),
+        model.explainer(options.composite, "sink"),
+    )
     whole, batch = [], []
     for _ in range(options.rounds):
         start = time.process_time()
@@ -56,9 +61,12 @@ def main() -> None:
         batch.append(time.process_time() - middle)
     tree_s, batch_s = statistics.median(whole), statistics.median(batch)
     report = {
-        "leaves": leaves, "composite": options.composite, "tree_ms": round(1000 * tree_s, 1),
-        "batch_of_64_ms": round(1000 * batch_s, 1), "ratio": round(tree_s / (batch_s * leaves / BATCH), 3),
-    }  # fmt: skip
+        "leaves": leaves,
+        "composite": options.composite,
+        "tree_ms": round(1000 * tree_s, 1),
+        "batch_of_64_ms": round(1000 * batch_s, 1),
+        "ratio": round(tree_s / (batch_s * leaves / BATCH), 3),
+    }
     print(json.dumps(report))
 
 

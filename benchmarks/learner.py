@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.evaluator import positions
-from othello.bitboard import BOARD_MASK
-from othello.network import Architecture, Network
+from othello.network.architecture import Architecture, Network
+from othello.rules.bitboard import BOARD_MASK
 from othello.training.config import LearnerSettings
 from othello.training.learner import Learner
 from othello.training.replay import batches
@@ -33,7 +33,9 @@ def samples(count: int, size: int) -> Samples:
     own, opp = positions(count, size)
     policy = random.dirichlet(np.ones(size * size + 1), count).astype(np.float16)
     outcome, score = random.integers(-1, 2, (2, count)).astype(np.int8)
-    return Samples(own, opp, policy, outcome, score, outcome.astype(np.float16), np.zeros(count, np.int32))
+    return Samples(
+        own, opp, policy, outcome, score, outcome.astype(np.float16), np.zeros(count, np.int32)
+    )
 
 
 def measure(
@@ -44,10 +46,14 @@ def measure(
     learners: dict[str, Learner] = {}
     for name in ("torch", "winograd"):
         torch.manual_seed(0)
-        learners[name] = Learner(Network(Architecture(size=size, blocks=blocks, channels=channels)), settings)
+        learners[name] = Learner(
+            Network(Architecture(size=size, blocks=blocks, channels=channels)), settings
+        )
         learners[name].network.train()
     learners["torch"].tower = None
-    data = batches(samples(4 * batch, size), 2 + rounds, settings, size, 4, np.random.default_rng(0))
+    data = batches(
+        samples(4 * batch, size), 2 + rounds, settings, size, 4, np.random.default_rng(0)
+    )
     cpu: dict[str, list[float]] = {"torch": [], "winograd": [], "data": []}
     clock: dict[str, list[float]] = {"torch": [], "winograd": []}
     for index in range(2 + rounds):
@@ -78,10 +84,14 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {}
     if not arguments.json:
-        print("samples/s of CPU time (of the clock)\nnet            torch        winograd     ratio   data")
+        print(
+            "samples/s of CPU time (of the clock)\nnet            torch        winograd     ratio   data"
+        )
     for net in arguments.nets:
         blocks, channels = map(int, net.split("x"))
-        cpu, clock, data = measure(blocks, channels, arguments.size, arguments.batch, arguments.rounds)
+        cpu, clock, data = measure(
+            blocks, channels, arguments.size, arguments.batch, arguments.rounds
+        )
         results[net] = {"cpu": cpu, "clock": clock, "data": data}
         if not arguments.json:
             figures = "".join(f"{cpu[name]:8,.0f} ({clock[name]:5,.0f})" for name in cpu)

@@ -45,11 +45,17 @@ class Net(nn.Module):
 
     def __init__(self, channels: int = 64, blocks: int = 6) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+        )
         self.blocks = nn.Sequential(*(Block(channels) for _ in range(blocks)))
-        self.policy = nn.Sequential(nn.Conv2d(channels, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten())
+        self.policy = nn.Sequential(
+            nn.Conv2d(channels, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten()
+        )
         self.logits = nn.Linear(1024, 65)
-        self.value = nn.Sequential(nn.Conv2d(channels, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+        self.value = nn.Sequential(
+            nn.Conv2d(channels, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()
+        )
         self.hidden, self.out = nn.Linear(512, 64), nn.Linear(64, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +116,10 @@ def speed(batch: int, rounds: int) -> list[dict[str, object]]:
     net, frozen = network(), network().requires_grad_(False)
     x = (torch.rand(batch, 3, 8, 8) < 0.4).float()
     explainers = {name: lrp.LRP(net, composite, x) for name, (composite, _) in COMPOSITES.items()}  # type: ignore[arg-type]
-    jobs: dict[str, Callable[[], object]] = {FULL: lambda: full_pass(net, x), INPUT: lambda: input_pass(frozen, x)}
+    jobs: dict[str, Callable[[], object]] = {
+        FULL: lambda: full_pass(net, x),
+        INPUT: lambda: input_pass(frozen, x),
+    }
     for name, explainer in explainers.items():
         jobs[name] = lambda e=explainer: e.attribute(x, 3, output=0)  # type: ignore[misc]
     if batch == 1:
@@ -122,9 +131,16 @@ def speed(batch: int, rounds: int) -> list[dict[str, object]]:
         many = 65 if name == LOGITS else 1
         gate = 0.6 if many > 1 else COMPOSITES[name][1].get(batch) if name in COMPOSITES else None
         rows.append(
-            {"what": name, "batch": batch, "rounds": rounds, "ms": seconds * 1e3, "F": seconds / found[FULL] / many,
-             "F input": seconds / found[INPUT] / many, "gate": gate}
-        )  # fmt: skip
+            {
+                "what": name,
+                "batch": batch,
+                "rounds": rounds,
+                "ms": seconds * 1e3,
+                "F": seconds / found[FULL] / many,
+                "F input": seconds / found[INPUT] / many,
+                "gate": gate,
+            }
+        )
     return rows
 
 
@@ -139,7 +155,9 @@ def capture_seconds() -> tuple[float, float]:
 def peak_memory(what: str, batch: int) -> float:
     """MiB that one job adds at its peak in a fresh process (Linux)."""
     script = f"import benchmarks.lrp as b; print(b.added_memory({what!r}, {batch}))"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return float(found.stdout.splitlines()[-1])
 
 
@@ -174,7 +192,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=40, help="interleaved rounds at each batch size (40)")
+    parser.add_argument(
+        "--rounds", type=int, default=40, help="interleaved rounds at each batch size (40)"
+    )
     parser.add_argument("--json", action="store_true", help="the same figures as JSON")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -182,7 +202,10 @@ def main() -> None:
     rows = speed(1, options.rounds) + speed(64, options.rounds)
     memory = {what: peak_memory(what, 256) for what in ("F", "LRP")}
     if options.json:
-        units = {"F": "forward and backward with weight gradients", "F input": "forward and gradient of the input"}
+        units = {
+            "F": "forward and backward with weight gradients",
+            "F input": "forward and gradient of the input",
+        }
         capture = {"capture_s": wall, "capture_cpu_s": busy}
         print(json.dumps({"units": units, **capture, "rows": rows, "memory_mib": memory}))
         return
@@ -190,10 +213,14 @@ def main() -> None:
     print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
     for row in rows:
         gate = "" if row["gate"] is None else f"{row['gate']:.1f}"
-        print(f"{row['what']:<30}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}")
+        print(
+            f"{row['what']:<30}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}"
+        )
     print(f"capture, once per model: {wall:.2f} s, {busy:.2f} s of processor time (gate 3)")
     ratio = memory["LRP"] / memory["F"]
-    print(f"peak memory at batch 256: {memory['LRP']:.0f} MiB, F {memory['F']:.0f} MiB, ratio {ratio:.2f} (gate 3)")
+    print(
+        f"peak memory at batch 256: {memory['LRP']:.0f} MiB, F {memory['F']:.0f} MiB, ratio {ratio:.2f} (gate 3)"
+    )
 
 
 if __name__ == "__main__":

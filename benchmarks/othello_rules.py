@@ -23,11 +23,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.agent import evaluate, load_evaluator
-from othello.board import Board
-from othello.evaluator import Evaluator
-from othello.perft import perft
-from othello.solver import Solver
+from othello.network.evaluator import Evaluator
+from othello.players.agent import evaluate, load_evaluator
+from othello.rules.board import Board
+from othello.rules.perft import perft
+from othello.solver.solver import Solver
 
 
 def played_positions(evaluator: Evaluator, count: int, empties: int, seed: int) -> list[Board]:
@@ -38,11 +38,15 @@ def played_positions(evaluator: Evaluator, count: int, empties: int, seed: int) 
         while games:
             games = [board.pass_turn() if board.must_pass else board for board in games]
             done = [board for board in games if board.empties <= empties]
-            positions += [board for board in done if board.empties == empties and len(board.legal_moves()) > 1]
+            positions += [
+                board for board in done if board.empties == empties and len(board.legal_moves()) > 1
+            ]
             games = [board for board in games if board.empties > empties and board.legal_moves()]
             if games:
                 logits, _ = evaluate(evaluator, games)
-                games = [board.play(_drawn(board, row, random)) for board, row in zip(games, logits)]
+                games = [
+                    board.play(_drawn(board, row, random)) for board, row in zip(games, logits)
+                ]
     return positions[:count]
 
 
@@ -97,8 +101,14 @@ def ffo_times() -> list[dict[str, object]]:
             start = time.process_time()
             solution = Solver(8, 20).solve(Board.parse(f"{squares} {side}"), line=False)
             assert solution is not None
-            row = {"ffo": int(number), "score": solution.score, "right": solution.score == int(score)}
-            rows.append(row | {"nodes": solution.nodes, "seconds": round(time.process_time() - start, 2)})
+            row = {
+                "ffo": int(number),
+                "score": solution.score,
+                "right": solution.score == int(score),
+            }
+            rows.append(
+                row | {"nodes": solution.nodes, "seconds": round(time.process_time() - start, 2)}
+            )
     return rows
 
 
@@ -107,11 +117,16 @@ def main() -> None:
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--positions", type=int, default=200)
     arguments.add_argument("--ffo", action="store_true", help="also solve FFO 40-45 (a minute)")
-    arguments.add_argument("--checkpoint", type=Path, default=None, help="if not the one that comes with the project")
+    arguments.add_argument(
+        "--checkpoint", type=Path, default=None, help="if not the one that comes with the project"
+    )
     options = arguments.parse_args()
     Solver(8, 10).solve(Board.parse("-" * 8 + "XO" * 28))
     evaluator, _ = load_evaluator(options.checkpoint, 8)
-    played = {n: played_positions(evaluator, options.positions, n, seed=n) for n in (8, 10, 12, 14, 16, 18)}
+    played = {
+        n: played_positions(evaluator, options.positions, n, seed=n)
+        for n in (8, 10, 12, 14, 16, 18)
+    }
     report: dict[str, object] = {"perft_10_leaves_per_second": round(perft_speed())}
     report["solver"] = [solver_times(boards, n, False) for n, boards in played.items()]
     report["solver_all_best"] = [solver_times(played[n], n, True) for n in (12, 14, 16)]

@@ -25,9 +25,15 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WATCH = """name => new Promise(resolve => {
     const cell = document.querySelector(`[data-square=${name}]`), status = document.querySelector("[role=status]");
     const board = cell.closest("[aria-busy]"), times = {}, start = performance.now();
@@ -65,7 +71,11 @@ def main() -> None:
     try:
         report_overhead()
         with sync_playwright() as playwright:
-            executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or playwright.chromium.executable_path
+            executable = (
+                os.environ.get("CHROMIUM")
+                or shutil.which("chromium")
+                or playwright.chromium.executable_path
+            )
             browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
             for seat in ("both", "black"):
                 report(seat, play(browser, f"{chosen.address}/?seat={seat}", chosen.moves))
@@ -81,10 +91,10 @@ def report_overhead(rounds: int = 40) -> None:
     import torch
 
     from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-    from app.explain.position import attribute, explain, planes_of
+    from app.explain.network import attribute, explain, planes_of
     from app.explain.targets import Target
     from app.models import load_model
-    from othello.board import Board
+    from othello.rules.board import Board
 
     torch.set_num_threads(1)
     model, board, target = load_model(), Board.parse("f5d6c3d3c4f4f6"), Target("value")
@@ -101,7 +111,9 @@ def report_overhead(rounds: int = 40) -> None:
             if round_ >= 3:
                 times[name].append(1000 * (time.thread_time() - began))
     own, whole = (statistics.median(times[name]) for name in ("lrp", "app"))
-    print(f"one explanation: lrp {own:.1f} ms, with the app's own part {whole:.1f} ms: {whole - own:.1f} ms more")
+    print(
+        f"one explanation: lrp {own:.1f} ms, with the app's own part {whole:.1f} ms: {whole - own:.1f} ms more"
+    )
 
 
 def start_server() -> tuple[subprocess.Popen[bytes], str]:
@@ -112,9 +124,10 @@ def start_server() -> tuple[subprocess.Popen[bytes], str]:
         port = probe.getsockname()[1]
     code = "from app.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "app", "--port", str(port)], stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", code, "app", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(root)},
-    )  # fmt: skip
+    )
     address = f"http://127.0.0.1:{port}"
     for _ in range(200):
         try:
@@ -159,7 +172,9 @@ def report(seat: str, times: list[dict[str, float]]) -> None:
         "reply": "click to the reply",
         "map": "reply to ledger",
     }
-    print(f"seat {seat}, {len(times)} moves, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(
+        f"seat {seat}, {len(times)} moves, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
     for key, label in words.items():
         values = [t[key] - (t["reply"] if key == "map" else 0) for t in times if key in t]
         if values:

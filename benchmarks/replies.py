@@ -15,10 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from othello.agent import SearchPlayer, load_evaluator
-from othello.board import Board
-from othello.endgame import SOLVE_EMPTIES
-from othello.evaluator import Evaluator
+from othello.network.evaluator import Evaluator
+from othello.players.agent import SearchPlayer, load_evaluator
+from othello.players.endgame import SOLVE_EMPTIES
+from othello.rules.board import Board
 
 
 def replies(evaluator: Evaluator, simulations: int, solve: int, seed: int) -> list[float]:
@@ -38,7 +38,9 @@ def replies(evaluator: Evaluator, simulations: int, solve: int, seed: int) -> li
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--solve", type=int, nargs="+", default=[14, SOLVE_EMPTIES], metavar="EMPTIES")
+    parser.add_argument(
+        "--solve", type=int, nargs="+", default=[14, SOLVE_EMPTIES], metavar="EMPTIES"
+    )
     parser.add_argument("--simulations", type=int, default=100)
     parser.add_argument("--games", type=int, default=40)
     options = parser.parse_args()

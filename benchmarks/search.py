@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from othello.board import Board
-from othello.evaluator import NetworkEvaluator
-from othello.network import Architecture, Network
+from othello.network.architecture import Architecture, Network
+from othello.network.evaluator import NetworkEvaluator
+from othello.rules.board import Board
 from othello.search.mcts import Search, SearchResult, search_many
 from othello.search.race import gumbel_many
 from othello.training.selfplay import SelfPlaySettings, play_games
@@ -107,7 +107,9 @@ def measure(blocks: int, channels: int, rounds: int) -> dict[str, float]:
             clocked = Clocked(evaluator)
             began = time.process_time()
             simulations = sum(result.simulations for result in run(clocked))
-            note(f"outside the network, {name}", 1 - clocked.seconds / (time.process_time() - began))
+            note(
+                f"outside the network, {name}", 1 - clocked.seconds / (time.process_time() - began)
+            )
             note(f"  simulations an evaluation, {name}", simulations / clocked.positions)
     return {name: statistics.median(values) for name, values in rows.items()}
 

@@ -32,9 +32,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks import learner
-from othello.agent import load_evaluator
-from othello.checkpoint import default_checkpoint
-from othello.evaluator import Evaluation, Evaluator
+from othello.network.checkpoint import default_checkpoint
+from othello.network.evaluator import Evaluation, Evaluator
+from othello.players.agent import load_evaluator
 from othello.training import selfplay
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
@@ -101,7 +101,9 @@ def warm(evaluator: Evaluator) -> None:
     play_games(evaluator, replace(settings, search="puct"), 0, 0, range(4))
 
 
-def play(evaluator: Evaluator, settings: SelfPlaySettings, games: int, number: int) -> tuple[Samples, Play]:
+def play(
+    evaluator: Evaluator, settings: SelfPlaySettings, games: int, number: int
+) -> tuple[Samples, Play]:
     """Play a chunk and see where its time goes."""
     watched = Watched(evaluator)
     with clocked_solver() as solver:
@@ -111,13 +113,22 @@ def play(evaluator: Evaluator, settings: SelfPlaySettings, games: int, number: i
     waiting = np.array([call[0] for call in watched.calls])
     spent = np.array([after - before for _, before, after in watched.calls])
     slots = min(games, settings.slots)
-    short = np.flatnonzero(waiting < 0.95 * slots)  # the odd slot is missing while a game solves all its leaves
+    short = np.flatnonzero(
+        waiting < 0.95 * slots
+    )  # the odd slot is missing while a game solves all its leaves
     last = int(short[0]) if len(short) and short[0] > 1 else len(waiting) - 1
     length = watched.calls[last][1] - watched.calls[0][1]
     return samples, Play(
-        effort.simulations, effort.evaluations, seconds, float(spent.sum()), sum(solver), wall, float(waiting.mean()),
-        float(waiting[:last].sum()) / length, float(spent[:last].sum()) / length,
-    )  # fmt: skip
+        effort.simulations,
+        effort.evaluations,
+        seconds,
+        float(spent.sum()),
+        sum(solver),
+        wall,
+        float(waiting.mean()),
+        float(waiting[:last].sum()) / length,
+        float(spent[:last].sum()) / length,
+    )
 
 
 def raw_rate(evaluator: Evaluator, samples: Samples, calls: int, number: int) -> float:
@@ -167,7 +178,11 @@ def one_process(checkpoint: str, settings: SelfPlaySettings, rounds: int) -> dic
 
 
 def _worker(
-    checkpoint: str, settings: SelfPlaySettings, number: int, start: Barrier, results: multiprocessing.Queue[Any]
+    checkpoint: str,
+    settings: SelfPlaySettings,
+    number: int,
+    start: Barrier,
+    results: multiprocessing.Queue[Any],
 ) -> None:
     """A process that plays one chunk when all are ready: simulations, seconds by the clock and of processor, bytes."""
     evaluator, _ = load_evaluator(checkpoint, 8)
@@ -185,7 +200,8 @@ def together(checkpoint: str, settings: SelfPlaySettings, count: int) -> tuple[f
     context = multiprocessing.get_context("spawn")
     start, results = context.Barrier(count), context.Queue()
     processes = [
-        context.Process(target=_worker, args=(checkpoint, settings, number, start, results)) for number in range(count)
+        context.Process(target=_worker, args=(checkpoint, settings, number, start, results))
+        for number in range(count)
     ]
     for process in processes:
         process.start()
@@ -205,14 +221,18 @@ def two_processes(checkpoint: str, settings: SelfPlaySettings, rounds: int) -> d
     clock1, spent1, _ = map(statistics.median, zip(*one))
     clock2, spent2, memory = map(statistics.median, zip(*two))
     return {
-        "one process, simulations/s by the clock": clock1, "two processes, simulations/s by the clock": clock2,
-        "two ÷ one by the clock": clock2 / clock1, "two ÷ one by processor time": spent2 / spent1,
+        "one process, simulations/s by the clock": clock1,
+        "two processes, simulations/s by the clock": clock2,
+        "two ÷ one by the clock": clock2 / clock1,
+        "two ÷ one by processor time": spent2 / spent1,
         "memory of a process, MiB": memory / 2**20,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--simulations", type=int, default=32)
     parser.add_argument("--checkpoint", default=str(default_checkpoint(8)))
@@ -228,7 +248,10 @@ def main() -> None:
         figures |= two_processes(arguments.checkpoint, settings, arguments.rounds)
     if arguments.part in (None, "learner"):
         cpu, clock, _ = learner.measure(4, 48, 8, 512, 2 * arguments.rounds + 3)
-        figures |= {"learner, samples/s": cpu["winograd"], "learner, samples/s by the clock": clock["winograd"]}
+        figures |= {
+            "learner, samples/s": cpu["winograd"],
+            "learner, samples/s by the clock": clock["winograd"],
+        }
     if arguments.json:
         print(json.dumps(figures, indent=2, ensure_ascii=False))
         return

@@ -18,8 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from othello import atomic
-from othello.arena import play_match
-from othello.endgame import SOLVE_EMPTIES
+from othello.players.endgame import SOLVE_EMPTIES
+from othello.strength.arena import play_match
 
 COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
@@ -33,12 +33,18 @@ def measure(settings: dict[str, Any], file: Path, counts: list[int]) -> dict[str
     for count in counts:
         row = data["rows"].get(str(count))
         if row is None:
-            result = play_match(f"mcts:{count},solve={solve}:{checkpoint}", against, games, None, seed)
+            result = play_match(
+                f"mcts:{count},solve={solve}:{checkpoint}", against, games, None, seed
+            )
             rating = result.rating
             row = {
-                "points": result.points, "elo": rating.elo, "low": rating.low, "high": rating.high,
-                "sha256": result.checkpoints["a"], "seconds": round(result.seconds, 1),
-            }  # fmt: skip
+                "points": result.points,
+                "elo": rating.elo,
+                "low": rating.low,
+                "high": rating.high,
+                "sha256": result.checkpoints["a"],
+                "seconds": round(result.seconds, 1),
+            }
             data["rows"][str(count)] = row
             atomic.write_text(file, json.dumps(data, indent=1) + "\n")
         print(f"mcts:{count:<5d} {row['points']:g} of {games} points against {against}", flush=True)
@@ -49,7 +55,9 @@ def draw(data: dict[str, Any], file: Path) -> None:
     """Elo difference to the opponent over simulations, bars: 95 % intervals."""
     from matplotlib.figure import Figure
 
-    rows = sorted((int(count), row) for count, row in data["rows"].items() if row["elo"] is not None)
+    rows = sorted(
+        (int(count), row) for count, row in data["rows"].items() if row["elo"] is not None
+    )
     counts, elos = [count for count, _ in rows], [row["elo"] for _, row in rows]
     bars = [
         [0.0 if row["low"] is None else row["elo"] - row["low"] for _, row in rows],
@@ -62,7 +70,11 @@ def draw(data: dict[str, Any], file: Path) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     opponent = data["settings"]["against"].removeprefix("gtp:")
-    axes.set(xlabel="simulations a move", ylabel=f"Elo difference to {opponent}", title="What more search is worth")
+    axes.set(
+        xlabel="simulations a move",
+        ylabel=f"Elo difference to {opponent}",
+        title="What more search is worth",
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=150)
 
@@ -79,7 +91,9 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=Path("docs/simulations.png"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("checkpoint", "against", "games", "seed", "solve")}
+    settings = {
+        name: getattr(options, name) for name in ("checkpoint", "against", "games", "seed", "solve")
+    }
     data = measure(settings, options.json, options.counts)
     draw(data, options.plot)
 

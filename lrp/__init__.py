@@ -12,11 +12,28 @@ from lrp.errors import (
     UnsupportedOperation,
 )
 from lrp.explainer import LRP
-from lrp.extend import activation, average, custom, register_module, register_operation, route
+from lrp.registration import activation, average, custom, register_module, register_operation, route
 from lrp.result import Relevance
 
 __all__ = [
-    "LRP", "Composite", "CompositeError", "InvalidInput", "InvalidTarget", "LRPError", "ModelMismatch", "Relevance",
-    "RuleError", "UnsupportedOperation", "activation", "average", "bias", "composites", "custom", "errors",
-    "register_module", "register_operation", "route", "rules",
-]  # fmt: skip
+    "LRP",
+    "Composite",
+    "CompositeError",
+    "InvalidInput",
+    "InvalidTarget",
+    "LRPError",
+    "ModelMismatch",
+    "Relevance",
+    "RuleError",
+    "UnsupportedOperation",
+    "activation",
+    "average",
+    "bias",
+    "composites",
+    "custom",
+    "errors",
+    "register_module",
+    "register_operation",
+    "route",
+    "rules",
+]

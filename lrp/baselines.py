@@ -34,25 +34,37 @@ class Attribution:
 class Baseline(ABC):
     """A method that explains a model of one input by evaluating or differentiating it."""
 
-    def __init__(self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation") -> None:
+    def __init__(
+        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation"
+    ) -> None:
         self._lrp = LRP(model, Zero(), example_inputs, start=start)
         if len(self._lrp.graph.inputs) != 1:
-            raise LRPError(f"{type(self).__name__} explains models of one input, not {len(self._lrp.graph.inputs)}")
+            raise LRPError(
+                f"{type(self).__name__} explains models of one input, not {len(self._lrp.graph.inputs)}"
+            )
 
-    def attribute(self, inputs: Tensor, target: Target = None, *, output: int | str | None = None) -> Attribution:
+    def attribute(
+        self, inputs: Tensor, target: Target = None, *, output: int | str | None = None
+    ) -> Attribution:
         """Scores of `inputs` [B, ...] for `target`; arguments as in `LRP.attribute`, initial relevance excluded."""
         (x,) = self._lrp.checked(inputs)
         if not x.is_floating_point():
-            raise InvalidInput(f"{type(self).__name__} needs inputs that can be changed a little, not {x.dtype}")
+            raise InvalidInput(
+                f"{type(self).__name__} needs inputs that can be changed a little, not {x.dtype}"
+            )
         value = self._function(x, target, output)
         with torch.no_grad():
             explained = value(x)
         return Attribution(self._scores(value, x).detach().to(x), explained, type(self).__name__)
 
-    def _function(self, x: Tensor, target: Target, output: int | str | None) -> Callable[[Tensor], Tensor]:
+    def _function(
+        self, x: Tensor, target: Target, output: int | str | None
+    ) -> Callable[[Tensor], Tensor]:
         """The target as a differentiable function of the input, at any batch size that is a multiple of x's."""
         if isinstance(target, Tensor) and target.is_floating_point():
-            raise InvalidTarget("a baseline explains an index or a function of the outputs, not an initial relevance")
+            raise InvalidTarget(
+                "a baseline explains an index or a function of the outputs, not an initial relevance"
+            )
         plan, program = self._lrp.plan((x,), output)
 
         def value(inputs: Tensor) -> Tensor:
@@ -90,9 +102,14 @@ class IntegratedGradients(Baseline):
     """The gradient averaged from a baseline to the input, times their difference (Sundararajan et al. 2017)."""
 
     def __init__(
-        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation", steps: int = 50,
+        self,
+        model: nn.Module,
+        example_inputs: Tensor,
+        *,
+        start: str = "preactivation",
+        steps: int = 50,
         baseline: float | Tensor = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(model, example_inputs, start=start)
         self.steps, self.baseline = steps, baseline
 
@@ -105,9 +122,15 @@ class SmoothGrad(Baseline):
     """Gradient × input averaged over noisy copies of the input (Smilkov et al. 2017); `noise`: a deviation."""
 
     def __init__(
-        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation", samples: int = 20,
-        noise: float = 0.1, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        example_inputs: Tensor,
+        *,
+        start: str = "preactivation",
+        samples: int = 20,
+        noise: float = 0.1,
+        seed: int = 0,
+    ) -> None:
         super().__init__(model, example_inputs, start=start)
         self.samples, self.noise, self.seed = samples, noise, seed
 
@@ -125,9 +148,14 @@ class Occlusion(Baseline):
     """
 
     def __init__(
-        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation",
-        window: tuple[int, ...] | None = None, fill: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        example_inputs: Tensor,
+        *,
+        start: str = "preactivation",
+        window: tuple[int, ...] | None = None,
+        fill: float = 0.0,
+    ) -> None:
         super().__init__(model, example_inputs, start=start)
         shape = example_inputs.shape[1:]
         self.window = window or ((shape[0], *[1] * (len(shape) - 1)) if len(shape) > 1 else (1,))
@@ -141,10 +169,14 @@ class Occlusion(Baseline):
 class FullGrad:
     """Input gradient and bias gradient of every unit (Srinivas and Fleuret 2019): LRP-0 with `sink` in ReLU nets."""
 
-    def __init__(self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation") -> None:
+    def __init__(
+        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation"
+    ) -> None:
         self._lrp = LRP(model, Zero(), example_inputs, start=start)
 
-    def attribute(self, inputs: Tensor, target: Target = None, *, output: int | str | None = None) -> Relevance:
+    def attribute(
+        self, inputs: Tensor, target: Target = None, *, output: int | str | None = None
+    ) -> Relevance:
         """`.input` is gradient × input, `.bias` is bias × gradient for every unit."""
         return self._lrp.attribute(inputs, target, output=output)
 
@@ -153,5 +185,7 @@ def _captum() -> Any:
     try:
         import captum.attr
     except ImportError as error:
-        raise LRPError("this baseline needs Captum: pip install 'othello-lrp[baselines]'") from error
+        raise LRPError(
+            "this baseline needs Captum: pip install 'othello-lrp[baselines]'"
+        ) from error
     return captum.attr

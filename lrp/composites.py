@@ -13,8 +13,18 @@ from lrp.errors import CompositeError
 from lrp.rules import AlphaBeta, AsAverage, Epsilon, Flat, Gamma, Norm, Rule, ZBox, Zero, ZPlus
 
 KINDS = (
-    "linear", "conv", "norm", "sum", "average", "maxpool", "activation", "product", "matmul", "softmax", "custom",
-)  # fmt: skip
+    "linear",
+    "conv",
+    "norm",
+    "sum",
+    "average",
+    "maxpool",
+    "activation",
+    "product",
+    "matmul",
+    "softmax",
+    "custom",
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,9 @@ def last(layer: Layer) -> bool:
 
 def nth(position: int) -> Selector:
     """The convolution or linear layer at this place in order of computation; negative from the end."""
-    return lambda layer: layer.position is not None and layer.position == position % max(layer.count, 1)
+    return lambda layer: (
+        layer.position is not None and layer.position == position % max(layer.count, 1)
+    )
 
 
 def everything(layer: Layer) -> bool:
@@ -102,10 +114,14 @@ class Composite:
         name: str = "Composite",
     ) -> None:
         checked_mode(bias)
-        self.entries: tuple[tuple[Selector, Rule | Composite], ...] = tuple((_selector(s), r) for s, r in entries)
+        self.entries: tuple[tuple[Selector, Rule | Composite], ...] = tuple(
+            (_selector(s), r) for s, r in entries
+        )
         for _, rule in self.entries:
             if not isinstance(rule, (Rule, Composite)):
-                raise CompositeError(f"a composite maps layers to rules or composites, not to {rule!r}")
+                raise CompositeError(
+                    f"a composite maps layers to rules or composites, not to {rule!r}"
+                )
         self.bias: BiasMode = bias
         self.name = name
 
@@ -126,8 +142,14 @@ class Composite:
                 raise CompositeError(f"no layer is named {select.pattern!r}; layers: {names}")
             if isinstance(rule, Composite) and any(select(layer) for layer in layers):
                 rule.check([layer for layer in layers if select(layer)])
-        if self.entries and layers and not any(self.rule_for(layer) is not None for layer in layers):
-            raise CompositeError(f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}")
+        if (
+            self.entries
+            and layers
+            and not any(self.rule_for(layer) is not None for layer in layers)
+        ):
+            raise CompositeError(
+                f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}"
+            )
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.entries)} entries, bias {self.bias}>"
@@ -141,28 +163,38 @@ def _selector(selector: Selector | str | type[nn.Module]) -> Selector:
             return of_type(selector)
     elif callable(selector):
         return selector
-    raise CompositeError(f"a selector is a function of a Layer, a kind, a name pattern or a module type: {selector!r}")
+    raise CompositeError(
+        f"a selector is a function of a Layer, a kind, a name pattern or a module type: {selector!r}"
+    )
 
 
 def EpsilonPlus(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
     """z⁺ for convolutions, LRP-ε for linear layers (Kohlbrenner et al. 2020)."""
     return Composite(
-        ("conv", ZPlus()), ("linear", Epsilon(epsilon=epsilon)), ("norm", Epsilon(epsilon=epsilon)),
-        bias=bias, name="EpsilonPlus",
-    )  # fmt: skip
+        ("conv", ZPlus()),
+        ("linear", Epsilon(epsilon=epsilon)),
+        ("norm", Epsilon(epsilon=epsilon)),
+        bias=bias,
+        name="EpsilonPlus",
+    )
 
 
 def EpsilonPlusFlat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
     """EpsilonPlus with the flat rule in the first layer."""
-    return Composite((first, Flat()), (everything, EpsilonPlus(epsilon, bias)), bias=bias, name="EpsilonPlusFlat")
+    return Composite(
+        (first, Flat()), (everything, EpsilonPlus(epsilon, bias)), bias=bias, name="EpsilonPlusFlat"
+    )
 
 
 def EpsilonAlpha2Beta1(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
     """αβ with α = 2, β = 1 for convolutions, LRP-ε for linear layers."""
     return Composite(
-        ("conv", AlphaBeta(2.0, 1.0)), ("linear", Epsilon(epsilon=epsilon)), ("norm", Epsilon(epsilon=epsilon)),
-        bias=bias, name="EpsilonAlpha2Beta1",
-    )  # fmt: skip
+        ("conv", AlphaBeta(2.0, 1.0)),
+        ("linear", Epsilon(epsilon=epsilon)),
+        ("norm", Epsilon(epsilon=epsilon)),
+        bias=bias,
+        name="EpsilonAlpha2Beta1",
+    )
 
 
 def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
@@ -180,12 +212,18 @@ def EpsilonGammaBox(
 ) -> Composite:
     """zᴮ in the first layer, γ for convolutions, LRP-ε for linear layers (Montavon et al. 2019)."""
     return Composite(
-        (first, ZBox(low, high)), ("conv", Gamma(gamma)), ("linear", Epsilon(epsilon=epsilon)),
-        ("norm", Epsilon(epsilon=epsilon)), bias=bias, name="EpsilonGammaBox",
-    )  # fmt: skip
+        (first, ZBox(low, high)),
+        ("conv", Gamma(gamma)),
+        ("linear", Epsilon(epsilon=epsilon)),
+        ("norm", Epsilon(epsilon=epsilon)),
+        bias=bias,
+        name="EpsilonGammaBox",
+    )
 
 
-def Tutorial(low: float | Tensor = 0.0, high: float | Tensor = 1.0, bias: BiasMode = "sink") -> Composite:
+def Tutorial(
+    low: float | Tensor = 0.0, high: float | Tensor = 1.0, bias: BiasMode = "sink"
+) -> Composite:
     """The LRP tutorial's VGG-16 recipe: zᴮ → γ = 0.1 → ε = 0.1 std → LRP-0, max pooling as average pooling.
 
     The layers between first and last are split in three thirds as the tutorial splits VGG-16's: γ low, ε in the middle.
@@ -195,10 +233,14 @@ def Tutorial(low: float | Tensor = 0.0, high: float | Tensor = 1.0, bias: BiasMo
         return layer.position is not None and layer.position <= layer.count // 2
 
     return Composite(
-        (first, ZBox(low, high)), (last, Zero()), ("maxpool", AsAverage()), (lower, Gamma(0.1)),
+        (first, ZBox(low, high)),
+        (last, Zero()),
+        ("maxpool", AsAverage()),
+        (lower, Gamma(0.1)),
         (lambda layer: layer.position is not None, Epsilon(epsilon=0.1, relative=True)),
-        bias=bias, name="Tutorial",
-    )  # fmt: skip
+        bias=bias,
+        name="Tutorial",
+    )
 
 
 def ArchitecturePrior() -> Composite:
@@ -209,20 +251,29 @@ def ArchitecturePrior() -> Composite:
 PRESETS: dict[str, Callable[..., Composite]] = {
     preset.__name__: preset
     for preset in (
-        EpsilonPlus, EpsilonPlusFlat, EpsilonAlpha2Beta1, EpsilonAlpha2Beta1Flat, EpsilonGammaBox, Tutorial,
+        EpsilonPlus,
+        EpsilonPlusFlat,
+        EpsilonAlpha2Beta1,
+        EpsilonAlpha2Beta1Flat,
+        EpsilonGammaBox,
+        Tutorial,
         ArchitecturePrior,
     )
-}  # fmt: skip
+}
 
 
-def as_composite(choice: Composite | Rule | type[Rule] | str | Callable[..., Composite]) -> Composite:
+def as_composite(
+    choice: Composite | Rule | type[Rule] | str | Callable[..., Composite],
+) -> Composite:
     """A preset, its name, a Composite, or one rule for every layer, as a Composite."""
     if isinstance(choice, Composite):
         return choice
     if isinstance(choice, type) and issubclass(choice, Rule):
         choice = choice()
     if isinstance(choice, Rule):
-        return Composite((everything, choice), bias=choice.bias or "sink", name=type(choice).__name__)
+        return Composite(
+            (everything, choice), bias=choice.bias or "sink", name=type(choice).__name__
+        )
     if isinstance(choice, str):
         if choice not in PRESETS:
             raise CompositeError(f"unknown composite {choice!r}; known: {', '.join(PRESETS)}")
@@ -231,9 +282,15 @@ def as_composite(choice: Composite | Rule | type[Rule] | str | Callable[..., Com
         made = choice()
         if isinstance(made, Composite):
             return made
-    raise CompositeError(f"a composite is a preset, its name, a Composite or a rule, not {choice!r}")
+    raise CompositeError(
+        f"a composite is a preset, its name, a Composite or a rule, not {choice!r}"
+    )
 
 
 DEFAULTS: dict[str, Rule] = {
-    "linear": Epsilon(), "conv": Epsilon(), "norm": Epsilon(), "sum": Norm(), "average": Norm(),
-}  # fmt: skip
+    "linear": Epsilon(),
+    "conv": Epsilon(),
+    "norm": Epsilon(),
+    "sum": Norm(),
+    "average": Norm(),
+}

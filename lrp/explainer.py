@@ -9,21 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import lrp.catalogue  # noqa: F401  (fills the catalogue of operations)
-from lrp.capture import unwrapped
-from lrp.compile import Program
+import lrp.ops.catalogue  # noqa: F401  (fills the catalogue of operations)
+from lrp.compiler import Program
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
-from lrp.flow import Flow
-from lrp.graph import Graph
-from lrp.live import Live
-from lrp.operations import Reshape, Transparent
+from lrp.ops.flow import Flow
+from lrp.ops.operations import Reshape, Transparent
+from lrp.ops.run import Layout, Run
+from lrp.ops.step import Static, Step
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.run import Layout, Run
-from lrp.step import Static, Step
 from lrp.targets import Target, each_index, one_hot, seeds
+from lrp.tracing.capture import unwrapped
+from lrp.tracing.graph import Graph
+from lrp.tracing.live import Live
 
 FOLD = 128
 """Samples × targets that one backward pass of `attribute_each` carries at most."""
@@ -75,7 +75,11 @@ class LRP:
     @staticmethod
     def _tuple(inputs: Any) -> tuple[Tensor, ...]:
         found = (inputs,) if isinstance(inputs, Tensor) else inputs
-        if not isinstance(found, (tuple, list)) or not found or not all(isinstance(x, Tensor) for x in found):
+        if (
+            not isinstance(found, (tuple, list))
+            or not found
+            or not all(isinstance(x, Tensor) for x in found)
+        ):
             raise InvalidInput("inputs are a tensor or a tuple of tensors")
         return tuple(found)
 
@@ -117,7 +121,9 @@ class LRP:
             values = [run.values[i] for i in plan.chosen]
             flows, value = seeds(target, values, plan.whole, run.batch)
             self._send(run, plan, flows)
-            return gather([run], plan.steps, plan.graph, value, isinstance(inputs, Tensor), each=False)
+            return gather(
+                [run], plan.steps, plan.graph, value, isinstance(inputs, Tensor), each=False
+            )
 
     def attribute_each(
         self,
@@ -135,7 +141,9 @@ class LRP:
         with torch.inference_mode(False), torch.no_grad():
             run, plan = self._prepare(xs, output, through)
             if len(plan.chosen) != 1:
-                raise InvalidTarget(f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX")
+                raise InvalidTarget(
+                    f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX"
+                )
             y = run.values[plan.chosen[0]]
             chosen = each_index(indices, y)
             runs, values = [], []
@@ -146,9 +154,18 @@ class LRP:
                 self._send(other, plan, [Flow(gain=gain)])
                 runs.append(other)
                 values.append(y.reshape(run.batch, -1)[:, part].T)
-            return gather(runs, plan.steps, plan.graph, torch.cat(values), isinstance(inputs, Tensor), each=True)
+            return gather(
+                runs,
+                plan.steps,
+                plan.graph,
+                torch.cat(values),
+                isinstance(inputs, Tensor),
+                each=True,
+            )
 
-    def _prepare(self, xs: tuple[Tensor, ...], output: int | str | None, through: Any) -> tuple[Run, Plan]:
+    def _prepare(
+        self, xs: tuple[Tensor, ...], output: int | str | None, through: Any
+    ) -> tuple[Run, Plan]:
         """The forward pass, and everything the backward pass needs to know."""
         plan, program = self.plan(xs, output)
         run = forward(program, plan.steps, xs, plan.layouts)
@@ -160,11 +177,17 @@ class LRP:
         compiled = self._live.at(xs)
         chosen, whole = self._chosen(compiled.program, output)
         for index in chosen:
-            if index in compiled.program.constants or isinstance(compiled.program.steps.get(index), Static):
+            if index in compiled.program.constants or isinstance(
+                compiled.program.steps.get(index), Static
+            ):
                 name = compiled.graph.nodes[index].name
-                raise InvalidTarget(f"{name} depends on no input through operations that carry relevance")
+                raise InvalidTarget(
+                    f"{name} depends on no input through operations that carry relevance"
+                )
         steps = self._steps(compiled.program, chosen)
-        return Plan(compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts), compiled.program
+        return Plan(
+            compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts
+        ), compiled.program
 
     @staticmethod
     def _send(run: Run, plan: Plan, flows: Sequence[Flow]) -> None:
@@ -184,11 +207,15 @@ class LRP:
         for x, shape, dtype in zip(xs, self._shapes, self._dtypes, strict=True):
             _check_kind(x, tokens=not dtype.is_floating_point)
             if tuple(x.shape[1:]) != shape or x.dim() != len(shape) + 1:
-                raise InvalidInput(f"an input has shape [B, {', '.join(map(str, shape))}], not {list(x.shape)}")
+                raise InvalidInput(
+                    f"an input has shape [B, {', '.join(map(str, shape))}], not {list(x.shape)}"
+                )
             if x.dtype != dtype:
                 raise InvalidInput(f"an input has type {dtype}, not {x.dtype}")
             if x.is_floating_point() and not bool(torch.isfinite(x).all()):
-                raise InvalidInput("an input contains NaN or Inf; only finite inputs can be explained")
+                raise InvalidInput(
+                    "an input contains NaN or Inf; only finite inputs can be explained"
+                )
             if batch is not None and x.shape[0] != batch:
                 raise InvalidInput(f"inputs have different batch sizes: {batch} and {x.shape[0]}")
             batch = x.shape[0]
@@ -201,9 +228,17 @@ class LRP:
         outputs, names = program.graph.outputs, program.graph.output_names
         if output is None:
             return outputs, len(outputs) > 1
-        if isinstance(output, int) and not isinstance(output, bool) and -len(outputs) <= output < len(outputs):
+        if (
+            isinstance(output, int)
+            and not isinstance(output, bool)
+            and -len(outputs) <= output < len(outputs)
+        ):
             return (outputs[output],), False
-        if isinstance(output, str) and output in names and not (output.isdigit() and output in program.names):
+        if (
+            isinstance(output, str)
+            and output in names
+            and not (output.isdigit() and output in program.names)
+        ):
             return (outputs[names.index(output)],), False
         if isinstance(output, str) and output in program.names:
             return (program.names[output],), False
@@ -242,7 +277,9 @@ class Plan:
     layouts: Mapping[int, Layout]
 
 
-def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: Run) -> dict[int, Tensor]:
+def masks(
+    through: Mapping[str, Sequence[int] | Tensor], program: Program, run: Run
+) -> dict[int, Tensor]:
     """Boolean masks, by node, of the units through which relevance may pass."""
     found: dict[int, Tensor] = {}
     for name, units in through.items():
@@ -253,14 +290,26 @@ def masks(through: Mapping[str, Sequence[int] | Tensor], program: Program, run: 
             raise InvalidTarget(f"no layer {name!r} leads to this output; layers: {layers}")
         if isinstance(units, Tensor) and units.dtype == torch.bool:
             if units.shape != value.shape[1:]:
-                raise InvalidTarget(f"a mask for {name!r} has shape {tuple(value.shape[1:])}, not {tuple(units.shape)}")
+                raise InvalidTarget(
+                    f"a mask for {name!r} has shape {tuple(value.shape[1:])}, not {tuple(units.shape)}"
+                )
             found[index] = units.expand(value.shape)[:1]
             continue
-        dim = 1 if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type else value.dim() - 1
+        dim = (
+            1
+            if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type
+            else value.dim() - 1
+        )
         channels = torch.as_tensor(units, dtype=torch.long)
         count = value.shape[dim]
-        if channels.dim() != 1 or bool((channels >= count).any()) or bool((channels < -count).any()):
-            raise InvalidTarget(f"channels of {name!r} are 0 to {count - 1}, not {channels.tolist()}")
+        if (
+            channels.dim() != 1
+            or bool((channels >= count).any())
+            or bool((channels < -count).any())
+        ):
+            raise InvalidTarget(
+                f"channels of {name!r} are 0 to {count - 1}, not {channels.tolist()}"
+            )
         mask = torch.zeros(count, dtype=torch.bool, device=value.device)
         mask[channels % count] = True
         found[index] = mask.reshape([-1 if d == dim else 1 for d in range(value.dim())])

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lrp.compile import Program
-from lrp.embedding import Embedding
+from lrp.compiler import Program
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.flow import Flow
-from lrp.run import Layout, Run
-from lrp.step import Step
+from lrp.ops.embedding import Embedding
+from lrp.ops.flow import Flow
+from lrp.ops.run import Layout, Run
+from lrp.ops.step import Step
 
 
 def forward(
@@ -37,7 +37,9 @@ def forward(
     return run
 
 
-def backward(run: Run, steps: Sequence[Step], starts: Mapping[int, Flow], conditions: Mapping[int, Tensor]) -> None:
+def backward(
+    run: Run, steps: Sequence[Step], starts: Mapping[int, Flow], conditions: Mapping[int, Tensor]
+) -> None:
     """Sends relevance from `starts` to the inputs; at conditioned nodes only the part under the mask goes on."""
     flows = run.flows
     flows.update(starts)
@@ -95,7 +97,9 @@ def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
             layout = _layout(value.isnan(), batch)
             if layout is None:
-                raise UnsupportedOperation(step.node.operation, step.node.module, "it mixes the samples of a batch")
+                raise UnsupportedOperation(
+                    step.node.operation, step.node.module, "it mixes the samples of a batch"
+                )
             layouts[step.node.index] = layout
     return layouts
 
@@ -120,4 +124,6 @@ def check_finite(values: Sequence[Tensor]) -> None:
     """Raises InvalidInput if an explained output is not finite."""
     for value in values:
         if not bool(torch.isfinite(value).all()):
-            raise InvalidInput("the model's output is not finite for these inputs; nothing can be explained")
+            raise InvalidInput(
+                "the model's output is not finite for these inputs; nothing can be explained"
+            )

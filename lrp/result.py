@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lrp.flow import Flow
-from lrp.graph import Graph
-from lrp.layer import AffineStep
-from lrp.run import Layout, Run
-from lrp.step import Step
+from lrp.ops.affine import AffineStep
+from lrp.ops.flow import Flow
+from lrp.ops.run import Layout, Run
+from lrp.ops.step import Step
+from lrp.tracing.graph import Graph
 
 
 class LayerMap(Mapping[str, Tensor]):
@@ -58,7 +58,13 @@ class Relevance:
         parts: Mapping[str, Mapping[str, Tensor]] | None = None,
         closures: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.input, self.target, self.bias, self.stabilizer, self.layers = input, target, bias, stabilizer, layers
+        self.input, self.target, self.bias, self.stabilizer, self.layers = (
+            input,
+            target,
+            bias,
+            stabilizer,
+            layers,
+        )
         self._totals, self._parts, self._closures = totals, parts or {}, closures or {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -124,19 +130,27 @@ class Relevance:
         """A table of batch means: for each layer ΣR at its output, its bias, its stabilizer, its closure."""
         names = list(dict.fromkeys([*self.layers, *self.bias, *self.stabilizer]))
         width = max([len(name) for name in names] + [5])
-        lines = [f"{'layer':<{width}}  {'relevance':>12}  {'bias':>12}  {'stabilizer':>12}  {'closure':>12}"]
+        lines = [
+            f"{'layer':<{width}}  {'relevance':>12}  {'bias':>12}  {'stabilizer':>12}  {'closure':>12}"
+        ]
 
         def cell(t: Tensor | None) -> str:
             return f"{'':>12}" if t is None else f"{t.mean().item():>+12.5g}"
 
         for name in reversed(names):
-            at = self._sum(self.layers[name]) if name in self.layers and self._countable(name) else None
+            at = (
+                self._sum(self.layers[name])
+                if name in self.layers and self._countable(name)
+                else None
+            )
             bias = self.bias_of(name) if name in self.bias else None
             own = (at, bias, self.stabilizer.get(name), self._closures.get(name))
             lines.append(f"{name:<{width}}  " + "  ".join(cell(t) for t in own))
         totals = (self.input_total, self.bias_total, self.stabilizer_total)
         lines.append(f"{'input':<{width}}  " + "  ".join(cell(t) for t in totals))
-        lines.append(f"{'target':<{width}}  {cell(self.target)}  {'':>12}  {'':>12}  {cell(self.closure)}")
+        lines.append(
+            f"{'target':<{width}}  {cell(self.target)}  {'':>12}  {'':>12}  {cell(self.closure)}"
+        )
         return "\n".join(lines)
 
     def _countable(self, name: str) -> bool:
@@ -155,12 +169,19 @@ class Relevance:
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(t.shape)) for t in self.inputs)
-        parts = {"target": self.target, "input": self.input_total, "bias": self.bias_total,
-                 "stabilizer": self.stabilizer_total, "closure": self.closure}  # fmt: skip
+        parts = {
+            "target": self.target,
+            "input": self.input_total,
+            "bias": self.bias_total,
+            "stabilizer": self.stabilizer_total,
+            "closure": self.closure,
+        }
         if self.target.numel() == 1:
             text = ", ".join(f"{k} {v.item():+.4g}" for k, v in parts.items())
         else:
-            text = ", ".join(f"{k} {v.mean().item():+.4g}" for k, v in parts.items()) + " on average"
+            text = (
+                ", ".join(f"{k} {v.mean().item():+.4g}" for k, v in parts.items()) + " on average"
+            )
         return f"<Relevance of inputs {shapes}: {text}>"
 
 
@@ -181,12 +202,19 @@ def gather(
         value = runs[0].values[index]
         if not value.is_floating_point() and all(index not in run.flows for run in runs):
             return torch.zeros(target.shape[:-1] + value.shape, device=value.device)
-        return joined([_fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value) for run in runs])
+        return joined(
+            [
+                _fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value)
+                for run in runs
+            ]
+        )
 
     def at(index: int) -> Callable[[], Tensor]:
         def read() -> Tensor:
             value = runs[0].values[index]
-            return joined([torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0) for run in runs])
+            return joined(
+                [torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0) for run in runs]
+            )
 
         return read
 
@@ -200,10 +228,16 @@ def gather(
         input=inputs[0] if single else inputs,
         target=target,
         bias={name: joined([run.bias[name] for run in runs]) for name in runs[0].bias},
-        stabilizer={name: joined([run.stabilizer[name] for run in runs]) for name in runs[0].stabilizer},
+        stabilizer={
+            name: joined([run.stabilizer[name] for run in runs]) for name in runs[0].stabilizer
+        },
         layers=LayerMap(layers),
         totals=lambda name: joined([run.per_sample(nodes[name], run.bias[name]) for run in runs]),
-        parts={step.node.name: _laid(step) for step in steps if isinstance(step, AffineStep) and step.bias_parts},
+        parts={
+            step.node.name: _laid(step)
+            for step in steps
+            if isinstance(step, AffineStep) and step.bias_parts
+        },
         closures=LayerMap({step.node.name: closing(step) for step in reached}),
     )
 
@@ -231,4 +265,8 @@ def _laid(step: AffineStep) -> dict[str, Tensor]:
 
 def _fold(run: Run, r: Tensor, value: Tensor) -> Tensor:
     """Relevance of a value that no flow reached, or that is not folded yet, as [T·B, ...]."""
-    return r if r.shape == run.shape(value) else r.expand(run.fold, *value.shape).reshape(run.shape(value))
+    return (
+        r
+        if r.shape == run.shape(value)
+        else r.expand(run.fold, *value.shape).reshape(run.shape(value))
+    )

@@ -16,9 +16,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lrp.affine import Affine
 from lrp.bias import BiasMode, checked_mode
 from lrp.errors import RuleError
+from lrp.ops.affine_maps import Affine
 
 Part = Literal["a", "a+", "a-", "one", "const"]
 
@@ -129,7 +129,9 @@ class ZPlus(AffineRule):
     """
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
-        return (Side(_signed(p(layer.weight), n(layer.weight), nonnegative), _p(layer.bias), sign=1),)
+        return (
+            Side(_signed(p(layer.weight), n(layer.weight), nonnegative), _p(layer.bias), sign=1),
+        )
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,9 @@ class AlphaBeta(AffineRule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.alpha >= 0 and self.beta >= 0 and abs(self.alpha - self.beta - 1) <= 1e-9):
-            raise RuleError(f"alpha − beta must be 1 with both ≥ 0, not alpha={self.alpha!r}, beta={self.beta!r}")
+            raise RuleError(
+                f"alpha − beta must be 1 with both ≥ 0, not alpha={self.alpha!r}, beta={self.beta!r}"
+            )
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
         w, b = layer.weight, layer.bias
@@ -222,7 +226,11 @@ class ZBox(AffineRule):
     def __post_init__(self) -> None:
         super().__post_init__()
         low, high = torch.as_tensor(self.low), torch.as_tensor(self.high)
-        if not (bool(torch.isfinite(low).all()) and bool(torch.isfinite(high).all()) and bool((low <= high).all())):
+        if not (
+            bool(torch.isfinite(low).all())
+            and bool(torch.isfinite(high).all())
+            and bool((low <= high).all())
+        ):
             raise RuleError("low must be finite and nowhere above high")
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:

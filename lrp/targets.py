@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from lrp.errors import InvalidTarget
-from lrp.flow import Flow
+from lrp.ops.flow import Flow
 
 Target: TypeAlias = "int | tuple[int, ...] | Tensor | Callable[[Any], Tensor] | None"
 
 
-def seeds(target: Any, outputs: Sequence[Tensor], whole: bool, batch: int) -> tuple[list[Flow], Tensor]:
+def seeds(
+    target: Any, outputs: Sequence[Tensor], whole: bool, batch: int
+) -> tuple[list[Flow], Tensor]:
     """The relevance each output starts with and the target's value [B].
 
     outputs: tensors [B, ...]; whole: a function receives all of them as a tuple, not just the one.
@@ -48,11 +50,17 @@ def _index(target: Any, y: Tensor, batch: int) -> Tensor:
     count = y[0].numel() if batch else 0
     if target is None:
         if count != 1:
-            raise InvalidTarget(f"the output has {count} values a sample: give a target, an index below {count}")
+            raise InvalidTarget(
+                f"the output has {count} values a sample: give a target, an index below {count}"
+            )
         return torch.zeros(batch, dtype=torch.long, device=y.device)
     if isinstance(target, tuple) and all(isinstance(i, int) for i in target):
-        if len(target) != len(sizes) or any(not -s <= i < s for i, s in zip(target, sizes, strict=False)):
-            raise InvalidTarget(f"target {target} is no position in an output of shape {sizes} a sample")
+        if len(target) != len(sizes) or any(
+            not -s <= i < s for i, s in zip(target, sizes, strict=False)
+        ):
+            raise InvalidTarget(
+                f"target {target} is no position in an output of shape {sizes} a sample"
+            )
         flat = 0
         for i, s in zip(target, sizes, strict=True):
             flat = flat * s + i % s
@@ -63,14 +71,18 @@ def _index(target: Any, y: Tensor, batch: int) -> Tensor:
             f"or an initial relevance; not {type(target).__name__}"
         )
     if len(sizes) > 1:
-        raise InvalidTarget(f"the output has shape {sizes} a sample: give a tuple of {len(sizes)} indices")
+        raise InvalidTarget(
+            f"the output has shape {sizes} a sample: give a tuple of {len(sizes)} indices"
+        )
     index = torch.as_tensor(target, device=y.device)
     if index.dtype.is_floating_point or index.dtype == torch.bool or index.is_complex():
         raise InvalidTarget(f"indices are integers, not {index.dtype}")
     if index.dim() > 1 or (index.dim() == 1 and index.shape[0] != batch):
         raise InvalidTarget(f"one index a sample means shape [{batch}], not {list(index.shape)}")
     if bool((index >= count).any()) or bool((index < -count).any()):
-        raise InvalidTarget(f"target {index.tolist()} is out of range for an output of {count} values")
+        raise InvalidTarget(
+            f"target {index.tolist()} is out of range for an output of {count} values"
+        )
     return (index.long() % count).expand(batch)
 
 
@@ -80,10 +92,17 @@ def each_index(indices: Any, y: Tensor) -> Tensor:
     if indices is None:
         return torch.arange(count, device=y.device)
     chosen = torch.as_tensor(indices, device=y.device)
-    if chosen.dim() != 1 or chosen.numel() == 0 or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
+    if (
+        chosen.dim() != 1
+        or chosen.numel() == 0
+        or chosen.dtype.is_floating_point
+        or chosen.dtype == torch.bool
+    ):
         raise InvalidTarget(f"indices are a sequence of integers, not {indices!r}")
     if bool((chosen >= count).any()) or bool((chosen < -count).any()):
-        raise InvalidTarget(f"indices {chosen.tolist()} are out of range for an output of {count} values")
+        raise InvalidTarget(
+            f"indices {chosen.tolist()} are out of range for an output of {count} values"
+        )
     return chosen.long() % count
 
 
@@ -102,7 +121,9 @@ def _function(
         value = target(tuple(leaves) if whole else leaves[0])
         if not isinstance(value, Tensor) or tuple(value.shape) != (batch,):
             got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise InvalidTarget(f"a target function returns one number a sample, shape [{batch}], not {got}")
+            raise InvalidTarget(
+                f"a target function returns one number a sample, shape [{batch}], not {got}"
+            )
         if not value.requires_grad:
             raise InvalidTarget("the target function does not depend on the outputs")
         gains = torch.autograd.grad(value.sum(), leaves, allow_unused=True)

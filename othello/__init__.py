@@ -11,17 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from othello.board import Board
     from othello.errors import IllegalMove, OthelloError, ParseError
+    from othello.rules.board import Board
 
 _HOMES = {
-    "Board": "othello.board", "IllegalMove": "othello.errors", "OthelloError": "othello.errors",
+    "Board": "othello.rules.board",
+    "IllegalMove": "othello.errors",
+    "OthelloError": "othello.errors",
     "ParseError": "othello.errors",
-}  # fmt: skip
+}
 __all__ = ["Board", "IllegalMove", "OthelloError", "ParseError"]
 
 
-def __getattr__(name: str) -> Any:  # imported when asked for: an error class should not cost a compiler's import
+def __getattr__(
+    name: str,
+) -> Any:  # imported when asked for: an error class should not cost a compiler's import
     if name not in _HOMES:
         raise AttributeError(f"module 'othello' has no attribute {name!r}")
     import importlib

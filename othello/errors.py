@@ -1,13 +1,13 @@
 """The errors that Othello code raises on purpose; each message says what was wrong, where, and what is accepted.
 
-    OthelloError (a ValueError)
-    ├── IllegalMove        a move the rules forbid in that position
-    ├── ParseError         text that is not a position, transcript, game record or player spec
-    ├── CheckpointError    weights that are missing, damaged or of another shape
-    ├── ConfigError        a setting out of range or unknown
-    ├── EvaluationError    an evaluator's answer that is not finite or of the wrong shape
-    ├── RunLocked          another process trains in this run directory
-    └── EngineError        an external engine that died, hung or broke the protocol
+OthelloError (a ValueError)
+├── IllegalMove        a move the rules forbid in that position
+├── ParseError         text that is not a position, transcript, game record or player spec
+├── CheckpointError    weights that are missing, damaged or of another shape
+├── ConfigError        a setting out of range or unknown
+├── EvaluationError    an evaluator's answer that is not finite or of the wrong shape
+├── RunLocked          another process trains in this run directory
+└── EngineError        an external engine that died, hung or broke the protocol
 """
 
 from __future__ import annotations

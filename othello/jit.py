@@ -29,12 +29,17 @@ _KEEP_SECONDS = 7 * 24 * 3600
 
 def _cache_folder() -> Path:
     package = Path(__file__).parent
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {os.environ.get('NUMBA_BOUNDSCHECK')}".encode())
+    digest = hashlib.sha256(
+        f"{numba.__version__} {sys.version} {os.environ.get('NUMBA_BOUNDSCHECK')}".encode()
+    )
     for source in sorted(package.rglob("*.py")):
         text = source.read_bytes()
         if b"kernel" in text:
             digest.update(str(source.relative_to(package)).encode() + b"\0" + text)
-    root = Path(os.environ.get("OTHELLO_CACHE") or platformdirs.user_cache_path("othello-lrp")) / "kernels"
+    root = (
+        Path(os.environ.get("OTHELLO_CACHE") or platformdirs.user_cache_path("othello-lrp"))
+        / "kernels"
+    )
     folder = root / digest.hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +62,10 @@ def kernel(function: _Function) -> _Function:
     Arguments keep their Numba types; boards are `uint64`.  Integer arithmetic wraps, division by zero follows NumPy.
     Array bounds are checked where the environment says NUMBA_BOUNDSCHECK=1, for tests.
     """
-    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function))
+    return cast(
+        _Function,
+        numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function),
+    )
 
 
 if TYPE_CHECKING:  # what the intrinsics below are to their callers

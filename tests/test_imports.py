@@ -19,18 +19,15 @@ ALLOWED = {  # package -> packages of this project it may import
 FOREIGN_FOR_LRP = {"torch"}
 OPTIONAL = {"lrp/baselines.py": {"captum"}}  # an extra, imported only when it is called
 ALLOWED_IN_APP = {  # part of app -> parts of app it may import
-    "app.svg": set(),
-    "app.raster": {"app.svg"},
     "app.models": {"app.explain"},
-    "app.explain": {"app.explain", "app.models", "app.svg", "app.raster"},
-    "app.line": set(),
-    "app.rivals": set(),
-    "app.session": {"app.explain", "app.line", "app.models", "app.rivals"},
+    "app.explain": {"app.models"},
+    "app.game": {"app.explain", "app.models"},
+    "app.present": {"app.explain"},
+    "app.desktop": {"app.explain", "app.game", "app.present"},
+    "app.experiments": {"app.explain", "app.models", "app.present"},
     "app.commands": {"app.*"},
     "app.cli": {"app.commands"},
-    "app.web": {
-        "app.experiments", "app.explain", "app.models", "app.raster", "app.rivals", "app.session", "app.svg", "app.web",
-    },
+    "app.web": {"app.experiments", "app.explain", "app.game", "app.models", "app.present"},
 }
 LIGHT = {  # command line -> modules it must not import
     ("--help",): ("torch", "numba", "streamlit", "pygame", "matplotlib"),
@@ -58,12 +55,18 @@ def imports_of(path: Path) -> set[str]:
 def test_packages_import_only_downwards(package: str) -> None:
     for path in sorted((ROOT / package).rglob("*.py")):
         used = {name.split(".")[0] for name in imports_of(path)} & ALLOWED.keys()
-        assert used <= ALLOWED[package], f"{path.relative_to(ROOT)} imports {used - ALLOWED[package]}"
+        assert used <= ALLOWED[package], (
+            f"{path.relative_to(ROOT)} imports {used - ALLOWED[package]}"
+        )
 
 
 def test_lrp_imports_torch_and_the_standard_library_only() -> None:
     for path in sorted((ROOT / "lrp").rglob("*.py")):
-        foreign = {name.split(".")[0] for name in imports_of(path)} - set(sys.stdlib_module_names) - {"lrp", ""}
+        foreign = (
+            {name.split(".")[0] for name in imports_of(path)}
+            - set(sys.stdlib_module_names)
+            - {"lrp", ""}
+        )
         foreign -= OPTIONAL.get(path.relative_to(ROOT).as_posix(), set())
         assert foreign <= FOREIGN_FOR_LRP, f"{path.relative_to(ROOT)} imports {foreign}"
 
@@ -80,19 +83,23 @@ def test_parts_of_the_app_import_as_the_graph_allows(part: str) -> None:
     allowed = ALLOWED_IN_APP[part] | {part}
     for path in files:
         used = {part_of(name) for name in imports_of(path) if name.startswith("app.")}
-        assert "app.*" in allowed or used <= allowed, f"{path.relative_to(ROOT)} imports {used - allowed}"
+        assert "app.*" in allowed or used <= allowed, (
+            f"{path.relative_to(ROOT)} imports {used - allowed}"
+        )
 
 
-UNDER = [
-    "app/explain", "app/line.py", "app/rivals.py", "app/session.py", "app/svg.py", "app/models.py", "app/raster.py",
-]
+UNDER = ["app/explain", "app/game", "app/present", "app/models.py"]
 
 
 @pytest.mark.parametrize("part", UNDER)
 def test_what_lies_under_both_front_ends_knows_neither(part: str) -> None:
     place = ROOT / part
     for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-        assert not {name.split(".")[0] for name in imports_of(path)} & {"streamlit", "pygame", "typer"}, path
+        assert not {name.split(".")[0] for name in imports_of(path)} & {
+            "streamlit",
+            "pygame",
+            "typer",
+        }, path
 
 
 @pytest.mark.parametrize("line", LIGHT, ids=" ".join)
@@ -103,6 +110,10 @@ def test_commands_load_only_what_they_need(line: tuple[str, ...], tmp_path: Path
     )
     done = subprocess.run(
         [sys.executable, "-c", code, ",".join(LIGHT[line]), *line],
-        capture_output=True, text=True, timeout=120, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert "LOADED []" in done.stderr, done.stderr[-500:]

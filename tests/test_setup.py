@@ -36,16 +36,23 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     return shutil.copy("othello_lrp-0.1.0-py3-none-any.whl", folder).rpartition("/")[2]
 """
 needs_make = pytest.mark.skipif(
-    shutil.which("make") is None or not sys.platform.startswith("linux"), reason="only Linux has the CUDA build"
+    shutil.which("make") is None or not sys.platform.startswith("linux"),
+    reason="only Linux has the CUDA build",
 )
 
 
-def wheel(name: str, version: str, *requires: str, extras: tuple[str, ...] = ()) -> tuple[str, bytes]:
+def wheel(
+    name: str, version: str, *requires: str, extras: tuple[str, ...] = ()
+) -> tuple[str, bytes]:
     """A wheel of nothing that requires something: its file's name and contents."""
     module, buffer = name.replace("-", "_"), io.BytesIO()
-    lines = [f"Requires-Dist: {entry}" for entry in requires] + [f"Provides-Extra: {entry}" for entry in extras]
+    lines = [f"Requires-Dist: {entry}" for entry in requires] + [
+        f"Provides-Extra: {entry}" for entry in extras
+    ]
     files = {
-        "METADATA": "\n".join(["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *lines, ""]),
+        "METADATA": "\n".join(
+            ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}", *lines, ""]
+        ),
         "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "RECORD": "",
     }
@@ -67,7 +74,9 @@ class Index:
                 index.asked.append(self.path)
                 body = index.page(self.path)
                 self.send_response(200 if body else 404)
-                self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/zip")
+                self.send_header(
+                    "Content-Type", "text/html" if self.path.endswith("/") else "application/zip"
+                )
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -84,7 +93,9 @@ class Index:
         if file:
             return self.files.get(file.replace("%2B", "+"), b"")
         names = [name for name in self.files if name.partition("-")[0].replace("_", "-") == project]
-        return "".join(f'<a href="{name.replace("+", "%2B")}">{name}</a>' for name in names).encode()
+        return "".join(
+            f'<a href="{name.replace("+", "%2B")}">{name}</a>' for name in names
+        ).encode()
 
     def close(self) -> None:
         """Refuse connections from now on."""
@@ -143,19 +154,37 @@ def project(tmp_path: Path, environment: Path) -> Path:
     return folder
 
 
-def make(project: Path, default: Index, index: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def make(
+    project: Path, default: Index, index: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """`make install` with pip configured by a file of its own, which names the default index twice."""
-    kept = {name: value for name, value in os.environ.items() if not re.match("pip_|make|mflags|.*proxy", name, re.I)}
-    configuration = f"index-url = {default.address}\nextra-index-url = {default.address}\nno-cache-dir = true\n"
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not re.match("pip_|make|mflags|.*proxy", name, re.I)
+    }
+    configuration = (
+        f"index-url = {default.address}\nextra-index-url = {default.address}\nno-cache-dir = true\n"
+    )
     (project / "pip.conf").write_text(f"[global]\n{configuration}")
     pip = {"PIP_CONFIG_FILE": str(project / "pip.conf"), "PIP_NO_COMPILE": "1"}
     command = ["make", "install", f"PYTHON={sys.executable}", f"TORCH_INDEX={index}", *arguments]
-    return subprocess.run(command, cwd=project, env=kept | pip, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, cwd=project, env=kept | pip, capture_output=True, text=True, timeout=120
+    )
 
 
 def installed(project: Path) -> dict[str, str]:
     """{package: version} in the project's environment."""
-    command = [".venv/bin/python", "-m", "pip", "--disable-pip-version-check", "list", "--format", "json"]
+    command = [
+        ".venv/bin/python",
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "list",
+        "--format",
+        "json",
+    ]
     listed = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True).stdout
     return {entry["name"]: entry["version"] for entry in json.loads(listed)}
 
@@ -168,11 +197,16 @@ def test_where_the_index_with_cpu_builds_answers_no_cuda_package_is_installed(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"torch {PINNED}+cpu: CPU build, no CUDA packages"
     found = installed(project)
-    assert found["torch"] == f"{PINNED}+cpu" and not [name for name in found if name.startswith("nvidia")]
+    assert found["torch"] == f"{PINNED}+cpu" and not [
+        name for name in found if name.startswith("nvidia")
+    ]
     assert found["filelock"] == "3.1", "only torch itself may come from the other index"
     assert all(page.startswith("/simple/torch/") for page in cpu.asked)
     asked = len(cpu.asked)
-    assert "Nothing to be done" in make(project, default, cpu.address).stdout and len(cpu.asked) == asked
+    assert (
+        "Nothing to be done" in make(project, default, cpu.address).stdout
+        and len(cpu.asked) == asked
+    )
 
 
 @needs_make
@@ -183,7 +217,10 @@ def test_where_it_does_not_answer_the_build_that_pip_finds_is_named_and_cpu_can_
     done = make(project, default, cpu.address)
     assert done.returncode == 0, done.stderr
     reason = f"{cpu.address} did not answer within 3 s"
-    assert done.stdout.splitlines()[-1] == f"torch {PINNED}: CUDA build, 2 CUDA packages, because {reason}"
+    assert (
+        done.stdout.splitlines()[-1]
+        == f"torch {PINNED}: CUDA build, 2 CUDA packages, because {reason}"
+    )
     refused = make(project, default, cpu.address, "TORCH=cpu")
     assert refused.returncode == 2 and f"TORCH=cpu: {reason}" in refused.stderr
     assert installed(project)["torch"] == PINNED, "what was there must stay"
@@ -191,23 +228,31 @@ def test_where_it_does_not_answer_the_build_that_pip_finds_is_named_and_cpu_can_
     later = make(project, default, again.address, "TORCH=cpu")
     again.close()
     assert later.returncode == 0, later.stderr
-    assert later.stdout.splitlines()[-1].startswith(f"torch {PINNED}+cpu: CPU build, 2 CUDA packages left from another")
+    assert later.stdout.splitlines()[-1].startswith(
+        f"torch {PINNED}+cpu: CPU build, 2 CUDA packages left from another"
+    )
 
 
 @needs_make
 @pytest.mark.parametrize("fault", ["silent", "no such wheel", "no such name", "no address"])
-def test_an_index_of_no_use_delays_nothing_and_is_named(project: Path, default: Index, fault: str) -> None:
+def test_an_index_of_no_use_delays_nothing_and_is_named(
+    project: Path, default: Index, fault: str
+) -> None:
     silence = socket.create_server(("127.0.0.1", 0))  # accepts and never says a word
     bare = Index(wheel("torch", "1.0+cpu"))
     address = {
-        "silent": f"http://127.0.0.1:{silence.getsockname()[1]}/simple", "no such wheel": bare.address,
-        "no such name": "http://no-such-host.invalid/simple", "no address": "nonsense",
-    }[fault]  # fmt: skip
+        "silent": f"http://127.0.0.1:{silence.getsockname()[1]}/simple",
+        "no such wheel": bare.address,
+        "no such name": "http://no-such-host.invalid/simple",
+        "no address": "nonsense",
+    }[fault]
     done = make(project, default, address)
     silence.close()
     bare.close()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith(f"torch {PINNED}: CUDA build, 2 CUDA packages, because {address} ")
+    assert done.stdout.splitlines()[-1].startswith(
+        f"torch {PINNED}: CUDA build, 2 CUDA packages, because {address} "
+    )
 
 
 @needs_make
@@ -224,14 +269,18 @@ def test_cuda_is_installed_where_it_is_asked_for_and_the_cpu_index_is_not(
 
 
 def test_the_app_is_set_up_without_test_tools_and_the_tests_with_all(tmp_path: Path) -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
 
     def asked(goal: str) -> set[str]:
         command = ["make", "-n", goal, f"VENV={tmp_path / 'none'}"]
         shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         names = re.search(r"--extras (\S+)", shown)
         assert names is not None
-        return {re.split(r"[<>= ]", entry)[0] for name in names[1].split(",") for entry in extras[name]}
+        return {
+            re.split(r"[<>= ]", entry)[0] for name in names[1].split(",") for entry in extras[name]
+        }
 
     assert asked("app") == asked("desktop")
     assert not asked("app") & {"pytest", "playwright", "mypy", "ruff", "hypothesis"}
@@ -248,7 +297,11 @@ def test_every_package_that_is_imported_is_declared() -> None:
         for file in (ROOT / folder).rglob("*.py"):
             imported |= packages_of(ast.parse(file.read_text("utf-8")))
     ours = {"lrp", "othello", "app", *sys.stdlib_module_names}
-    missing = {name for name in imported - ours if not declared & {owner.lower() for owner in owners.get(name, [name])}}
+    missing = {
+        name
+        for name in imported - ours
+        if not declared & {owner.lower() for owner in owners.get(name, [name])}
+    }
     assert not missing
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import (
+from app.commands.options import (
     AsJson,
     CheckpointOption,
     Position,
@@ -18,16 +18,18 @@ from app.commands.output import (
     parse_position,
     print_json,
     wants_json,
-)  # fmt: skip
+)
 from app.commands.play import Root
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from othello.endgame import SOLVE_EMPTIES
+from othello.players.endgame import SOLVE_EMPTIES
 
 if TYPE_CHECKING:
-    from app.explain.position import Explanation
+    from app.explain.network import Explanation
     from othello.search.mcts import SearchResult
 
-Simulations = Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")]
+Simulations = Annotated[
+    int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,12 +42,22 @@ def analyze(
     position: Position,
     simulations: Annotated[
         int | None,
-        typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search, usually 400."),
+        typer.Option(
+            "--simulations", "-n", min=1, max=1_000_000, help="Size of the search, usually 400."
+        ),
     ] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Search so long at the most.")] = None,
-    root: Annotated[Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")] = Root.puct,
-    c_puct: Annotated[float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.0, help="Search so long at the most.")
+    ] = None,
+    root: Annotated[
+        Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")
+    ] = Root.puct,
+    c_puct: Annotated[
+        float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")
+    ] = 0,
     empties: SolveEmpties = SOLVE_EMPTIES,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
@@ -62,9 +74,11 @@ def analyze(
         why = "the game is over" if board.is_over else "it must pass"
         raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
     if root is Root.gumbel and simulations is None and seconds is not None:
-        raise typer.BadParameter("--seconds with --root gumbel: give --simulations too, the race is laid out for them")
+        raise typer.BadParameter(
+            "--seconds with --root gumbel: give --simulations too, the race is laid out for them"
+        )
     from app.models import load_model_for
-    from othello.agent import GumbelPlayer, SearchPlayer
+    from othello.players.agent import GumbelPlayer, SearchPlayer
     from othello.search.mcts import C_PUCT
 
     model = load_model_for(board.size, checkpoint)
@@ -74,7 +88,9 @@ def analyze(
     if root is Root.gumbel:
         player = GumbelPlayer(model.evaluator, wanted, solve_empties=empties, seed=seed)
     else:
-        player = SearchPlayer(model.evaluator, wanted, solve_empties=empties, c_puct=usual, batch=16)
+        player = SearchPlayer(
+            model.evaluator, wanted, solve_empties=empties, c_puct=usual, batch=16
+        )
     result = player.think(board, seconds=seconds)
     report = search_report(result, model.sha256)
     if wants_json(as_json):
@@ -85,7 +101,7 @@ def analyze(
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
     """A search as JSON wants it; values in [−1, 1] for the side to move, a move's `q` None if it was never visited."""
-    from othello.notation import square_name
+    from othello.rules.notation import square_name
 
     n = result.board.size
     return {
@@ -96,7 +112,13 @@ def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
         "evaluations": result.evaluations,
         "seconds": result.seconds,
         "moves": [
-            {"move": square_name(m.square, n), "visits": m.visits, "prior": m.prior, "q": m.q, "u": m.u}
+            {
+                "move": square_name(m.square, n),
+                "visits": m.visits,
+                "prior": m.prior,
+                "q": m.q,
+                "u": m.u,
+            }
             | ({} if m.improved is None else {"improved": m.improved})
             for m in result.moves
         ],
@@ -110,33 +132,49 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from app.explain.words import q_words
+    from app.present.sentences import q_words
 
     gumbel = "improved" in report["moves"][0]
     table = Table("move", "visits", "prior", "Q", "U", *(["after"] if gumbel else []), box=None)
     for move in report["moves"]:
-        row = (str(move["visits"]), f"{100 * move['prior']:.1f} %", q_words(move["q"], 3), f"{move['u']:.3f}")
+        row = (
+            str(move["visits"]),
+            f"{100 * move['prior']:.1f} %",
+            q_words(move["q"], 3),
+            f"{move['u']:.3f}",
+        )
         table.add_row(move["move"], *row, *([f"{100 * move['improved']:.1f} %"] if gumbel else []))
     print(diagram)
     Console().print(table)
     if report["exact"] is not None:
         print(f"exact: {report['exact']:+d} discs with {report['pv'][0]}")
-    print(f"value {report['value']:+.3f} (network {report['network_value']:+.3f}); pv {' '.join(report['pv'])}")
-    print(f"{report['simulations']} simulations, {report['evaluations']} evaluations, {report['seconds']:.2f} s")
+    print(
+        f"value {report['value']:+.3f} (network {report['network_value']:+.3f}); pv {' '.join(report['pv'])}"
+    )
+    print(
+        f"{report['simulations']} simulations, {report['evaluations']} evaluations, {report['seconds']:.2f} s"
+    )
 
 
 def explain(
     position: Position,
     target: Annotated[
-        str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4.")
+        str,
+        typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4."),
     ] = "value",
-    composite: Annotated[str, typer.Option("--composite", help="A composite of rules.")] = DEFAULT_COMPOSITE,
+    composite: Annotated[
+        str, typer.Option("--composite", help="A composite of rules.")
+    ] = DEFAULT_COMPOSITE,
     bias: Annotated[
         str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
     ] = DEFAULT_BIAS,
     simulations: Simulations = 100,
-    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")] = None,
-    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")
+    ] = None,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -150,14 +188,16 @@ def explain(
     wanted.check(board)
     one_thread()
     from app.explain.composites import build_composite
-    from app.explain.picture import as_png, as_svg
-    from app.explain.position import explain as explain_position
+    from app.explain.network import explain as explain_position
     from app.models import load_model_for
+    from app.present.picture import as_png, as_svg
     from othello import atomic
 
     build_composite(composite, bias)
     model = load_model_for(board.size, checkpoint)
-    found = explain_position(model, board, wanted, composite=composite, bias=bias, simulations=simulations)
+    found = explain_position(
+        model, board, wanted, composite=composite, bias=bias, simulations=simulations
+    )
     if png is not None:
         atomic.write_bytes(png, as_png(found))
     if svg is not None:
@@ -172,8 +212,8 @@ def _print_explanation(found: Explanation) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from app.explain.heat import NEUTRAL, fills, number, scale_of
-    from app.explain.words import explanation_words
+    from app.present.colormap import NEUTRAL, fills, number, scale_of
+    from app.present.sentences import explanation_words
 
     n, scale, colours = found.board.size, scale_of(found.squares), fills(found.squares)
     letters = str(found.board)
@@ -187,7 +227,10 @@ def _print_explanation(found: Explanation) -> None:
             line.append(f"{disc}{text:^5}", style=f"black on {colours.get(square, NEUTRAL)}")
         console.print(line)
     total = float(found.squares.sum())
-    print(f"{found.target} {found.value:+.4f} = squares {total:+.4f} + bias {found.bias_total:+.4f} "
-          f"+ stabilizer {found.stabilizer:+.2g}" + (f" + exact {found.exact:+.4f}" if found.exact else "")
-          + f"   (closure {found.closure:+.1e})")  # fmt: skip
+    print(
+        f"{found.target} {found.value:+.4f} = squares {total:+.4f} + bias {found.bias_total:+.4f} "
+        f"+ stabilizer {found.stabilizer:+.2g}"
+        + (f" + exact {found.exact:+.4f}" if found.exact else "")
+        + f"   (closure {found.closure:+.1e})"
+    )
     print(explanation_words(found))

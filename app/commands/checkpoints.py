@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, print_json
+from app.commands.options import AsJson, print_json
 
 Folder = Annotated[
     Path | None,
-    typer.Argument(metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one."),
+    typer.Argument(
+        metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one."
+    ),
 ]
 
 group = typer.Typer(help="Look at checkpoints, verify them, import foreign weights.")
@@ -25,7 +27,7 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """What a checkpoint says of itself; the weights are not read."""
-    from othello import checkpoint as checkpoints
+    from othello.network import checkpoint as checkpoints
 
     _report(checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)), as_json)
 
@@ -33,22 +35,27 @@ def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
 @group.command()
 def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """Read everything and check sizes, hash, shapes and numbers."""
-    from othello import checkpoint as checkpoints
+    from othello.network import checkpoint as checkpoints
 
-    _report({"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json)
+    _report(
+        {"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json
+    )
 
 
 @group.command("import")
 def import_foreign(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pth.tar of alpha-zero-general's Othello network.")],
-    folder: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")] = Path(
-        "checkpoints/imported"
-    ),
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .pth.tar of alpha-zero-general's Othello network."),
+    ],
+    folder: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")
+    ] = Path("checkpoints/imported"),
     as_json: AsJson = False,
 ) -> None:
     """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
-    from othello import checkpoint as checkpoints
-    from othello.foreign import import_alpha_zero_general
+    from othello.network import checkpoint as checkpoints
+    from othello.network.alpha_zero_general import import_alpha_zero_general
 
     network, meta = import_alpha_zero_general(file)
     checkpoints.save(network, folder, meta)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, CheckpointOption, one_thread, print_json
+from app.commands.options import AsJson, CheckpointOption, one_thread, print_json
 
 if TYPE_CHECKING:
     from app.experiments.record import Progress
@@ -25,19 +25,34 @@ def register(app: typer.Typer) -> None:
 
 
 def experiments(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")] = FOLDER,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")
+    ] = FOLDER,
     checkpoint: CheckpointOption = None,
     positions: Annotated[
-        int | None, typer.Option("--positions", metavar="N", min=1, max=100_000, help="Positions, games or samples.")
+        int | None,
+        typer.Option(
+            "--positions", metavar="N", min=1, max=100_000, help="Positions, games or samples."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes every random draw.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Small samples: all of them within minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small samples: all of them within minutes.")
+    ] = False,
     processes: Annotated[
-        int, typer.Option("--processes", metavar="N", min=1, max=64, help="With all: this many side by side.")
+        int,
+        typer.Option(
+            "--processes", metavar="N", min=1, max=64, help="With all: this many side by side."
+        ),
     ] = 1,
     docs: Annotated[
-        Path | None, typer.Option("--docs", metavar="DIR", help="With all: write experiments.md there, come what may.")
+        Path | None,
+        typer.Option(
+            "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
+        ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Run even what is there already.")] = False,
     as_json: AsJson = False,
@@ -72,7 +87,9 @@ def experiments(
     print(f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}")
 
 
-def _all(request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None) -> None:
+def _all(
+    request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None
+) -> None:
     from app.experiments import report
     from app.experiments.runner import durations, run_all
 
@@ -92,20 +109,26 @@ def _all(request: Request, progress: Progress, as_json: bool, processes: int, do
     seconds = durations(request.folder)
     if as_json:
         report_files = [str(page) for page in pages]
-        print_json({"report": report_files, "notes": notes, "seconds": seconds, "experiments": records})
+        print_json(
+            {"report": report_files, "notes": notes, "seconds": seconds, "experiments": records}
+        )
         return
     for record in records:
         _print_record(record, tables=False)
     for name, took in seconds.items():
-        print(f"{name:14} {took['wall_s']:8.1f} s by the clock {took['processor_s']:8.1f} s of the processor")
+        print(
+            f"{name:14} {took['wall_s']:8.1f} s by the clock {took['processor_s']:8.1f} s of the processor"
+        )
     print("\n".join(["", *notes, "written: " + ", ".join(map(str, pages))]))
 
 
 def _list(as_json: bool) -> None:
     from app.experiments.catalogue import experiments as catalogue
 
-    entries = [{"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
-               for e in catalogue()]  # fmt: skip
+    entries = [
+        {"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
+        for e in catalogue()
+    ]
     if as_json:
         print_json(entries)
         return
@@ -114,7 +137,9 @@ def _list(as_json: bool) -> None:
 
     table = Table("#", "name", "shows", "redoes", box=None)
     for entry in entries:
-        table.add_row(str(entry["number"]), str(entry["name"]), str(entry["shows"]), str(entry["redoes"]))
+        table.add_row(
+            str(entry["number"]), str(entry["name"]), str(entry["shows"]), str(entry["redoes"])
+        )
     Console().print(table)
 
 
@@ -143,6 +168,8 @@ def _progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     share, what = TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}")
-    with Progress(share, BarColumn(), TimeElapsedColumn(), what, console=Console(stderr=True), transient=True) as bar:
+    with Progress(
+        share, BarColumn(), TimeElapsedColumn(), what, console=Console(stderr=True), transient=True
+    ) as bar:
         task = bar.add_task("", total=1.0)
         yield lambda share, what: bar.update(task, completed=share, description=what)

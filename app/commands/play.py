@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, CheckpointOption, Size, SolveEmpties, check_writable, one_thread, print_json
-from othello.endgame import SOLVE_EMPTIES
+from app.commands.options import (
+    AsJson,
+    CheckpointOption,
+    Size,
+    SolveEmpties,
+    check_writable,
+    one_thread,
+    print_json,
+)
+from othello.players.endgame import SOLVE_EMPTIES
 
 if TYPE_CHECKING:
-    from othello.arena import MatchGame, MatchResult
+    from othello.strength.arena import MatchGame, MatchResult
 
 
 class Root(StrEnum):
@@ -38,42 +46,74 @@ def register(app: typer.Typer) -> None:
 
 
 def match(
-    a: Annotated[str, typer.Argument(metavar="A", help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
-                                     "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
-                                     "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
-                                     f"considered. Exact play begins at {SOLVE_EMPTIES} empty squares: mcts:100 is "
-                                     f"mcts:100,solve={SOLVE_EMPTIES}, and mcts:100,solve=0,leaf=0 never solves.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
+            "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
+            "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
+            f"considered. Exact play begins at {SOLVE_EMPTIES} empty squares: mcts:100 is "
+            f"mcts:100,solve={SOLVE_EMPTIES}, and mcts:100,solve=0,leaf=0 never solves.",
+        ),
+    ],
     b: Annotated[str, typer.Argument(metavar="B", help="The other player.")],
     games: Annotated[int, typer.Option("--games", min=1, help="Games in all.")] = 100,
     openings: Annotated[
-        int | None, typer.Option("--openings", min=1, help="Random openings; games / 2 if not given.")
+        int | None,
+        typer.Option("--openings", min=1, help="Random openings; games / 2 if not given."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the openings and of players that draw at random.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, help="Of the openings and of players that draw at random."),
+    ] = 0,
     plies: Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")] = 4,
-    adjudicate: Annotated[int, typer.Option("--adjudicate", help="Stop at so many empty squares: best play.")] = 0,
-    move_timeout: Annotated[float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")] = 30.0,
+    adjudicate: Annotated[
+        int, typer.Option("--adjudicate", help="Stop at so many empty squares: best play.")
+    ] = 0,
+    move_timeout: Annotated[
+        float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")
+    ] = 30.0,
     sprt: Annotated[
         tuple[float, float] | None,
-        typer.Option("--sprt", metavar="ELO0 ELO1", help="End as soon as A is shown to be ELO1 or only ELO0 stronger.")
+        typer.Option(
+            "--sprt",
+            metavar="ELO0 ELO1",
+            help="End as soon as A is shown to be ELO1 or only ELO0 stronger.",
+        ),
     ] = None,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")
+    ] = None,
     as_json: AsJson = False,
-) -> None:  # fmt: skip
+) -> None:
     """Play a match: every opening twice, with colours swapped."""
-    from othello.arena import play_match
-    from othello.rating import SequentialTest
+    from othello.strength.arena import play_match
+    from othello.strength.rating import SequentialTest
 
     if sprt is not None and not sprt[0] < sprt[1]:
-        raise typer.BadParameter(f"--sprt {sprt[0]:g} {sprt[1]:g}: the first Elo difference must be the smaller one")
+        raise typer.BadParameter(
+            f"--sprt {sprt[0]:g} {sprt[1]:g}: the first Elo difference must be the smaller one"
+        )
     check_writable(out)
     one_thread_if_needed(a, b)
     with Progress(games, as_json) as progress:
         result = play_match(
-            a, b, games, openings, seed, plies, size=size, checkpoint=checkpoint, move_timeout=move_timeout,
-            on_game=progress.game, adjudicate=adjudicate, sequential=SequentialTest(*sprt) if sprt else None,
-        )  # fmt: skip
+            a,
+            b,
+            games,
+            openings,
+            seed,
+            plies,
+            size=size,
+            checkpoint=checkpoint,
+            move_timeout=move_timeout,
+            on_game=progress.game,
+            adjudicate=adjudicate,
+            sequential=SequentialTest(*sprt) if sprt else None,
+        )
     if out is not None:
         result.write(out)
     if as_json:
@@ -116,13 +156,20 @@ class Progress:
         self.done += 1
         self.points += game.points
         if not self.quiet:
-            print(f"\r{self.done}/{self.games} games, {self.points:g} points", end="", file=sys.stderr, flush=True)
+            print(
+                f"\r{self.done}/{self.games} games, {self.points:g} points",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _print(result: MatchResult) -> None:
     print(f"{result.a} - {result.b}: {result.points:g} of {len(result.games)} points")
-    colours = ", ".join(f"{p:g} of {n} as {name}" for name, (p, n) in
-                        (("black", result.points_as(True)), ("white", result.points_as(False))))  # fmt: skip
+    colours = ", ".join(
+        f"{p:g} of {n} as {name}"
+        for name, (p, n) in (("black", result.points_as(True)), ("white", result.points_as(False)))
+    )
     print(f"{result.wins} won, {result.draws} drawn, {result.losses} lost; {colours}")
     print(f"Elo difference and 95 % interval: {result.rating}")
     if result.decision is not None:
@@ -130,13 +177,21 @@ def _print(result: MatchResult) -> None:
     for seat, reasons in result.forfeits.items():
         for reason, count in reasons.items():
             print(f"{result.a if seat == 'a' else result.b} forfeited {count} by {reason}")
-    print(f"{result.openings} openings of {result.opening_plies} plies, seed {result.seed}, {result.seconds:.1f} s")
+    print(
+        f"{result.openings} openings of {result.opening_plies} plies, seed {result.seed}, {result.seconds:.1f} s"
+    )
 
 
 def engine(
-    protocol: Annotated[Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")],
-    simulations: Annotated[int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")] = 400,
-    root: Annotated[Root, typer.Option("--root", help="The search: PUCT, or Gumbel's sequential halving.")] = Root.puct,
+    protocol: Annotated[
+        Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")
+    ],
+    simulations: Annotated[
+        int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")
+    ] = 400,
+    root: Annotated[
+        Root, typer.Option("--root", help="The search: PUCT, or Gumbel's sequential halving.")
+    ] = Root.puct,
     solve: SolveEmpties = SOLVE_EMPTIES,
     size: Size = 8,
     checkpoint: CheckpointOption = None,

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.output import AsJson, CheckpointOption, Size, check_writable, one_thread, print_json, wants_json
+from app.commands.options import (
+    AsJson,
+    CheckpointOption,
+    Size,
+    check_writable,
+    one_thread,
+    print_json,
+    wants_json,
+)
 
 if TYPE_CHECKING:
-    from othello.board import Board
     from othello.records import GameRecord
-    from othello.review import MoveReview
+    from othello.rules.board import Board
+    from othello.strength.review import MoveReview
 
-Source = Annotated[str, typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript.")]
+Source = Annotated[
+    str,
+    typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript."),
+]
 _TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
 
 
@@ -28,11 +39,20 @@ def register(app: typer.Typer) -> None:
 def convert(
     source: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="What to read; its format is found out. A .wtb brings its names along."),
+        typer.Argument(
+            metavar="FILE",
+            help="What to read; its format is found out. A .wtb brings its names along.",
+        ),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")],
-    to: Annotated[str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")] = None,
-    kind: Annotated[str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")] = None,
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")
+    ] = None,
     size: Size = 8,
     as_json: AsJson = False,
 ) -> None:
@@ -55,20 +75,36 @@ def convert(
     files = save_games(target, games, wanted)
     if as_json:
         names = [str(file) for file in files]
-        print_json({"games": len(games), "format": wanted, "out": str(target), "files": names,
-                    "bytes": sum(file.stat().st_size for file in files)})  # fmt: skip
+        print_json(
+            {
+                "games": len(games),
+                "format": wanted,
+                "out": str(target),
+                "files": names,
+                "bytes": sum(file.stat().st_size for file in files),
+            }
+        )
     else:
         beside = f" with {files[1].name} and {files[2].name}" if len(files) > 1 else ""
-        print(f"{len(games):,} {'game' if len(games) == 1 else 'games'} written to {target} as {wanted}{beside}")
+        print(
+            f"{len(games):,} {'game' if len(games) == 1 else 'games'} written to {target} as {wanted}{beside}"
+        )
 
 
 def review(
     source: Source,
-    number: Annotated[int, typer.Option("--game", min=1, help="Which game of the file, from 1.")] = 1,
+    number: Annotated[
+        int, typer.Option("--game", min=1, help="Which game of the file, from 1.")
+    ] = 1,
     simulations: Annotated[
-        int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search of each position.")
+        int,
+        typer.Option(
+            "--simulations", "-n", min=1, max=1_000_000, help="Size of the search of each position."
+        ),
     ] = 100,
-    empties: Annotated[int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")] = 14,
+    empties: Annotated[
+        int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
+    ] = 14,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -78,8 +114,8 @@ def review(
     Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.
     """
     from app.models import load_model_for
-    from othello.review import review as review_game
     from othello.search.mcts import Search
+    from othello.strength.review import review as review_game
 
     game = _game(source, number, size)
     one_thread()
@@ -95,16 +131,24 @@ def review(
 
     moves = review_game(game, values, solve_empties=empties, seconds=60.0)
     if wants_json(as_json):
-        print_json({"black": game.black, "white": game.white, "transcript": game.transcript,
-                    "moves": [move.as_json(game.start.size) for move in moves]})  # fmt: skip
+        print_json(
+            {
+                "black": game.black,
+                "white": game.white,
+                "transcript": game.transcript,
+                "moves": [move.as_json(game.start.size) for move in moves],
+            }
+        )
         return
-    print(f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs")
+    print(
+        f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs"
+    )
     for move in moves:
         print(_line(move, game.start.size))
 
 
 def _line(move: MoveReview, size: int) -> str:
-    from othello.notation import square_name
+    from othello.rules.notation import square_name
 
     name = square_name(move.action, size)
     if move.before is None or move.after is None or move.loss is None:

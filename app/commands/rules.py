@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.commands.output import AsJson, Position, Size, parse_position, print_json, wants_json
+from app.commands.options import AsJson, Position, Size, parse_position, print_json, wants_json
 
 if TYPE_CHECKING:
-    from othello.board import Board
-    from othello.solver import Verdict
+    from othello.rules.board import Board
+    from othello.solver.solver import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -28,18 +28,24 @@ def perft(
     as_json: AsJson = False,
 ) -> None:
     """Count the leaves of the game tree DEPTH plies below a position."""
-    from othello.notation import square_name
-    from othello.perft import divide as leaves_by_move
-    from othello.perft import perft as count_leaves
+    from othello.rules.notation import square_name
+    from othello.rules.perft import divide as leaves_by_move
+    from othello.rules.perft import perft as count_leaves
 
     board = parse_position(position, size)
     began = time.perf_counter()
-    parts = {square_name(a, board.size): n for a, n in leaves_by_move(depth, board).items()} if divide else {}
+    parts = (
+        {square_name(a, board.size): n for a, n in leaves_by_move(depth, board).items()}
+        if divide
+        else {}
+    )
     leaves = sum(parts.values()) if parts else count_leaves(depth, board)
     seconds = time.perf_counter() - began
     if as_json:
         extra = {"divide": parts} if divide else {}
-        print_json({"depth": depth, "leaves": leaves, "position": str(board), "seconds": seconds, **extra})
+        print_json(
+            {"depth": depth, "leaves": leaves, "position": str(board), "seconds": seconds, **extra}
+        )
         return
     for name, count in parts.items():
         print(f"{name}: {count}")
@@ -49,13 +55,17 @@ def perft(
 def solve(
     position: Position,
     size: Size = 8,
-    seconds: Annotated[float | None, typer.Option("--seconds", min=0.0, help="Give up after so many seconds.")] = None,
-    outcome: Annotated[bool, typer.Option("--wld", help="Only win, draw or loss: several times quicker.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.0, help="Give up after so many seconds.")
+    ] = None,
+    outcome: Annotated[
+        bool, typer.Option("--wld", help="Only win, draw or loss: several times quicker.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
-    from othello.notation import square_name
-    from othello.solver import Solver
+    from othello.rules.notation import square_name
+    from othello.solver.solver import Solver
 
     board = parse_position(position, size)
     solver = Solver(board.size)
@@ -69,29 +79,54 @@ def solve(
     line = [square_name(action, board.size) for action in solution.pv]
     if wants_json(as_json):
         print_json(
-            {"score": solution.score, "best": best, "nodes": solution.nodes, "seconds": solution.seconds, "pv": line,
-             "position": str(board)}
-        )  # fmt: skip
+            {
+                "score": solution.score,
+                "best": best,
+                "nodes": solution.nodes,
+                "seconds": solution.seconds,
+                "pv": line,
+                "position": str(board),
+            }
+        )
         return
     print(board.diagram())
-    print(f"{solution.score:+d} for {'black' if board.side == 'X' else 'white'}; best {' '.join(best) or 'none'}")
+    print(
+        f"{solution.score:+d} for {'black' if board.side == 'X' else 'white'}; best {' '.join(best) or 'none'}"
+    )
     print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")
 
 
 def _unsolved(board: Board, seconds: float | None) -> RuntimeError:
-    return RuntimeError(f"not solved in {seconds or 0:g} s ({board.empties} empty squares); give more --seconds")
+    return RuntimeError(
+        f"not solved in {seconds or 0:g} s ({board.empties} empty squares); give more --seconds"
+    )
 
 
-def _print_verdict(board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool) -> None:
-    from othello.notation import square_name
+def _print_verdict(
+    board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool
+) -> None:
+    from othello.rules.notation import square_name
 
     if verdict is None:
         raise _unsolved(board, seconds)
-    best, result = [square_name(action, board.size) for action in verdict.best], verdict.result.value
+    best, result = (
+        [square_name(action, board.size) for action in verdict.best],
+        verdict.result.value,
+    )
     if wants_json(as_json):
-        print_json({"result": result, "best": best, "nodes": verdict.nodes, "seconds": verdict.seconds,
-                    "position": str(board)})  # fmt: skip
+        print_json(
+            {
+                "result": result,
+                "best": best,
+                "nodes": verdict.nodes,
+                "seconds": verdict.seconds,
+                "position": str(board),
+            }
+        )
         return
     print(board.diagram())
-    print(f"{result} for {'black' if board.side == 'X' else 'white'}" + (f" with {' '.join(best)}" if best else ""))
+    print(
+        f"{result} for {'black' if board.side == 'X' else 'white'}"
+        + (f" with {' '.join(best)}" if best else "")
+    )
     print(f"{verdict.nodes:,} nodes, {verdict.seconds:.2f} s")

@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, check_writable, one_thread, print_json
+from app.commands.options import AsJson, check_writable, one_thread, print_json
 
 if TYPE_CHECKING:
-    from othello.ladder import Rung
+    from othello.strength.ladder import Rung
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's directory.")]
 RELEASE_MATCHES = (
-    ("net", "greedy"), ("net", "gtp:gtp-rhino -l 1"), ("mcts:100", "random"), ("mcts:100", "greedy"),
-    ("mcts:100", "alphabeta:5"), ("mcts:100", "gtp:gtp-rhino -l 1"), ("mcts:100", "gtp:gtp-rhino -l 2"),
-    ("mcts:100", "gtp:gtp-rhino -l 3"), ("mcts:400", "gtp:gtp-rhino -l 3"),
-)  # fmt: skip
-SMALL_MATCHES = (("net", "greedy"), ("mcts:200", "random"), ("mcts:200", "alphabeta:6,solve=16"))  # 4×4 and 6×6
-FROM_THE_START = (("mcts:200", "alphabeta:6,solve=16"),)  # there without random moves, and twice as many games
+    ("net", "greedy"),
+    ("net", "gtp:gtp-rhino -l 1"),
+    ("mcts:100", "random"),
+    ("mcts:100", "greedy"),
+    ("mcts:100", "alphabeta:5"),
+    ("mcts:100", "gtp:gtp-rhino -l 1"),
+    ("mcts:100", "gtp:gtp-rhino -l 2"),
+    ("mcts:100", "gtp:gtp-rhino -l 3"),
+    ("mcts:400", "gtp:gtp-rhino -l 3"),
+)
+SMALL_MATCHES = (
+    ("net", "greedy"),
+    ("mcts:200", "random"),
+    ("mcts:200", "alphabeta:6,solve=16"),
+)  # 4×4 and 6×6
+FROM_THE_START = (
+    ("mcts:200", "alphabeta:6,solve=16"),
+)  # there without random moves, and twice as many games
 
 
 def register(app: typer.Typer) -> None:
@@ -31,21 +43,29 @@ def register(app: typer.Typer) -> None:
 
 def ladder(
     run: RunFolder,
-    kind: Annotated[str, typer.Option("--kind", help="How generations play: net, mcts:SIMS or gumbel:SIMS.")] = "net",
-    every: Annotated[int, typer.Option("--every", min=1, help="Rate every so many generations, and the newest.")] = 5,
+    kind: Annotated[
+        str, typer.Option("--kind", help="How generations play: net, mcts:SIMS or gumbel:SIMS.")
+    ] = "net",
+    every: Annotated[
+        int, typer.Option("--every", min=1, help="Rate every so many generations, and the newest.")
+    ] = 5,
     games: Annotated[int, typer.Option("--games", min=2, help="Games a match.")] = 40,
     size: Annotated[int, typer.Option("--size", help="Board side N: 4, 6 or 8.")] = 8,
-    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG or SVG.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG or SVG.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
-    from othello.ladder import climb
+    from othello.strength.ladder import climb
     from othello.training.run import Run
 
     Run.open(run)
     check_writable(plot)
     one_thread()
-    rungs = climb(run, kind=kind, every=every, games=games, size=size, on_match=None if as_json else _tell)
+    rungs = climb(
+        run, kind=kind, every=every, games=games, size=size, on_match=None if as_json else _tell
+    )
     if plot is not None:
         _draw(rungs, kind, plot)
     if as_json:
@@ -61,7 +81,9 @@ def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
 
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    climbers = sorted((r for r in rungs if r.generation is not None and r.rating.elo is not None), key=_generation)
+    climbers = sorted(
+        (r for r in rungs if r.generation is not None and r.rating.elo is not None), key=_generation
+    )
     numbers, elos = [_generation(r) for r in climbers], [float(r.rating.elo or 0) for r in climbers]
     bars = [
         [0.0 if r.rating.low is None else elo - r.rating.low for elo, r in zip(elos, climbers)],
@@ -71,9 +93,20 @@ def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
     for rung in rungs:
         if rung.generation is None and rung.rating.elo is not None:
             axes.axhline(rung.rating.elo, color="0.75", linewidth=1, zorder=0)
-            axes.annotate(rung.player.removeprefix("gtp:"), (0.995, rung.rating.elo), va="bottom", ha="right",
-                          xycoords=("axes fraction", "data"), fontsize=8, color="0.35")  # fmt: skip
-    axes.set(xlabel="generation", ylabel="Elo, random = 0", title="Strength of the generations, 95 % intervals")
+            axes.annotate(
+                rung.player.removeprefix("gtp:"),
+                (0.995, rung.rating.elo),
+                va="bottom",
+                ha="right",
+                xycoords=("axes fraction", "data"),
+                fontsize=8,
+                color="0.35",
+            )
+    axes.set(
+        xlabel="generation",
+        ylabel="Elo, random = 0",
+        title="Strength of the generations, 95 % intervals",
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=150)
 
@@ -83,16 +116,29 @@ def _generation(rung: Rung) -> int:
 
 
 def _tell(match: dict[str, Any]) -> None:
-    print(f"{match['first']} {match['points']:g} of {match['games']} against {match['second']}", flush=True)
+    print(
+        f"{match['first']} {match['points']:g} of {match['games']} against {match['second']}",
+        flush=True,
+    )
 
 
 def release(
     run: RunFolder,
-    out: Annotated[Path, typer.Option("--out", help="The checkpoint's folder, such as checkpoints/othello8.")],
-    generation: Annotated[int | None, typer.Option("--generation", min=0, help="If not the newest.")] = None,
-    games: Annotated[int, typer.Option("--games", min=0, help="Games of each match; 0: measure nothing.")] = 100,
-    hardware: Annotated[str, typer.Option("--hardware", help="What the run was trained on.")] = "not said",
-    reproduce: Annotated[str, typer.Option("--reproduce", help="The command that makes such a run.")] = "",
+    out: Annotated[
+        Path, typer.Option("--out", help="The checkpoint's folder, such as checkpoints/othello8.")
+    ],
+    generation: Annotated[
+        int | None, typer.Option("--generation", min=0, help="If not the newest.")
+    ] = None,
+    games: Annotated[
+        int, typer.Option("--games", min=0, help="Games of each match; 0: measure nothing.")
+    ] = 100,
+    hardware: Annotated[
+        str, typer.Option("--hardware", help="What the run was trained on.")
+    ] = "not said",
+    reproduce: Annotated[
+        str, typer.Option("--reproduce", help="The command that makes such a run.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Copy a generation out of a run with a model card that says how strong it is, measured now."""
@@ -105,16 +151,25 @@ def release(
     one_thread()
     size, weights = opened.config.network.size, str(opened.generation(number))
     strengths = _measure(weights, size, out, games, as_json) if games else []
-    digest = write(opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command)
+    digest = write(
+        opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command
+    )
     if as_json:
-        print_json({"out": str(out), "generation": number, "sha256": digest, "strength": [vars(s) for s in strengths]})
+        print_json(
+            {
+                "out": str(out),
+                "generation": number,
+                "sha256": digest,
+                "strength": [vars(s) for s in strengths],
+            }
+        )
     else:
         print(f"generation {number} released to {out} ({digest[:12]})")
 
 
 def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> list[Any]:
-    from othello.arena import play_match
     from othello.errors import OthelloError
+    from othello.strength.arena import play_match
     from othello.training.release import Strength
 
     strengths = []
@@ -128,9 +183,18 @@ def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> lis
                 raise
             typer.echo(f"left out: {error}", err=True)
             continue
-        settings = f"--games {number}" + ("" if size == 8 else f" --size {size}") + ("" if plies else " --plies 0")
+        settings = (
+            f"--games {number}"
+            + ("" if size == 8 else f" --size {size}")
+            + ("" if plies else " --plies 0")
+        )
         command = f'othello match {player}:{out} "{opponent}" {settings}'
-        strengths.append(Strength(player, opponent, number, result.points, str(result.rating), command))
+        strengths.append(
+            Strength(player, opponent, number, result.points, str(result.rating), command)
+        )
         if not quiet:
-            print(f"{player} {result.points:g} of {number} against {opponent}: {result.rating}", flush=True)
+            print(
+                f"{player} {result.points:g} of {number} against {opponent}: {result.rating}",
+                flush=True,
+            )
     return strengths

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import AsJson, one_thread, print_json
+from app.commands.options import AsJson, one_thread, print_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,19 +30,35 @@ def register(app: typer.Typer) -> None:
 
 def train(
     address: Annotated[
-        str | None, typer.Argument(metavar="[ADDRESS]", help="With --ray: the cluster to join, host:port or auto.")
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]", help="With --ray: the cluster to join, host:port or auto."
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4."
+        ),
     ] = None,
-    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path("runs/main"),
+    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path(
+        "runs/main"
+    ),
     initial: Annotated[
-        str | None, typer.Option("--from", metavar="CHECKPOINT", help="Weights a new run starts from; may be smaller.")
+        str | None,
+        typer.Option(
+            "--from", metavar="CHECKPOINT", help="Weights a new run starts from; may be smaller."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
-    iterations: Annotated[int | None, typer.Option("--iterations", min=1, help="End after so many more.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", min=1, help="End after so many more.")
+    ] = None,
     ray: Annotated[
-        bool, typer.Option("--ray", help="Play on a Ray cluster: the one at ADDRESS, or one started here.")
+        bool,
+        typer.Option(
+            "--ray", help="Play on a Ray cluster: the one at ADDRESS, or one started here."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,27 +66,37 @@ def train(
     from othello.errors import ConfigError, RunLocked
 
     if address is not None and not ray:
-        raise ConfigError(f"{address!r} is not accepted here; the address of a Ray cluster goes with --ray")
+        raise ConfigError(
+            f"{address!r} is not accepted here; the address of a Ray cluster goes with --ray"
+        )
     exists = (run / "state.json").exists()
     begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
     if resume and not begun:
         raise ConfigError(f"{run}: no run to resume; start one without --resume")
     if exists and (config is not None or initial is not None):
-        raise ConfigError(f"{run}: holds a run already, with its own settings; --resume it without --config and --from")
+        raise ConfigError(
+            f"{run}: holds a run already, with its own settings; --resume it without --config and --from"
+        )
     if exists and not resume:
-        raise ConfigError(f"{run}: holds a run already; go on with --resume or choose another --run")
+        raise ConfigError(
+            f"{run}: holds a run already; go on with --resume or choose another --run"
+        )
     from othello.training.config import RunConfig, read_config
     from othello.training.preflight import check_disk, check_start
 
-    settings = read_config(run / "config.toml" if resume else config) if resume or config is not None else RunConfig()
+    settings = (
+        read_config(run / "config.toml" if resume else config)
+        if resume or config is not None
+        else RunConfig()
+    )
     if initial is not None:
         settings = replace(settings, initial=initial)
     if warning := check_start(settings, run):
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
-    from othello.training.cluster import ray_cluster
     from othello.training.loop import local_workers
     from othello.training.loop import train as train_run
+    from othello.training.ray_executor import ray_cluster
 
     def on_iteration(metrics: Metrics) -> None:
         view.on_iteration(metrics)
@@ -81,17 +107,21 @@ def train(
     cluster = ray_cluster(address or "") if ray else nullcontext(local_workers)
     with stopping_cleanly(), cluster as workers, view:
         try:
-            done = train_run(run, None if exists else settings, view.report, on_iteration, iterations, workers)
+            done = train_run(
+                run, None if exists else settings, view.report, on_iteration, iterations, workers
+            )
         except RunLocked as error:
             raise typer.BadParameter(str(error), param_hint="--run") from None
         except KeyboardInterrupt:
             view.close()
             print(
-                f"stopped, resume with: othello train --run {run} --resume", file=sys.stderr if as_json else sys.stdout
+                f"stopped, resume with: othello train --run {run} --resume",
+                file=sys.stderr if as_json else sys.stdout,
             )
             return
     print(
-        f"done: {done.state.iteration} iterations, {done.state.games} games", file=sys.stderr if as_json else sys.stdout
+        f"done: {done.state.iteration} iterations, {done.state.games} games",
+        file=sys.stderr if as_json else sys.stdout,
     )
 
 
@@ -144,8 +174,12 @@ class PlainLines:
     def ladder(self) -> str | None:
         """The rating of the newest generation that `othello ladder` has measured."""
         try:
-            with open(self._folder / "metrics" / "ladder.csv", newline="", encoding="utf-8") as file:
-                rated = [row for row in csv.DictReader(file) if row.get("generation") and row.get("elo")]
+            with open(
+                self._folder / "metrics" / "ladder.csv", newline="", encoding="utf-8"
+            ) as file:
+                rated = [
+                    row for row in csv.DictReader(file) if row.get("generation") and row.get("elo")
+                ]
             newest = max(rated, key=lambda row: int(row["generation"]))
             return f"ladder: {newest['player']} Elo {newest['elo']} [{newest['low']}, {newest['high']}]"
         except (OSError, ValueError, KeyError):
@@ -206,16 +240,35 @@ class LiveTable(PlainLines):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("iteration", "games", "positions", "seconds", "games/h", "policy", "value", "fresh policy",
-                      "fresh value", "samples/position", box=None, header_style="bold")  # fmt: skip
+        table = Table(
+            "iteration",
+            "games",
+            "positions",
+            "seconds",
+            "games/h",
+            "policy",
+            "value",
+            "fresh policy",
+            "fresh value",
+            "samples/position",
+            box=None,
+            header_style="bold",
+        )
         for column in table.columns:
             column.justify = "right"
         for m in self._rows:
             table.add_row(
-                str(m.iteration), str(m.games), f"{m.positions:,}", f"{m.seconds:.0f}",
-                f"{m.games_per_hour:.0f}", f"{m.train_policy:.3f}", f"{m.train_value:.3f}",
-                f"{m.fresh_policy:.3f}", f"{m.fresh_value:.3f}", f"{m.samples_per_position(self._batch):.1f}",
-            )  # fmt: skip
+                str(m.iteration),
+                str(m.games),
+                f"{m.positions:,}",
+                f"{m.seconds:.0f}",
+                f"{m.games_per_hour:.0f}",
+                f"{m.train_policy:.3f}",
+                f"{m.train_value:.3f}",
+                f"{m.fresh_policy:.3f}",
+                f"{m.fresh_value:.3f}",
+                f"{m.samples_per_position(self._batch):.1f}",
+            )
         p = self._progress
         now = f"iteration {p.get('iteration', 0)}: self-play {p.get('chunks_done', 0)}/{p.get('chunks', '?')} chunks"
         if p.get("steps"):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.output import CheckpointOption
+from app.commands.options import CheckpointOption
 
 
 def register(app: typer.Typer) -> None:
@@ -19,42 +19,55 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")
+    ] = 8501,
     checkpoint: CheckpointOption = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(
-            "--engine", metavar="NAME=PLAYER",
+            "--engine",
+            metavar="NAME=PLAYER",
             help="A program to play against or to ask, NAME=gtp:COMMAND or NAME=nboard:COMMAND; may be given again. "
             "The page can start no other.",
         ),
     ] = None,
     engine_seconds: Annotated[
         float | None,
-        typer.Option("--engine-seconds", min=0.1, max=600.0, help="Time of a program for one answer, usually 20."),
+        typer.Option(
+            "--engine-seconds",
+            min=0.1,
+            max=600.0,
+            help="Time of a program for one answer, usually 20.",
+        ),
     ] = None,
     allowed_host: Annotated[
         list[str] | None,
         typer.Option(
-            "--allowed-host", metavar="NAME",
+            "--allowed-host",
+            metavar="NAME",
             help="A name by which browsers may reach the server besides localhost and 127.0.0.1, as behind a proxy; "
             "may be given again.",
         ),
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")] = False,
-) -> None:  # fmt: skip
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
+    ] = False,
+) -> None:
     """Serve the web app on 127.0.0.1 until it is interrupted."""
-    from othello import checkpoint as checkpoints
+    from othello.network import checkpoint as checkpoints
 
     if checkpoint is not None:
         checkpoints.info(checkpoint)
         os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
-    from app import rivals
+    from app.game import opponents
 
-    os.environ[rivals.ENGINES] = rivals.engine_lines(engine) if engine else os.environ.get(rivals.ENGINES, "")
+    os.environ[opponents.ENGINES] = (
+        opponents.engine_lines(engine) if engine else os.environ.get(opponents.ENGINES, "")
+    )
     if engine_seconds is not None:
-        os.environ[rivals.SECONDS] = str(engine_seconds)
-    rivals.offered_engines()  # what the environment names must be well-formed too
+        os.environ[opponents.SECONDS] = str(engine_seconds)
+    opponents.offered_engines()  # what the environment names must be well-formed too
     try:
         from streamlit.web import cli as streamlit
     except ModuleNotFoundError:
@@ -63,7 +76,9 @@ def serve(
     script = Path(__file__).parents[1] / "web" / "served.py"
     options = [f"--server.port={port}", f"--server.headless={'false' if browser else 'true'}"]
     options += [f"--server.allowedHosts={name}" for name in _hosts(allowed_host or [])]
-    sys.path[:0] = [str(Path(__file__).parents[2])]  # pages import `app` wherever the server was started from
+    sys.path[:0] = [
+        str(Path(__file__).parents[2])
+    ]  # pages import `app` wherever the server was started from
     streamlit.main(["run", str(script), *options], prog_name="streamlit", standalone_mode=False)
 
 
@@ -71,7 +86,9 @@ def _hosts(more: list[str]) -> list[str]:
     """The names that requests may give the server: this machine's, the address it listens on, and `more`."""
     for name in more:
         if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", name):
-            raise ValueError(f"--allowed-host {name!r} is no name of a host; accepted: a.example or *.a.example")
+            raise ValueError(
+                f"--allowed-host {name!r} is no name of a host; accepted: a.example or *.a.example"
+            )
     address = os.environ.get("STREAMLIT_SERVER_ADDRESS")
     return list(dict.fromkeys(["localhost", "127.0.0.1", *([address] if address else []), *more]))
 
@@ -85,5 +102,6 @@ def _check_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise OSError(
-                error.errno, f"port {port} is not free ({error.strerror}); choose another with --port"
+                error.errno,
+                f"port {port} is not free ({error.strerror}); choose another with --port",
             ) from None

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.desktop.view import Candidate, Heat, Ledger, LedgerRow, Seated
-from app.explain.heat import fills, numbers, scale_of
-from app.explain.words import explanation_words, outcome_words, side_word, signed, value_words
-from othello.board import Board
-from othello.notation import square_name
-from othello.openings import opening_of
+from app.present.colormap import fills, numbers, scale_of
+from app.present.sentences import explanation_words, outcome_words, side_word, signed, value_words
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+from othello.rules.openings import opening_of
 
 if TYPE_CHECKING:
-    from app.explain.position import Explanation
-    from app.session import Session
+    from app.explain.network import Explanation
+    from app.game.session import Session
     from othello.search.mcts import SearchResult
 
 
@@ -21,7 +21,12 @@ def seated(game: Session, ply: int) -> tuple[Seated, Seated]:
     """Black and white with their discs at a ply."""
     board = game.board_at(ply)
     agent = "Agent" if game.opponent == "agent" else game.opponent
-    names = {"black": ("You", agent), "white": (agent, "You"), "watch": (agent, agent), "both": ("Black", "White")}
+    names = {
+        "black": ("You", agent),
+        "white": (agent, "You"),
+        "watch": (agent, agent),
+        "both": ("Black", "White"),
+    }
     black, white = names[game.seat]
     return (
         Seated(black, board.black.bit_count(), board.side == "X" and not board.is_over),
@@ -39,7 +44,11 @@ def status(game: Session, paused: bool = False) -> str:
     if game.cursor < game.length:
         return f"{passed}Ply {game.cursor} of {game.length}, {side} to move."
     if game.human_to_move:
-        return f"{passed}{side.capitalize()} to move." if game.seat == "both" else f"{passed}Your move ({side})."
+        return (
+            f"{passed}{side.capitalize()} to move."
+            if game.seat == "both"
+            else f"{passed}Your move ({side})."
+        )
     return f"{passed}Paused, {side} to move." if paused else f"{passed}The agent thinks …"
 
 
@@ -51,7 +60,11 @@ def value_line(game: Session, ply: int) -> str:
     found = game.search_of(ply)
     if found is not None and found.exact is not None:
         score = found.exact if board.side == "X" else -found.exact
-        return "Solved: a draw" if score == 0 else f"Solved: {'black' if score > 0 else 'white'} by {abs(score)}"
+        return (
+            "Solved: a draw"
+            if score == 0
+            else f"Solved: {'black' if score > 0 else 'white'} by {abs(score)}"
+        )
     value, searched = game.value_of(ply)
     who = "Search" if searched else "Network"
     return "…" if value is None else value_words(board, value if board.side == "X" else -value, who)
@@ -62,13 +75,20 @@ def heat_of(explanation: Explanation, biases: bool = False) -> Heat:
     relevance = explanation.bias_squares if biases else explanation.squares
     scale = scale_of(relevance)
     colours, texts = fills(relevance, scale), numbers(relevance, scale)
-    return Heat(tuple(colours[s] for s in range(relevance.size)), tuple(texts[s] for s in range(relevance.size)), scale)
+    return Heat(
+        tuple(colours[s] for s in range(relevance.size)),
+        tuple(texts[s] for s in range(relevance.size)),
+        scale,
+    )
 
 
 def ledger_of(explanation: Explanation, biases: bool = False) -> Ledger:
     """The account of an explanation; solved positions and rounding appear where they can be seen."""
-    parts = [("squares", float(explanation.squares.sum())), ("bias", explanation.bias_total),
-             ("stabilizer", explanation.stabilizer)]  # fmt: skip
+    parts = [
+        ("squares", float(explanation.squares.sum())),
+        ("bias", explanation.bias_total),
+        ("stabilizer", explanation.stabilizer),
+    ]
     if explanation.exact:
         parts.append(("solved", explanation.exact))
     if abs(explanation.closure) > 1e-3 * max(explanation.size, 1e-12):
@@ -97,7 +117,13 @@ def candidates_of(found: SearchResult, played: int | None, most: int = 6) -> tup
     if played is not None and all(move.square != played for move in chosen):
         chosen[-1:] = [move for move in found.moves if move.square == played]
     return tuple(
-        Candidate(square_name(move.square, size), move.visits / whole, move.prior, move.q, move.square == played)
+        Candidate(
+            square_name(move.square, size),
+            move.visits / whole,
+            move.prior,
+            move.q,
+            move.square == played,
+        )
         for move in chosen
     )
 

@@ -18,10 +18,10 @@ from app.desktop.scene import view_of
 from app.desktop.view import HEAT_MODES, Heat, HeatMode, Ledger, Prompt, View
 from app.desktop.worker import Answer, Stop, Worker
 from app.explain.targets import Target
-from app.session import SEATS, Session
+from app.game.session import SEATS, Session
 from lrp.errors import LRPError
-from othello.board import Board, squares_of
 from othello.errors import EngineError, OthelloError
+from othello.rules.board import Board, squares_of
 
 if TYPE_CHECKING:
     from othello.search.mcts import SearchResult
@@ -38,16 +38,25 @@ class Study:
 
     board: Board
     heat: HeatMode
-    maps: tuple[tuple[Heat, Ledger], ...] = ()  # of the squares and of the biases; none without a heatmap
+    maps: tuple[
+        tuple[Heat, Ledger], ...
+    ] = ()  # of the squares and of the biases; none without a heatmap
 
 
 class Desk:
     """A session with what the person has switched on; `view` is what to draw now."""
 
     def __init__(
-        self, game: Session, wake: Callable[[], None] = lambda: None, *, folder: Path | None = None,
-        heat: HeatMode = "off", dark: bool = False, animate: bool = True, clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+        self,
+        game: Session,
+        wake: Callable[[], None] = lambda: None,
+        *,
+        folder: Path | None = None,
+        heat: HeatMode = "off",
+        dark: bool = False,
+        animate: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.game, self.folder = game, folder if folder is not None else Path.cwd()
         self.heat, self.biases, self.numbers, self.dark = heat, False, False, dark
         self.animate, self.help, self.paused, self.running = animate, False, False, True
@@ -66,7 +75,9 @@ class Desk:
         self.visits, self._woken = 0, 0.0
         self.turning: tuple[tuple[int, ...], float] | None = None
         self._shown = game.board
-        self._wanted: str | None = None  # what only the window can do: screenshot, film, copy, paste
+        self._wanted: str | None = (
+            None  # what only the window can do: screenshot, film, copy, paste
+        )
         self.update()
 
     # Commands ---------------------------------------------------------------------------------------------------
@@ -90,10 +101,13 @@ class Desk:
                 self.play(self.cursor)
         elif command in ("undo", "redo", "back", "forward", "first", "last"):
             moves: dict[str, Callable[[], None]] = {
-                "undo": game.undo, "redo": game.redo, "first": lambda: game.goto(0),
-                "last": lambda: game.goto(game.length), "back": lambda: game.goto(game.cursor - 1),
+                "undo": game.undo,
+                "redo": game.redo,
+                "first": lambda: game.goto(0),
+                "last": lambda: game.goto(game.length),
+                "back": lambda: game.goto(game.cursor - 1),
                 "forward": lambda: game.goto(game.cursor + 1),
-            }  # fmt: skip
+            }
             moves[command]()
             self.paused = game.seat == "watch"
         elif command == "hint":
@@ -173,7 +187,9 @@ class Desk:
         """Characters typed into the prompt."""
         if self.prompt is not None:
             room = 4096 - len(self.prompt.text)
-            self.prompt = Prompt(self.prompt.label, self.prompt.text + " ".join(text.split("\n"))[: max(0, room)])
+            self.prompt = Prompt(
+                self.prompt.label, self.prompt.text + " ".join(text.split("\n"))[: max(0, room)]
+            )
 
     def prompt_key(self, command: str | None, erase: bool = False) -> None:
         """A key pressed while the prompt is open."""
@@ -255,9 +271,14 @@ class Desk:
                 return Study(board, heat)
             target = "value" if heat == "value" else str(best_move_target(game, ply))
             found = game.explain(ply, target)
-            return Study(board, heat, tuple(
-                (describe.heat_of(found, biases), describe.ledger_of(found, biases)) for biases in (False, True)
-            ))  # fmt: skip
+            return Study(
+                board,
+                heat,
+                tuple(
+                    (describe.heat_of(found, biases), describe.ledger_of(found, biases))
+                    for biases in (False, True)
+                ),
+            )
 
         return job
 
@@ -322,7 +343,10 @@ class Desk:
 
     def _note_turned(self, old: Board, new: Board) -> None:
         self.turning = None
-        if new.black.bit_count() + new.white.bit_count() != old.black.bit_count() + old.white.bit_count() + 1:
+        if (
+            new.black.bit_count() + new.white.bit_count()
+            != old.black.bit_count() + old.white.bit_count() + 1
+        ):
             return
         turned = (old.black & new.white) | (old.white & new.black)
         if self.animate and turned and old.size == new.size:
@@ -331,7 +355,11 @@ class Desk:
     @property
     def phase(self) -> float:
         """How far discs have turned, in [0, 1]; 1 where none turn."""
-        return 1.0 if self.turning is None else min(1.0, (self._clock() - self.turning[1]) / TURN_SECONDS)
+        return (
+            1.0
+            if self.turning is None
+            else min(1.0, (self._clock() - self.turning[1]) / TURN_SECONDS)
+        )
 
     @property
     def animating(self) -> bool:
@@ -348,11 +376,15 @@ def best_move_target(game: Session, ply: int) -> Target:
     board, found = game.board_at(ply), game.search_of(ply)
     if found is not None:
         return Target("policy", found.moves[0].square, size=board.size)
-    from othello.agent import evaluate
+    from othello.players.agent import evaluate
 
     assert game.model is not None
     logits = np.array(evaluate(game.model.evaluator, [board])[0][0])
-    return Target("policy", max(board.legal_actions(), key=lambda action: float(logits[action])), size=board.size)
+    return Target(
+        "policy",
+        max(board.legal_actions(), key=lambda action: float(logits[action])),
+        size=board.size,
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from othello import atomic
 from othello.errors import ParseError
-from othello.notation import MAX_TEXT, format_moves
 from othello.records.formats import guess_format, read_games
+from othello.rules.notation import MAX_TEXT, format_moves
 
 if TYPE_CHECKING:
     from pygame import Surface
 
-    from app.session import Session
+    from app.game.session import Session
 
 MAX_FILE = 5_000_000  # bytes of a game file
 
@@ -25,7 +25,11 @@ def open_game(game: Session, text: str) -> str:
     Raises ParseError, IllegalMove or OSError, and leaves the game as it was.
     """
     text = text.strip()
-    path = Path(text).expanduser() if 0 < len(text) <= 1000 and "\n" not in text and "\0" not in text else None
+    path = (
+        Path(text).expanduser()
+        if 0 < len(text) <= 1000 and "\n" not in text and "\0" not in text
+        else None
+    )
     try:
         is_file = path is not None and path.is_file()
     except OSError:
@@ -35,7 +39,9 @@ def open_game(game: Session, text: str) -> str:
     if len(text) > MAX_TEXT:
         raise ParseError(f"a text of {len(text)} characters; at most {MAX_TEXT} are accepted")
     if not text:
-        raise ParseError("nothing to open: a file, a transcript, a board string or `start` is accepted")
+        raise ParseError(
+            "nothing to open: a file, a transcript, a board string or `start` is accepted"
+        )
     game.open(text)
     return "Opened."
 
@@ -55,9 +61,9 @@ def open_file(game: Session, path: Path) -> str:
 
 def save_game(game: Session, folder: Path) -> Path:
     """Write the game's whole line: a transcript, or SGF where it did not begin with the usual position."""
-    from othello.board import Board
     from othello.records.game import GameRecord
     from othello.records.sgf import write_sgf
+    from othello.rules.board import Board
 
     if game.start == Board.initial(game.start.size):
         path = free_name(folder, "othello", ".txt")

@@ -24,16 +24,16 @@ from app.desktop.paint import blend, rgb
 from app.desktop.palette import PAPER, SLATE
 from app.desktop.render import render
 from app.desktop.view import Heat, HeatMode, Ledger, Seated, Turning, View
-from app.explain.heat import colour
-from app.svg import GREEN, NEUTRAL
+from app.present.board_svg import GREEN, NEUTRAL
+from app.present.colormap import colour
 from othello import atomic
-from othello.board import Board, squares_of
-from othello.notation import Side
+from othello.rules.board import Board, squares_of
+from othello.rules.notation import Side
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from app.session import Session
+    from app.game.session import Session
 
 TURN_MS = 40  # a picture of discs that turn; GIF counts hundredths of a second
 _PHASES = (0.3, 0.7)
@@ -51,12 +51,18 @@ class Film:
     heat: HeatMode = "value"
     side: Side = "X"
     dark: bool = False
-    simulations: int = 0  # searched for the table of moves where the game has no search; 0: no search
+    simulations: int = (
+        0  # searched for the table of moves where the game has no search; 0: no search
+    )
     names: tuple[str, str] | None = None  # of black and white; the session's if None
 
     def frames(self, game: Session) -> Iterator[tuple[View, int]]:
         """The views of a game and how many milliseconds each is shown."""
-        stops = [ply for ply in range(game.length + 1) if ply in (0, game.length) or self._is_stop(game.board_at(ply))]
+        stops = [
+            ply
+            for ply in range(game.length + 1)
+            if ply in (0, game.length) or self._is_stop(game.board_at(ply))
+        ]
         turns = len(_PHASES) * game.length * TURN_MS
         hold = max(TURN_MS, round((1000 * self.seconds - turns) / max(1, len(stops) - 1), -1))
         before: View | None = None
@@ -93,18 +99,29 @@ class Film:
             )
         played = game.action_at(ply)
         return View(
-            board=board, players=self._players(game, ply),
+            board=board,
+            players=self._players(game, ply),
             last=action if action is not None and action < board.size**2 else None,
-            dots=board.legal_moves(), neutral=self.heat != "off", heat=heat, ledger=ledger,
+            dots=board.legal_moves(),
+            neutral=self.heat != "off",
+            heat=heat,
+            ledger=ledger,
             value_words=describe.value_line(game, ply),
-            values=tuple(game.value_of(number)[0] for number in range(ply + 1)), ply=ply,
+            values=tuple(game.value_of(number)[0] for number in range(ply + 1)),
+            ply=ply,
             plies=max(board.size**2 - 4, game.length),
-            candidates=describe.candidates_of(found, played, 5) if found is not None and self._is_stop(board) else (),
-            candidates_title="Search", opening=describe.opening_name(game, ply), moves=describe.move_text(game, ply),
+            candidates=describe.candidates_of(found, played, 5)
+            if found is not None and self._is_stop(board)
+            else (),
+            candidates_title="Search",
+            opening=describe.opening_name(game, ply),
+            moves=describe.move_text(game, ply),
             dark=self.dark,
-        )  # fmt: skip
+        )
 
-    def _between(self, game: Session, begin: int, end: int, before: View, after: View) -> Iterator[tuple[View, int]]:
+    def _between(
+        self, game: Session, begin: int, end: int, before: View, after: View
+    ) -> Iterator[tuple[View, int]]:
         """The moves from one still picture to the next, colours on their way to the new map."""
         count = len(_PHASES) * (end - begin)
         for number in range(count):
@@ -114,13 +131,19 @@ class Film:
                 continue
             turned = squares_of((old.black & new.white) | (old.white & new.black), new.size)
             view = replace(
-                before, board=new, players=self._players(game, ply), last=action, dots=(),
+                before,
+                board=new,
+                players=self._players(game, ply),
+                last=action,
+                dots=(),
                 turning=Turning(turned, phase),
                 heat=_mixed(before.heat, after.heat, (number + 1) / (count + 1)),
-            )  # fmt: skip
+            )
             yield view, TURN_MS
 
-    def write(self, game: Session, path: Path, on_progress: Callable[[float], None] | None = None) -> int:
+    def write(
+        self, game: Session, path: Path, on_progress: Callable[[float], None] | None = None
+    ) -> int:
         """Write the film of a game's line as an endless GIF; its size in bytes.  Raises OSError."""
         game.plies()
         pictures: list[Image] = []
@@ -141,7 +164,9 @@ class Film:
         return path.stat().st_size
 
 
-def play_out(game: Session, side: Side = "X", opponent: str = "agent", drawn_plies: int = 0) -> None:
+def play_out(
+    game: Session, side: Side = "X", opponent: str = "agent", drawn_plies: int = 0
+) -> None:
     """Let the agent play the rest of a watched game as `side` against `opponent`; EngineError.
 
     The first `drawn_plies` are drawn by their visits, with the session's seed.
@@ -167,11 +192,26 @@ def _mixed(before: Heat | None, after: Heat | None, share: float) -> Heat | None
 def _exact_colours(dark: bool) -> list[str]:
     """Colours that a film must not lose, however few pixels have them."""
     panel, board = SLATE if dark else PAPER, (GREEN, NEUTRAL)
-    themes = [name for theme in board for name in (theme.felt, theme.line, theme.frame, theme.label)]
+    themes = [
+        name for theme in board for name in (theme.felt, theme.line, theme.frame, theme.label)
+    ]
     marks = ["#ffd166", "#b97f00", "#000000", "#ffffff"]
     soft = [blend(panel.accent, panel.page, share) for share in (0.0, 0.35, 0.62)]
-    return [*themes, *marks, *soft, panel.page, panel.card, panel.edge, panel.ink, panel.soft, panel.track, panel.graph,
-            panel.black, panel.up, panel.down]  # fmt: skip
+    return [
+        *themes,
+        *marks,
+        *soft,
+        panel.page,
+        panel.card,
+        panel.edge,
+        panel.ink,
+        panel.soft,
+        panel.track,
+        panel.graph,
+        panel.black,
+        panel.up,
+        panel.down,
+    ]
 
 
 def _pillow(surface: pygame.Surface) -> Image:
@@ -191,22 +231,40 @@ def encoded(pictures: Sequence[Image], times: Sequence[int], keep: Sequence[str]
     sheet = Image.new("RGB", (width, height * len(chosen)))
     for row, picture in enumerate(chosen):
         sheet.paste(picture, (0, row * height))
-    fixed = list(dict.fromkeys([*keep, *(colour(level / _LEVELS, 1.0) for level in range(-_LEVELS, _LEVELS + 1))]))
-    found = sheet.quantize(_SEE_THROUGH - len(fixed), method=Image.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
-    table = np.array([channel for name in fixed for channel in rgb(name)] + found, np.int32).reshape(-1, 3)[
-        :_SEE_THROUGH
-    ]
+    fixed = list(
+        dict.fromkeys(
+            [*keep, *(colour(level / _LEVELS, 1.0) for level in range(-_LEVELS, _LEVELS + 1))]
+        )
+    )
+    found = (
+        sheet.quantize(
+            _SEE_THROUGH - len(fixed), method=Image.Quantize.MEDIANCUT, kmeans=1
+        ).getpalette()
+        or []
+    )
+    table = np.array(
+        [channel for name in fixed for channel in rgb(name)] + found, np.int32
+    ).reshape(-1, 3)[:_SEE_THROUGH]
     nearest = _Nearest(table)
     drawn = [nearest(np.asarray(picture)) for picture in pictures]
-    changes = [drawn[0]] + [np.where(now == then, _SEE_THROUGH, now) for then, now in pairwise(drawn)]
+    changes = [drawn[0]] + [
+        np.where(now == then, _SEE_THROUGH, now) for then, now in pairwise(drawn)
+    ]
     frames = [Image.fromarray(change.astype(np.uint8)) for change in changes]
     for frame in frames:
         frame.putpalette([*table.ravel().tolist(), *[0] * (768 - table.size)])
     out = io.BytesIO()
     frames[0].save(
-        out, "GIF", save_all=True, append_images=frames[1:], duration=list(times), loop=0, optimize=False, disposal=1,
+        out,
+        "GIF",
+        save_all=True,
+        append_images=frames[1:],
+        duration=list(times),
+        loop=0,
+        optimize=False,
+        disposal=1,
         transparency=_SEE_THROUGH,
-    )  # fmt: skip
+    )
     return out.getvalue()
 
 

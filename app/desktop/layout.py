@@ -9,12 +9,20 @@ from functools import lru_cache
 from pygame import Rect
 
 SECTIONS = {  # heights in units
-    "players": 5.6, "status": 3.9, "graph": 7.6, "ledger": 14.0, "account": 9.9, "moves": 11.2, "record": 7.0,
-}  # fmt: skip
+    "players": 5.6,
+    "status": 3.9,
+    "graph": 7.6,
+    "ledger": 14.0,
+    "account": 9.9,
+    "moves": 11.2,
+    "record": 7.0,
+}
 BUTTON_ROW = 2.7
 _SECOND_COLUMN = ("ledger", "account", "moves")
 _FULL = sum(SECTIONS[name] for name in ("players", "status", "graph", "ledger", "moves"))
-_BARE = sum(SECTIONS[name] for name in ("players", "graph", "account", "moves"))  # without buttons: a film
+_BARE = sum(
+    SECTIONS[name] for name in ("players", "graph", "account", "moves")
+)  # without buttons: a film
 _ELASTIC = {"moves": 5.0, "record": 3.2}  # sections that may shrink, and how far
 
 Row = tuple[tuple[str, float], ...]  # commands and their weights
@@ -35,17 +43,23 @@ class Layout:
     def square_rect(self, square: int) -> Rect:
         """The rectangle of a square 0..N²−1."""
         row, column = divmod(square, self.side)
-        return Rect(self.cells.x + column * self.cell, self.cells.y + row * self.cell, self.cell, self.cell)
+        return Rect(
+            self.cells.x + column * self.cell, self.cells.y + row * self.cell, self.cell, self.cell
+        )
 
     def square_at(self, point: tuple[int, int]) -> int | None:
         """The square under a point, None beside the board."""
         if not self.cells.collidepoint(point):
             return None
-        return (point[1] - self.cells.y) // self.cell * self.side + (point[0] - self.cells.x) // self.cell
+        return (point[1] - self.cells.y) // self.cell * self.side + (
+            point[0] - self.cells.x
+        ) // self.cell
 
     def button_at(self, point: tuple[int, int]) -> str | None:
         """The command of the button under a point."""
-        return next((command for command, rect in self.buttons.items() if rect.collidepoint(point)), None)
+        return next(
+            (command for command, rect in self.buttons.items() if rect.collidepoint(point)), None
+        )
 
     def ply_at(self, point: tuple[int, int], plies: int) -> int | None:
         """The ply of the value graph under a point."""
@@ -59,11 +73,15 @@ class Layout:
 def graph_rect(section: Rect, unit: int) -> Rect:
     """The bars' rectangle inside the graph's section."""
     top = round(2.0 * unit)
-    return Rect(section.x, section.y + top, section.width, max(4, section.height - top - round(0.6 * unit)))
+    return Rect(
+        section.x, section.y + top, section.width, max(4, section.height - top - round(0.6 * unit))
+    )
 
 
 @lru_cache(maxsize=64)
-def layout(size: tuple[int, int], side: int, sections: tuple[str, ...] = (), buttons: tuple[Row, ...] = ()) -> Layout:
+def layout(
+    size: tuple[int, int], side: int, sections: tuple[str, ...] = (), buttons: tuple[Row, ...] = ()
+) -> Layout:
     """The layout of a window, with the sections that have something to show and the rows of buttons."""
     width, height = max(size[0], 1), max(size[1], 1)
     wanted = _FULL + BUTTON_ROW * len(buttons) if buttons else _BARE
@@ -111,7 +129,9 @@ def _button_rects(column: Rect, rows: Sequence[Row], unit: int) -> dict[str, Rec
     return found
 
 
-def _stack(columns: list[Rect], sections: Sequence[str], unit: int, floor: int, upright: bool) -> dict[str, Rect]:
+def _stack(
+    columns: list[Rect], sections: Sequence[str], unit: int, floor: int, upright: bool
+) -> dict[str, Rect]:
     """Sections from top to bottom as long as they fit; the last ones shrink to the room that is left."""
     found: dict[str, Rect] = {}
     for index, column in enumerate(columns):

@@ -37,7 +37,14 @@ def canvas(size: tuple[int, int], colour: str) -> Surface:
 
 
 @lru_cache(maxsize=256)
-def disc(radius: float, light: str, dark: str, rim: str = "", rim_width: float = 0.0, opacity: float = 1.0) -> Surface:
+def disc(
+    radius: float,
+    light: str,
+    dark: str,
+    rim: str = "",
+    rim_width: float = 0.0,
+    opacity: float = 1.0,
+) -> Surface:
     """A disc shaded from `light` at the upper left to `dark`, with a rim; anti-aliased by distance."""
     side = 2 * int(np.ceil(radius)) + 2
     rows, columns = np.mgrid[0:side, 0:side] + 0.5 - side / 2
@@ -57,8 +64,12 @@ def ring(radius: float, width: float, colour: str, opacity: float = 1.0) -> Surf
     side = 2 * int(np.ceil(radius)) + 2
     rows, columns = np.mgrid[0:side, 0:side] + 0.5 - side / 2
     distance = np.hypot(rows, columns)
-    cover = np.clip(radius - distance + 0.5, 0, 1) * np.clip(distance - (radius - width) + 0.5, 0, 1)
-    return _from_array(np.dstack([np.broadcast_to(rgb(colour), (side, side, 3)), 255 * opacity * cover]))
+    cover = np.clip(radius - distance + 0.5, 0, 1) * np.clip(
+        distance - (radius - width) + 0.5, 0, 1
+    )
+    return _from_array(
+        np.dstack([np.broadcast_to(rgb(colour), (side, side, 3)), 255 * opacity * cover])
+    )
 
 
 @lru_cache(maxsize=32)
@@ -67,7 +78,9 @@ def shadow(radius: float, opacity: float = 0.35) -> Surface:
     side = 2 * int(np.ceil(radius * 1.25)) + 2
     rows, columns = np.mgrid[0:side, 0:side] + 0.5 - side / 2
     fade = np.clip((1.2 * radius - np.hypot(rows, columns)) / (0.35 * radius), 0, 1)
-    return _from_array(np.dstack([np.zeros((side, side, 3)), 255 * opacity * fade**2 * (3 - 2 * fade)]))
+    return _from_array(
+        np.dstack([np.zeros((side, side, 3)), 255 * opacity * fade**2 * (3 - 2 * fade)])
+    )
 
 
 def _from_array(rgba: np.ndarray) -> Surface:
@@ -77,10 +90,15 @@ def _from_array(rgba: np.ndarray) -> Surface:
 
 def put(surface: Surface, picture: Surface, centre: Point) -> None:
     """Draw a picture around a point."""
-    surface.blit(picture, (round(centre[0] - picture.get_width() / 2), round(centre[1] - picture.get_height() / 2)))
+    surface.blit(
+        picture,
+        (round(centre[0] - picture.get_width() / 2), round(centre[1] - picture.get_height() / 2)),
+    )
 
 
-def box(surface: Surface, rect: Rect, colour: str, radius: float = 0, edge: str = "", width: int = 1) -> None:
+def box(
+    surface: Surface, rect: Rect, colour: str, radius: float = 0, edge: str = "", width: int = 1
+) -> None:
     """A rectangle with smooth round corners and, with `edge`, a border inside it."""
     if edge:
         box(surface, rect, edge, radius)
@@ -121,7 +139,13 @@ def _face(bold: bool) -> str | None:
     """The file of DejaVu Sans that matplotlib brings along; None (pygame's own face) where it is missing."""
     found = importlib.util.find_spec("matplotlib")
     for folder in (found.submodule_search_locations or []) if found else []:
-        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+        path = (
+            Path(folder)
+            / "mpl-data"
+            / "fonts"
+            / "ttf"
+            / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf")
+        )
         if path.is_file():
             return str(path)
     return None
@@ -154,9 +178,16 @@ def width_of(words: str, size: int, bold: bool = False) -> int:
 
 
 def write(
-    surface: Surface, words: str, at: Point, size: int, colour: str, *, bold: bool = False, align: str = "left",
+    surface: Surface,
+    words: str,
+    at: Point,
+    size: int,
+    colour: str,
+    *,
+    bold: bool = False,
+    align: str = "left",
     limit: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Text whose left, right or centre is at a point, vertically centred; cut to `limit` pixels; its width."""
     if limit is not None:
         words = shortened(words, size, limit, bold)
@@ -176,7 +207,11 @@ def shortened(words: str, size: int, limit: int, bold: bool = False) -> str:
     low, high = 0, len(words)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if width_of(words[:middle] + "…", size, bold) <= limit else (low, middle - 1)
+        low, high = (
+            (middle, high)
+            if width_of(words[:middle] + "…", size, bold) <= limit
+            else (low, middle - 1)
+        )
     return words[:low] + "…" if low else ""
 
 

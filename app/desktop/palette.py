@@ -25,11 +25,30 @@ class Palette:
 
 
 PAPER = Palette(
-    page="#f1f0ea", card="#fbfaf6", edge="#d9d7cd", ink="#1d2520", soft="#5f6963", accent="#2c7a58",
-    on_accent="#ffffff", track="#e2e1d8", graph="#cdd2c8", black="#1f2428", white="#ffffff",
-)  # fmt: skip
+    page="#f1f0ea",
+    card="#fbfaf6",
+    edge="#d9d7cd",
+    ink="#1d2520",
+    soft="#5f6963",
+    accent="#2c7a58",
+    on_accent="#ffffff",
+    track="#e2e1d8",
+    graph="#cdd2c8",
+    black="#1f2428",
+    white="#ffffff",
+)
 SLATE = Palette(
-    page="#171c1a", card="#212825", edge="#39423d", ink="#eef2ee", soft="#a4b0a9", accent="#4fae86",
-    on_accent="#0d1512", track="#343d39", graph="#5d6964", black="#050606", white="#e9ece8",
-    up="#e0705f", down="#5b9bd5",
-)  # fmt: skip
+    page="#171c1a",
+    card="#212825",
+    edge="#39423d",
+    ink="#eef2ee",
+    soft="#a4b0a9",
+    accent="#4fae86",
+    on_accent="#0d1512",
+    track="#343d39",
+    graph="#5d6964",
+    black="#050606",
+    white="#e9ece8",
+    up="#e0705f",
+    down="#5b9bd5",
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pygame import Rect, Surface
 
-from app.desktop.board_face import draw_board
+from app.desktop.draw_board import draw_board
+from app.desktop.draw_panel import draw_panel
 from app.desktop.layout import Layout, layout
 from app.desktop.paint import box, canvas, rgb, shortened, veil, width_of, write
 from app.desktop.palette import PAPER, SLATE, Palette
-from app.desktop.panel import draw_panel
 from app.desktop.view import View
 
 
@@ -38,7 +38,12 @@ def layout_of(view: View, size: tuple[int, int]) -> Layout:
         "record": bool(view.moves),
     }
     rows = tuple(tuple((button.command, button.weight) for button in row) for row in view.buttons)
-    return layout((size[0], size[1]), view.board.size, tuple(name for name, shown in present.items() if shown), rows)
+    return layout(
+        (size[0], size[1]),
+        view.board.size,
+        tuple(name for name, shown in present.items() if shown),
+        rows,
+    )
 
 
 def _draw_help(surface: Surface, view: View, unit: int, palette: Palette) -> None:
@@ -47,7 +52,12 @@ def _draw_help(surface: Surface, view: View, unit: int, palette: Palette) -> Non
     size = max(7, round(min(unit, step * 0.62)))
     left = max(width_of(key, size, True) for key, _ in view.help)
     right = max(width_of(words, size) for _, words in view.help)
-    card = Rect(0, 0, min(surface.get_width() - 8, left + right + 5 * size), round(step * (len(view.help) + 1)))
+    card = Rect(
+        0,
+        0,
+        min(surface.get_width() - 8, left + right + 5 * size),
+        round(step * (len(view.help) + 1)),
+    )
     card.center = surface.get_rect().center
     box(surface, card, palette.card, unit * 0.6, palette.edge)
     for row, (key, words) in enumerate(view.help):
@@ -69,12 +79,24 @@ def _draw_prompt(surface: Surface, view: View, unit: int, palette: Palette) -> N
     card = Rect(0, 0, round(surface.get_width() * 0.8), round(6 * unit))
     card.center = surface.get_rect().center
     box(surface, card, palette.card, unit * 0.6, palette.accent, 2)
-    write(surface, view.prompt.label, (card.x + unit, card.y + 1.5 * unit), unit, palette.ink, bold=True,
-          limit=card.width - 2 * unit)  # fmt: skip
-    field = Rect(card.x + unit, card.y + round(2.8 * unit), card.width - 2 * unit, round(2.2 * unit))
+    write(
+        surface,
+        view.prompt.label,
+        (card.x + unit, card.y + 1.5 * unit),
+        unit,
+        palette.ink,
+        bold=True,
+        limit=card.width - 2 * unit,
+    )
+    field = Rect(
+        card.x + unit, card.y + round(2.8 * unit), card.width - 2 * unit, round(2.2 * unit)
+    )
     box(surface, field, palette.page, unit * 0.3, palette.edge)
-    tail = shortened(view.prompt.text[::-1], unit, field.width - 2 * unit)[::-1]  # the end is where one types
+    tail = shortened(view.prompt.text[::-1], unit, field.width - 2 * unit)[
+        ::-1
+    ]  # the end is where one types
     wide = write(surface, tail, (field.x + unit // 2, field.centery), unit, palette.ink)
     surface.fill(
-        rgb(palette.accent), Rect(field.x + unit // 2 + wide + 1, field.y + unit // 3, 2, field.height - 2 * unit // 3)
+        rgb(palette.accent),
+        Rect(field.x + unit // 2 + wide + 1, field.y + unit // 3, 2, field.height - 2 * unit // 3),
     )

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from app.desktop import describe
-from app.desktop.keys import HELP
+from app.desktop.commands import HELP
 from app.desktop.view import Button, Candidate, Ghost, Turning, View
-from othello.board import Board, squares_of
+from othello.rules.board import Board, squares_of
 
 if TYPE_CHECKING:
     from app.desktop.desk import Desk
@@ -28,19 +28,35 @@ def view_of(desk: Desk) -> View:
     ghost = desk.hovered if desk.hovered in legal else None
     thinking = desk.thinker.busy in ("reply", "hint")
     return View(
-        board=board, players=describe.seated(game, ply), status=describe.status(game, desk.paused),
-        notice=desk.notice, progress=_progress(desk) if thinking else None, last=game.last_move,
-        dots=() if hint else legal, cursor=desk.cursor,
+        board=board,
+        players=describe.seated(game, ply),
+        status=describe.status(game, desk.paused),
+        notice=desk.notice,
+        progress=_progress(desk) if thinking else None,
+        last=game.last_move,
+        dots=() if hint else legal,
+        cursor=desk.cursor,
         ghost=None if ghost is None else Ghost(ghost, _turns(board, ghost)),
-        turning=_turning(desk), neutral=desk.heat != "off",
-        heat=heat, with_numbers=desk.numbers, marks=_marks(desk),
-        best=hint.moves[0].square if hint else None, value_words=describe.value_line(game, ply),
-        values=tuple(game.value_of(number)[0] for number in range(game.length + 1)), ply=ply,
-        plies=max(board.size**2 - 4, game.length), ledger=ledger,
-        candidates=candidates, candidates_title=title, opening=describe.opening_name(game, ply),
-        moves=describe.move_text(game, ply), buttons=_buttons(desk), prompt=desk.prompt,
-        help=HELP if desk.help else (), dark=desk.dark,
-    )  # fmt: skip
+        turning=_turning(desk),
+        neutral=desk.heat != "off",
+        heat=heat,
+        with_numbers=desk.numbers,
+        marks=_marks(desk),
+        best=hint.moves[0].square if hint else None,
+        value_words=describe.value_line(game, ply),
+        values=tuple(game.value_of(number)[0] for number in range(game.length + 1)),
+        ply=ply,
+        plies=max(board.size**2 - 4, game.length),
+        ledger=ledger,
+        candidates=candidates,
+        candidates_title=title,
+        opening=describe.opening_name(game, ply),
+        moves=describe.move_text(game, ply),
+        buttons=_buttons(desk),
+        prompt=desk.prompt,
+        help=HELP if desk.help else (),
+        dark=desk.dark,
+    )
 
 
 def _candidates(desk: Desk) -> tuple[str, tuple[Candidate, ...]]:
@@ -89,17 +105,37 @@ def _buttons(desk: Desk) -> tuple[tuple[Button, ...], ...]:
         if watching
         else Button("hint", "Hint", "H", desk.hint is not None, game.human_to_move)
     )
-    seat = {"black": "You: black", "white": "You: white", "watch": "You: watch", "both": "You: both"}[game.seat]
+    seat = {
+        "black": "You: black",
+        "white": "You: white",
+        "watch": "You: watch",
+        "both": "You: both",
+    }[game.seat]
     return (
-        (Button("undo", "Undo", "U", enabled=game.cursor > 0),
-         Button("redo", "Redo", "R", enabled=game.cursor < game.length), third),
-        (Button("heat", _HEAT[desk.heat], "E", desk.heat != "off", weight=1.25),
-         Button("bias", "Biases", "B", desk.biases and desk.heat != "off"),
-         Button("numbers", "Numbers", "T", desk.numbers and desk.heat != "off", weight=1.1)),
-        (Button("new", "New", "N", weight=1.1), Button("seat", seat, "S", weight=1.7),
-         Button("weaker", "−", weight=0.5),
-         Button("strength", f"{strength} sims" if strength else "policy", enabled=False, weight=1.15),
-         Button("stronger", "+", weight=0.5)),
-        (Button("open", "Open"), Button("save", "Save"), Button("screenshot", "PNG"), Button("film", "GIF"),
-         Button("help", "?", weight=0.6)),
-    )  # fmt: skip
+        (
+            Button("undo", "Undo", "U", enabled=game.cursor > 0),
+            Button("redo", "Redo", "R", enabled=game.cursor < game.length),
+            third,
+        ),
+        (
+            Button("heat", _HEAT[desk.heat], "E", desk.heat != "off", weight=1.25),
+            Button("bias", "Biases", "B", desk.biases and desk.heat != "off"),
+            Button("numbers", "Numbers", "T", desk.numbers and desk.heat != "off", weight=1.1),
+        ),
+        (
+            Button("new", "New", "N", weight=1.1),
+            Button("seat", seat, "S", weight=1.7),
+            Button("weaker", "−", weight=0.5),
+            Button(
+                "strength", f"{strength} sims" if strength else "policy", enabled=False, weight=1.15
+            ),
+            Button("stronger", "+", weight=0.5),
+        ),
+        (
+            Button("open", "Open"),
+            Button("save", "Save"),
+            Button("screenshot", "PNG"),
+            Button("film", "GIF"),
+            Button("help", "?", weight=0.6),
+        ),
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from othello.board import Board
+from othello.rules.board import Board
 
 HeatMode = Literal["off", "value", "move"]
 HEAT_MODES: tuple[HeatMode, ...] = ("off", "value", "move")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pygame
 
 from app.desktop import files
+from app.desktop.commands import command_of
 from app.desktop.desk import Desk
-from app.desktop.keys import command_of
 from app.desktop.layout import Layout
 from app.desktop.render import layout_of, render
 from app.desktop.view import View
-from app.session import Session
-from othello.notation import format_moves
+from app.game.session import Session
+from othello.rules.notation import format_moves
 
 SIZE = (1160, 760)
 SMALLEST = (320, 240)
@@ -25,7 +25,9 @@ pygame_error = pygame.error  # what opening a window raises where there is no di
 
 def _wake() -> None:
     """Called by the workers: the window has something to collect."""
-    with contextlib.suppress(pygame.error):  # the window has gone, or its queue is full and it will look anyway
+    with contextlib.suppress(
+        pygame.error
+    ):  # the window has gone, or its queue is full and it will look anyway
         pygame.event.post(pygame.event.Event(WAKE))
 
 

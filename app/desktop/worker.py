@@ -62,7 +62,11 @@ class Worker:
         with self._changed:
             if self._next is not None:
                 return self._next[0]
-            return self._current[0] if self._current is not None and not self._current[1].is_set() else None
+            return (
+                self._current[0]
+                if self._current is not None and not self._current[1].is_set()
+                else None
+            )
 
     @property
     def idle(self) -> bool:

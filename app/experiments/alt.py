@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.statistics import Interval, highest, number
-from othello.notation import square_name
+from othello.rules.notation import square_name
 
 
 def of_map(relevance: NDArray[np.float64], what: str, count: int = 4) -> str:
@@ -18,15 +18,21 @@ def of_map(relevance: NDArray[np.float64], what: str, count: int = 4) -> str:
     'board of the value: red for a1 +0.500, blue for a2 −0.250'
     """
     flat = relevance.ravel()
-    heaviest = [int(square) for square in np.argsort(-np.abs(flat), kind="stable")[:count] if flat[square]]
+    heaviest = [
+        int(square) for square in np.argsort(-np.abs(flat), kind="stable")[:count] if flat[square]
+    ]
     if not heaviest:
         return f"board of {what}: nothing on any square"
-    groups = (("red", [s for s in heaviest if flat[s] > 0]), ("blue", [s for s in heaviest if flat[s] < 0]))
+    groups = (
+        ("red", [s for s in heaviest if flat[s] > 0]),
+        ("blue", [s for s in heaviest if flat[s] < 0]),
+    )
     side = relevance.shape[0]
     words = [
         f"{colour} for {', '.join(f'{square_name(s, side)} {_signed(float(flat[s]))}' for s in squares)}"
-        for colour, squares in groups if squares
-    ]  # fmt: skip
+        for colour, squares in groups
+        if squares
+    ]
     return f"board of {what}: {', '.join(words)}"
 
 
@@ -41,10 +47,11 @@ def of_bars(entries: Mapping[str, Interval], what: str, chance: float = 0.0) -> 
     if not known:
         return f"{what}: nothing was measured"
     top = highest(known)
-    above, below = (sum(test) for test in zip(*((e.low > chance, e.high < chance) for e in known.values())))
-    return (
-        f"{what}: {top} is highest with {known[top]}; {above} of {len(known)} intervals lie above {line}, {below} below"
+    above, below = (
+        sum(test) for test in zip(*((e.low > chance, e.high < chance) for e in known.values()))
     )
+    counts = f"{above} of {len(known)} intervals lie above {line}, {below} below"
+    return f"{what}: {top} is highest with {known[top]}; {counts}"
 
 
 def of_curve(x: Sequence[float], means: Sequence[float], what: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.experiments.positions import Words, states_of, words_of
-from app.explain.position import POLICY, VALUE, encode_words, on_squares
+from app.explain.network import POLICY, VALUE, encode_words, on_squares
 from lrp.baselines import GradientTimesInput
 
 if TYPE_CHECKING:
@@ -33,16 +33,28 @@ COMPOSITES: Final = {
     "architecture prior": "ArchitecturePrior",
 }
 METHODS: Final = (
-    "EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1", "LRP-0", "gradient × input",
-    "integrated gradients", "occlusion", "FullGrad", "random", "occupancy", "architecture prior",
-)  # fmt: skip
+    "EpsilonPlus",
+    "EpsilonPlusFlat",
+    "EpsilonGammaBox",
+    "EpsilonAlpha2Beta1",
+    "LRP-0",
+    "gradient × input",
+    "integrated gradients",
+    "occlusion",
+    "FullGrad",
+    "random",
+    "occupancy",
+    "architecture prior",
+)
 CONTROLS: Final = ("random", "occupancy", "architecture prior")
 BATCH: Final = 64
 IG_STEPS: Final = 16
 _EVALUATED: Final = 1024  # positions the evaluator gets at once
 
 
-def relevance_maps(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64], seed: int = 0) -> Maps:
+def relevance_maps(
+    model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64], seed: int = 0
+) -> Maps:
     """Maps [3, P, 64] of positions [P] for TARGETS; moves [P, 2] are the best and the second move."""
     if method == "random":
         value, best, second = np.random.default_rng((seed, 11)).standard_normal((3, len(own), 64))
@@ -67,7 +79,9 @@ def readings(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> 
     return found
 
 
-def _by_relevance(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
+def _by_relevance(
+    model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
+) -> Maps:
     explainer = model.explainer("LRPZero" if method == "FullGrad" else COMPOSITES[method], "sink")
     planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
     found = [
@@ -75,8 +89,12 @@ def _by_relevance(model: Model, method: str, own: Words, opp: Words, moves: NDAr
         *(explainer.attribute(planes, pairs[:, place], output=POLICY) for place in (0, 1)),
     ]
     value, best, second = (_squares(relevance, method == "FullGrad") for relevance in found)
-    if method == "architecture prior":  # symmetric squares are equal; rounding must not put them in an order
-        value, best, second = (np.round(m / s, 6) * s for m in (value, best, second) for s in [_size(m)])
+    if (
+        method == "architecture prior"
+    ):  # symmetric squares are equal; rounding must not put them in an order
+        value, best, second = (
+            np.round(m / s, 6) * s for m in (value, best, second) for s in [_size(m)]
+        )
     return np.stack([value, best, best - second])
 
 
@@ -97,19 +115,35 @@ def _squares(relevance: Relevance, with_bias: bool) -> Maps:
     return maps
 
 
-def _by_gradient(model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
+def _by_gradient(
+    model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
+) -> Maps:
     """Gradient × input, or its mean along the line from the planes of nothing: with x·∇f(t·x) = (t·x·∇f(t·x)) / t."""
     planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
     method_of = GradientTimesInput(model.network, planes[:2])
-    points = [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)] if method == "integrated gradients" else [1.0]
-    targets: tuple[tuple[torch.Tensor | None, int], ...] = ((None, VALUE), (pairs[:, 0], POLICY), (pairs[:, 1], POLICY))
+    points = (
+        [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)]
+        if method == "integrated gradients"
+        else [1.0]
+    )
+    targets: tuple[tuple[torch.Tensor | None, int], ...] = (
+        (None, VALUE),
+        (pairs[:, 0], POLICY),
+        (pairs[:, 1], POLICY),
+    )
     value, best, second = (
         sum(
-            method_of.attribute(planes * t, target, output=output).input.double().sum(1).flatten(1).numpy() / t
+            method_of.attribute(planes * t, target, output=output)
+            .input.double()
+            .sum(1)
+            .flatten(1)
+            .numpy()
+            / t
             for t in points
-        ) / len(points)
+        )
+        / len(points)
         for target, output in targets
-    )  # fmt: skip
+    )
     return np.stack([value, best, best - second])
 
 

@@ -38,7 +38,7 @@ def experiment(name: str) -> Experiment:
             f"unknown experiment {name[:40]!r}; did you mean {close[0] if close else known[0]}?\n"
             f"known: {', '.join(known)}, all"
         )
-    found: Experiment = import_module(f"app.experiments.{MODULES[wanted]}").EXPERIMENT
+    found: Experiment = import_module(f"app.experiments.studies.{MODULES[wanted]}").EXPERIMENT
     return found
 
 

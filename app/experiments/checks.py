@@ -28,7 +28,13 @@ Moves = NDArray[np.int64]
 
 
 def sensitivity(
-    model: Model, maps: dict[str, Maps], own: Words, opp: Words, moves: Moves, seed: int, subsets: int
+    model: Model,
+    maps: dict[str, Maps],
+    own: Words,
+    opp: Words,
+    moves: Moves,
+    seed: int,
+    subsets: int,
 ) -> dict[str, dict[str, Any]]:
     """For each n: the correlation, over random sets of n discs, of their summed relevance with what removing them does.
 
@@ -44,7 +50,9 @@ def sensitivity(
         chosen = np.zeros((len(rows), 64), bool)
         np.put_along_axis(chosen, order, True, axis=1)
         chosen &= states[rows] != 0
-        dropped = whole[:, rows] - readings(model, *words_of(np.where(chosen, np.int8(0), states[rows])), moves[rows])
+        dropped = whole[:, rows] - readings(
+            model, *words_of(np.where(chosen, np.int8(0), states[rows])), moves[rows]
+        )
         for name, scores in maps.items():
             for t, target in enumerate(TARGETS):
                 summed = (scores[t][rows] * chosen).sum(1).reshape(-1, subsets)
@@ -53,15 +61,18 @@ def sensitivity(
     return found
 
 
-def similarities(maps: dict[str, Maps], own: Words, opp: Words, seed: int) -> dict[str, dict[str, Any]]:
+def similarities(
+    maps: dict[str, Maps], own: Words, opp: Words, seed: int
+) -> dict[str, dict[str, Any]]:
     """|cosine| of the value's and the best move's map, and cosine of the best and the second move's map."""
     found = {}
     for name, (value, best, difference) in maps.items():
         pair = [abs(cosine(x, y)) for x, y in zip(value, best)]
         moves = [cosine(x, x - y) for x, y in zip(best, difference)]
         found[name] = {
-            "value_policy": bootstrap(np.array(pair), seed), "best_second": bootstrap(np.array(moves), seed)
-        }  # fmt: skip
+            "value_policy": bootstrap(np.array(pair), seed),
+            "best_second": bootstrap(np.array(moves), seed),
+        }
     return found
 
 
@@ -84,7 +95,13 @@ def shuffled(model: Model, stage: str, seed: int) -> Model:
 
 
 def randomised(
-    model: Model, maps: dict[str, Maps], own: Words, opp: Words, moves: Moves, seed: int, shuffles: int
+    model: Model,
+    maps: dict[str, Maps],
+    own: Words,
+    opp: Words,
+    moves: Moves,
+    seed: int,
+    shuffles: int,
 ) -> dict[str, dict[str, Any]]:
     """Rank correlation, over discs, of |R| for the value before and after weights are shuffled, stage by stage.
 
@@ -96,23 +113,34 @@ def randomised(
         for draw in range(shuffles):
             other = shuffled(model, stage, seed + 1000 * draw)
             for name in TESTED:
-                before, after = maps[name][0][: len(own)], relevance_maps(other, name, own, opp, moves, seed)[0]
+                before, after = (
+                    maps[name][0][: len(own)],
+                    relevance_maps(other, name, own, opp, moves, seed)[0],
+                )
                 ranks.setdefault((name, stage), []).append(
-                    [spearman(abs(x[s != 0]), abs(y[s != 0])) for x, y, s in zip(before, after, states)]
+                    [
+                        spearman(abs(x[s != 0]), abs(y[s != 0]))
+                        for x, y, s in zip(before, after, states)
+                    ]
                 )
     found: dict[str, dict[str, Any]] = {name: {} for name in TESTED}
     for (name, stage), drawn in ranks.items():
         table = np.array(drawn)
         known = np.isfinite(table)
         counts = known.sum(0)
-        each = np.where(counts > 0, np.where(known, table, 0).sum(0) / np.maximum(counts, 1), np.nan)
+        each = np.where(
+            counts > 0, np.where(known, table, 0).sum(0) / np.maximum(counts, 1), np.nan
+        )
         found[name][stage] = {
-            "correlation": bootstrap(each, seed), "by_shuffle": [bootstrap(row, seed, 1).mean for row in table]
-        }  # fmt: skip
+            "correlation": bootstrap(each, seed),
+            "by_shuffle": [bootstrap(row, seed, 1).mean for row in table],
+        }
     return found
 
 
-def max_sensitivity(model: Model, own: Words, opp: Words, moves: Moves, seed: int, changes: int) -> dict[str, Any]:
+def max_sensitivity(
+    model: Model, own: Words, opp: Words, moves: Moves, seed: int, changes: int
+) -> dict[str, Any]:
     """The largest ‖R′ − R‖ / ‖R‖ of the value's map, over the other squares, when one disc changes sides."""
     random = np.random.default_rng((seed, 15))
     states = states_of(own, opp)
@@ -133,19 +161,39 @@ def max_sensitivity(model: Model, own: Words, opp: Words, moves: Moves, seed: in
 
 
 def tables(
-    sensitivity: dict[str, Any], alike: dict[str, Any], randomised: dict[str, Any], stability: dict[str, Any]
+    sensitivity: dict[str, Any],
+    alike: dict[str, Any],
+    randomised: dict[str, Any],
+    stability: dict[str, Any],
 ) -> list[Table]:
     """The checks as tables."""
     return [
-        Table("Sensitivity-n for the value (read after tanh): correlation over random sets of n discs",
-              ("method", *(f"n = {n}" for n in SIZES)),
-              tuple((name, *(str(found["value"][str(n)]) for n in SIZES)) for name, found in sensitivity.items())),
-        Table("Similarity of maps", ("method", "|cosine| value and policy", "cosine best and second move"),
-              tuple((name, str(f["value_policy"]), str(f["best_second"])) for name, f in alike.items())),
-        Table("Rank correlation with the map after weights are shuffled (a check; it does not rank methods)",
-              ("method", *STAGES),
-              tuple((name, *(str(f[s]["correlation"]) for s in STAGES)) for name, f in randomised.items())),
-        Table("Largest relative change of the value's map when one disc changes sides",
-              ("method", "mean over positions", "worst"),
-              tuple((name, str(f["mean"]), f"{f['worst']:.2f}") for name, f in stability.items())),
-    ]  # fmt: skip
+        Table(
+            "Sensitivity-n for the value (read after tanh): correlation over random sets of n discs",
+            ("method", *(f"n = {n}" for n in SIZES)),
+            tuple(
+                (name, *(str(found["value"][str(n)]) for n in SIZES))
+                for name, found in sensitivity.items()
+            ),
+        ),
+        Table(
+            "Similarity of maps",
+            ("method", "|cosine| value and policy", "cosine best and second move"),
+            tuple(
+                (name, str(f["value_policy"]), str(f["best_second"])) for name, f in alike.items()
+            ),
+        ),
+        Table(
+            "Rank correlation with the map after weights are shuffled (a check; it does not rank methods)",
+            ("method", *STAGES),
+            tuple(
+                (name, *(str(f[s]["correlation"]) for s in STAGES))
+                for name, f in randomised.items()
+            ),
+        ),
+        Table(
+            "Largest relative change of the value's map when one disc changes sides",
+            ("method", "mean over positions", "worst"),
+            tuple((name, str(f["mean"]), f"{f['worst']:.2f}") for name, f in stability.items()),
+        ),
+    ]

@@ -20,7 +20,12 @@ from app.experiments.positions import Games, States, Words, states_of, words_of
 from app.experiments.statistics import shuffled_order
 
 Corruption = Literal["empty", "swap owner", "empirical", "empirical, empty squares"]
-CORRUPTIONS: Final[tuple[Corruption, ...]] = ("empty", "swap owner", "empirical", "empirical, empty squares")
+CORRUPTIONS: Final[tuple[Corruption, ...]] = (
+    "empty",
+    "swap owner",
+    "empirical",
+    "empirical, empty squares",
+)
 Read = Callable[[Words, Words, NDArray[np.int64]], Maps]
 """Words [Q] and the row [Q] of the position each was made from -> readings [T, Q]."""
 
@@ -50,7 +55,9 @@ def frequencies(games: Games) -> Maps:
     return np.where(total > 0, wide / np.maximum(total, 1), np.array([0.0, 1.0, 0.0]))
 
 
-def corrupted(kind: Corruption, own: Words, opp: Words, shares: Maps, moves: NDArray[np.int64], seed: int) -> Corrupted:
+def corrupted(
+    kind: Corruption, own: Words, opp: Words, shares: Maps, moves: NDArray[np.int64], seed: int
+) -> Corrupted:
     """What each square turns into.  Empty squares are corrupted by draws only, and never the two moves themselves."""
     states = states_of(own, opp)
     occupied = states != 0
@@ -70,7 +77,12 @@ def corrupted(kind: Corruption, own: Words, opp: Words, shares: Maps, moves: NDA
 
 
 def curves(
-    states: States, change: Corrupted, scores: Maps, read: Read, points: int, random: np.random.Generator
+    states: States,
+    change: Corrupted,
+    scores: Maps,
+    read: Read,
+    points: int,
+    random: np.random.Generator,
 ) -> Maps:
     """Readings [points − 1, T, P] after 1/points, 2/points … of the region went, highest of scores [P, 64] first."""
     order = shuffled_order(np.where(change.region, scores, -np.inf), random)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.experiments.attributions import readings
 from app.experiments.positions import Words, states_of, words_of
-from app.experiments.rules_truth import CORNERS, EDGES
+from app.experiments.studies.rules_truth import CORNERS, EDGES
 
 if TYPE_CHECKING:
     from app.models import Model

@@ -31,7 +31,9 @@ def controls(moves: NDArray[np.int64]) -> dict[str, Scores]:
     return dict(zip(CONTROLS, (near, near * ON_LINES[moves])))
 
 
-def at_equal_distance(scores: Scores, where: Squares, among: Squares, moves: NDArray[np.int64]) -> Scores:
+def at_equal_distance(
+    scores: Scores, where: Squares, among: Squares, moves: NDArray[np.int64]
+) -> Scores:
     """[P]: how often |R| of a disc in the set exceeds that of one outside it that is as far from the move.
 
     0.5 is chance, nearness itself has 0.5, and NaN stands where no two such discs are.

@@ -18,21 +18,35 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
-from app.explain.heat import MAPS
-from othello.board import squares_of
-from othello.notation import COLUMNS
+from app.present.colormap import MAPS
+from othello.rules.board import squares_of
+from othello.rules.notation import COLUMNS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from app.experiments.statistics import Interval
-    from othello.board import Board
+    from othello.rules.board import Board
 
 Map = NDArray[np.float64]
-DIVERGING = LinearSegmentedColormap.from_list("relevance", [tuple(c / 255 for c in rgb) for rgb in MAPS["blue–red"]])
+DIVERGING = LinearSegmentedColormap.from_list(
+    "relevance", [tuple(c / 255 for c in rgb) for rgb in MAPS["blue–red"]]
+)
 INK, SOFT, GRID = "#222222", "#777777", "#dddddd"
-COLOURS = ("#2166ac", "#b2182b", "#4d9221", "#e08214", "#7b3294", "#01665e", "#8c510a", "#c51b7d", "#555555", "#35978f",
-           "#bf812d", "#999999")  # fmt: skip
+COLOURS = (
+    "#2166ac",
+    "#b2182b",
+    "#4d9221",
+    "#e08214",
+    "#7b3294",
+    "#01665e",
+    "#8c510a",
+    "#c51b7d",
+    "#555555",
+    "#35978f",
+    "#bf812d",
+    "#999999",
+)
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["Inter", "Helvetica", "Arial", "DejaVu Sans"], "font.size": 9,
     "axes.edgecolor": "#999999", "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
@@ -41,7 +55,9 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def canvas(columns: int, rows: int = 1, width: float = 3.2, height: float = 3.4) -> tuple[Figure, list[Axes]]:
+def canvas(
+    columns: int, rows: int = 1, width: float = 3.2, height: float = 3.4
+) -> tuple[Figure, list[Axes]]:
     """An empty figure of `rows` × `columns` drawings, in inches each, and its axes in reading order."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
@@ -51,9 +67,15 @@ def canvas(columns: int, rows: int = 1, width: float = 3.2, height: float = 3.4)
 
 
 def board_map(
-    axes: Axes, board: Board | None, relevance: Map, title: str, *, scale: float | None = None,
-    marked: Sequence[int] = (), note: str = "",
-) -> None:  # fmt: skip
+    axes: Axes,
+    board: Board | None,
+    relevance: Map,
+    title: str,
+    *,
+    scale: float | None = None,
+    marked: Sequence[int] = (),
+    note: str = "",
+) -> None:
     """A map [N, N] in colours on a neutral board, with the position's discs; `marked` squares get an outline."""
     n = relevance.shape[0]
     full = float(np.abs(relevance).max()) if scale is None else scale
@@ -61,22 +83,47 @@ def board_map(
     axes.set_ylim(n + 0.05, -0.05)
     axes.set_aspect("equal")
     mesh = np.clip(relevance / full, -1, 1) if full > 0 else np.zeros((n, n))
-    axes.pcolormesh(np.arange(n + 1), np.arange(n + 1), mesh, cmap=DIVERGING, vmin=-1, vmax=1, edgecolors="#c9c9c9",
-                    linewidth=0.6)  # fmt: skip
+    axes.pcolormesh(
+        np.arange(n + 1),
+        np.arange(n + 1),
+        mesh,
+        cmap=DIVERGING,
+        vmin=-1,
+        vmax=1,
+        edgecolors="#c9c9c9",
+        linewidth=0.6,
+    )
     if board is not None:
-        for word, face, edge in ((board.black, "#17191c", "#0c0d0e"), (board.white, "#fbfbf8", "#6b6b66")):
-            discs = [Circle((square % n + 0.5, square // n + 0.5), 0.27) for square in squares_of(word, n)]
-            axes.add_collection(PatchCollection(discs, facecolor=face, edgecolor=edge, linewidth=0.8))
+        for word, face, edge in (
+            (board.black, "#17191c", "#0c0d0e"),
+            (board.white, "#fbfbf8", "#6b6b66"),
+        ):
+            discs = [
+                Circle((square % n + 0.5, square // n + 0.5), 0.27)
+                for square in squares_of(word, n)
+            ]
+            axes.add_collection(
+                PatchCollection(discs, facecolor=face, edgecolor=edge, linewidth=0.8)
+            )
     for square in marked:
         row, column = divmod(square, n)
         axes.add_patch(
-            Rectangle((column + 0.07, row + 0.07), 0.86, 0.86, fill=False, edgecolor="#111111", linewidth=1.4)
+            Rectangle(
+                (column + 0.07, row + 0.07),
+                0.86,
+                0.86,
+                fill=False,
+                edgecolor="#111111",
+                linewidth=1.4,
+            )
         )
     axes.set_xticks(np.arange(n) + 0.5, list(COLUMNS[:n]))
     axes.set_yticks(np.arange(n) + 0.5, [str(i + 1) for i in range(n)])
     _bare(axes)
     axes.set_title(title, fontsize=9.5)
-    axes.set_xlabel(f"full colour ±{full:.3g}{'   ' + note if note else ''}", fontsize=7.5, color=SOFT)
+    axes.set_xlabel(
+        f"full colour ±{full:.3g}{'   ' + note if note else ''}", fontsize=7.5, color=SOFT
+    )
 
 
 def picture(axes: Axes, pixels: Map, title: str) -> None:
@@ -90,7 +137,13 @@ def picture(axes: Axes, pixels: Map, title: str) -> None:
 def picture_map(axes: Axes, relevance: Map, title: str, *, scale: float | None = None) -> None:
     """A map without discs or coordinates, for pictures."""
     full = float(np.abs(relevance).max()) if scale is None else scale
-    axes.imshow(relevance, cmap=DIVERGING, vmin=-max(full, 1e-30), vmax=max(full, 1e-30), interpolation="nearest")
+    axes.imshow(
+        relevance,
+        cmap=DIVERGING,
+        vmin=-max(full, 1e-30),
+        vmax=max(full, 1e-30),
+        interpolation="nearest",
+    )
     axes.set_xticks([])
     axes.set_yticks([])
     _bare(axes)
@@ -103,20 +156,39 @@ def _bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def band(axes: Axes, x: Sequence[float] | Map, intervals: Sequence[Interval], label: str, colour: str) -> None:
+def band(
+    axes: Axes, x: Sequence[float] | Map, intervals: Sequence[Interval], label: str, colour: str
+) -> None:
     """A curve of means with its band of intervals."""
     axes.plot(x, [i.mean for i in intervals], color=colour, linewidth=1.6, label=label)
-    axes.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(
+        x,
+        [i.low for i in intervals],
+        [i.high for i in intervals],
+        color=colour,
+        alpha=0.15,
+        linewidth=0,
+    )
 
 
-def bars(axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *, chance: float = 0.0) -> None:
+def bars(
+    axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *, chance: float = 0.0
+) -> None:
     """One point with its interval a name, the first on top, and a line at chance."""
     names = list(entries)
     places = np.arange(len(names))[::-1]
     for place, name in zip(places, names):
         found = entries[name]
-        colour = COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
-        axes.plot([found.low, found.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+        colour = (
+            COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
+        )
+        axes.plot(
+            [found.low, found.high],
+            [place, place],
+            color=colour,
+            linewidth=2,
+            solid_capstyle="round",
+        )
         axes.plot([found.mean], [place], "o", color=colour, markersize=4.5)
     axes.axvline(chance, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(places, names)
@@ -125,7 +197,9 @@ def bars(axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *,
     axes.set_xlabel(label)
 
 
-def heat_table(axes: Axes, values: Map, rows: Sequence[str], columns: Sequence[str], title: str) -> None:
+def heat_table(
+    axes: Axes, values: Map, rows: Sequence[str], columns: Sequence[str], title: str
+) -> None:
     """A table [R, C] of numbers on diverging colours."""
     full = max(float(np.nanmax(np.abs(values))), 1e-30)
     axes.imshow(values, cmap=DIVERGING, vmin=-full, vmax=full, aspect="auto")
@@ -134,8 +208,15 @@ def heat_table(axes: Axes, values: Map, rows: Sequence[str], columns: Sequence[s
     for row in range(len(rows)):
         for column in range(len(columns)):
             dark = abs(values[row, column]) > 0.6 * full
-            axes.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=8,
-                      color="white" if dark else INK)  # fmt: skip
+            axes.text(
+                column,
+                row,
+                f"{values[row, column]:.2f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if dark else INK,
+            )
     _bare(axes)
     axes.set_title(title)
 

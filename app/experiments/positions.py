@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from app.experiments.record import Progress, Settings, silent
 from othello import atomic
-from othello.bitboard import BOARD_MASK, legal_mask
-from othello.board import Board
+from othello.rules.bitboard import BOARD_MASK, legal_mask
+from othello.rules.board import Board
 from othello.training.selfplay import SelfPlaySettings, play_games
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class Games:
 def self_play(model: Model, settings: Settings, progress: Progress = silent) -> Games:
     """The held-out games of these settings; from the cache if they are there."""
     count = settings.games
-    rules = SelfPlaySettings(simulations=16 if settings.quick else 32, slots=min(count, 64), solve_empties=12)
+    rules = SelfPlaySettings(
+        simulations=16 if settings.quick else 32, slots=min(count, 64), solve_empties=12
+    )
     name = f"games {model.sha256} {settings.seed} {count} {rules}"
     file = None
     if settings.cache is not None:
@@ -62,7 +64,12 @@ def self_play(model: Model, settings: Settings, progress: Progress = silent) -> 
         progress(start / count, f"self-play, game {start} of {count}")
         numbers = range(start, min(start + STEP, count))
         parts.append(play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0])
-    games = Games(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("own", "opp", "game")))
+    games = Games(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("own", "opp", "game")
+        )
+    )
     if file is not None:
         _write(file, games)
     return games
@@ -125,7 +132,9 @@ def states_of(own: Words, opp: Words) -> States:
 def words_of(states: States) -> tuple[Words, Words]:
     """Words [P] of states [P, 64]: the side to move's discs, the opponent's."""
     bits = np.uint64(1) << np.arange(64, dtype=np.uint64)
-    mine, theirs = (np.where(states == sign, bits, np.uint64(0)).sum(1, dtype=np.uint64) for sign in (1, -1))
+    mine, theirs = (
+        np.where(states == sign, bits, np.uint64(0)).sum(1, dtype=np.uint64) for sign in (1, -1)
+    )
     return mine, theirs
 
 

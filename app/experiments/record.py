@@ -41,7 +41,12 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON wants them."""
-        return {"positions": self.positions, "seed": self.seed, "quick": self.quick, "games": self.games}
+        return {
+            "positions": self.positions,
+            "seed": self.seed,
+            "quick": self.quick,
+            "games": self.games,
+        }
 
 
 @dataclass(frozen=True)

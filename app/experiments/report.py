@@ -43,7 +43,10 @@ def publish(records: Sequence[Record], folder: Path, docs: Path) -> Path:
     figures = docs / "experiments"
     figures.mkdir(parents=True, exist_ok=True)
     for record in records:
-        names = [f"{record['name']}.json", *(f"{figure['file']}.png" for figure in record["figures"])]
+        names = [
+            f"{record['name']}.json",
+            *(f"{figure['file']}.png" for figure in record["figures"]),
+        ]
         for name in names:
             atomic.write_bytes(figures / name, (folder / name).read_bytes())
     page = docs / MARKDOWN
@@ -56,11 +59,15 @@ def keeps_default(records: Sequence[Record], file: Path = FILE) -> Path | None:
 
     None where the records hold no study of full size.
     """
-    study = next((r for r in records if r["name"] == "faithfulness" and not r["settings"]["quick"]), None)
+    study = next(
+        (r for r in records if r["name"] == "faithfulness" and not r["settings"]["quick"]), None
+    )
     if study is None:
         return None
     left_out = ("behind_the_highest", "first_in_resamples", "rule")
-    choice = {key: value for key, value in study["numbers"]["choice"].items() if key not in left_out}
+    choice = {
+        key: value for key, value in study["numbers"]["choice"].items() if key not in left_out
+    }
     made_by = {"weights": study["checkpoint"]["sha256"], "key": study["key"]}
     atomic.write_json(file, choice | made_by)
     return file
@@ -69,7 +76,7 @@ def keeps_default(records: Sequence[Record], file: Path = FILE) -> Path | None:
 def outranks(records: Sequence[Record], docs: Path) -> str:
     """Why these records should not replace those in `docs`, or "": other weights than the shipped ones, or a quick run
     where a full one of the same weights stands."""
-    from othello import checkpoint
+    from othello.network import checkpoint
 
     weights = {record["checkpoint"]["sha256"] for record in records if record["checkpoint"]}
     try:
@@ -79,9 +86,18 @@ def outranks(records: Sequence[Record], docs: Path) -> str:
     if weights - {shipped}:
         return "these are not the weights that come with the project"
     there = [stored(docs / "experiments", record["name"], kinds=("png",)) for record in records]
-    full = any(r and not r["settings"]["quick"] and r["checkpoint"] and r["checkpoint"]["sha256"] == shipped
-               for r in there)  # fmt: skip
-    return "it holds the full-size run of these weights" if full and records[0]["settings"]["quick"] else ""
+    full = any(
+        r
+        and not r["settings"]["quick"]
+        and r["checkpoint"]
+        and r["checkpoint"]["sha256"] == shipped
+        for r in there
+    )
+    return (
+        "it holds the full-size run of these weights"
+        if full and records[0]["settings"]["quick"]
+        else ""
+    )
 
 
 def markdown(records: Sequence[Record], figures: str) -> str:
@@ -99,7 +115,10 @@ def markdown(records: Sequence[Record], figures: str) -> str:
             lines += ["", f"![{alt}]({figures}{figure['file']}.png)", "", figure["caption"]]
         for table in record["tables"]:
             lines += ["", f"**{table['title']}**", ""]
-            lines += ["| " + " | ".join(_cell(c) for c in table["header"]) + " |", "|---" * len(table["header"]) + "|"]
+            lines += [
+                "| " + " | ".join(_cell(c) for c in table["header"]) + " |",
+                "|---" * len(table["header"]) + "|",
+            ]
             lines += ["| " + " | ".join(_cell(c) for c in row) + " |" for row in table["rows"]]
         lines += ["", _made(record)]
     return "\n".join(lines) + "\n"
@@ -107,27 +126,43 @@ def markdown(records: Sequence[Record], figures: str) -> str:
 
 def html(records: Sequence[Record], folder: Path) -> str:
     """The HTML page, its pictures inside it."""
-    body = [f"<h1>{TITLE}</h1>", *(f"<p>{escape(line)}</p>" for line in _introduction(records)), "<ol>"]
-    body += [f'<li value="{r["number"]}"><a href="#{r["name"]}">{escape(r["title"])}</a></li>' for r in records]
+    body = [
+        f"<h1>{TITLE}</h1>",
+        *(f"<p>{escape(line)}</p>" for line in _introduction(records)),
+        "<ol>",
+    ]
+    body += [
+        f'<li value="{r["number"]}"><a href="#{r["name"]}">{escape(r["title"])}</a></li>'
+        for r in records
+    ]
     body.append("</ol>")
     for record in records:
         body.append(f'<h2 id="{record["name"]}">{escape(_heading(record))}</h2>')
-        body.append(f'<p class="shows">{escape(record["shows"])}</p><p>{escape(record["reading"])}</p>')
+        body.append(
+            f'<p class="shows">{escape(record["shows"])}</p><p>{escape(record["reading"])}</p>'
+        )
         for figure in record["figures"]:
             data = base64.b64encode((folder / f"{figure['file']}.png").read_bytes()).decode()
             picture = f'<img alt="{escape(figure["alt"], quote=True)}" src="data:image/png;base64,{data}">'
-            body.append(f"<figure>{picture}<figcaption>{escape(figure['caption'])}</figcaption></figure>")
+            body.append(
+                f"<figure>{picture}<figcaption>{escape(figure['caption'])}</figcaption></figure>"
+            )
         body += [_table(table) for table in record["tables"]]
         body.append(f"<footer>{escape(_made(record))}</footer>")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title><style>{_STYLE}</style>'
-        '<meta name="viewport" content="width=device-width"></head><body>\n' + "\n".join(body) + "\n</body></html>\n"
+        '<meta name="viewport" content="width=device-width"></head><body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
     )
 
 
 def _table(table: dict[str, Any]) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table["header"])
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table["rows"])
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in table["rows"]
+    )
     return f'<div class="wide"><table><caption>{escape(table["title"])}</caption><tr>{head}</tr>{rows}</table></div>'
 
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SIZE = 8
-POSITIONS = (64, 512)  # the most that an experiment wants by default, quick and full: all draw from the same games
+POSITIONS = (
+    64,
+    512,
+)  # the most that an experiment wants by default, quick and full: all draw from the same games
 GAMES = "self-play"  # the name of the step that plays the games which several experiments share
 CACHE = ".cache"  # in the folder: the shared games, and how long each step took the last time it ran; no result
 
@@ -52,7 +55,11 @@ class Request:
             raise ConfigError(f"positions {self.positions}: accepted are 1 and more")
         if self.seed < 0:
             raise ConfigError(f"seed {self.seed}: accepted are 0 and more")
-        count = self.positions if self.positions is not None else wanted.positions[0 if self.quick else 1]
+        count = (
+            self.positions
+            if self.positions is not None
+            else wanted.positions[0 if self.quick else 1]
+        )
         most = count if self.positions is not None else POSITIONS[0 if self.quick else 1]
         return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / CACHE)
 
@@ -79,7 +86,10 @@ def run(name: str, request: Request, progress: Progress = silent) -> tuple[Recor
 
 
 def run_all(
-    request: Request, names: Sequence[str] = tuple(MODULES), progress: Progress = silent, processes: int = 1
+    request: Request,
+    names: Sequence[str] = tuple(MODULES),
+    progress: Progress = silent,
+    processes: int = 1,
 ) -> list[Record]:
     """The records of several experiments in that order; what is there already is kept.
 
@@ -107,7 +117,9 @@ def check(request: Request, names: Sequence[str]) -> None:
     for entry in wanted:
         request.settings(entry)
         if entry.package and find_spec(entry.package) is None:
-            raise ConfigError(f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'")
+            raise ConfigError(
+                f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'"
+            )
     check_writable(request.folder)
     if any(entry.needs_model for entry in wanted):
         load(request.checkpoint)
@@ -135,7 +147,9 @@ def took(folder: Path, name: str, wall: float, processor: float) -> None:
     """Keep how long a step took that began at these two clocks."""
     (folder / CACHE).mkdir(parents=True, exist_ok=True)
     seconds = {"wall_s": time.monotonic() - wall, "processor_s": time.process_time() - processor}
-    atomic.write_json(folder / CACHE / f"seconds-{name}.json", {key: round(n, 1) for key, n in seconds.items()})
+    atomic.write_json(
+        folder / CACHE / f"seconds-{name}.json", {key: round(n, 1) for key, n in seconds.items()}
+    )
 
 
 def durations(folder: Path) -> dict[str, dict[str, float]]:
@@ -143,7 +157,9 @@ def durations(folder: Path) -> dict[str, dict[str, float]]:
     found = {}
     for name in (GAMES, *MODULES):
         try:
-            found[name] = dict(json.loads((folder / CACHE / f"seconds-{name}.json").read_text("utf-8")))
+            found[name] = dict(
+                json.loads((folder / CACHE / f"seconds-{name}.json").read_text("utf-8"))
+            )
         except (OSError, ValueError, TypeError):
             continue
     return found
@@ -156,7 +172,9 @@ def load(checkpoint: Path | None) -> Model:
 
     model = load_model(checkpoint, SIZE)
     if model.size != SIZE:
-        raise CheckpointError(f"{model.path}: plays {model.size}×{model.size} boards; the experiments need 8×8")
+        raise CheckpointError(
+            f"{model.path}: plays {model.size}×{model.size} boards; the experiments need 8×8"
+        )
     return model
 
 
@@ -171,9 +189,14 @@ def check_writable(folder: Path) -> None:
 def key_of(wanted: Experiment, settings: Settings, model: Model | None) -> str:
     """SHA-256 of all that fixes a result."""
     parts = {
-        "format": FORMAT, "experiment": wanted.name, "version": wanted.version, "settings": settings.to_dict(),
-        "checkpoint": model.sha256 if model else None, "versions": versions(), "sources": deciding_sources(),
-    }  # fmt: skip
+        "format": FORMAT,
+        "experiment": wanted.name,
+        "version": wanted.version,
+        "settings": settings.to_dict(),
+        "checkpoint": model.sha256 if model else None,
+        "versions": versions(),
+        "sources": deciding_sources(),
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -182,7 +205,11 @@ def versions() -> dict[str, str]:
     import numpy
     import torch
 
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+    }
 
 
 def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> Record | None:
@@ -191,20 +218,26 @@ def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> 
         record: Any = json.loads((folder / f"{name}.json").read_text("utf-8"))
         complete = record["format"] == FORMAT and record["name"] == name
         names = [figure["file"] for figure in record["figures"]]
-        if complete and all((folder / f"{file}.{kind}").is_file() for file in names for kind in kinds):
+        if complete and all(
+            (folder / f"{file}.{kind}").is_file() for file in names for kind in kinds
+        ):
             return dict(record)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None
 
 
-def _kept(wanted: Experiment, settings: Settings, model: Model | None, folder: Path) -> Record | None:
+def _kept(
+    wanted: Experiment, settings: Settings, model: Model | None, folder: Path
+) -> Record | None:
     """The stored record if it is the one that these settings would give."""
     known = stored(folder, wanted.name)
     return known if known is not None and known["key"] == key_of(wanted, settings, model) else None
 
 
-def _make(wanted: Experiment, settings: Settings, model: Model | None, folder: Path, progress: Progress) -> Record:
+def _make(
+    wanted: Experiment, settings: Settings, model: Model | None, folder: Path, progress: Progress
+) -> Record:
     from app.experiments import plots
 
     progress(0.0, "starting")
@@ -214,16 +247,29 @@ def _make(wanted: Experiment, settings: Settings, model: Model | None, folder: P
         file = f"{wanted.name}-{figure.name}" if figure.name else wanted.name
         atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
         atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
-        figures.append({"file": file, "caption": figure.caption, "alt": figure.alt or figure.caption})
+        figures.append(
+            {"file": file, "caption": figure.caption, "alt": figure.alt or figure.caption}
+        )
     record = {
-        "format": FORMAT, "name": wanted.name, "number": wanted.number, "title": wanted.title,
-        "shows": wanted.shows, "source": wanted.source, "key": key_of(wanted, settings, model),
-        "settings": settings.to_dict(), "checkpoint": _provenance(model), "code": all_sources(), "versions": versions(),
+        "format": FORMAT,
+        "name": wanted.name,
+        "number": wanted.number,
+        "title": wanted.title,
+        "shows": wanted.shows,
+        "source": wanted.source,
+        "key": key_of(wanted, settings, model),
+        "settings": settings.to_dict(),
+        "checkpoint": _provenance(model),
+        "code": all_sources(),
+        "versions": versions(),
         "reading": found.reading,
-        "tables": [{"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]}
-                   for t in found.tables],
-        "figures": figures, "numbers": rounded(found.numbers),
-    }  # fmt: skip
+        "tables": [
+            {"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]}
+            for t in found.tables
+        ],
+        "figures": figures,
+        "numbers": rounded(found.numbers),
+    }
     atomic.write_json(folder / f"{wanted.name}.json", record)
     progress(1.0, "done")
     return json.loads(json.dumps(record))  # type: ignore[no-any-return]
@@ -233,9 +279,12 @@ def _provenance(model: Model | None) -> dict[str, Any] | None:
     if model is None:
         return None
     return {
-        "name": model.path.name, "sha256": model.sha256, "generation": model.meta.get("generation"),
-        "kind": model.meta.get("kind"), "architecture": model.network.architecture.to_dict(),
-    }  # fmt: skip
+        "name": model.path.name,
+        "sha256": model.sha256,
+        "generation": model.meta.get("generation"),
+        "kind": model.meta.get("kind"),
+        "architecture": model.network.architecture.to_dict(),
+    }
 
 
 def rounded(value: Any, digits: int = 7) -> Any:

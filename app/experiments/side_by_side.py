@@ -14,13 +14,24 @@ from app.experiments.runner import GAMES, Record, Request, play_games, run
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
-LONGEST: Final = ("faithfulness", "ground-truth", "rules", "exploration", "search", "heads")  # these begin first
+LONGEST: Final = (
+    "faithfulness",
+    "ground-truth",
+    "rules",
+    "exploration",
+    "search",
+    "heads",
+)  # these begin first
 POLL = 0.2  # seconds between two looks at what the processes report
 
-_reports: SimpleQueue[tuple[str, float, str]] | None = None  # of a worker: step, share done, what is under way
+_reports: SimpleQueue[tuple[str, float, str]] | None = (
+    None  # of a worker: step, share done, what is under way
+)
 
 
-def run_beside(request: Request, names: Sequence[str], progress: Progress, processes: int) -> list[Record]:
+def run_beside(
+    request: Request, names: Sequence[str], progress: Progress, processes: int
+) -> list[Record]:
     """As `runner.run_all`; the first failure ends the rest, and what is finished stays.
 
     The games of self-play that several experiments share are played first, beside experiments that need none.
@@ -49,7 +60,9 @@ def run_beside(request: Request, names: Sequence[str], progress: Progress, proce
                         found[name] = result
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            while not all(future.done() for future in running):  # what has begun is kept, and nobody waits on the pipe
+            while not all(
+                future.done() for future in running
+            ):  # what has begun is kept, and nobody waits on the pipe
                 wait(running, POLL)
                 _tell(reports, shares, len(names), progress)
             raise
@@ -57,12 +70,18 @@ def run_beside(request: Request, names: Sequence[str], progress: Progress, proce
 
 
 def _tell(
-    reports: SimpleQueue[tuple[str, float, str]], shares: dict[str, float], count: int, progress: Progress
+    reports: SimpleQueue[tuple[str, float, str]],
+    shares: dict[str, float],
+    count: int,
+    progress: Progress,
 ) -> None:
     while not reports.empty():
         name, share, what = reports.get()
         shares[name] = share
-        progress(min(1.0, sum(part for step, part in shares.items() if step != GAMES) / count), f"{name}: {what}")
+        progress(
+            min(1.0, sum(part for step, part in shares.items() if step != GAMES) / count),
+            f"{name}: {what}",
+        )
 
 
 def _begin(reports: SimpleQueue[tuple[str, float, str]]) -> None:

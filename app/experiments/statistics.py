@@ -77,7 +77,9 @@ def highest(entries: Mapping[str, Interval], among: Iterable[str] | None = None)
 
 def bootstrap_means(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
     """The means [resamples, K] of rows [P, K] that are resampled together, for comparing columns."""
-    counts = np.stack([np.bincount(draw, minlength=len(values)) for draw in _draws(len(values), seed, resamples)])
+    counts = np.stack(
+        [np.bincount(draw, minlength=len(values)) for draw in _draws(len(values), seed, resamples)]
+    )
     return counts @ values / len(values)
 
 
@@ -89,7 +91,10 @@ def ranks(values: Array) -> Array:
     """Ranks [..., n] along the last axis; equal values share their mean rank."""
     ordered = np.sort(values, axis=-1)
     flat, sorts = values.reshape(-1, values.shape[-1]), ordered.reshape(-1, values.shape[-1])
-    found = [(np.searchsorted(s, v, "left") + np.searchsorted(s, v, "right") - 1) / 2 for v, s in zip(flat, sorts)]
+    found = [
+        (np.searchsorted(s, v, "left") + np.searchsorted(s, v, "right") - 1) / 2
+        for v, s in zip(flat, sorts)
+    ]
     return np.array(found).reshape(values.shape)
 
 
@@ -130,5 +135,7 @@ def proportion(successes: float, count: int) -> Interval:
         return Interval(np.nan, 0.0, 1.0, 0)
     z, share = 1.959964, successes / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    half = (
+        z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    )
     return Interval(share, float(max(0.0, centre - half)), float(min(1.0, centre + half)), count)

@@ -59,13 +59,21 @@ def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
         checked_mode(bias)
         return Composite((everything, Zero()), bias=cast(BiasMode, bias), name="LRPZero")
     if name not in PRESETS:
-        raise CompositeError(f"unknown composite {name[:40]!r}; known: {', '.join(composite_names())}")
+        raise CompositeError(
+            f"unknown composite {name[:40]!r}; known: {', '.join(composite_names())}"
+        )
     if name == "ArchitecturePrior":
         return as_composite(name)
     return PRESETS[name](bias=bias)
 
 
 __all__ = [
-    "BIAS_MEANINGS", "DEFAULT_BIAS", "DEFAULT_COMPOSITE", "DEFAULT_REASON", "MEANINGS", "MODES", "build_composite",
+    "BIAS_MEANINGS",
+    "DEFAULT_BIAS",
+    "DEFAULT_COMPOSITE",
+    "DEFAULT_REASON",
+    "MEANINGS",
+    "MODES",
+    "build_composite",
     "composite_names",
-]  # fmt: skip
+]

@@ -19,7 +19,9 @@ from lrp.composites import DEFAULTS, Layer
 from lrp.errors import CompositeError, RuleError
 from lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, Zero, ZPlus
 
-RULES: Final[Mapping[str, tuple[Callable[..., Rule], tuple[float, ...]]]] = {  # how it is made, its usual numbers
+RULES: Final[
+    Mapping[str, tuple[Callable[..., Rule], tuple[float, ...]]]
+] = {  # how it is made, its usual numbers
     "Epsilon": (lambda epsilon: Epsilon(epsilon=epsilon), (1e-6,)),
     "Zero": (Zero, ()),
     "ZPlus": (ZPlus, ()),
@@ -58,7 +60,11 @@ class Overridden(Composite):
         for one in reversed(self._overrides):
             if fnmatchcase(layer.name, one.layer):
                 found = self._rules.get(one, found or DEFAULTS.get(layer.kind))
-                return replace(found, bias=cast(BiasMode, one.bias)) if found is not None and one.bias else found
+                return (
+                    replace(found, bias=cast(BiasMode, one.bias))
+                    if found is not None and one.bias
+                    else found
+                )
         return found
 
     def check(self, layers: Sequence[Layer]) -> None:
@@ -67,7 +73,9 @@ class Overridden(Composite):
         affine = [layer.name for layer in layers if layer.position is not None]
         for one in self._overrides:
             if not any(fnmatchcase(name, one.layer) for name in affine):
-                raise CompositeError(f"no layer with weights is named {one.layer[:40]!r}; layers: {', '.join(affine)}")
+                raise CompositeError(
+                    f"no layer with weights is named {one.layer[:40]!r}; layers: {', '.join(affine)}"
+                )
 
 
 def overridden(preset: Composite, text: str, name: str) -> Composite:
@@ -104,7 +112,9 @@ def rule_of(text: str) -> Rule:
     except ValueError:
         raise RuleError(f"rule {text[:40]!r}: {name} takes numbers after its colon") from None
     if len(values) != len(usual):
-        raise RuleError(f"rule {text[:40]!r}: {name} takes {len(usual)} numbers, usually {list(usual)}")
+        raise RuleError(
+            f"rule {text[:40]!r}: {name} takes {len(usual)} numbers, usually {list(usual)}"
+        )
     return make(*values)
 
 

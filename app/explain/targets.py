@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from othello.board import Board
 from othello.errors import ParseError
-from othello.notation import excerpt, parse_square, square_name
+from othello.rules.board import Board
+from othello.rules.notation import excerpt, parse_square, square_name
 
-Kind = Literal["value", "policy", "q", "change", "u"]  # u: of `app.explain.bonus`, never read from text
+Kind = Literal[
+    "value", "policy", "q", "change", "u"
+]  # u: of `app.explain.exploration_bonus`, never read from text
 ACCEPTED = "value, policy:c4, policy:c4-d3, q:c4 (or q:c4-d3) or change:c4"
 _KINDS: dict[str, Kind] = {"policy": "policy", "q": "q", "change": "change"}
 
@@ -46,7 +48,9 @@ class Target:
         except ParseError as error:
             raise ParseError(f"target {excerpt(text)}: {error}") from None
         if len(actions) > (1 if kind == "change" else 2) or len(set(actions)) < len(actions):
-            raise ParseError(f"target {excerpt(text)}: one move, or two different ones; accepted are {ACCEPTED}")
+            raise ParseError(
+                f"target {excerpt(text)}: one move, or two different ones; accepted are {ACCEPTED}"
+            )
         return cls(_KINDS[kind], actions[0], actions[1] if len(actions) == 2 else None, size)
 
     def __str__(self) -> str:
@@ -65,7 +69,10 @@ class Target:
         legal = board.legal_actions()
         for action in self.actions:
             if action not in legal:
-                names = ", ".join(square_name(other, board.size) for other in legal) or "none, the game is over"
+                names = (
+                    ", ".join(square_name(other, board.size) for other in legal)
+                    or "none, the game is over"
+                )
                 side = "black" if board.side == "X" else "white"
                 raise ParseError(
                     f"target {self}: {square_name(action, board.size)} is illegal for {side}; legal: {names}"
@@ -89,4 +96,8 @@ class Target:
             return f"what {name} changes in the value"
         if self.kind == "u":
             return f"the exploration bonus of {name}"
-        return f"the wish to play {name}" if self.kind == "policy" else f"the value of {name} after search"
+        return (
+            f"the wish to play {name}"
+            if self.kind == "policy"
+            else f"the value of {name} after search"
+        )

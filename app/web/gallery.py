@@ -22,15 +22,22 @@ GALLERY: Final[dict[str, str]] = {
     "FFO 43: white loses by 12": "--XXXXX---XXXX---OOOXX---OOXXXX--OOXXXO-OOOOXOO----XOX----XXXXX- O",
 }
 
-SMALL: Final[dict[int, dict[str, str]]] = {  # by board side, for where there is a checkpoint of that size
+SMALL: Final[
+    dict[int, dict[str, str]]
+] = {  # by board side, for where there is a checkpoint of that size
     6: {
         "6×6: the start": "-" * 14 + "OX" + "-" * 4 + "XO" + "-" * 14 + " X",
         "6×6: the empty board": "-" * 36 + " X",
     },
-    4: {"4×4: the start": "-" * 5 + "OX" + "--" + "XO" + "-" * 5 + " X", "4×4: the empty board": "-" * 16 + " X"},
+    4: {
+        "4×4: the start": "-" * 5 + "OX" + "--" + "XO" + "-" * 5 + " X",
+        "4×4: the empty board": "-" * 16 + " X",
+    },
 }
 
 
 def positions() -> dict[str, str]:
     """{name: board string or transcript} of the gallery, with those of the small boards that a network plays on."""
-    return GALLERY | {name: text for size in state.sizes() for name, text in SMALL.get(size, {}).items()}
+    return GALLERY | {
+        name: text for size in state.sizes() for name, text in SMALL.get(size, {}).items()
+    }

@@ -16,11 +16,21 @@ st.html(
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }</style>"
 )
 pages = {
-    "play": st.Page(play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True),
-    "inspect": st.Page(inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"),
-    "search": st.Page(search.page, title="Search", icon=":material/account_tree:", url_path="search"),
-    "experiments": st.Page(experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"),
-    "training": st.Page(training.page, title="Training", icon=":material/monitoring:", url_path="training"),
+    "play": st.Page(
+        play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True
+    ),
+    "inspect": st.Page(
+        inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"
+    ),
+    "search": st.Page(
+        search.page, title="Search", icon=":material/account_tree:", url_path="search"
+    ),
+    "experiments": st.Page(
+        experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"
+    ),
+    "training": st.Page(
+        training.page, title="Training", icon=":material/monitoring:", url_path="training"
+    ),
 }
 st.session_state.pages = pages
 widgets.note()

@@ -13,6 +13,8 @@ from streamlit import config
 from streamlit.starlette import App
 
 hosts = Middleware(
-    TrustedHostMiddleware, allowed_hosts=list(config.get_option("server.allowedHosts")), www_redirect=False
+    TrustedHostMiddleware,
+    allowed_hosts=list(config.get_option("server.allowedHosts")),
+    www_redirect=False,
 )
 app = App(Path(__file__).with_name("main.py"), middleware=[hosts])

@@ -16,16 +16,16 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from app import raster
+from app.game.session import SEATS, Session, Strength
 from app.models import Model, available_checkpoints, board_size_of, load_model
-from app.session import SEATS, Session, Strength
+from app.present import board_png
 from app.web import widgets
 from app.web.components import parts
 from lrp.errors import LRPError
-from othello.board import Board
-from othello.checkpoint import default_checkpoint
 from othello.errors import CheckpointError, OthelloError, ParseError
-from othello.notation import format_moves, looks_like_board, parse_moves
+from othello.network.checkpoint import default_checkpoint
+from othello.rules.board import Board
+from othello.rules.notation import format_moves, looks_like_board, parse_moves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,7 +35,12 @@ _TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes, icons and links of 
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
-MESSAGES = ("link_error", "move_error", "inspect_error", "search_error")  # from callbacks, for the next run to show
+MESSAGES = (
+    "link_error",
+    "move_error",
+    "inspect_error",
+    "search_error",
+)  # from callbacks, for the next run to show
 
 
 def plain(text: str) -> str:
@@ -96,8 +101,8 @@ def _model(path: str) -> Model:
 
 def _warm(model: Model) -> None:
     """Compile and capture what the first move and the first explanation need, while the person looks at the page."""
-    from app.explain.position import explain
-    from othello.agent import SearchPlayer
+    from app.explain.network import explain
+    from othello.players.agent import SearchPlayer
 
     board = Board.initial(model.size)
     explain(model, board)
@@ -133,7 +138,9 @@ def _collector() -> threading.Thread:
 @st.cache_resource(show_spinner=False)
 def icon() -> Image:
     """The page's icon: the four discs of the start."""
-    return raster.picture(Board(0x0000000810000000, 0x0000001008000000), size=288).crop((112, 112, 176, 176))
+    return board_png.picture(Board(0x0000000810000000, 0x0000001008000000), size=288).crop(
+        (112, 112, 176, 176)
+    )
 
 
 @st.cache_data(ttl=10, show_spinner=False)
@@ -180,7 +187,9 @@ def parse_position(text: str, size: int = 8) -> Board:
     position = Board.parse(text, None if looks_like_board(text) else size)
     if position.size not in (offered := sizes()):
         names = " or ".join(f"{n}×{n}" for n in offered)
-        raise ParseError(f"a {position.size}×{position.size} board; there are networks for {names} only")
+        raise ParseError(
+            f"a {position.size}×{position.size} board; there are networks for {names} only"
+        )
     return position
 
 
@@ -207,7 +216,9 @@ def game(start: str = "position") -> Session:
 
 def follow_game() -> None:
     """On a page other than Play: take up the game that the address carries, if it carries one."""
-    if "game" not in st.session_state and any(name in st.query_params for name in ("moves", "start", "seat", "size")):
+    if "game" not in st.session_state and any(
+        name in st.query_params for name in ("moves", "start", "seat", "size")
+    ):
         game("start")
 
 
@@ -232,7 +243,9 @@ def _follow_link(session: Session, start: str) -> None:
         if text := wanted.get(start) or wanted.get("moves"):
             session.open(text)
             if wanted.get("moves") and wanted.get(start):
-                session.new_game(start=session.start, actions=parse_moves(wanted["moves"], session.start.size))
+                session.new_game(
+                    start=session.start, actions=parse_moves(wanted["moves"], session.start.size)
+                )
         if (ply := wanted.get("ply", "")).isdecimal() and len(ply) < 4:
             session.goto(int(ply))
     except OthelloError as error:

@@ -88,7 +88,13 @@ def _take(key: str, value: T) -> T:
 
 
 def select(
-    label: str, options: Iterable[T], *, key: str, default: T | None = None, empty: bool = False, **looks: Any
+    label: str,
+    options: Iterable[T],
+    *,
+    key: str,
+    default: T | None = None,
+    empty: bool = False,
+    **looks: Any,
 ) -> T | None:
     """A select box; `default`, else the first option, is chosen until somebody chooses (nothing if `empty`)."""
     choices = tuple(options)
@@ -100,24 +106,40 @@ def select(
 
 
 def segments(
-    label: str, options: Iterable[T], *, key: str, default: T, format_func: Callable[[T], str] = str, **looks: Any
+    label: str,
+    options: Iterable[T],
+    *,
+    key: str,
+    default: T,
+    format_func: Callable[[T], str] = str,
+    **looks: Any,
 ) -> T:
     """A row of buttons of which one is always chosen."""
     choices = tuple(options)
     now = chosen(key, choices, default)
     name = _correct(key, now)
-    given = st.segmented_control(label, choices, default=now, key=name, format_func=format_func, required=True, **looks)
+    given = st.segmented_control(
+        label, choices, default=now, key=name, format_func=format_func, required=True, **looks
+    )
     found = _offered(given, choices)
     return _take(key, now if found is None else found)
 
 
 def steps(
-    label: str, options: Iterable[T], *, key: str, default: T, format_func: Callable[[T], str] = str, **looks: Any
+    label: str,
+    options: Iterable[T],
+    *,
+    key: str,
+    default: T,
+    format_func: Callable[[T], str] = str,
+    **looks: Any,
 ) -> T:
     """A slider over a few values."""
     choices = tuple(options)
     now = chosen(key, choices, default)
-    given = st.select_slider(label, choices, value=now, key=_correct(key, now), format_func=format_func, **looks)
+    given = st.select_slider(
+        label, choices, value=now, key=_correct(key, now), format_func=format_func, **looks
+    )
     found = _offered(given, choices)
     return _take(key, now if found is None else found)
 

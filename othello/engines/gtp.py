@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 
-from othello.board import Board
 from othello.engines.process import EngineFailure, EngineProcess, Failure, split_command
 from othello.errors import IllegalMove, ParseError
-from othello.notation import excerpt, parse_square, square_name
+from othello.rules.board import Board
+from othello.rules.notation import excerpt, parse_square, square_name
 
 _COLOUR = {"X": "black", "O": "white"}
 
@@ -31,7 +31,9 @@ class GtpPlayer:
         self._command = command
         self._process: EngineProcess | None = None
         self._board = Board.initial(size)
-        self._played: int | None = None  # the engine's own move, which `watch` must not send back to it
+        self._played: int | None = (
+            None  # the engine's own move, which `watch` must not send back to it
+        )
         self._tell_passes = True
 
     def new_game(self, seed: int = 0) -> None:
@@ -51,7 +53,9 @@ class GtpPlayer:
         self._board, self._played = self._board.play(action), None
         if told or (passed and not self._tell_passes):
             return
-        line = f"play {_COLOUR[side]} {'pass' if passed else square_name(action, self.size).upper()}"
+        line = (
+            f"play {_COLOUR[side]} {'pass' if passed else square_name(action, self.size).upper()}"
+        )
         good, text = self._exchange(line, time.monotonic() + self.move_seconds)
         if not good and passed:
             self._tell_passes = False
@@ -61,7 +65,9 @@ class GtpPlayer:
     def move(self, board: Board) -> int:
         """The program's move; it must have been told of every move that led to `board`."""
         if board != self._board:
-            raise ValueError(f"{self.name} follows games move by move: watch() has not told it of {board}")
+            raise ValueError(
+                f"{self.name} follows games move by move: watch() has not told it of {board}"
+            )
         if board.must_pass:
             return self.size**2
         text = self._ask(f"genmove {_COLOUR[board.side]}", time.monotonic() + self.move_seconds)
@@ -87,7 +93,9 @@ class GtpPlayer:
     def _ask(self, line: str, deadline: float) -> str:
         good, text = self._exchange(line, deadline)
         if not good:
-            raise self._failure(Failure.GARBAGE, f"answered {line!r} with the error {excerpt(text, 60)}")
+            raise self._failure(
+                Failure.GARBAGE, f"answered {line!r} with the error {excerpt(text, 60)}"
+            )
         return text
 
     def _exchange(self, line: str, deadline: float) -> tuple[bool, str]:
@@ -99,7 +107,9 @@ class GtpPlayer:
             while not (first := self._process.read_line(deadline, line)).strip():
                 pass
             if first[0] not in "=?":
-                raise self._failure(Failure.GARBAGE, f"answered {line!r} with {excerpt(first, 40)}, neither = nor ?")
+                raise self._failure(
+                    Failure.GARBAGE, f"answered {line!r} with {excerpt(first, 40)}, neither = nor ?"
+                )
             lines = [first[1:]]
             while following := self._process.read_line(deadline, line).strip():
                 lines.append(following)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 
-from othello.board import Board
 from othello.engines.process import EngineFailure, EngineProcess, Failure, split_command
 from othello.errors import IllegalMove, ParseError
-from othello.notation import parse_square
 from othello.records import GameRecord, write_ggf
+from othello.rules.board import Board
+from othello.rules.notation import parse_square
 
 
 def game_text(board: Board) -> str:
@@ -31,7 +31,9 @@ class NBoardPlayer:
 
     checkpoint: str | None = None
 
-    def __init__(self, command: str, move_seconds: float = 30.0, size: int = 8, depth: int = 10) -> None:
+    def __init__(
+        self, command: str, move_seconds: float = 30.0, size: int = 8, depth: int = 10
+    ) -> None:
         if size != 8:
             raise ParseError(f"nboard:{command}: NBoard engines play 8×8 only, not {size}×{size}")
         split_command(command)

@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Final
 
 from othello.errors import EngineError, ParseError
-from othello.notation import excerpt
+from othello.rules.notation import excerpt
 
 MAX_LINE: Final = 1 << 16  # bytes; the longest honest answer is a GTP board of a few hundred
 MAX_ANSWER: Final = 1 << 20  # bytes that a program may write between two questions
-_GAMES = ("/usr/games", "/usr/local/games")  # where Debian puts programs that a server's PATH leaves out
+_GAMES = (
+    "/usr/games",
+    "/usr/local/games",
+)  # where Debian puts programs that a server's PATH leaves out
 
 
 class Failure(enum.Enum):
@@ -61,7 +64,9 @@ def split_command(command: str) -> list[str]:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_GAMES])
     found = shutil.which(program, path=path)
     if found is None:
-        raise ParseError(f"command {excerpt(command, 60)}: no program {excerpt(program, 40)} on PATH or in /usr/games")
+        raise ParseError(
+            f"command {excerpt(command, 60)}: no program {excerpt(program, 40)} on PATH or in /usr/games"
+        )
     return [found, *arguments]
 
 
@@ -73,9 +78,13 @@ class EngineProcess:
         self.label = Path(arguments[0]).name
         try:
             self._process = subprocess.Popen(
-                arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                bufsize=0, start_new_session=True,
-            )  # fmt: skip
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,
+            )
         except OSError as error:
             raise ParseError(f"command {excerpt(command, 60)}: {error.strerror}") from None
         assert self._process.stdin and self._process.stdout
@@ -112,7 +121,9 @@ class EngineProcess:
         """The next line without its end; `asked` is named in the failure if none comes by `deadline`."""
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_LINE:
-                raise self._failed(Failure.GARBAGE, f"wrote a line of more than {MAX_LINE} bytes", asked)
+                raise self._failed(
+                    Failure.GARBAGE, f"wrote a line of more than {MAX_LINE} bytes", asked
+                )
             self._wait(True, deadline, asked)
             try:
                 data = os.read(self._out, MAX_LINE)
@@ -145,7 +156,9 @@ class EngineProcess:
 
     def _wait(self, reading: bool, deadline: float, asked: str) -> None:
         poll = select.poll()
-        poll.register(self._out if reading else self._in, select.POLLIN if reading else select.POLLOUT)
+        poll.register(
+            self._out if reading else self._in, select.POLLIN if reading else select.POLLOUT
+        )
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             doing = "did not answer" if reading else "did not read"
             raise self._failed(Failure.TIMEOUT, f"{doing} in time", asked)

@@ -45,9 +45,15 @@ def save_games(path: str | Path, games: Iterable[GameRecord], kind: str) -> list
         atomic.write_bytes(file, write_games(games, kind))
         return [file]
     base = write_wthor(games)
-    parts = {file: base.games, file.with_suffix(".jou"): base.players, file.with_suffix(".trn"): base.tournaments}
+    parts = {
+        file: base.games,
+        file.with_suffix(".jou"): base.players,
+        file.with_suffix(".trn"): base.tournaments,
+    }
     if len(parts) < 3:
-        raise ParseError(f"{file}: a WTHOR base is written as .wtb, beside which its .jou and .trn stand")
+        raise ParseError(
+            f"{file}: a WTHOR base is written as .wtb, beside which its .jou and .trn stand"
+        )
     for part, data in parts.items():
         atomic.write_bytes(part, data)
     return list(parts)

@@ -6,14 +6,14 @@ import datetime
 from collections.abc import Iterable
 from typing import Final
 
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import looks_like_board
 from othello.records.game import GameRecord
 from othello.records.ggf import read_ggf, write_ggf
 from othello.records.obf import ScoredPosition, read_obf, write_obf
 from othello.records.sgf import read_sgf, write_sgf
 from othello.records.wthor import read_wthor, write_wthor
+from othello.rules.board import Board
+from othello.rules.notation import looks_like_board
 
 FORMATS: Final = ("transcript", "ggf", "sgf", "wthor", "obf")
 _SUFFIXES: Final = {"ggf": "ggf", "sgf": "sgf", "wtb": "wthor", "obf": "obf", "txt": "transcript"}
@@ -35,7 +35,9 @@ def guess_format(data: bytes, name: str = "") -> str:
         return "obf"
     if head[:1].isalnum():
         return "transcript"
-    raise ParseError(f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}")
+    raise ParseError(
+        f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}"
+    )
 
 
 def read_games(data: bytes, kind: str, size: int = 8) -> list[GameRecord]:
@@ -73,7 +75,9 @@ def read_transcripts(text: str, size: int = 8) -> list[GameRecord]:
     return games
 
 
-def write_games(games: Iterable[GameRecord], kind: str, created: datetime.date | None = None) -> bytes:
+def write_games(
+    games: Iterable[GameRecord], kind: str, created: datetime.date | None = None
+) -> bytes:
     """The games as a file in one of FORMATS; OBF keeps the last position of each, WTHOR the .wtb alone."""
     if kind == "wthor":
         return write_wthor(games, created=created).games
@@ -87,7 +91,9 @@ def write_games(games: Iterable[GameRecord], kind: str, created: datetime.date |
         lines = []
         for number, game in enumerate(games, 1):
             if game.start != Board.initial(game.start.size):
-                raise ParseError(f"game {number}: a transcript begins at the usual position, this game does not")
+                raise ParseError(
+                    f"game {number}: a transcript begins at the usual position, this game does not"
+                )
             lines.append(f"{game.transcript}\n")
         return "".join(lines).encode()
     raise ParseError(f"format {kind[:24]!r}: accepted are {', '.join(FORMATS)}")

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from othello.board import Board
 from othello.errors import IllegalMove, ParseError
-from othello.notation import excerpt, format_moves, parse_moves
+from othello.rules.board import Board
+from othello.rules.notation import excerpt, format_moves, parse_moves
 
 
 class Ending(enum.Enum):
@@ -39,7 +39,9 @@ class Theory(NamedTuple):
 
 def clean(text: str, limit: int = 200) -> str:
     """A name fit for every format: printable, single blanks, at most `limit` characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())[:limit].strip()
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())[
+        :limit
+    ].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ class GameRecord:
             object.__setattr__(self, "result", float(board.score()))
 
     @classmethod
-    def from_transcript(cls, text: str, size: int = 8, black: str = "", white: str = "") -> GameRecord:
+    def from_transcript(
+        cls, text: str, size: int = 8, black: str = "", white: str = ""
+    ) -> GameRecord:
         """The game that a transcript from the usual first position writes."""
         return cls.from_actions(parse_moves(text, size), Board.initial(size), black, white)
 
@@ -136,7 +140,9 @@ def parse_number(text: str, what: str) -> float | None:
         return None
     number = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(number):
-        raise ParseError(f"{what} {excerpt(text)}: a decimal number such as +12.5 or 9.0E-4 is accepted")
+        raise ParseError(
+            f"{what} {excerpt(text)}: a decimal number such as +12.5 or 9.0E-4 is accepted"
+        )
     return number
 
 

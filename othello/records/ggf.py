@@ -6,11 +6,24 @@ import math
 import re
 from collections.abc import Iterable
 
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import excerpt, format_squares, parse_placement, parse_square, square_name
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
-from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
+from othello.records.properties import (
+    Property,
+    blanks_end,
+    read_plies,
+    read_property,
+    write_plies,
+    written,
+)
+from othello.rules.board import Board
+from othello.rules.notation import (
+    excerpt,
+    format_squares,
+    parse_placement,
+    parse_square,
+    square_name,
+)
 
 _UNKNOWN = ("NaN", "Infinity")
 _COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
@@ -41,7 +54,9 @@ def read_ggf(text: str) -> list[GameRecord]:
 
 def _read_game(text: str, place: int) -> tuple[list[Property], int]:
     if not text.startswith("(;", place):
-        raise ParseError(f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted")
+        raise ParseError(
+            f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted"
+        )
     start, place = place, blanks_end(text, place + 2)
     properties: list[Property] = []
     while place < len(text):
@@ -84,7 +99,9 @@ def _start(text: str) -> Board:
     size, squares = (text.split(None, 1) + ["", ""])[:2]
     placement = parse_placement(squares)
     if size != str(placement.size) or placement.side is None:
-        raise ParseError(f"BO {excerpt(text)}: the size, its squares and the side are accepted, such as 8 … *")
+        raise ParseError(
+            f"BO {excerpt(text)}: the size, its squares and the side are accepted, such as 8 … *"
+        )
     return Board(placement.black, placement.white, placement.side, placement.size)
 
 
@@ -146,7 +163,9 @@ def _written(game: GameRecord) -> str:
         "BO": f"{size} {squares} {'*' if game.start.side == 'X' else 'O'}",
     }
     head = "".join(written(key, value) for key, value in facts.items())
-    return f"(;{head}{write_plies(game.plies, game.start, lambda ply, key: _move(ply, key, size))};)"
+    return (
+        f"(;{head}{write_plies(game.plies, game.start, lambda ply, key: _move(ply, key, size))};)"
+    )
 
 
 def _move(ply: Ply, key: str, size: int) -> str:

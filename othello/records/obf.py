@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import excerpt, parse_square, square_name
 from othello.records.game import format_number, parse_number
+from othello.rules.board import Board
+from othello.rules.notation import excerpt, parse_square, square_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ def _read_line(line: str) -> ScoredPosition:
         raise ParseError(f"{excerpt(line)} has no ;, which ends every field")
     board = Board.parse(squares)
     if not squares.strip().upper().endswith((" X", " O", " *", " B", " W")):
-        raise ParseError(f"{excerpt(squares[-8:])}: the side to move, X or O, is accepted behind the squares")
+        raise ParseError(
+            f"{excerpt(squares[-8:])}: the side to move, X or O, is accepted behind the squares"
+        )
     *fields, tail = rest.split(";")
     if tail.strip():
         raise ParseError(f"{excerpt(tail.strip())} has no ;, which ends every field")
@@ -54,7 +56,9 @@ def _read_line(line: str) -> ScoredPosition:
         move, colon, score = entry.partition(":")
         value = parse_number(score, "score")
         if not colon or value is None:
-            raise ParseError(f"field {excerpt(entry.strip())}: move:score is accepted, such as d3:+2")
+            raise ParseError(
+                f"field {excerpt(entry.strip())}: move:score is accepted, such as d3:+2"
+            )
         action = parse_square(move, board.size)
         if action not in board.legal_actions():
             board.play(action)  # says why not
@@ -67,6 +71,9 @@ def write_obf(positions: Iterable[ScoredPosition]) -> str:
     lines = []
     for position in positions:
         size = position.board.size
-        scores = (f" {square_name(a, size).upper()}:{format_number(v, sign=True)};" for a, v in position.scores)
+        scores = (
+            f" {square_name(a, size).upper()}:{format_number(v, sign=True)};"
+            for a, v in position.scores
+        )
         lines.append(f"{position.board};{''.join(scores)}\n")
     return "".join(lines)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import excerpt
 from othello.records.game import Ply
+from othello.rules.board import Board
+from othello.rules.notation import excerpt
 
 
 class Property(NamedTuple):
@@ -34,7 +34,9 @@ def read_property(text: str, place: int) -> tuple[Property, int]:
     key = "".join(letter for letter in text[start:place] if letter.isupper() and letter.isascii())
     place = blanks_end(text, place)
     if not key or place >= len(text) or text[place] != "[":
-        raise ParseError(f"character {start + 1}: {excerpt(text[start:], 16)}; a property such as PB[name] is accepted")
+        raise ParseError(
+            f"character {start + 1}: {excerpt(text[start:], 16)}; a property such as PB[name] is accepted"
+        )
     values = []
     while place < len(text) and text[place] == "[":
         value, place = _read_value(text, place)
@@ -52,7 +54,9 @@ def _read_value(text: str, place: int) -> tuple[str, int]:
         letters.append(text[place])
         place += 1
     if place >= len(text):
-        raise ParseError(f"character {start + 1}: the value {excerpt(text[start:], 16)} has no closing ]")
+        raise ParseError(
+            f"character {start + 1}: the value {excerpt(text[start:], 16)} has no closing ]"
+        )
     return "".join(letters), place + 1
 
 
@@ -62,7 +66,9 @@ def written(key: str, value: str) -> str:
     return f"{key}[{escaped}]" if value else ""
 
 
-def read_plies(moves: Iterable[Property], start: Board, ply_of: Callable[[Property], Ply]) -> tuple[Ply, ...]:
+def read_plies(
+    moves: Iterable[Property], start: Board, ply_of: Callable[[Property], Ply]
+) -> tuple[Ply, ...]:
     """The plies of the moves `B[…]` and `W[…]`; a forced pass that nobody wrote is left to `GameRecord`.
 
     A move out of turn or against the rules is an error that says its number and its character.
@@ -76,7 +82,9 @@ def read_plies(moves: Iterable[Property], start: Board, ply_of: Callable[[Proper
                 board = board.pass_turn()
             if board.side != side:
                 mover = "black" if side == "O" else "white"
-                raise ParseError(f"{entry.key} {excerpt(entry.values[0])} although {mover} is to move")
+                raise ParseError(
+                    f"{entry.key} {excerpt(entry.values[0])} although {mover} is to move"
+                )
             board = board.play(ply.action)
         except OthelloError as error:
             raise type(error)(f"move {number}, character {entry.place}: {error}") from None

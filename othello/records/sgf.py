@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from othello.bitboard import SIZES
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import COLUMNS, Side, excerpt, parse_square, square_name, squares_word
 from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
-from othello.records.properties import Property, blanks_end, read_plies, read_property, write_plies, written
+from othello.records.properties import (
+    Property,
+    blanks_end,
+    read_plies,
+    read_property,
+    write_plies,
+    written,
+)
+from othello.rules.bitboard import SIZES
+from othello.rules.board import Board
+from othello.rules.notation import COLUMNS, Side, excerpt, parse_square, square_name, squares_word
 
 
 def read_sgf(text: str) -> list[GameRecord]:
@@ -40,7 +47,9 @@ def read_sgf(text: str) -> list[GameRecord]:
 def _main_line(text: str, place: int) -> tuple[list[list[Property]], int]:
     """The nodes of the first variation of the game tree at `place`, and the place behind the tree."""
     if not text.startswith("(", place):
-        raise ParseError(f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted")
+        raise ParseError(
+            f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted"
+        )
     start, depth, closed = place, 0, False
     nodes: list[list[Property]] = []
     while place < len(text):
@@ -49,7 +58,10 @@ def _main_line(text: str, place: int) -> tuple[list[list[Property]], int]:
             depth += 1
             place += 1
         elif letter == ")":
-            depth, closed = depth - 1, True  # the first variation ends at the first closing parenthesis
+            depth, closed = (
+                depth - 1,
+                True,
+            )  # the first variation ends at the first closing parenthesis
             place += 1
             if depth == 0:
                 return nodes, place
@@ -61,7 +73,9 @@ def _main_line(text: str, place: int) -> tuple[list[list[Property]], int]:
             found, place = read_property(text, place)
             if not closed:
                 if not nodes:
-                    raise ParseError(f"character {found.place}: {found.key} outside a node; ; is accepted first")
+                    raise ParseError(
+                        f"character {found.place}: {found.key} outside a node; ; is accepted first"
+                    )
                 nodes[-1].append(found)
         place = blanks_end(text, place)
     raise ParseError(f"the game at character {start + 1} has no closing )")
@@ -79,7 +93,9 @@ def _square(text: str, size: int) -> int:
 
 def _record(nodes: list[list[Property]]) -> GameRecord:
     entries = [entry for node in nodes for entry in node]
-    facts = {entry.key: entry.values[0] for entry in reversed(entries) if entry.key not in ("B", "W")}
+    facts = {
+        entry.key: entry.values[0] for entry in reversed(entries) if entry.key not in ("B", "W")
+    }
     if facts.get("GM", "2").strip() != "2":
         raise ParseError(f"GM {excerpt(facts['GM'])}: 2, Othello, is accepted")
     size = parse_number(facts.get("SZ", "8"), "SZ") or 8
@@ -108,7 +124,9 @@ def _start(entries: list[Property], facts: dict[str, str], size: int) -> Board:
         if entry.key in placed:
             squares = [_square(value, size) for value in entry.values]
             if size * size in squares:
-                raise ParseError(f"character {entry.place}: {entry.key} without a square; squares are accepted")
+                raise ParseError(
+                    f"character {entry.place}: {entry.key} without a square; squares are accepted"
+                )
             placed[entry.key] |= squares_word(squares, size)
     player = facts.get("PL", "B").strip().upper()[:1]
     if player not in ("B", "W", "1", "2"):
@@ -139,7 +157,9 @@ def _result(text: str, size: int) -> tuple[float | None, Ending | None]:
         raise ParseError(f"RE {excerpt(text)}: B+12, W+4, 0, B+R, B+T and ? are accepted")
     sign = 1.0 if winner == "B" else -1.0
     if by in ("", "R", "RESIGN", "T", "TIME", "F", "FORFEIT"):
-        return sign * size * size, None if by == "" else Ending.RESIGNED if by[0] == "R" else Ending.TIME
+        return sign * size * size, None if by == "" else Ending.RESIGNED if by[
+            0
+        ] == "R" else Ending.TIME
     return sign * (parse_number(by, "RE") or 0.0), None
 
 
@@ -151,9 +171,13 @@ def _read_plies(nodes: list[list[Property]], start: Board) -> tuple[Ply, ...]:
         value = parse_number(facts.get("V", ""), "V")
         if value is not None and entry.key == "W":
             value = 0.0 - value
-        return Ply(_square(entry.values[0], start.size), value, parse_number(facts.get("MT", ""), "MT"))
+        return Ply(
+            _square(entry.values[0], start.size), value, parse_number(facts.get("MT", ""), "MT")
+        )
 
-    return read_plies([entry for node in nodes for entry in node if entry.key in ("B", "W")], start, ply)
+    return read_plies(
+        [entry for node in nodes for entry in node if entry.key in ("B", "W")], start, ply
+    )
 
 
 def write_sgf(games: Iterable[GameRecord]) -> str:
@@ -163,7 +187,14 @@ def write_sgf(games: Iterable[GameRecord]) -> str:
 
 def _written(game: GameRecord) -> str:
     size = game.start.size
-    facts = {"GM": "2", "FF": "4", "CA": "UTF-8", "SZ": str(size), "PB": game.black, "PW": game.white}
+    facts = {
+        "GM": "2",
+        "FF": "4",
+        "CA": "UTF-8",
+        "SZ": str(size),
+        "PB": game.black,
+        "PW": game.white,
+    }
     facts |= {"BR": format_number(game.black_rating), "WR": format_number(game.white_rating)}
     facts |= {"DT": game.date, "PC": game.place, "TM": game.clock, "RE": _result_text(game)}
     text = ";" + "".join(written(key, value) for key, value in facts.items())
@@ -179,7 +210,9 @@ def _written(game: GameRecord) -> str:
 def _move(ply: Ply, key: str, size: int) -> str:
     value = ply.value if ply.value is None or key == "B" else 0.0 - ply.value
     name = "" if ply.action == size * size else square_name(ply.action, size)
-    notes = written("V", format_number(value, sign=True)) + written("MT", format_number(ply.seconds))
+    notes = written("V", format_number(value, sign=True)) + written(
+        "MT", format_number(ply.seconds)
+    )
     return f";{key}[{name}]{notes}"
 
 

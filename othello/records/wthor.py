@@ -29,7 +29,9 @@ class WthorFiles:
     tournaments: bytes
 
 
-def read_wthor(games: bytes, players: bytes | None = None, tournaments: bytes | None = None) -> list[GameRecord]:
+def read_wthor(
+    games: bytes, players: bytes | None = None, tournaments: bytes | None = None
+) -> list[GameRecord]:
     """The games of a .wtb file; names come from the .jou and .trn files, or are numbers such as #17 without them.
 
     Scores of WTHOR are black's discs, the winner's empties included; here they are black minus white.  A game keeps its
@@ -96,7 +98,9 @@ def read_names(data: bytes, record_bytes: int) -> list[str]:
     fields, body = _header(data, what)
     count = fields[5] or fields[4]
     if len(body) != count * record_bytes:
-        raise ParseError(f"{what}: {len(data)} bytes where the header's {count} names need {16 + count * record_bytes}")
+        raise ParseError(
+            f"{what}: {len(data)} bytes where the header's {count} names need {16 + count * record_bytes}"
+        )
     names = (body[i * record_bytes : (i + 1) * record_bytes] for i in range(count))
     return [name.partition(b"\0")[0].decode("latin-1") for name in names]
 
@@ -120,20 +124,27 @@ def write_wthor(
     for number, game in enumerate(records, 1):
         moves = bytes(10 * (a // 8 + 1) + a % 8 + 1 for a in game.actions if a != 64)
         if game.start != GameRecord().start:
-            raise ParseError(f"WTHOR .wtb, game {number}: it does not begin at the usual 8×8 position")
+            raise ParseError(
+                f"WTHOR .wtb, game {number}: it does not begin at the usual 8×8 position"
+            )
         if len(moves) > 60:
             raise IllegalMove(f"WTHOR .wtb, game {number}: {len(moves)} moves; 60 fit")
         result = game.final.score() if game.result is None else game.result
         score = _black_discs(result)
         best = score if game.theory is None else _black_discs(game.theory.score)
-        body += _GAME.pack(places[game.place], players[game.black], players[game.white], score, best, moves)
+        body += _GAME.pack(
+            places[game.place], players[game.black], players[game.white], score, best, moves
+        )
     if year is None:
         digits = next((game.date[:4] for game in records if game.date[:4].isdecimal()), "0")
         year = int(digits)
     day = created or datetime.date.today()
     stamp = (day.year // 100, day.year % 100, day.month, day.day)
     return WthorFiles(
-        _HEADER.pack(*stamp, len(records), 0, min(max(year, 0), 65535), 8, 0, min(max(depths[0], 0), 60)) + body,
+        _HEADER.pack(
+            *stamp, len(records), 0, min(max(year, 0), 65535), 8, 0, min(max(depths[0], 0), 60)
+        )
+        + body,
         _HEADER.pack(*stamp, 0, len(players.bytes), 0, 0, 0, 0) + b"".join(players.bytes),
         _HEADER.pack(*stamp, 0, len(places.bytes), 0, 0, 0, 0) + b"".join(places.bytes),
     )
@@ -147,7 +158,11 @@ class _Names:
     """Names in the order of their first use, as fixed fields of bytes."""
 
     def __init__(self, record_bytes: int) -> None:
-        self.record_bytes, self.bytes, self._places = record_bytes, list[bytes](), dict[bytes, int]()
+        self.record_bytes, self.bytes, self._places = (
+            record_bytes,
+            list[bytes](),
+            dict[bytes, int](),
+        )
 
     def __getitem__(self, name: str) -> int:
         letters = name.encode("latin-1", "replace")[: self.record_bytes - 1].rstrip()

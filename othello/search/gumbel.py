@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.search.tree import EXACT, FRESH, MAX_DEPTH, MAX_MOVES, ROOT, Forest, Paths, back_up, follow
+from othello.search.tree import (
+    EXACT,
+    FRESH,
+    MAX_DEPTH,
+    MAX_MOVES,
+    ROOT,
+    Forest,
+    Paths,
+    back_up,
+    follow,
+)
 
 
 @cache
@@ -95,7 +105,12 @@ def improved_policy(
 
 @kernel
 def root_choice(
-    forest: Forest, g: int, wanted: int, gumbel: NDArray[np.float32], c_visit: float, c_scale: float,
+    forest: Forest,
+    g: int,
+    wanted: int,
+    gumbel: NDArray[np.float32],
+    c_visit: float,
+    c_scale: float,
     q: NDArray[np.float32],
 ) -> int:
     """The root edge with the highest gumbel + logit + σ(Q) among those with `wanted` visits (algorithm 2)."""
@@ -145,8 +160,16 @@ def inner_choice(
 
 @kernel
 def descend(
-    forest: Forest, g: int, root_edge: int, paths: Paths, slot: int, board: np.uint64, c_visit: float, c_scale: float,
-    solve_empties: int, scratch: NDArray[np.float32],
+    forest: Forest,
+    g: int,
+    root_edge: int,
+    paths: Paths,
+    slot: int,
+    board: np.uint64,
+    c_visit: float,
+    c_scale: float,
+    solve_empties: int,
+    scratch: NDArray[np.float32],
 ) -> bool:
     """Walk from the root's `root_edge`-th move to a leaf.
 

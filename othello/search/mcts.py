@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from othello.bitboard import BOARD_MASK
-from othello.board import Board
 from othello.errors import ConfigError
-from othello.evaluator import Evaluator, ask, board_size
+from othello.network.evaluator import Evaluator, ask, board_size
+from othello.rules.bitboard import BOARD_MASK
+from othello.rules.board import Board
 from othello.search.puct import SETTLED_AT_ONCE, absorb, collect, copy_subtree, hold
 from othello.search.result import (
     MoveStatistics,
@@ -26,7 +26,17 @@ from othello.search.result import (
     search_result,
     tree_view,
 )
-from othello.search.tree import EXPANDED, FRESH, MAX_MOVES, ROOT, UNEXPANDED, Forest, new_forest, new_paths, node_visits
+from othello.search.tree import (
+    EXPANDED,
+    FRESH,
+    MAX_MOVES,
+    ROOT,
+    UNEXPANDED,
+    Forest,
+    new_forest,
+    new_paths,
+    node_visits,
+)
 from othello.search.tree import set_root as set_tree_root
 
 __all__ = ["MoveStatistics", "Search", "SearchResult", "TreeView", "choose", "search_many"]
@@ -39,7 +49,9 @@ _RAMP = 16  # visits for each further leaf of a batch: a virtual loss weighs lit
 
 
 def _forest_for(nodes: int, size: int, edges: int = 0) -> Forest:
-    return new_forest(1, nodes, max(nodes * 14 + 2 * MAX_MOVES, edges), size)  # 8×8 positions have nine moves or so
+    return new_forest(
+        1, nodes, max(nodes * 14 + 2 * MAX_MOVES, edges), size
+    )  # 8×8 positions have nine moves or so
 
 
 class Search:
@@ -48,16 +60,24 @@ class Search:
     Up to `batch` leaves share a network batch, fewer while the root has few visits, lest virtual losses decide.  Where
     the evaluator raises, the tree is as before, and the next run asks about the same leaves first.
 
-    >>> from othello.search.toy import DiscCount
+    >>> from othello.search.disc_count import DiscCount
     >>> result = Search(DiscCount(8), batch=4).run(Board.initial(), simulations=50)
     >>> result.simulations, len(result.moves), -1 <= result.value <= 1
     (50, 4, True)
     """
 
     def __init__(
-        self, evaluator: Evaluator, *, c_puct: float = C_PUCT, batch: int = 16, leaf_empties: int = LEAF_EMPTIES,
-        first_play: float = FIRST_PLAY, root_noise: float = 0.0, dirichlet_alpha: float = 0.3, seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        evaluator: Evaluator,
+        *,
+        c_puct: float = C_PUCT,
+        batch: int = 16,
+        leaf_empties: int = LEAF_EMPTIES,
+        first_play: float = FIRST_PLAY,
+        root_noise: float = 0.0,
+        dirichlet_alpha: float = 0.3,
+        seed: int = 0,
+    ) -> None:
         if batch < 1:
             raise ConfigError(f"a batch of {batch} leaves: accepted are 1 and more")
         self.evaluator, self.c_puct, self.batch = evaluator, c_puct, batch
@@ -79,9 +99,13 @@ class Search:
         self._root = None
 
     def run(
-        self, board: Board, simulations: int | None = None, seconds: float | None = None,
-        on_progress: Callable[[int], None] | None = None, stop: Callable[[], bool] | None = None,
-    ) -> SearchResult:  # fmt: skip
+        self,
+        board: Board,
+        simulations: int | None = None,
+        seconds: float | None = None,
+        on_progress: Callable[[int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> SearchResult:
         """Search until the root has `simulations` visits, `seconds` have passed, or `stop()` says so.
 
         Without either budget 100 simulations are made.  At least the root is evaluated, with 0 simulations nothing
@@ -90,7 +114,11 @@ class Search:
         """
         began = time.perf_counter()
         check_searchable([board], self.evaluator.size)
-        target = simulations if simulations is not None else (100 if seconds is None else MAX_SIMULATIONS)
+        target = (
+            simulations
+            if simulations is not None
+            else (100 if seconds is None else MAX_SIMULATIONS)
+        )
         check_simulations(target, MAX_SIMULATIONS)
         self._reach(board)
         evaluations = 0
@@ -105,7 +133,9 @@ class Search:
                 self._add_noise()
             if on_progress is not None:
                 on_progress(self._visits())
-        return _result(self._forest, 0, board, self.c_puct, evaluations, time.perf_counter() - began)
+        return _result(
+            self._forest, 0, board, self.c_puct, evaluations, time.perf_counter() - began
+        )
 
     def choose(self, result: SearchResult, temperature: float = 0.0) -> int:
         """The move to play: the most visited one at temperature 0, else drawn from N^(1/temperature)."""
@@ -124,12 +154,23 @@ class Search:
             leaves = self._next_leaves(target, visits)
             if not leaves:
                 return 0
-            logits, values = ask(self.evaluator, self._leaf_words[0, :leaves], self._leaf_words[1, :leaves])
+            logits, values = ask(
+                self.evaluator, self._leaf_words[0, :leaves], self._leaf_words[1, :leaves]
+            )
         except BaseException:
             self._unanswered = leaves
             self._forest.pending.fill(0)
             raise
-        absorb(self._forest, self._paths, leaves, self._leaf_tree, logits, values, self._mask, self.evaluator.size)
+        absorb(
+            self._forest,
+            self._paths,
+            leaves,
+            self._leaf_tree,
+            logits,
+            values,
+            self._mask,
+            self.evaluator.size,
+        )
         return leaves
 
     def _next_leaves(self, target: int, visits: int) -> int:
@@ -178,8 +219,13 @@ class Search:
         forest = self._forest
         nodes = SETTLED_AT_ONCE + self.batch + 1
         edges = (self.batch + 1) * MAX_MOVES
-        if forest.nodes[0] + nodes > forest.own.shape[1] or forest.edges[0] + edges > forest.bit.shape[1]:
-            larger = _forest_for(2 * forest.own.shape[1] + nodes, self.evaluator.size, 2 * forest.edges[0] + edges)
+        if (
+            forest.nodes[0] + nodes > forest.own.shape[1]
+            or forest.edges[0] + edges > forest.bit.shape[1]
+        ):
+            larger = _forest_for(
+                2 * forest.own.shape[1] + nodes, self.evaluator.size, 2 * forest.edges[0] + edges
+            )
             copy_subtree(forest, 0, ROOT, larger, 0)
             self._forest = larger
 
@@ -193,9 +239,14 @@ class Search:
 
 
 def search_many(
-    evaluator: Evaluator, boards: Sequence[Board], simulations: int, *, c_puct: float = C_PUCT,
-    leaf_empties: int = LEAF_EMPTIES, first_play: float = FIRST_PLAY,
-) -> list[SearchResult]:  # fmt: skip
+    evaluator: Evaluator,
+    boards: Sequence[Board],
+    simulations: int,
+    *,
+    c_puct: float = C_PUCT,
+    leaf_empties: int = LEAF_EMPTIES,
+    first_play: float = FIRST_PLAY,
+) -> list[SearchResult]:
     """Search every board with `simulations` simulations, one leaf of each board a network batch.
 
     Raises `ValueError` if a board has no legal move or the wrong size, else as `Search.run` does.
@@ -210,13 +261,27 @@ def search_many(
     forest = new_forest(count, simulations + 2, (simulations + 2) * MAX_MOVES, size)
     for g, board in enumerate(boards):
         set_tree_root(forest, g, np.uint64(board.own), np.uint64(board.opp), mask)
-    paths, trees, wanted = new_paths(count), np.arange(count, dtype=np.int32), np.full(count, simulations, np.int32)
+    paths, trees, wanted = (
+        new_paths(count),
+        np.arange(count, dtype=np.int32),
+        np.full(count, simulations, np.int32),
+    )
     leaf_tree, words = np.zeros(count, np.int32), np.zeros((2, count), np.uint64)
     evaluations = np.zeros(count, np.int64)
     while True:
         leaves = collect(
-            forest, trees, wanted, paths, 1, leaf_tree, words, mask, c_puct, first_play, leaf_empties
-        )  # fmt: skip
+            forest,
+            trees,
+            wanted,
+            paths,
+            1,
+            leaf_tree,
+            words,
+            mask,
+            c_puct,
+            first_play,
+            leaf_empties,
+        )
         if leaves == 0:
             if all(node_visits(forest, g, ROOT) >= simulations for g in range(count)):
                 break
@@ -225,7 +290,10 @@ def search_many(
         absorb(forest, paths, leaves, leaf_tree, logits, values, mask, size)
         evaluations[leaf_tree[:leaves]] += 1
     seconds = time.perf_counter() - began
-    return [_result(forest, g, board, c_puct, int(evaluations[g]), seconds) for g, board in enumerate(boards)]
+    return [
+        _result(forest, g, board, c_puct, int(evaluations[g]), seconds)
+        for g, board in enumerate(boards)
+    ]
 
 
 def _find(forest: Forest, g: int, board: Board) -> int | None:
@@ -244,12 +312,16 @@ def _find(forest: Forest, g: int, board: Board) -> int | None:
     return None
 
 
-def _result(forest: Forest, g: int, board: Board, c_puct: float, evaluations: int, seconds: float) -> SearchResult:
+def _result(
+    forest: Forest, g: int, board: Board, c_puct: float, evaluations: int, seconds: float
+) -> SearchResult:
     first, done = int(forest.first[g, ROOT]), int(node_visits(forest, g, ROOT))
 
     def statistics(i: int, square: int) -> MoveStatistics:
         visits, prior = int(forest.visits[g, first + i]), float(forest.prior[g, first + i])
         q = float(forest.total[g, first + i]) / visits if visits else None
-        return MoveStatistics(square, visits, prior, q, float(c_puct * prior * np.sqrt(done) / (1 + visits)))
+        return MoveStatistics(
+            square, visits, prior, q, float(c_puct * prior * np.sqrt(done) / (1 + visits))
+        )
 
     return search_result(forest, g, board, evaluations, seconds, statistics)

@@ -25,12 +25,14 @@ from othello.search.tree import (
     back_up,
     follow,
     node_visits,
-)  # fmt: skip
+)
 
 LEAF: Final = 1  # the walk ended at a position that needs an evaluation
 SETTLED: Final = 0  # it ended at an exact value, which is backed up already
 COLLISION: Final = -1  # it met a leaf that waits for its evaluation; nothing was changed
-SETTLED_AT_ONCE: Final = 1024  # walks to exact values in one call, so that its caller can look at the clock
+SETTLED_AT_ONCE: Final = (
+    1024  # walks to exact values in one call, so that its caller can look at the clock
+)
 
 
 @kernel
@@ -69,7 +71,13 @@ def best_edge(forest: Forest, g: int, node: int, c_puct: float, first_play: floa
 
 @kernel
 def walk(
-    forest: Forest, g: int, paths: Paths, slot: int, board: np.uint64, c_puct: float, first_play: float,
+    forest: Forest,
+    g: int,
+    paths: Paths,
+    slot: int,
+    board: np.uint64,
+    c_puct: float,
+    first_play: float,
     solve_empties: int,
 ) -> int:
     """One selection from the root down to a leaf; its way is path `slot`.  Returns LEAF, SETTLED or COLLISION."""
@@ -95,15 +103,23 @@ def walk(
 
 @kernel
 def collect(
-    forest: Forest, trees: NDArray[np.int32], wanted: NDArray[np.int32], paths: Paths, per_tree: int,
-    leaf_tree: NDArray[np.int32], leaf_words: NDArray[np.uint64], board: np.uint64,
-    c_puct: float, first_play: float, solve_empties: int,
+    forest: Forest,
+    trees: NDArray[np.int32],
+    wanted: NDArray[np.int32],
+    paths: Paths,
+    per_tree: int,
+    leaf_tree: NDArray[np.int32],
+    leaf_words: NDArray[np.uint64],
+    board: np.uint64,
+    c_puct: float,
+    first_play: float,
+    solve_empties: int,
 ) -> int:
     """Find up to `per_tree` leaves of each tree until it has `wanted` root visits; returns how many wait in all.
 
     Leaf k belongs to tree `leaf_tree[k]`, its own and opp words are `leaf_words[:, k]` and its way is path k.  An
     unexpanded root is its own only leaf.
-    """  # fmt: skip
+    """
     leaves = 0
     for t in range(len(trees)):
         g = trees[t]
@@ -135,10 +151,16 @@ def collect(
 
 @kernel
 def absorb(
-    forest: Forest, paths: Paths, leaves: int, leaf_tree: NDArray[np.int32], logits: NDArray[np.float32],
-    values: NDArray[np.float32], board: np.uint64, size: int,
+    forest: Forest,
+    paths: Paths,
+    leaves: int,
+    leaf_tree: NDArray[np.int32],
+    logits: NDArray[np.float32],
+    values: NDArray[np.float32],
+    board: np.uint64,
+    size: int,
 ) -> None:
-    """Expand the first `leaves` leaves with their evaluations and back the values up."""  # fmt: skip
+    """Expand the first `leaves` leaves with their evaluations and back the values up."""
     for k in range(leaves):
         g = leaf_tree[k]
         add_edges(forest, g, paths.leaf[k], board, size, logits[k], values[k])

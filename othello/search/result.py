@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.board import Board
 from othello.errors import ConfigError
+from othello.rules.board import Board
 from othello.search.tree import ROOT, Forest
 
 
@@ -25,7 +25,9 @@ class MoveStatistics:
     prior: float  # P: the policy before search; sums to 1 over the legal moves
     q: float | None  # Q in [−1, 1]: their mean value; None for a move that no simulation tried
     u: float  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N); in a Gumbel search the move's noise + logit
-    improved: float | None = None  # of a Gumbel search: the policy after it, softmax(logits + σ(Q)); sums to 1
+    improved: float | None = (
+        None  # of a Gumbel search: the policy after it, softmax(logits + σ(Q)); sums to 1
+    )
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,18 @@ class SearchResult:
     board: Board
     value: float  # mean over the root's evaluation and all simulations
     network_value: float  # the evaluator's value of the root itself
-    moves: tuple[MoveStatistics, ...]  # the one to play first; then most visits, then the higher prior
+    moves: tuple[
+        MoveStatistics, ...
+    ]  # the one to play first; then most visits, then the higher prior
     principal_variation: tuple[int, ...]  # squares; forced passes are left out
     simulations: int  # root visits, those kept from earlier searches included
-    evaluations: int  # network evaluations that this call spent; solved and finished leaves need none
+    evaluations: (
+        int  # network evaluations that this call spent; solved and finished leaves need none
+    )
     seconds: float
-    exact: int | None = None  # final score in discs for the side to move, where the solver settled the position
+    exact: int | None = (
+        None  # final score in discs for the side to move, where the solver settled the position
+    )
 
     def policy(self, temperature: float = 1.0) -> NDArray[np.float64]:
         """The distribution p^(1/temperature) over the A actions, normalised; 0 is all on the first move.
@@ -51,7 +59,9 @@ class SearchResult:
         if temperature <= 0:
             policy[self.moves[0].square] = 1.0
             return policy
-        weights = np.array([move.visits if move.improved is None else move.improved for move in self.moves], float)
+        weights = np.array(
+            [move.visits if move.improved is None else move.improved for move in self.moves], float
+        )
         if not weights.any():
             weights = np.array([move.prior for move in self.moves])
         weights = (weights / weights.max()) ** (1.0 / temperature)
@@ -89,7 +99,9 @@ def check_searchable(boards: Sequence[Board], size: int) -> None:
 def check_simulations(simulations: int, most: int) -> None:
     """`ConfigError` unless it is 0..most; 0 evaluates the root alone, which leaves the raw policy, likeliest first."""
     if not 0 <= simulations <= most:
-        raise ConfigError(f"{simulations} simulations: accepted are 0..{most}; 0 is the policy without a search")
+        raise ConfigError(
+            f"{simulations} simulations: accepted are 0..{most}; 0 is the policy without a search"
+        )
 
 
 def choose(result: SearchResult, temperature: float, random: np.random.Generator) -> int:
@@ -100,9 +112,13 @@ def choose(result: SearchResult, temperature: float, random: np.random.Generator
 
 
 def search_result(
-    forest: Forest, g: int, board: Board, evaluations: int, seconds: float,
+    forest: Forest,
+    g: int,
+    board: Board,
+    evaluations: int,
+    seconds: float,
     statistics: Callable[[int, int], MoveStatistics],
-) -> SearchResult:  # fmt: skip
+) -> SearchResult:
     """The result of tree `g`; `statistics(i, square)` is its root's i-th move, which goes to `square`."""
     first, count = int(forest.first[g, ROOT]), int(forest.count[g, ROOT])
     edges = slice(first, first + count)
@@ -112,10 +128,15 @@ def search_result(
     done, network_value = int(forest.visits[g, edges].sum()), float(forest.value[g, ROOT])
     total = float(forest.total[g, edges].astype(np.float64).sum())
     return SearchResult(
-        board=board, value=(network_value + total) / (done + 1), network_value=network_value, moves=tuple(moves),
-        principal_variation=principal_variation(forest, g, board.size), simulations=done, evaluations=evaluations,
+        board=board,
+        value=(network_value + total) / (done + 1),
+        network_value=network_value,
+        moves=tuple(moves),
+        principal_variation=principal_variation(forest, g, board.size),
+        simulations=done,
+        evaluations=evaluations,
         seconds=seconds,
-    )  # fmt: skip
+    )
 
 
 def squares_of_bits(bits: NDArray[np.int8], size: int) -> NDArray[np.int32]:
@@ -124,7 +145,9 @@ def squares_of_bits(bits: NDArray[np.int8], size: int) -> NDArray[np.int32]:
     return (wide >> 3) * size + (wide & 7)
 
 
-def principal_variation(forest: Forest, g: int, size: int, edge: int | None = None) -> tuple[int, ...]:
+def principal_variation(
+    forest: Forest, g: int, size: int, edge: int | None = None
+) -> tuple[int, ...]:
     """The moves of most visits from the root of tree `g` on, of equals the higher prior; `edge` is the first if given.
 
     It ends where nothing has been visited; forced passes are left out.
@@ -133,11 +156,15 @@ def principal_variation(forest: Forest, g: int, size: int, edge: int | None = No
     node = ROOT
     while edge is not None or forest.count[g, node]:
         if edge is None:
-            edges = slice(int(forest.first[g, node]), int(forest.first[g, node] + forest.count[g, node]))
+            edges = slice(
+                int(forest.first[g, node]), int(forest.first[g, node] + forest.count[g, node])
+            )
             visits = forest.visits[g, edges]
             if not visits.any():
                 break
-            edge = int(forest.first[g, node]) + int(np.lexsort((forest.prior[g, edges], visits))[-1])
+            edge = int(forest.first[g, node]) + int(
+                np.lexsort((forest.prior[g, edges], visits))[-1]
+            )
         moves.append(int(squares_of_bits(forest.bit[g, edge : edge + 1], size)[0]))
         node, edge = int(forest.child[g, edge]), None
         if node < 0:
@@ -149,9 +176,16 @@ def tree_view(forest: Forest, g: int, size: int) -> TreeView:
     """Copies of the arrays of tree `g`, cut to what is in use."""
     nodes, edges = int(forest.nodes[g]), int(forest.edges[g])
     return TreeView(
-        own=forest.own[g, :nodes].copy(), opp=forest.opp[g, :nodes].copy(), state=forest.state[g, :nodes].copy(),
-        value=forest.value[g, :nodes].copy(), first=forest.first[g, :nodes].copy(),
-        count=forest.count[g, :nodes].copy(), square=squares_of_bits(forest.bit[g, :edges], size),
-        prior=forest.prior[g, :edges].copy(), visits=forest.visits[g, :edges].copy(),
-        total=forest.total[g, :edges].copy(), child=forest.child[g, :edges].copy(), sign=forest.sign[g, :edges].copy(),
-    )  # fmt: skip
+        own=forest.own[g, :nodes].copy(),
+        opp=forest.opp[g, :nodes].copy(),
+        state=forest.state[g, :nodes].copy(),
+        value=forest.value[g, :nodes].copy(),
+        first=forest.first[g, :nodes].copy(),
+        count=forest.count[g, :nodes].copy(),
+        square=squares_of_bits(forest.bit[g, :edges], size),
+        prior=forest.prior[g, :edges].copy(),
+        visits=forest.visits[g, :edges].copy(),
+        total=forest.total[g, :edges].copy(),
+        child=forest.child[g, :edges].copy(),
+        sign=forest.sign[g, :edges].copy(),
+    )

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.bitboard import final_score, flip_mask, legal_mask, lowest_bit_index
 from othello.jit import kernel, popcount
-from othello.solver_memory import Workspace
-from othello.solver_search import new_workspace, solve_exact
+from othello.rules.bitboard import final_score, flip_mask, legal_mask, lowest_bit_index
+from othello.solver.search import new_workspace, solve_exact
+from othello.solver.workspace import Workspace
 
 ROOT: Final = 0
 UNEXPANDED: Final = -1
@@ -49,7 +49,9 @@ class Forest(NamedTuple):
     logit: NDArray[np.float32]  # [G, E] policy logit of the move
     prior: NDArray[np.float32]  # [G, E] softmax of the logits over the legal moves
     visits: NDArray[np.int32]  # [G, E] simulations that took this edge (N)
-    total: NDArray[np.float32]  # [G, E] sum of their values (W), for the parent's side to move; Q = W / N
+    total: NDArray[
+        np.float32
+    ]  # [G, E] sum of their values (W), for the parent's side to move; Q = W / N
     pending: NDArray[np.int32]  # [G, E] simulations under way below this edge (virtual loss)
     child: NDArray[np.int32]  # [G, E] node index, or UNEXPANDED
     sign: NDArray[np.int8]  # [G, E] −1, or +1 where the opponent must pass
@@ -70,20 +72,32 @@ def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
     All of it is zeros, which the operating system provides page by page: room that is not used costs no memory.
     """
     return Forest(
-        nodes=np.zeros(trees, np.int32), edges=np.zeros(trees, np.int32),
-        own=np.zeros((trees, nodes), np.uint64), opp=np.zeros((trees, nodes), np.uint64),
-        state=np.zeros((trees, nodes), np.int8), value=np.zeros((trees, nodes), np.float32),
-        first=np.zeros((trees, nodes), np.int32), count=np.zeros((trees, nodes), np.int32),
-        bit=np.zeros((trees, edges), np.int8), logit=np.zeros((trees, edges), np.float32),
-        prior=np.zeros((trees, edges), np.float32), visits=np.zeros((trees, edges), np.int32),
-        total=np.zeros((trees, edges), np.float32), pending=np.zeros((trees, edges), np.int32),
-        child=np.zeros((trees, edges), np.int32), sign=np.zeros((trees, edges), np.int8),
+        nodes=np.zeros(trees, np.int32),
+        edges=np.zeros(trees, np.int32),
+        own=np.zeros((trees, nodes), np.uint64),
+        opp=np.zeros((trees, nodes), np.uint64),
+        state=np.zeros((trees, nodes), np.int8),
+        value=np.zeros((trees, nodes), np.float32),
+        first=np.zeros((trees, nodes), np.int32),
+        count=np.zeros((trees, nodes), np.int32),
+        bit=np.zeros((trees, edges), np.int8),
+        logit=np.zeros((trees, edges), np.float32),
+        prior=np.zeros((trees, edges), np.float32),
+        visits=np.zeros((trees, edges), np.int32),
+        total=np.zeros((trees, edges), np.float32),
+        pending=np.zeros((trees, edges), np.int32),
+        child=np.zeros((trees, edges), np.int32),
+        sign=np.zeros((trees, edges), np.int8),
         solver=new_workspace(size, TABLE_BITS),
-    )  # fmt: skip
+    )
 
 
 def new_paths(leaves: int) -> Paths:
-    return Paths(np.zeros(leaves, np.int32), np.zeros((leaves, MAX_DEPTH), np.int32), np.zeros(leaves, np.int32))
+    return Paths(
+        np.zeros(leaves, np.int32),
+        np.zeros((leaves, MAX_DEPTH), np.int32),
+        np.zeros(leaves, np.int32),
+    )
 
 
 @kernel
@@ -103,7 +117,9 @@ def wipes_out(own: np.uint64, opp: np.uint64, moves: np.uint64) -> bool:
 
 
 @kernel
-def add_node(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.uint64, solve_empties: int) -> int:
+def add_node(
+    forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.uint64, solve_empties: int
+) -> int:
     """Append a position whose side to move owns `own`; where the outcome is certain, the node gets it.
 
     It is where the game is over, where a move takes the opponent's last disc, and where at most `solve_empties` empty
@@ -142,7 +158,13 @@ def set_root(forest: Forest, g: int, own: np.uint64, opp: np.uint64, board: np.u
 
 @kernel
 def add_edges(
-    forest: Forest, g: int, node: int, board: np.uint64, size: int, logits: NDArray[np.float32], value: float
+    forest: Forest,
+    g: int,
+    node: int,
+    board: np.uint64,
+    size: int,
+    logits: NDArray[np.float32],
+    value: float,
 ) -> None:
     """Expand `node` with the evaluator's policy logits [A] and value for its side to move."""
     moves = legal_mask(forest.own[g, node], forest.opp[g, node], board)
@@ -175,7 +197,9 @@ def add_edges(
 
 
 @kernel
-def follow(forest: Forest, g: int, node: int, edge: int, board: np.uint64, solve_empties: int) -> int:
+def follow(
+    forest: Forest, g: int, node: int, edge: int, board: np.uint64, solve_empties: int
+) -> int:
     """The child of `node` along `edge`, made on first use; a forced pass of the opponent is played on the way."""
     child = forest.child[g, edge]
     if child != UNEXPANDED:
@@ -186,7 +210,9 @@ def follow(forest: Forest, g: int, node: int, edge: int, board: np.uint64, solve
     mine = own | flips | (np.uint64(1) << np.uint64(bit))
     theirs = opp & ~flips
     sign = -1
-    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(mine, theirs, board) != np.uint64(0):
+    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(
+        mine, theirs, board
+    ) != np.uint64(0):
         sign = 1
         child = add_node(forest, g, mine, theirs, board, solve_empties)
     else:
@@ -214,4 +240,3 @@ def node_visits(forest: Forest, g: int, node: int) -> int:
     for edge in range(forest.first[g, node], forest.first[g, node] + forest.count[g, node]):
         visits += forest.visits[g, edge]
     return visits
-

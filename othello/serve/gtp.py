@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from othello.agent import RootSearch, SearchPlayer, load_player
-from othello.board import Board
-from othello.endgame import SOLVE_EMPTIES
 from othello.errors import IllegalMove, OthelloError, ParseError
-from othello.notation import Side, parse_square, square_name
+from othello.network.safetensors_io import read_regular_file
+from othello.players.agent import RootSearch, SearchPlayer, load_player
+from othello.players.endgame import SOLVE_EMPTIES
 from othello.records import read_games
+from othello.rules.board import Board
+from othello.rules.notation import Side, parse_square, square_name
 from othello.serve.lines import Line, read_lines, write
-from othello.tensorfile import read_regular_file
 
 NAME = "Othello LRP"
 GAME = "Othello"
@@ -67,7 +67,7 @@ class Clock:
 class GtpServer:
     """One game and its commands.
 
-    >>> from othello.search.toy import DiscCount
+    >>> from othello.search.disc_count import DiscCount
     >>> server = GtpServer(SearchPlayer(DiscCount(8), 10))
     >>> server.answer("7 play black f5")
     '=7\\n\\n'
@@ -99,7 +99,9 @@ class GtpServer:
             "undo": self._undo,
             "time_settings": self._time_settings,
             "time_left": self._time_left,
-            "showboard": lambda words: f"\n{self.board.diagram()}\n{_colour(self.board.side)} to move",
+            "showboard": lambda words: (
+                f"\n{self.board.diagram()}\n{_colour(self.board.side)} to move"
+            ),
             "final_score": self._final_score,
             "loadsgf": self._loadsgf,
             "cputime": lambda words: f"{time.process_time():.2f}",
@@ -169,7 +171,9 @@ class GtpServer:
 
     def _play(self, words: list[str]) -> str:
         side, action = _side(words[0]), parse_square(words[1], self.size)
-        over = self.board.is_over and action == self.size**2  # some controllers end a game with two passes
+        over = (
+            self.board.is_over and action == self.size**2
+        )  # some controllers end a game with two passes
         self._history.append(self.board if over else self._turn(side).play(action))
         return ""
 

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from othello.agent import RootSearch, SearchPlayer, evaluate, load_player
-from othello.board import Board
-from othello.endgame import SOLVE_EMPTIES
 from othello.errors import OthelloError, ParseError
-from othello.notation import excerpt, parse_square, square_name
+from othello.players.agent import RootSearch, SearchPlayer, evaluate, load_player
+from othello.players.endgame import SOLVE_EMPTIES
 from othello.records import GameRecord, Ply, read_ggf
+from othello.rules.board import Board
+from othello.rules.notation import excerpt, parse_square, square_name
 from othello.search.mcts import SearchResult
 from othello.serve.lines import Inbox, write
-from othello.solver import exact_scores
+from othello.solver.solver import exact_scores
 
 NAME = "Othello-LRP"
 USUAL_DEPTH = 10  # the depth at which the engine makes the simulations it was started with
@@ -45,7 +45,7 @@ class Hint:
 class NBoardServer:
     """One game and its commands; `say` sends a line, `hurry` tells whether a `ping` is waiting.
 
-    >>> from othello.search.toy import DiscCount
+    >>> from othello.search.disc_count import DiscCount
     >>> server = NBoardServer(SearchPlayer(DiscCount(8), 10), print)
     >>> server.handle("ping 3")
     pong 3
@@ -54,17 +54,26 @@ class NBoardServer:
     """
 
     def __init__(
-        self, player: SearchPlayer, say: Callable[[str], None], hurry: Callable[[], bool] = lambda: False
+        self,
+        player: SearchPlayer,
+        say: Callable[[str], None],
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
         self.player, self.simulations = player, player.simulations
         self.done = False
         self._say, self._hurry = say, hurry
         self._record: GameRecord | None = GameRecord()
         self._commands: dict[str, Callable[[str], None]] = {
-            "nboard": self._nboard, "set": self._set, "move": self._move, "hint": self._hint, "go": self._go,
-            "ping": lambda rest: self._say(f"pong {_number(rest, 10**9)}"), "learn": lambda rest: self._say("learned"),
-            "analyze": self._analyze, "quit": self._quit,
-        }  # fmt: skip
+            "nboard": self._nboard,
+            "set": self._set,
+            "move": self._move,
+            "hint": self._hint,
+            "go": self._go,
+            "ping": lambda rest: self._say(f"pong {_number(rest, 10**9)}"),
+            "learn": lambda rest: self._say("learned"),
+            "analyze": self._analyze,
+            "quit": self._quit,
+        }
 
     @property
     def _game(self) -> GameRecord:
@@ -237,7 +246,9 @@ def _number(text: str, limit: int) -> int:
 
 
 def _printable(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:300]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[
+        :300
+    ]
 
 
 def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:

@@ -14,7 +14,7 @@ import struct
 from pathlib import Path
 
 from othello.errors import CheckpointError
-from othello.tensorfile import MAX_FILE_BYTES, read_regular_file
+from othello.network.safetensors_io import MAX_FILE_BYTES, read_regular_file
 from othello.training.replay import parse_samples
 from othello.training.selfplay import Samples
 
@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 def seal(data: bytes, identity: str) -> bytes:
     """The bytes of an `.npz` file with the seal of the chunk that `identity` names."""
-    sealed = data[:-2] + _ending(identity)  # an archive without a comment ends with its length, two bytes of 0
+    sealed = data[:-2] + _ending(
+        identity
+    )  # an archive without a comment ends with its length, two bytes of 0
     return sealed + hashlib.sha256(sealed).hexdigest().encode()
 
 
@@ -53,7 +55,9 @@ def take(path: Path, identity: str) -> Samples | None:
         return read_chunk(path, identity)
     except CheckpointError as error:
         kept = _set_aside(path)
-        _log.warning("%s; kept as %s, its games are played again", error, kept.relative_to(path.parent))
+        _log.warning(
+            "%s; kept as %s, its games are played again", error, kept.relative_to(path.parent)
+        )
         return None
 
 

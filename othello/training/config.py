@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from othello.errors import ConfigError, OthelloError
-from othello.network import Architecture
+from othello.network.architecture import Architecture
 from othello.training.selfplay import SelfPlaySettings
 
 _Settings = TypeVar("_Settings")
@@ -53,7 +53,9 @@ class LearnerSettings:
     weight_decay: float = 1e-4
     value_weight: float = 1.0
     score_weight: float = 0.25
-    outcome_share: float = 0.75  # value target: this share of the game's outcome, the rest the root's search value
+    outcome_share: float = (
+        0.75  # value target: this share of the game's outcome, the rest the root's search value
+    )
     average_decay: float = 0.998  # exponential average of the weights, per step
     gradient_norm: float = 5.0  # gradients are clipped to this norm
     window_start: int = 60_000  # positions in the replay window at first
@@ -71,7 +73,9 @@ class RunConfig:
     chunk: int = 128  # games a worker plays at a time
     workers: int = 2  # self-play processes, one thread each
     device: str = "cpu"
-    initial: str = ""  # a checkpoint whose weights the run starts from; it may be smaller than `network`
+    initial: str = (
+        ""  # a checkpoint whose weights the run starts from; it may be smaller than `network`
+    )
     network: Architecture = field(default_factory=Architecture)
     selfplay: SelfPlaySettings = field(default_factory=SelfPlaySettings)
     learner: LearnerSettings = field(default_factory=LearnerSettings)
@@ -82,9 +86,13 @@ class RunConfig:
             for name in limits.keys() & vars(settings).keys():
                 (low, high), value = limits[name], getattr(settings, name)
                 if not low <= value <= high:
-                    raise ConfigError(f"{f'[{table}] ' if table else ''}{name} = {value} is not in {low}..{high}")
+                    raise ConfigError(
+                        f"{f'[{table}] ' if table else ''}{name} = {value} is not in {low}..{high}"
+                    )
         if not _DEVICE.fullmatch(self.device):
-            raise ConfigError(f'device = "{self.device}" is unknown; accepted are cpu, cuda and cuda:N')
+            raise ConfigError(
+                f'device = "{self.device}" is unknown; accepted are cpu, cuda and cuda:N'
+            )
         if complaint := self._contradiction():
             raise ConfigError(complaint)
 
@@ -124,13 +132,19 @@ def _build(kind: type[_Settings], data: dict[str, Any], where: str) -> _Settings
     for name, value in data.items():
         if name not in known:
             here = ", ".join(known)
-            raise ConfigError(f"unknown setting {where}{name}; the nearest is {nearest(where + name)} (here: {here})")
+            raise ConfigError(
+                f"unknown setting {where}{name}; the nearest is {nearest(where + name)} (here: {here})"
+            )
         current = getattr(default, name)
         if is_dataclass(current):
             if not isinstance(value, dict):
                 raise ConfigError(f"{where}{name} must be a table")
             values[name] = _build(type(current), value, f"{where}{name}.")
-        elif isinstance(current, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        elif (
+            isinstance(current, float)
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+        ):
             values[name] = float(value)
         elif type(value) is type(current):
             values[name] = value
@@ -159,7 +173,10 @@ def _names(settings: Any, where: str = "") -> list[str]:
     result: list[str] = []
     for f in fields(settings):
         value = getattr(settings, f.name)
-        result += [where + f.name, *(_names(value, f"{where}{f.name}.") if is_dataclass(value) else [])]
+        result += [
+            where + f.name,
+            *(_names(value, f"{where}{f.name}.") if is_dataclass(value) else []),
+        ]
     return result
 
 
@@ -187,11 +204,15 @@ def read_config(path: Path) -> RunConfig:
     if not path.exists():
         path = named_configs().get(str(path), path)
     if not path.exists():
-        raise ConfigError(f"{path}: no such file, and not one of the named settings {', '.join(named_configs())}")
+        raise ConfigError(
+            f"{path}: no such file, and not one of the named settings {', '.join(named_configs())}"
+        )
     try:
         return parse_config(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise ConfigError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
 
 
 def write_toml(config: RunConfig) -> str:
@@ -209,4 +230,8 @@ def write_toml(config: RunConfig) -> str:
 
 def _toml(value: object) -> str:
     """A number or a string; a TOML string is a JSON string that also escapes DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, str) else repr(value)
+    return (
+        json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        if isinstance(value, str)
+        else repr(value)
+    )

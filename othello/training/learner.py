@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from othello.errors import OthelloError
-from othello.network import Network, Tower
+from othello.network.architecture import Network, Tower
+from othello.network.cpu.autograd import winograd_tower
 from othello.training.config import LearnerSettings
 from othello.training.replay import Batch, batches
 from othello.training.selfplay import Samples
-from othello.training.tower import winograd_tower
 
 
 class NotFinite(OthelloError):
@@ -61,7 +61,10 @@ class Learner:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         decay = [p for p in network.parameters() if p.dim() > 1]
         rest = [p for p in network.parameters() if p.dim() <= 1]
-        groups = [{"params": decay, "weight_decay": settings.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        groups = [
+            {"params": decay, "weight_decay": settings.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self.tower: Tower | None = winograd_tower if self.device.type == "cpu" else None
         self.steps = 0  # optimizer steps of this run
@@ -76,7 +79,11 @@ class Learner:
         return rate * min(1.0, (self.steps + 1) / max(1, self.settings.warm_up))
 
     def train(
-        self, samples: Samples, steps: int, iteration: int, seed: int,
+        self,
+        samples: Samples,
+        steps: int,
+        iteration: int,
+        seed: int,
         progress: Callable[[int, Losses], None] | None = None,
     ) -> Losses:
         """Take `steps` optimizer steps on random batches of `samples`; raises `NotFinite` in the step it happens in."""
@@ -85,7 +92,9 @@ class Learner:
         rate = self.learning_rate(iteration)
         sums = np.zeros(4)
         self.network.train()
-        for step, (batch, legal) in enumerate(batches(samples, steps, self.settings, size, planes, generator), 1):
+        for step, (batch, legal) in enumerate(
+            batches(samples, steps, self.settings, size, planes, generator), 1
+        ):
             for group in self.optimizer.param_groups:
                 group["lr"] = self._warmed_up(rate)
             sums += self._step(batch, torch.from_numpy(legal), step)
@@ -96,14 +105,18 @@ class Learner:
     def _step(self, batch: Batch, legal: Tensor, step: int) -> list[float]:
         tensors = tuple(torch.from_numpy(array).to(self.device) for array in batch)
         s = self.settings
-        policy, value, score, predicted = loss_terms(self.network, tensors, legal.to(self.device), self.tower)
+        policy, value, score, predicted = loss_terms(
+            self.network, tensors, legal.to(self.device), self.tower
+        )
         loss = policy + s.value_weight * value + s.score_weight * score
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), s.gradient_norm)
         figures = [float(tensor.detach()) for tensor in (loss, norm)]
         if not all(map(math.isfinite, figures)):
-            raise NotFinite(f"step {step}: loss {figures[0]}, gradient norm {figures[1]}; training stopped")
+            raise NotFinite(
+                f"step {step}: loss {figures[0]}, gradient norm {figures[1]}; training stopped"
+            )
         self.optimizer.step()
         self.steps += 1
         self._update_average()
@@ -112,8 +125,12 @@ class Learner:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        weight = 1 - min(self.settings.average_decay, (1 + self.steps) / (10 + self.steps))  # short at first
-        for mean, new in zip(self.average.state_dict().values(), self.network.state_dict().values()):
+        weight = 1 - min(
+            self.settings.average_decay, (1 + self.steps) / (10 + self.steps)
+        )  # short at first
+        for mean, new in zip(
+            self.average.state_dict().values(), self.network.state_dict().values()
+        ):
             if mean.dtype.is_floating_point:
                 mean.lerp_(new, weight)
             else:
@@ -127,10 +144,19 @@ class Learner:
         steps = max(1, min(positions, len(samples.own)) // honest.batch)
         sums = np.zeros(4)
         generator = np.random.default_rng(0)
-        for batch, legal in batches(samples, steps, honest, architecture.size, architecture.planes, generator):
+        for batch, legal in batches(
+            samples, steps, honest, architecture.size, architecture.planes, generator
+        ):
             tensors = tuple(torch.from_numpy(array).to(self.device) for array in batch)
-            policy, value, score, predicted = loss_terms(self.average, tensors, torch.from_numpy(legal).to(self.device))
-            sums += [float(policy), float(value), float(score), float(F.mse_loss(predicted, tensors[2]))]
+            policy, value, score, predicted = loss_terms(
+                self.average, tensors, torch.from_numpy(legal).to(self.device)
+            )
+            sums += [
+                float(policy),
+                float(value),
+                float(score),
+                float(F.mse_loss(predicted, tensors[2])),
+            ]
         return Losses(*(sums / steps).tolist())
 
     def state(self) -> dict[str, Tensor]:
@@ -144,12 +170,20 @@ class Learner:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Take over a `state()`."""
-        parts = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+        parts = {
+            name.removeprefix("network."): value
+            for name, value in tensors.items()
+            if name.startswith("network.")
+        }
         self.network.load_state_dict(parts)
         self.steps = int(tensors["steps"])
         for name, parameter in self.network.named_parameters():
             prefix = f"adamw.{name}."
-            entries = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            entries = {
+                key.removeprefix(prefix): value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
             if entries:
                 self.optimizer.state[parameter] = {
                     key: value.clone() if key == "step" else value.to(self.device, copy=True)

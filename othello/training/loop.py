@@ -18,15 +18,16 @@ from typing import Any
 
 import torch
 
-from othello import atomic, checkpoint
+from othello import atomic
 from othello.errors import CheckpointError
-from othello.network import Network
+from othello.network import checkpoint
+from othello.network.architecture import Network
 from othello.training.chunks import take
 from othello.training.config import RunConfig
-from othello.training.growth import grow
 from othello.training.learner import Learner, Losses
 from othello.training.manifest import account
 from othello.training.metrics import Metrics, MetricsLog
+from othello.training.net2net import grow
 from othello.training.replay import newest, read_samples, window_size, write_samples
 from othello.training.run import Run, State, file_record, locked
 from othello.training.selfplay import Samples
@@ -75,7 +76,9 @@ class Trainer:
             return account(loaded.meta, source)
         replay = [replace(entry, name=f"initial-{entry.name}") for entry in older.state.replay]
         for entry, taken in zip(older.state.replay, replay):
-            atomic.write_bytes(self.run.replay / taken.name, (older.replay / entry.name).read_bytes())
+            atomic.write_bytes(
+                self.run.replay / taken.name, (older.replay / entry.name).read_bytes()
+            )
         return replace(older.state, iteration=0, generation_sha256="", replay=replay)
 
     def _publish(self, state: State, **meta: Any) -> None:
@@ -85,13 +88,20 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint.save_tensors(folder / "optimizer.safetensors", self.learner.state())
         described = {
-            "generation": state.iteration, "seed": self.config.seed, "games": state.games,
-            "positions": state.positions, "evaluations": state.evaluations,
+            "generation": state.iteration,
+            "seed": self.config.seed,
+            "games": state.games,
+            "positions": state.positions,
+            "evaluations": state.evaluations,
             "core_seconds": round(state.core_seconds, 1),
-            "selfplay": asdict(self.config.selfplay), "learner": asdict(self.config.learner), **meta,
-        }  # fmt: skip
+            "selfplay": asdict(self.config.selfplay),
+            "learner": asdict(self.config.learner),
+            **meta,
+        }
         digest = checkpoint.save(self.learner.average, folder, described)
-        self.run.commit(State(**{**asdict(state), "generation_sha256": digest, "replay": state.replay}))
+        self.run.commit(
+            State(**{**asdict(state), "generation_sha256": digest, "replay": state.replay})
+        )
         old = self.run.generation(state.iteration - 2) / "optimizer.safetensors"
         old.unlink(missing_ok=True)
 
@@ -99,12 +109,20 @@ class Trainer:
         starts = range(0, self.config.games, self.config.chunk)
         weights = str(self.run.generation(iteration))
         return [
-            Chunk(weights, self.config.selfplay, self.config.seed, iteration, start, stop,
-                  str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"), self.config.device,
-                  self.run.state.generation_sha256)
+            Chunk(
+                weights,
+                self.config.selfplay,
+                self.config.seed,
+                iteration,
+                start,
+                stop,
+                str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"),
+                self.config.device,
+                self.run.state.generation_sha256,
+            )
             for start in starts
             for stop in (min(start + self.config.chunk, self.config.games),)
-        ]  # fmt: skip
+        ]
 
     def iterate(self, workers: Executor) -> Metrics:
         """One iteration: self-play and learning side by side, then the new generation and its manifest."""
@@ -130,19 +148,33 @@ class Trainer:
         evaluations = sum(report.evaluations for report in reports)
         self.parts.append(samples)
         replay = [*state.replay, file_record(path, len(samples.own))]
-        while len(replay) > 1 and sum(entry.positions for entry in replay[1:]) >= self.config.learner.window_limit:
+        while (
+            len(replay) > 1
+            and sum(entry.positions for entry in replay[1:]) >= self.config.learner.window_limit
+        ):
             replay.pop(0)  # `Run.commit` removes the file once the manifest no longer names it
             self.parts.pop(0)
         after = State(
-            iteration=i + 1, games=state.games + self.config.games, positions=state.positions + len(samples.own),
-            evaluations=state.evaluations + evaluations, replay=replay,
+            iteration=i + 1,
+            games=state.games + self.config.games,
+            positions=state.positions + len(samples.own),
+            evaluations=state.evaluations + evaluations,
+            replay=replay,
             core_seconds=state.core_seconds + core + learned["learner_seconds"],
-        )  # fmt: skip
+        )
         metrics = Metrics(
-            iteration=i, games=self.config.games, positions=len(samples.own), evaluations=evaluations, seconds=seconds,
-            selfplay_core_seconds=core, fresh_policy=fresh.policy, fresh_value=fresh.value, fresh_score=fresh.score,
-            fresh_value_error=fresh.value_error, **learned,
-        )  # fmt: skip
+            iteration=i,
+            games=self.config.games,
+            positions=len(samples.own),
+            evaluations=evaluations,
+            seconds=seconds,
+            selfplay_core_seconds=core,
+            fresh_policy=fresh.policy,
+            fresh_value=fresh.value,
+            fresh_score=fresh.score,
+            fresh_value_error=fresh.value_error,
+            **learned,
+        )
         self.log.add(metrics)
         self._publish(after, fresh_value_error=round(fresh.value_error, 4))
         for chunk in chunks:
@@ -157,10 +189,14 @@ class Trainer:
             workers.submit(play_chunk, chunk).result()
             found = take(path, chunk.identity)
         if found is None:
-            raise CheckpointError(f"{path}: damaged again after its games were played again; is the disk failing?")
+            raise CheckpointError(
+                f"{path}: damaged again after its games were played again; is the disk failing?"
+            )
         return found
 
-    def _learn(self, iteration: int, began: float, futures: list[Future[ChunkReport]]) -> dict[str, Any]:
+    def _learn(
+        self, iteration: int, began: float, futures: list[Future[ChunkReport]]
+    ) -> dict[str, Any]:
         settings = self.config.learner
         start = time.process_time()
         window, steps, losses = 0, 0, Losses(0.0, 0.0, 0.0, 0.0)
@@ -168,27 +204,48 @@ class Trainer:
             window = window_size(self.run.state.positions, settings)
             samples = newest(self.parts, window)
             window = len(samples.own)
-            steps = max(1, round(settings.samples_per_position * len(self.parts[-1].own) / settings.batch))
+            steps = max(
+                1, round(settings.samples_per_position * len(self.parts[-1].own) / settings.batch)
+            )
 
             def progress(step: int, losses: Losses) -> None:
                 if step % 8 == 0 or step == steps:
                     done = sum(future.done() for future in futures)
-                    self.report({"iteration": iteration, "step": step, "steps": steps, "chunks_done": done,
-                                 "chunks": len(futures), "losses": losses, "seconds": time.perf_counter() - began,
-                                 "learner_seconds": time.process_time() - start})  # fmt: skip
+                    self.report(
+                        {
+                            "iteration": iteration,
+                            "step": step,
+                            "steps": steps,
+                            "chunks_done": done,
+                            "chunks": len(futures),
+                            "losses": losses,
+                            "seconds": time.perf_counter() - began,
+                            "learner_seconds": time.process_time() - start,
+                        }
+                    )
 
             losses = self.learner.train(samples, steps, iteration, self.config.seed, progress)
         return {
-            "learner_seconds": time.process_time() - start, "window": window, "steps": steps,
-            "learning_rate": self.learner.learning_rate(iteration), "train_policy": losses.policy,
-            "train_value": losses.value, "train_score": losses.score,
-        }  # fmt: skip
+            "learner_seconds": time.process_time() - start,
+            "window": window,
+            "steps": steps,
+            "learning_rate": self.learner.learning_rate(iteration),
+            "train_policy": losses.policy,
+            "train_value": losses.value,
+            "train_score": losses.score,
+        }
 
     def _collect(self, futures: list[Future[ChunkReport]], iteration: int) -> list[ChunkReport]:
         waiting = set(futures)
         while waiting:
             _, waiting = wait(waiting, timeout=2.0)
-            self.report({"iteration": iteration, "chunks_done": len(futures) - len(waiting), "chunks": len(futures)})
+            self.report(
+                {
+                    "iteration": iteration,
+                    "chunks_done": len(futures) - len(waiting),
+                    "chunks": len(futures),
+                }
+            )
         return [future.result() for future in futures]
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from othello import atomic
 from othello.errors import CheckpointError
-from othello.tensorfile import read_json, read_regular_file
+from othello.network.safetensors_io import read_json, read_regular_file
 
 FORMAT = 1  # a manifest without a number is of format 1
 _MAX_BYTES = 1 << 24
-REPLAY_NAME = re.compile(r"(initial-){0,20}\d{4,9}\.npz")  # `initial-` marks files taken over from another run
+REPLAY_NAME = re.compile(
+    r"(initial-){0,20}\d{4,9}\.npz"
+)  # `initial-` marks files taken over from another run
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,10 +53,14 @@ def account(meta: dict[str, Any], where: Path) -> State:
     counts = {name: meta.get(name, 0) for name in ("games", "positions", "evaluations")}
     for name, value in counts.items():
         if not _is_count(value):
-            raise CheckpointError(f"{where / 'meta.json'}: {name} = {str(value)[:40]} is not a whole number ≥ 0")
+            raise CheckpointError(
+                f"{where / 'meta.json'}: {name} = {str(value)[:40]} is not a whole number ≥ 0"
+            )
     seconds = meta.get("core_seconds", 0.0)
     if not _is_duration(seconds):
-        raise CheckpointError(f"{where / 'meta.json'}: core_seconds = {str(seconds)[:40]} is not a number of seconds")
+        raise CheckpointError(
+            f"{where / 'meta.json'}: core_seconds = {str(seconds)[:40]} is not a number of seconds"
+        )
     return State(**counts, core_seconds=float(seconds))
 
 
@@ -79,7 +85,9 @@ def read_state(path: Path) -> State:
         raise CheckpointError(f"{path}: damaged ({str(error).removeprefix(f'{path}: ')})") from None
     version = data.pop("format", FORMAT)
     if type(version) is not int or version != FORMAT:
-        raise CheckpointError(f"{path}: a run of format {str(version)[:40]}; this version reads format {FORMAT}")
+        raise CheckpointError(
+            f"{path}: a run of format {str(version)[:40]}; this version reads format {FORMAT}"
+        )
     known = {f.name: f.default for f in fields(State)}
     if data.keys() != known.keys():
         odd = ", ".join(sorted(data.keys() ^ known.keys())[:4])[:120]
@@ -87,7 +95,12 @@ def read_state(path: Path) -> State:
     for name in ("iteration", "games", "positions", "evaluations"):
         _check(path, name, _is_count(data[name]), "a whole number ≥ 0")
     _check(path, "core_seconds", _is_duration(data["core_seconds"]), "a number of seconds")
-    _check(path, "generation_sha256", _is_match(_SHA256, data["generation_sha256"]), "a SHA-256 in hexadecimal")
+    _check(
+        path,
+        "generation_sha256",
+        _is_match(_SHA256, data["generation_sha256"]),
+        "a SHA-256 in hexadecimal",
+    )
     _check(path, "replay", isinstance(data["replay"], list), "a list")
     return State(**{**data, "replay": [_replay_file(path, entry) for entry in data["replay"]]})
 
@@ -101,7 +114,12 @@ def _replay_file(path: Path, entry: Any) -> ReplayFile:
         and _is_count(entry["size"])
         and _is_match(_SHA256, entry["sha256"])
     )
-    _check(path, f"replay entry {str(entry)[:60]}", valid, "a name like 0007.npz with its positions, size and sha256")
+    _check(
+        path,
+        f"replay entry {str(entry)[:60]}",
+        valid,
+        "a name like 0007.npz with its positions, size and sha256",
+    )
     return ReplayFile(**entry)
 
 

@@ -53,14 +53,18 @@ class MetricsLog:
 
     def __init__(self, folder: Path, batch: int) -> None:
         self._folder, self._batch = folder, batch
-        self._events = folder / f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+        self._events = (
+            folder / f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
+        )
 
     def add(self, metrics: Metrics) -> None:
         """Add an iteration; what a trainer that was killed wrote for it or for later ones no longer counts."""
         row = asdict(metrics)
         path = self._folder / "metrics.csv"
         table = io.StringIO()
-        writer = csv.DictWriter(table, list(row), restval="", extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(
+            table, list(row), restval="", extrasaction="ignore", lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows([*_rows_before(path, metrics.iteration), row])
         atomic.write_text(path, table.getvalue())
@@ -81,10 +85,14 @@ class MetricsLog:
         except ImportError:
             return
         now = time.time()
-        events = [] if self._events.exists() else [
-            Event(wall_time=now, file_version="brain.Event:2"),
-            Event(wall_time=now, step=step, session_log=SessionLog(status=SessionLog.START)),
-        ]  # fmt: skip
+        events = (
+            []
+            if self._events.exists()
+            else [
+                Event(wall_time=now, file_version="brain.Event:2"),
+                Event(wall_time=now, step=step, session_log=SessionLog(status=SessionLog.START)),
+            ]
+        )
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
         events.append(Event(wall_time=now, step=step, summary=Summary(value=values)))
         with open(self._events, "ab") as file:
@@ -98,4 +106,8 @@ def _rows_before(path: Path, iteration: int) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["iteration"].isdigit() and int(row["iteration"]) < iteration]
+        return [
+            row
+            for row in csv.DictReader(file)
+            if row["iteration"].isdigit() and int(row["iteration"]) < iteration
+        ]

@@ -6,10 +6,10 @@ import errno
 import shutil
 from pathlib import Path
 
-from othello import checkpoint
 from othello.errors import CheckpointError, ConfigError
-from othello.network import Network
-from othello.tensorfile import skeleton
+from othello.network import checkpoint
+from othello.network.architecture import Network
+from othello.network.safetensors_io import skeleton
 from othello.training.config import RunConfig
 from othello.training.manifest import account
 from othello.training.run import Run
@@ -43,9 +43,13 @@ def check_device(device: str) -> None:
 
     kind, _, number = device.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f'device = "{device}": torch finds no CUDA device on this machine; "cpu" is accepted')
+        raise ConfigError(
+            f'device = "{device}": torch finds no CUDA device on this machine; "cpu" is accepted'
+        )
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise ConfigError(f'device = "{device}": this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}')
+        raise ConfigError(
+            f'device = "{device}": this machine has cuda:0 to cuda:{torch.cuda.device_count() - 1}'
+        )
 
 
 def check_initial(config: RunConfig) -> None:
@@ -56,11 +60,15 @@ def check_initial(config: RunConfig) -> None:
     if older is None:
         account(meta, folder)
     if meta["kind"] != "othello-network":
-        raise CheckpointError(f"{config.initial}: {meta['kind']} network; a run starts from one of this project")
+        raise CheckpointError(
+            f"{config.initial}: {meta['kind']} network; a run starts from one of this project"
+        )
     for name, value in config.network.to_dict().items():
         other = meta["architecture"].get(name)
         if (other > value) if name in ("blocks", "channels") else (other != value):
-            raise CheckpointError(f"{config.initial}: {name} {other} does not fit {value}, the run's [network] {name}")
+            raise CheckpointError(
+                f"{config.initial}: {name} {other} does not fit {value}, the run's [network] {name}"
+            )
 
 
 def check_disk(config: RunConfig, folder: Path) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from othello import atomic, checkpoint
+from othello import atomic
 from othello.errors import CheckpointError
-from othello.network import Network
+from othello.network import checkpoint
+from othello.network.architecture import Network
 from othello.training.run import Run
 
 CARD = "README.md"
@@ -29,18 +30,34 @@ class Strength:
 
 
 def release(
-    run: Run, target: Path, *, generation: int | None = None, strengths: Sequence[Strength] = (), hardware: str,
+    run: Run,
+    target: Path,
+    *,
+    generation: int | None = None,
+    strengths: Sequence[Strength] = (),
+    hardware: str,
     reproduce: str,
 ) -> str:
     """Copy a generation (the newest if None) to the folder `target` with a model card; returns its SHA-256.
 
     `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run.
-    """  # fmt: skip
+    """
     number = run.state.iteration if generation is None else generation
     if not 0 <= number <= run.state.iteration:
-        raise CheckpointError(f"{run.folder}: generation {number} is not in 0..{run.state.iteration}")
+        raise CheckpointError(
+            f"{run.folder}: generation {number} is not in 0..{run.state.iteration}"
+        )
     loaded = checkpoint.load(run.generation(number))
-    kept = ("generation", "seed", "games", "positions", "evaluations", "core_seconds", "selfplay", "learner")
+    kept = (
+        "generation",
+        "seed",
+        "games",
+        "positions",
+        "evaluations",
+        "core_seconds",
+        "selfplay",
+        "learner",
+    )
     meta: dict[str, Any] = {name: loaded.meta[name] for name in kept}
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
@@ -58,20 +75,40 @@ def card(meta: dict[str, Any], network: Network) -> str:
         ("Board", f"{size}×{size}"),
         ("Architecture", f"{network.architecture}; {parameters:,} parameters"),
         ("Generation", f"{meta['generation']:,}"),
-        ("Self-play", f"{meta['games']:,} games, {meta['positions']:,} positions, {meta['evaluations']:,} network "
-                      f"evaluations; {meta['selfplay']['simulations']} simulations a move at the end"),
-        ("Cost", f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner"),
+        (
+            "Self-play",
+            f"{meta['games']:,} games, {meta['positions']:,} positions, {meta['evaluations']:,} network "
+            f"evaluations; {meta['selfplay']['simulations']} simulations a move at the end",
+        ),
+        (
+            "Cost",
+            f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner",
+        ),
         ("Hardware", meta["hardware"]),
         ("Seed", str(meta["seed"])),
         ("Released by", f"commit `{meta['commit']}`"),
-        ("Weights", f"`{weights['file']}`, {weights['size']:,} bytes, SHA-256 `{weights['sha256']}`"),
-    ]  # fmt: skip
-    lines = [f"# Othello {size}×{size}", "", "Taught itself by self-play; no human games, no hand-made evaluation.", ""]
+        (
+            "Weights",
+            f"`{weights['file']}`, {weights['size']:,} bytes, SHA-256 `{weights['sha256']}`",
+        ),
+    ]
+    lines = [
+        f"# Othello {size}×{size}",
+        "",
+        "Taught itself by self-play; no human games, no hand-made evaluation.",
+        "",
+    ]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
     lines += ["## Strength", ""]
     if meta["strength"]:
-        lines += ["Paired openings of 4 random plies, or `--plies`, colours swapped; 95 % intervals.", ""]
-        lines += ["| player | opponent | points | Elo difference | command |", "|---|---|---|---|---|"]
+        lines += [
+            "Paired openings of 4 random plies, or `--plies`, colours swapped; 95 % intervals.",
+            "",
+        ]
+        lines += [
+            "| player | opponent | points | Elo difference | command |",
+            "|---|---|---|---|---|",
+        ]
         lines += [
             f"| {s['player']} | {s['opponent']} | {s['points']:g} of {s['games']} | {s['elo']} | `{s['command']}` |"
             for s in meta["strength"]
@@ -79,7 +116,10 @@ def card(meta: dict[str, Any], network: Network) -> str:
     else:
         lines += ["Not measured yet."]
     lines += ["", "## Reproduce", "", "```", meta["reproduce"], "```", ""]
-    lines += ["Values and policies are from the view of the side to move; planes as in `othello/encoding.py`.", ""]
+    lines += [
+        "Values and policies are from the view of the side to move; planes as in `othello/network/encoding.py`.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -88,6 +128,8 @@ def _commit() -> str:
     command = ["git", "rev-parse", "--short=12", "HEAD"]
     try:
         folder = Path(__file__).parent
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

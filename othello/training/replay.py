@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello import atomic
-from othello.encoding import encode
 from othello.errors import CheckpointError
-from othello.symmetry import SYMMETRIES, transform_planes, transform_policy
-from othello.tensorfile import MAX_FILE_BYTES, read_regular_file
+from othello.network.encoding import encode
+from othello.network.safetensors_io import MAX_FILE_BYTES, read_regular_file
+from othello.rules.symmetry import SYMMETRIES, transform_planes, transform_policy
 from othello.training.config import LearnerSettings
 from othello.training.selfplay import Samples
 
@@ -31,9 +31,26 @@ class Cost(NamedTuple):
     seconds: float
 
 
-_DTYPES = ("uint64", "uint64", "float16", "int8", "int8", "float16", "int32")  # of the columns of `Samples`
+_DTYPES = (
+    "uint64",
+    "uint64",
+    "float16",
+    "int8",
+    "int8",
+    "float16",
+    "int32",
+)  # of the columns of `Samples`
 _UNREADABLE = (  # what NumPy and zipfile raise at damaged files, besides `OSError` and `ValueError`
-    *(OSError, ValueError, LookupError, EOFError, TypeError, AttributeError, RuntimeError, SyntaxError),
+    *(
+        OSError,
+        ValueError,
+        LookupError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        SyntaxError,
+    ),
     *(ArithmeticError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error),
 )
 
@@ -90,7 +107,9 @@ def read_cost(path: Path) -> Cost:
 
 def window_size(total: int, settings: LearnerSettings) -> int:
     """How many of the newest positions to learn from once `total` have been made."""
-    return int(min(settings.window_limit, max(settings.window_start, settings.window_growth * total)))
+    return int(
+        min(settings.window_limit, max(settings.window_start, settings.window_growth * total))
+    )
 
 
 def newest(parts: list[Samples], positions: int) -> Samples:
@@ -105,14 +124,23 @@ def newest(parts: list[Samples], positions: int) -> Samples:
     return Samples.concatenate(chosen[::-1])
 
 
-def targets(samples: Samples, chosen: NDArray[np.int64], outcome_share: float, squares: int) -> NDArray[np.float32]:
+def targets(
+    samples: Samples, chosen: NDArray[np.int64], outcome_share: float, squares: int
+) -> NDArray[np.float32]:
     """Value and score targets [2, B]: a mix of outcome and search value in [−1, 1], and final discs / N²."""
-    value = outcome_share * samples.outcome[chosen] + (1 - outcome_share) * samples.search_value[chosen]
+    value = (
+        outcome_share * samples.outcome[chosen] + (1 - outcome_share) * samples.search_value[chosen]
+    )
     return np.stack([value, samples.score[chosen] / squares]).astype(np.float32)
 
 
 def batches(
-    samples: Samples, steps: int, settings: LearnerSettings, size: int, planes: int, generator: np.random.Generator
+    samples: Samples,
+    steps: int,
+    settings: LearnerSettings,
+    size: int,
+    planes: int,
+    generator: np.random.Generator,
 ) -> Iterator[tuple[Batch, NDArray[np.bool_]]]:
     """Yield `steps` random batches under random symmetries: (planes, policy, value, score) and legal [B, A]."""
     for _ in range(steps):

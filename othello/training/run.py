@@ -26,12 +26,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from othello import atomic, checkpoint
+from othello import atomic
 from othello.errors import CheckpointError, ConfigError, RunLocked
-from othello.network import Network
-from othello.tensorfile import skeleton
+from othello.network import checkpoint
+from othello.network.architecture import Network
+from othello.network.safetensors_io import skeleton
 from othello.training.config import RunConfig, read_config, write_toml
-from othello.training.manifest import REPLAY_NAME, ReplayFile, State, file_record, read_state, write_state
+from othello.training.manifest import (
+    REPLAY_NAME,
+    ReplayFile,
+    State,
+    file_record,
+    read_state,
+    write_state,
+)
 
 __all__ = ["ReplayFile", "Run", "State", "file_record", "locked"]
 
@@ -95,8 +103,14 @@ class Run:
         if verify:
             for entry in state.replay:
                 path = run.replay / entry.name
-                if not path.is_file() or path.is_symlink() or file_record(path, entry.positions) != entry:
-                    raise CheckpointError(f"{path}: missing or changed since it was listed in {_STATE}")
+                if (
+                    not path.is_file()
+                    or path.is_symlink()
+                    or file_record(path, entry.positions) != entry
+                ):
+                    raise CheckpointError(
+                        f"{path}: missing or changed since it was listed in {_STATE}"
+                    )
         return run
 
     def _check_generation(self, verify: bool) -> None:
@@ -105,9 +119,14 @@ class Run:
         if meta["weights"]["sha256"] != self.state.generation_sha256:
             raise CheckpointError(f"{folder}: its SHA-256 is not the one in {self.folder / _STATE}")
         wanted = self.config.network.to_dict()
-        differing = [name for name, value in wanted.items() if meta["architecture"].get(name) != value]
+        differing = [
+            name for name, value in wanted.items() if meta["architecture"].get(name) != value
+        ]
         if meta["kind"] != "othello-network" or differing:
-            found = ", ".join(f"{name} = {meta['architecture'].get(name)}" for name in differing) or meta["kind"]
+            found = (
+                ", ".join(f"{name} = {meta['architecture'].get(name)}" for name in differing)
+                or meta["kind"]
+            )
             asked = ", ".join(f"{name} = {wanted[name]}" for name in differing)
             raise ConfigError(
                 f"{self.folder / _CONFIG}: [network] {asked}, but generation {self.state.iteration} has {found}\n"
@@ -123,7 +142,9 @@ class Run:
         for name, tensor in expected.items():
             if (stored := tensors.get(f"network.{name}")) is None or stored.shape != tensor.shape:
                 found = "missing" if stored is None else list(stored.shape)
-                raise CheckpointError(f"{path}: tensor 'network.{name}' is {found}; {list(tensor.shape)} is needed")
+                raise CheckpointError(
+                    f"{path}: tensor 'network.{name}' is {found}; {list(tensor.shape)} is needed"
+                )
         if "steps" not in tensors:
             raise CheckpointError(f"{path}: lacks the number of steps")
 
@@ -135,7 +156,9 @@ class Run:
         write_state(self.folder / _STATE, state)
         before, self.state = self.state, state
         atomic.write_text(self.folder / "latest", f"{state.iteration:04d}\n")
-        for name in {entry.name for entry in before.replay} - {entry.name for entry in state.replay}:
+        for name in {entry.name for entry in before.replay} - {
+            entry.name for entry in state.replay
+        }:
             (self.replay / name).unlink(missing_ok=True)
 
     def clear_unlisted(self) -> None:
@@ -145,7 +168,11 @@ class Run:
         and temporary files.  Anything a trainer cannot have left is a `CheckpointError`, and stays.
         """
         newest = self.state.iteration
-        numbers = sorted(int(path.name) for path in (self.folder / "generations").iterdir() if path.name.isdigit())
+        numbers = sorted(
+            int(path.name)
+            for path in (self.folder / "generations").iterdir()
+            if path.name.isdigit()
+        )
         if numbers and numbers[-1] > newest + 1:
             raise CheckpointError(
                 f"{self.generation(numbers[-1])}: is newer than {_STATE}, which ends with generation {newest}; "
@@ -165,17 +192,25 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What there is to say of the run, as JSON."""
-        return {"folder": str(self.folder), "network": str(self.config.network), **asdict(self.state)}
+        return {
+            "folder": str(self.folder),
+            "network": str(self.config.network),
+            **asdict(self.state),
+        }
 
 
 def _clear_beginnings(folder: Path) -> None:
     """Remove the half-made generation 0 of a run that ended before its manifest; refuse everything else."""
     left = set(atomic.leftovers(folder))
-    if foreign := [entry.name for entry in folder.iterdir() if entry.name not in _OURS and entry not in left]:
+    if foreign := [
+        entry.name for entry in folder.iterdir() if entry.name not in _OURS and entry not in left
+    ]:
         raise ConfigError(f"{folder}: is not an empty folder ({', '.join(sorted(foreign)[:3])})")
     made = [path for path in folder.glob("generations/*") if path.name != "0000"]
     if made or any(folder.glob("replay/[0-9]*.npz")):
-        raise ConfigError(f"{folder}: holds generations or replay files but no {_STATE}; they are left as they are")
+        raise ConfigError(
+            f"{folder}: holds generations or replay files but no {_STATE}; they are left as they are"
+        )
     shutil.rmtree(folder / "generations" / "0000", ignore_errors=True)
     for path in folder.glob("replay/initial-*.npz"):
         path.unlink()

@@ -13,17 +13,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.bitboard import BOARD_MASK, start_bits
 from othello.errors import ConfigError
-from othello.evaluator import Evaluator, ask, board_size
+from othello.network.evaluator import Evaluator, ask, board_size
+from othello.rules.bitboard import BOARD_MASK, start_bits
 from othello.search.gumbel import halving_schedule
 from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
-from othello.solver_memory import Workspace
-from othello.solver_search import new_workspace
-from othello.training.beginnings import open_game
-from othello.training.slots import Rules, Slots, new_leaves, new_slots
-from othello.training.steps import play_out, step
-from othello.training.stream import game_stream, uniform
+from othello.solver.search import new_workspace
+from othello.solver.workspace import Workspace
+from othello.training.game_openings import open_game
+from othello.training.game_slots import Rules, Slots, new_leaves, new_slots
+from othello.training.random_streams import game_stream, uniform
+from othello.training.selfplay_step import play_out, step
 
 LABEL_TABLE_BITS = 15  # the labelling solver's hash table: 2**15 buckets, 2 MiB
 
@@ -34,12 +34,16 @@ class SelfPlaySettings:
 
     search: str = "gumbel"  # or "puct", with Dirichlet noise at the root and visit counts as the policy target
     simulations: int = 32
-    full_share: float = 1.0  # playout cap: the other moves use `fast_simulations` and are not recorded (Wu 2019)
+    full_share: float = (
+        1.0  # playout cap: the other moves use `fast_simulations` and are not recorded (Wu 2019)
+    )
     fast_simulations: int = 8
     considered: int = 16  # Gumbel: root actions that enter sequential halving
     c_visit: float = 50.0  # Gumbel
     c_scale: float = 0.1  # Gumbel
-    quiet_plies: int = 12  # Gumbel: from this ply on the noise of a searched root is `quiet_noise` times as large
+    quiet_plies: int = (
+        12  # Gumbel: from this ply on the noise of a searched root is `quiet_noise` times as large
+    )
     quiet_noise: float = 1.0  # Gumbel
     c_puct: float = 1.5  # PUCT
     first_play: float = 0.2  # PUCT: how much worse than its parent an unvisited move is taken to be
@@ -48,7 +52,9 @@ class SelfPlaySettings:
     sampled_plies: int = 20  # PUCT: the move is drawn from the visit counts this long, then the most visited is played
     slots: int = 128  # games side by side, the evaluator's batch
     random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
-    greedy_share: float = 0.0  # share of the games that open with the raw policy against the greedy player instead
+    greedy_share: float = (
+        0.0  # share of the games that open with the raw policy against the greedy player instead
+    )
     greedy_plies: int = 40  # the most moves of such an opening; the game begins somewhere in it
     surprise_share: float = 0.0  # of the samples are repeats by how far the search moved the policy
     solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
@@ -62,14 +68,29 @@ class SelfPlaySettings:
     def rules(self, size: int) -> Rules:
         """The same for the kernels, on an N×N board."""
         return Rules(
-            board=BOARD_MASK[size], size=size, puct=self.search == "puct", simulations=self.simulations,
-            fast_simulations=min(self.fast_simulations, self.simulations), full_share=self.full_share,
-            considered=self.considered, c_visit=self.c_visit, c_scale=self.c_scale, c_puct=self.c_puct,
-            first_play=self.first_play, noise_alpha=self.noise_alpha, noise_share=self.noise_share,
-            sampled_plies=self.sampled_plies, random_plies=self.random_plies, greedy_share=self.greedy_share,
-            greedy_plies=self.greedy_plies, solve_empties=self.solve_empties, label_empties=self.label_empties,
-            leaf_empties=self.leaf_empties, quiet_plies=self.quiet_plies, quiet_noise=self.quiet_noise,
-        )  # fmt: skip
+            board=BOARD_MASK[size],
+            size=size,
+            puct=self.search == "puct",
+            simulations=self.simulations,
+            fast_simulations=min(self.fast_simulations, self.simulations),
+            full_share=self.full_share,
+            considered=self.considered,
+            c_visit=self.c_visit,
+            c_scale=self.c_scale,
+            c_puct=self.c_puct,
+            first_play=self.first_play,
+            noise_alpha=self.noise_alpha,
+            noise_share=self.noise_share,
+            sampled_plies=self.sampled_plies,
+            random_plies=self.random_plies,
+            greedy_share=self.greedy_share,
+            greedy_plies=self.greedy_plies,
+            solve_empties=self.solve_empties,
+            label_empties=self.label_empties,
+            leaf_empties=self.leaf_empties,
+            quiet_plies=self.quiet_plies,
+            quiet_noise=self.quiet_noise,
+        )
 
 
 class Samples(NamedTuple):
@@ -85,7 +106,9 @@ class Samples(NamedTuple):
 
     @staticmethod
     def concatenate(parts: list[Samples]) -> Samples:
-        return Samples(*(np.concatenate([part[i] for part in parts]) for i in range(len(Samples._fields))))
+        return Samples(
+            *(np.concatenate([part[i] for part in parts]) for i in range(len(Samples._fields)))
+        )
 
 
 class Effort(NamedTuple):
@@ -95,7 +118,9 @@ class Effort(NamedTuple):
     simulations: int
 
 
-def repetitions(surprise: NDArray[np.float32], share: float, drawn: NDArray[np.float64]) -> NDArray[np.int64]:
+def repetitions(
+    surprise: NDArray[np.float32], share: float, drawn: NDArray[np.float64]
+) -> NDArray[np.int64]:
     """How often each position of a game becomes a sample: once on average over the game, `share` of it by surprise.
 
     Policy surprise weighting (Wu, KataGo's documentation, "Other methods implemented in KataGo"): what the network got
@@ -110,18 +135,30 @@ def repetitions(surprise: NDArray[np.float32], share: float, drawn: NDArray[np.f
 
 
 def _finished_game(
-    slots: Slots, forest: Forest, g: int, rules: Rules, number: int, solver: Workspace, surprise_share: float
+    slots: Slots,
+    forest: Forest,
+    g: int,
+    rules: Rules,
+    number: int,
+    solver: Workspace,
+    surprise_share: float,
 ) -> Samples:
     black_score = play_out(slots, forest, g, rules, solver)
     plies = slots.ply[g]
     drawn = np.array([uniform(slots.random, g) for _ in range(plies)])
-    rows = np.repeat(np.arange(plies), repetitions(slots.surprise[g, :plies], surprise_share, drawn))
+    rows = np.repeat(
+        np.arange(plies), repetitions(slots.surprise[g, :plies], surprise_share, drawn)
+    )
     scores = np.where(slots.side[g, rows] == 0, black_score, -black_score)
     return Samples(
-        own=slots.own[g, rows], opp=slots.opp[g, rows], policy=slots.policy[g, rows].astype(np.float16),
-        outcome=np.sign(scores).astype(np.int8), score=scores.astype(np.int8),
-        search_value=slots.value[g, rows].astype(np.float16), game=np.full(len(rows), number, np.int32),
-    )  # fmt: skip
+        own=slots.own[g, rows],
+        opp=slots.opp[g, rows],
+        policy=slots.policy[g, rows].astype(np.float16),
+        outcome=np.sign(scores).astype(np.int8),
+        score=scores.astype(np.int8),
+        search_value=slots.value[g, rows].astype(np.float16),
+        game=np.full(len(rows), number, np.int32),
+    )
 
 
 def _schedules(rules: Rules) -> NDArray[np.int32]:
@@ -156,7 +193,9 @@ def play_games(
         for g in np.flatnonzero(~slots.active).tolist():
             number = playing[g]
             if number is not None:
-                finished[number] = _finished_game(slots, forest, g, rules, number, solver, settings.surprise_share)
+                finished[number] = _finished_game(
+                    slots, forest, g, rules, number, solver, settings.surprise_share
+                )
             playing[g] = number = next(upcoming, None)
             if number is not None:
                 slots.random[g] = game_stream(seed, iteration, number)

@@ -37,7 +37,9 @@ class Chunk:
     @property
     def identity(self) -> str:
         """What decides the games, in one line: two chunks of one identity hold the same games."""
-        settings = hashlib.sha256(json.dumps(asdict(self.settings), sort_keys=True).encode()).hexdigest()
+        settings = hashlib.sha256(
+            json.dumps(asdict(self.settings), sort_keys=True).encode()
+        ).hexdigest()
         games = f"games {self.start}-{self.stop} of iteration {self.iteration} by seed {self.seed}"
         return f"{games}, generation {self.generation}, settings {settings}"
 
@@ -83,9 +85,9 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
 
     The trainer has set aside before what is not this chunk's.  Raises `NotFinite` for a network that overflows.
     """
-    from othello import checkpoint
-    from othello.evaluator import NetworkEvaluator
-    from othello.network import Network
+    from othello.network import checkpoint
+    from othello.network.architecture import Network
+    from othello.network.evaluator import NetworkEvaluator
     from othello.training.chunks import seal
     from othello.training.learner import NotFinite
     from othello.training.replay import Cost, sample_bytes
@@ -101,7 +103,9 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
         _cache.update(weights=chunk.weights, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
     try:
-        samples, effort = play_games(_cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games)
+        samples, effort = play_games(
+            _cache["evaluator"], chunk.settings, chunk.seed, chunk.iteration, games
+        )
     except EvaluationError as error:
         where = f"iteration {chunk.iteration}, games {chunk.start}..{chunk.stop - 1}"
         raise NotFinite(f"{where}: {error}") from None

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from othello.checkpoint import default_checkpoint
 from othello.errors import CheckpointError
-from tests.app.browser_page import FLAGS, find_chromium
-from tests.app.served import Served, serve
+from othello.network.checkpoint import default_checkpoint
+from tests.app.web.browser_page import FLAGS, find_chromium
+from tests.app.web.served import Served, serve
 
 if TYPE_CHECKING:
     from app.models import Model

@@ -28,10 +28,17 @@ class VggLike(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(2, 5, 3, padding=1), nn.BatchNorm2d(5), nn.ReLU(inplace=True), nn.MaxPool2d(2),
-            nn.Conv2d(5, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6), nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(0.5),
-        )  # fmt: skip
+            nn.Conv2d(2, 5, 3, padding=1),
+            nn.BatchNorm2d(5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(5, 6, 3, padding=1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+        )
         self.head = nn.Linear(24, 4)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,14 +153,24 @@ class Transformer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.block, self.head = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)
+        self.block, self.head = (
+            nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),
+            nn.Linear(8, 3),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.block(x).mean(1))
 
 
 RECTIFIED: tuple[type[nn.Module], ...] = (Mlp, VggLike, PostActivation, PreActivation)
-ALL: tuple[type[nn.Module], ...] = (*RECTIFIED, AlphaZeroGeneralLike, Reused, Lstm, Gru, Transformer)
+ALL: tuple[type[nn.Module], ...] = (
+    *RECTIFIED,
+    AlphaZeroGeneralLike,
+    Reused,
+    Lstm,
+    Gru,
+    Transformer,
+)
 
 
 def randomise(model: nn.Module, seed: int, scale: float = 1.0, biased: bool = True) -> None:
@@ -162,11 +179,17 @@ def randomise(model: nn.Module, seed: int, scale: float = 1.0, biased: bool = Tr
     with torch.no_grad():
         for parameter in model.parameters():
             fan = max(1, parameter[0].numel()) if parameter.dim() > 1 else 4
-            value = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) * fan**-0.5
-            parameter.copy_(value * scale if biased or parameter.dim() > 1 else torch.zeros_like(value))
+            value = (
+                torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) * fan**-0.5
+            )
+            parameter.copy_(
+                value * scale if biased or parameter.dim() > 1 else torch.zeros_like(value)
+            )
         for module in model.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                draw = torch.rand(4, module.num_features, generator=generator, dtype=module.weight.dtype)
+                draw = torch.rand(
+                    4, module.num_features, generator=generator, dtype=module.weight.dtype
+                )
                 module.running_var.copy_(draw[0] + 0.5)
                 module.weight.copy_(draw[1] + 0.5)
                 module.running_mean.copy_((draw[2] - 0.5) if biased else 0 * draw[2])

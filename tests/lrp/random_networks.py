@@ -49,7 +49,15 @@ def _same(draw: random.Random, channels: int, out: int) -> nn.Conv2d:
     """A convolution that keeps the board's size; its kernel may be even."""
     groups = 2 if channels % 2 == 0 and out % 2 == 0 and draw.random() < 0.2 else 1
     kernel, dilation = draw.choice([1, 2, 3, 3, (3, 2)]), draw.choice([1, 1, 1, 2])
-    return nn.Conv2d(channels, out, kernel, padding="same", dilation=dilation, groups=groups, bias=draw.random() < 0.7)
+    return nn.Conv2d(
+        channels,
+        out,
+        kernel,
+        padding="same",
+        dilation=dilation,
+        groups=groups,
+        bias=draw.random() < 0.7,
+    )
 
 
 def _body(draw: random.Random, channels: int, out: int) -> nn.Sequential:
@@ -74,17 +82,24 @@ def network(architecture: int, dtype: torch.dtype = torch.float64) -> nn.Sequent
 def _network(architecture: int, dtype: torch.dtype) -> nn.Sequential:
     draw = random.Random(architecture)
     channels, side = 4, 6
-    layers: list[nn.Module] = [nn.Conv2d(2, 4, 3, padding=draw.choice([0, 1]), bias=draw.random() < 0.8)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(2, 4, 3, padding=draw.choice([0, 1]), bias=draw.random() < 0.8)
+    ]
     side -= 2 * (1 - layers[0].padding[0])  # type: ignore[operator, index]
     layers += [nn.BatchNorm2d(4)] if draw.random() < 0.5 else []
     layers += [nn.ReLU()] if draw.random() < 0.9 else []
     for _ in range(draw.randint(1, 3)):
-        kind = draw.choice(["plain", "residual", "residual", "branches", "strided", "max", "average", "transposed"])
+        kind = draw.choice(
+            ["plain", "residual", "residual", "branches", "strided", "max", "average", "transposed"]
+        )
         if kind == "plain":
             layers += [_body(draw, channels, 6), nn.ReLU()]
             channels = 6
         elif kind == "residual":
-            layers += [Residual(_body(draw, channels, channels)), draw.choice([nn.ReLU(), nn.Identity()])]
+            layers += [
+                Residual(_body(draw, channels, channels)),
+                draw.choice([nn.ReLU(), nn.Identity()]),
+            ]
         elif kind == "branches":
             other = draw.choice([nn.Identity(), _same(draw, channels, channels)])
             layers.append(Branches(_body(draw, channels, 2), other))
@@ -93,7 +108,11 @@ def _network(architecture: int, dtype: torch.dtype) -> nn.Sequential:
             layers += [nn.Conv2d(channels, 4, 3, stride=2, padding=1), nn.ReLU()]
             channels, side = 4, (side + 1) // 2
         elif kind == "transposed":
-            layers += [nn.ConvTranspose2d(channels, 4, 2, bias=draw.random() < 0.7), nn.BatchNorm2d(4), nn.ReLU()]
+            layers += [
+                nn.ConvTranspose2d(channels, 4, 2, bias=draw.random() < 0.7),
+                nn.BatchNorm2d(4),
+                nn.ReLU(),
+            ]
             channels, side = 4, side + 1
         elif kind in ("max", "average") and side >= 4:
             layers.append(nn.MaxPool2d(2) if kind == "max" else nn.AvgPool2d(2))
@@ -104,7 +123,11 @@ def _network(architecture: int, dtype: torch.dtype) -> nn.Sequential:
         layers.append(nn.Flatten())
         channels *= side * side
     if draw.random() < 0.6:
-        layers += [nn.Linear(channels, 5)] + ([nn.BatchNorm1d(5)] if draw.random() < 0.5 else []) + [nn.ReLU()]
+        layers += (
+            [nn.Linear(channels, 5)]
+            + ([nn.BatchNorm1d(5)] if draw.random() < 0.5 else [])
+            + [nn.ReLU()]
+        )
         channels = 5
     return nn.Sequential(*layers, nn.Linear(channels, OUTPUTS)).to(dtype).eval()
 

@@ -35,9 +35,14 @@ class VisionTransformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.patch = nn.Conv2d(3, 8, 4, 4)
-        self.cls_token, self.pos_embed = nn.Parameter(torch.randn(1, 1, 8)), nn.Parameter(torch.randn(1, 5, 8) * 0.2)
+        self.cls_token, self.pos_embed = (
+            nn.Parameter(torch.randn(1, 1, 8)),
+            nn.Parameter(torch.randn(1, 5, 8) * 0.2),
+        )
         self.norm1, self.attn, self.norm2 = nn.LayerNorm(8), SelfAttention(8, 2), nn.LayerNorm(8)
-        self.mlp = nn.Sequential(nn.Linear(8, 16), nn.GELU(approximate="tanh"), nn.Dropout(0.1), nn.Linear(16, 8))
+        self.mlp = nn.Sequential(
+            nn.Linear(8, 16), nn.GELU(approximate="tanh"), nn.Dropout(0.1), nn.Linear(16, 8)
+        )
         self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,7 +62,9 @@ class Swin(nn.Module):
         super().__init__()
         self.norm, self.qkv, self.proj = nn.LayerNorm(8), nn.Linear(8, 24), nn.Linear(8, 8)
         self.table = nn.Parameter(torch.randn(9, 2) * 0.2)
-        rows = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(2), indexing="ij")).flatten(1)
+        rows = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(2), indexing="ij")).flatten(
+            1
+        )
         apart = (rows[:, :, None] - rows[:, None, :]).permute(1, 2, 0) + 1
         self.register_buffer("index", apart[..., 0] * 3 + apart[..., 1])
         self.reduction, self.head = nn.Linear(32, 8, bias=False), nn.Linear(8, 4)
@@ -65,12 +72,19 @@ class Swin(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, h, w, c = x.shape
         y = torch.roll(self.norm(x), shifts=(-1, -1), dims=(1, 2))
-        windows = y.view(b, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, 4, c)
+        windows = (
+            y.view(b, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, 4, c)
+        )
         q, k, v = self.qkv(windows).reshape(-1, 4, 3, 2, c // 2).permute(2, 0, 3, 1, 4)
         bias = self.table[self.index.view(-1)].view(4, 4, 2).permute(2, 0, 1)
         attn = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(c // 2) + bias.unsqueeze(0), dim=-1)
         y = self.proj((attn @ v).transpose(1, 2).reshape(-1, 4, c))
-        y = y.view(b, h // 2, w // 2, 2, 2, c).permute(0, 1, 3, 2, 4, 5).contiguous().view(b, h, w, c)
+        y = (
+            y.view(b, h // 2, w // 2, 2, 2, c)
+            .permute(0, 1, 3, 2, 4, 5)
+            .contiguous()
+            .view(b, h, w, c)
+        )
         x = x + torch.roll(y, shifts=(1, 1), dims=(1, 2))
         parts = [x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]]
         return self.head(self.reduction(torch.cat(parts, -1)).mean((1, 2)))
@@ -84,7 +98,11 @@ class Gpt(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.wpe = nn.Embedding(5, 8)
-        self.ln_1, self.c_attn, self.c_proj = nn.LayerNorm(8, bias=False), nn.Linear(8, 24), nn.Linear(8, 8)
+        self.ln_1, self.c_attn, self.c_proj = (
+            nn.LayerNorm(8, bias=False),
+            nn.Linear(8, 24),
+            nn.Linear(8, 8),
+        )
         self.ln_2, self.c_fc, self.c_out = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8)
         self.lm_head = nn.Linear(8, 6, bias=False)
 
@@ -126,8 +144,12 @@ class Llama(nn.Module):
         self.norm1, self.norm2 = RmsNorm(16), nn.RMSNorm(16, eps=1e-6)
         self.q, self.o = nn.Linear(16, 16, bias=False), nn.Linear(16, 16, bias=False)
         self.k, self.v = nn.Linear(16, 8, bias=False), nn.Linear(16, 8, bias=False)
-        self.gate, self.up, self.down = (nn.Linear(i, o, bias=False) for i, o in ((16, 24), (16, 24), (24, 16)))
-        angles = torch.outer(torch.arange(4).double(), 10000.0 ** (-torch.arange(0, 4, 2).double() / 4)).repeat(1, 2)
+        self.gate, self.up, self.down = (
+            nn.Linear(i, o, bias=False) for i, o in ((16, 24), (16, 24), (24, 16))
+        )
+        angles = torch.outer(
+            torch.arange(4).double(), 10000.0 ** (-torch.arange(0, 4, 2).double() / 4)
+        ).repeat(1, 2)
         self.register_buffer("cos", angles.cos())
         self.register_buffer("sin", angles.sin())
         self.head = nn.Linear(16, 4, bias=False)
@@ -135,7 +157,9 @@ class Llama(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, t, _ = x.shape
         y = self.norm1(x)
-        q, k, v = (part.view(b, t, -1, 4).transpose(1, 2) for part in (self.q(y), self.k(y), self.v(y)))
+        q, k, v = (
+            part.view(b, t, -1, 4).transpose(1, 2) for part in (self.q(y), self.k(y), self.v(y))
+        )
         q, k = (part * self.cos + rotate_half(part) * self.sin for part in (q, k))
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         x = x + self.o(y.transpose(1, 2).reshape(b, t, -1))
@@ -170,7 +194,9 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layer = nn.TransformerEncoderLayer(8, 2, 16, 0.1, "gelu", batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(8), enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(
+            layer, 2, norm=nn.LayerNorm(8), enable_nested_tensor=False
+        )
         self.head = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -201,7 +227,10 @@ class Recurrent(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(3, 4, 3, padding=1)
         self.lstm = nn.LSTM(4, 6, batch_first=True, bidirectional=True, proj_size=3)
-        self.gru, self.rnn = nn.GRU(6, 5, num_layers=2, batch_first=True), nn.RNN(5, 4, batch_first=True)
+        self.gru, self.rnn = (
+            nn.GRU(6, 5, num_layers=2, batch_first=True),
+            nn.RNN(5, 4, batch_first=True),
+        )
         self.head = nn.Linear(4 + 5, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -268,5 +297,15 @@ class MlpMixer(nn.Module):
 
 
 SEQUENCES: tuple[type[nn.Module], ...] = (
-    VisionTransformer, Swin, Gpt, Llama, EinsumAttention, Encoder, EncoderDecoder, Recurrent, Cells, PointNet, MlpMixer,
-)  # fmt: skip
+    VisionTransformer,
+    Swin,
+    Gpt,
+    Llama,
+    EinsumAttention,
+    Encoder,
+    EncoderDecoder,
+    Recurrent,
+    Cells,
+    PointNet,
+    MlpMixer,
+)

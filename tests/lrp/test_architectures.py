@@ -21,28 +21,40 @@ def test_every_architecture_is_captured_unmodified_and_closes(kind: type[nn.Modu
     for mode in lrp.bias.MODES:
         explainer = lrp.LRP(model, lrp.composites.EpsilonPlus(bias=mode), x[:1])
         for output in range(len(explainer.graph.outputs)):
-            r = explainer.attribute(x, lambda y: y.flatten(1)[:, 0] if y.dim() > 1 else y, output=output)
+            r = explainer.attribute(
+                x, lambda y: y.flatten(1)[:, 0] if y.dim() > 1 else y, output=output
+            )
             assert r.input.shape == x.shape and bool(torch.isfinite(r.input).all())
             moved = max(t.abs().sum().item() for t in r.layers.values())
             assert r.closure.abs().max().item() <= 1e-10 * max(moved, 1e-30)
             for name in r.layers if mode == "sink" else ():
-                assert bool((r.closure_of(name).abs() <= 1e-12 * r.layers[name].abs().sum()).all()), name
+                assert bool(
+                    (r.closure_of(name).abs() <= 1e-12 * r.layers[name].abs().sum()).all()
+                ), name
     assert model.training
 
 
 @pytest.mark.parametrize("kind", networks.ALL, ids=lambda kind: kind.__name__)
-def test_the_captured_graph_computes_what_the_model_computes_at_any_batch_size(kind: type[nn.Module]) -> None:
+def test_the_captured_graph_computes_what_the_model_computes_at_any_batch_size(
+    kind: type[nn.Module],
+) -> None:
     torch.manual_seed(0)
     model = kind().double().eval()
     networks.randomise(model, 2)
-    explainer = lrp.LRP(model, "EpsilonPlus", torch.randn(2, *kind.shape, dtype=torch.float64), start="activation")
+    explainer = lrp.LRP(
+        model, "EpsilonPlus", torch.randn(2, *kind.shape, dtype=torch.float64), start="activation"
+    )
     for batch in (1, 5):
         x = torch.randn(batch, *kind.shape, dtype=torch.float64)
         for output, expected in enumerate(networks.outputs_before_activation(model, x)):
             if kind is networks.AlphaZeroGeneralLike and output == 0:
                 continue  # a log-softmax is only explained from before it
-            r = explainer.attribute(x, lambda y: y.flatten(1).sum(1) if y.dim() > 1 else y, output=output)
-            torch.testing.assert_close(r.target, expected.reshape(batch, -1).sum(1), rtol=1e-10, atol=1e-12)
+            r = explainer.attribute(
+                x, lambda y: y.flatten(1).sum(1) if y.dim() > 1 else y, output=output
+            )
+            torch.testing.assert_close(
+                r.target, expected.reshape(batch, -1).sum(1), rtol=1e-10, atol=1e-12
+            )
 
 
 def test_a_residual_sum_written_as_plus_does_not_double_relevance() -> None:
@@ -87,7 +99,9 @@ def test_an_lstm_equals_its_equations_with_signals_taking_all() -> None:
 
     x = torch.randn(1, 2, 2, dtype=torch.float64)
     eps = 1e-3
-    r = lrp.LRP(Last(), lrp.Composite(("linear", lrp.rules.Epsilon(epsilon=eps))), x).attribute(x, 1)
+    r = lrp.LRP(Last(), lrp.Composite(("linear", lrp.rules.Epsilon(epsilon=eps))), x).attribute(
+        x, 1
+    )
 
     w_ih, w_hh, b = lstm.weight_ih_l0, lstm.weight_hh_l0, lstm.bias_ih_l0 + lstm.bias_hh_l0
     with torch.no_grad():
@@ -121,7 +135,9 @@ def test_attention_gives_all_to_the_values_by_default_and_half_on_request() -> N
     weights = F.softmax(q @ q.transpose(1, 2) / 2, -1)
     torch.testing.assert_close(r.input[1], v * weights.sum(1)[..., None])
     assert not bool(r.input[0].any())
-    halves = lrp.Composite(("matmul", lrp.rules.HalfAndHalf()), ("softmax", lrp.rules.SoftmaxTaylor()))
+    halves = lrp.Composite(
+        ("matmul", lrp.rules.HalfAndHalf()), ("softmax", lrp.rules.SoftmaxTaylor())
+    )
     half = lrp.LRP(Attention(), halves, (q, v)).attribute((q, v))
     torch.testing.assert_close(half.input[1], r.input[1] / 2)
     assert bool(half.input[0].any())
@@ -149,5 +165,7 @@ def test_max_pooling_pays_the_winner_or_the_average() -> None:
     x = torch.tensor([[[[1.0, 3.0], [2.0, 4.0]]]])
     winner = lrp.LRP(Pool(), lrp.rules.Zero(), x).attribute(x)
     assert winner.input.tolist() == [[[[0.0, 0.0], [0.0, 4.0]]]]
-    average = lrp.LRP(Pool(), lrp.Composite(("maxpool", lrp.rules.AsAverage(epsilon=0.0))), x).attribute(x)
+    average = lrp.LRP(
+        Pool(), lrp.Composite(("maxpool", lrp.rules.AsAverage(epsilon=0.0))), x
+    ).attribute(x)
     torch.testing.assert_close(average.input, x * 0.4)

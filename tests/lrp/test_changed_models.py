@@ -41,7 +41,11 @@ class Model(nn.Module):
         self.a, self.norm, self.leaky = nn.Linear(6, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.1)
         self.conv, self.b = nn.Conv1d(1, 2, 3, padding=1), nn.Linear(16, 3)
         self.act: Callable[[Tensor], Tensor] = torch.relu
-        self.cfg, self.scale, self.items = {"scale": 1.0, "deep": {"x": [1.0]}}, torch.tensor(1.0), [1.0, 2.0]
+        self.cfg, self.scale, self.items = (
+            {"scale": 1.0, "deep": {"x": [1.0]}},
+            torch.tensor(1.0),
+            [1.0, 2.0],
+        )
         self.array, self.number, self.flag = np.ones(3), 1.0, False
         self.settings = Settings(1.0, {"x": [1.0]})
         self.space = types.SimpleNamespace(scale=1.0)
@@ -53,7 +57,13 @@ class Model(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.act(self.norm(self.a(x))) * self.cfg["scale"] * self.cfg["deep"]["x"][0]
         x = self.leaky(self.conv(x.unsqueeze(1) - 0.5)).flatten(1) * self.scale * self.items[0]
-        x = self.closure(scaled(x)) * self.number * self.settings.scale * self.settings.inner["x"][0] * self.space.scale
+        x = (
+            self.closure(scaled(x))
+            * self.number
+            * self.settings.scale
+            * self.settings.inner["x"][0]
+            * self.space.scale
+        )
         x = -x if self.flag else x
         return self.b(x) * float(self.array[0]) + self.shift
 
@@ -140,7 +150,9 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "written data": lambda m: m.a.weight.data.mul_(2),
     "one number of data": lambda m: m.b.weight.data[1].fill_(7.0),
     "numpy view": in_numpy,
-    "vector_to_parameters": lambda m: vector_to_parameters(2 * parameters_to_vector(m.parameters()), m.parameters()),
+    "vector_to_parameters": lambda m: vector_to_parameters(
+        2 * parameters_to_vector(m.parameters()), m.parameters()
+    ),
     "in place": updated,
     "optimiser": trained,
     "new parameter": lambda m: setattr(m.b, "bias", nn.Parameter(m.b.bias.detach() + 3)),

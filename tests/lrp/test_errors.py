@@ -39,7 +39,9 @@ GOOD = torch.rand(2, 2, 4, 4)
         ([], "tensor"),
     ],
 )
-def test_inputs_of_another_shape_type_or_not_finite_are_refused(explainer: lrp.LRP, inputs: object, says: str) -> None:
+def test_inputs_of_another_shape_type_or_not_finite_are_refused(
+    explainer: lrp.LRP, inputs: object, says: str
+) -> None:
     with pytest.raises(lrp.InvalidInput, match=says):
         explainer.attribute(inputs, 0, output=0)
 
@@ -73,13 +75,19 @@ def test_targets_that_cannot_be_explained_are_refused(
 
 
 @pytest.mark.parametrize("indices", [[5], [-6], [], [0.5], torch.rand(2), [[0]]])
-def test_attribute_each_refuses_indices_that_are_not_there(explainer: lrp.LRP, indices: object) -> None:
+def test_attribute_each_refuses_indices_that_are_not_there(
+    explainer: lrp.LRP, indices: object
+) -> None:
     with pytest.raises(lrp.InvalidTarget):
         explainer.attribute_each(GOOD, indices, output=0)
 
 
-@pytest.mark.parametrize("through", [{"conv9": [0]}, {"conv1": [5]}, {"conv1": torch.ones(3, 3, dtype=torch.bool)}])
-def test_conditions_on_layers_or_channels_that_do_not_exist_are_refused(explainer: lrp.LRP, through: dict) -> None:
+@pytest.mark.parametrize(
+    "through", [{"conv9": [0]}, {"conv1": [5]}, {"conv1": torch.ones(3, 3, dtype=torch.bool)}]
+)
+def test_conditions_on_layers_or_channels_that_do_not_exist_are_refused(
+    explainer: lrp.LRP, through: dict
+) -> None:
     with pytest.raises(lrp.InvalidTarget):
         explainer.attribute(GOOD, 0, output=0, through=through)
 
@@ -106,7 +114,10 @@ def test_impossible_rules_are_refused(make: object, says: str) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: lrp.Composite(("conv9", rules.ZPlus())), "no layer is named 'conv9'; layers: stem"),
+        (
+            lambda: lrp.Composite(("conv9", rules.ZPlus())),
+            "no layer is named 'conv9'; layers: stem",
+        ),
         (lambda: lrp.Composite(("maxpool", rules.AsAverage())), "matches none"),
         (lambda: "EpsilonPlos", "unknown composite 'EpsilonPlos'; known: EpsilonPlus"),
         (lambda: lrp.Composite((nn.Conv2d, "z+")), "rules or composites"),
@@ -114,7 +125,9 @@ def test_impossible_rules_are_refused(make: object, says: str) -> None:
         (lambda: 3, "a composite is"),
     ],
 )
-def test_composites_that_match_nothing_are_refused(model: nn.Module, make: object, says: str) -> None:
+def test_composites_that_match_nothing_are_refused(
+    model: nn.Module, make: object, says: str
+) -> None:
     with pytest.raises(lrp.CompositeError, match=says):
         lrp.LRP(model, make(), GOOD)
 
@@ -138,7 +151,9 @@ def test_an_unknown_operation_is_named_with_its_place_and_the_remedy() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.special.bessel_j0(x)
 
-    with pytest.raises(lrp.UnsupportedOperation, match=r"special_bessel_j0.* in 1.*register_operation"):
+    with pytest.raises(
+        lrp.UnsupportedOperation, match=r"special_bessel_j0.* in 1.*register_operation"
+    ):
         lrp.LRP(nn.Sequential(nn.Linear(2, 2), Inner()), rules.Zero(), torch.rand(1, 2))
 
 
@@ -152,5 +167,11 @@ def test_control_flow_that_reads_the_data_is_refused() -> None:
 
 
 def test_every_error_is_an_lrp_error_and_a_value_error() -> None:
-    for error in (lrp.CompositeError, lrp.InvalidInput, lrp.InvalidTarget, lrp.RuleError, lrp.UnsupportedOperation):
+    for error in (
+        lrp.CompositeError,
+        lrp.InvalidInput,
+        lrp.InvalidTarget,
+        lrp.RuleError,
+        lrp.UnsupportedOperation,
+    ):
         assert issubclass(error, lrp.LRPError) and issubclass(error, ValueError)

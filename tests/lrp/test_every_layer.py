@@ -24,7 +24,11 @@ def sizes(r: lrp.Relevance, name: str) -> Tensor:
 
 def check_every_layer(r: lrp.Relevance, gate: float, counts: Counter[str]) -> None:
     """The gate at each layer; where its outputs all but cancel, a tenth of it on the most any layer moves."""
-    moved = torch.stack([r.input.abs().flatten(1).sum(1), *(sizes(r, name) for name in r.layers)]).max(0).values
+    moved = (
+        torch.stack([r.input.abs().flatten(1).sum(1), *(sizes(r, name) for name in r.layers)])
+        .max(0)
+        .values
+    )
     for name in r.layers:
         closure, size = r.closure_of(name).abs(), sizes(r, name)
         strict = closure <= gate * size
@@ -56,7 +60,9 @@ def test_every_layer_of_random_networks_accounts_for_its_relevance(dtype: torch.
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("dtype", GATES, ids=str)
-def test_every_layer_of_a_thousand_random_networks_accounts_for_its_relevance(dtype: torch.dtype) -> None:
+def test_every_layer_of_a_thousand_random_networks_accounts_for_its_relevance(
+    dtype: torch.dtype,
+) -> None:
     counts: Counter[str] = Counter()
 
     @given(drawn=drawn_network(architectures=random_networks.ARCHITECTURES))
@@ -75,7 +81,12 @@ def test_every_layer_of_a_thousand_random_networks_accounts_for_its_relevance(dt
 def test_the_layers_of_each_target_at_once_close_like_one_at_a_time(seed: int) -> None:
     net = random_networks.network(1)
     random_networks.weigh(net, seed)
-    x = torch.randn(2, *random_networks.SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    x = torch.randn(
+        2,
+        *random_networks.SHAPE,
+        generator=torch.Generator().manual_seed(seed),
+        dtype=torch.float64,
+    )
     each = lrp.LRP(net, "EpsilonPlus", x).attribute_each(x, [2, 0], through={"0": [0, 1]})
     for name, at in each.layers.items():
         assert each.closure_of(name).shape == (2, 2)

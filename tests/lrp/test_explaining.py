@@ -38,13 +38,17 @@ def same(a: Tensor, b: Tensor) -> None:
     torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
 
 
-def test_an_index_for_each_sample_is_the_same_as_one_at_a_time(explainer: lrp.LRP, x: Tensor) -> None:
+def test_an_index_for_each_sample_is_the_same_as_one_at_a_time(
+    explainer: lrp.LRP, x: Tensor
+) -> None:
     whole = explainer.attribute(x, torch.tensor([0, 3, -1]), output=0)
     for i, target in enumerate((0, 3, 4)):
         same(explainer.attribute(x[i : i + 1], target, output=0).input[0], whole.input[i])
 
 
-def test_a_contrast_is_the_explanation_of_a_function_of_the_outputs(explainer: lrp.LRP, x: Tensor) -> None:
+def test_a_contrast_is_the_explanation_of_a_function_of_the_outputs(
+    explainer: lrp.LRP, x: Tensor
+) -> None:
     contrast = explainer.attribute(x, lambda y: y[:, 1] - y[:, 2], output=0)
     one, two = (explainer.attribute(x, i, output=0) for i in (1, 2))
     same(contrast.target, one.target - two.target)
@@ -61,8 +65,12 @@ def test_an_initial_relevance_is_taken_as_it_is(explainer: lrp.LRP, x: Tensor) -
 
 
 @pytest.mark.parametrize("mode", lrp.bias.MODES)
-@pytest.mark.parametrize("name", ["EpsilonPlus", "EpsilonPlusFlat", "EpsilonAlpha2Beta1", "EpsilonGammaBox"])
-def test_each_target_at_once_equals_one_at_a_time(model: nn.Module, x: Tensor, name: str, mode: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["EpsilonPlus", "EpsilonPlusFlat", "EpsilonAlpha2Beta1", "EpsilonGammaBox"]
+)
+def test_each_target_at_once_equals_one_at_a_time(
+    model: nn.Module, x: Tensor, name: str, mode: str
+) -> None:
     explainer = lrp.LRP(model, composites.PRESETS[name](bias=mode), x)
     each = explainer.attribute_each(x, [4, 0, 2], output=0)
     assert each.input.shape == (3, *x.shape) and each.target.shape == each.closure.shape == (3, 3)
@@ -116,26 +124,44 @@ def test_conditions_split_relevance_into_parts_that_add_up(explainer: lrp.LRP, x
     same(explainer.attribute(x, 1, output=0, through={"conv1": mask}).input, parts[2].input)
 
 
-def test_composites_choose_by_type_name_position_and_predicate_and_nest(model: nn.Module, x: Tensor) -> None:
+def test_composites_choose_by_type_name_position_and_predicate_and_nest(
+    model: nn.Module, x: Tensor
+) -> None:
     chosen = lrp.Composite(
         (composites.first, rules.WSquare()),
         ("policy", rules.Zero()),
         (composites.nth(1), rules.Gamma(0.1)),
-        (nn.Conv2d, lrp.Composite(("conv2", rules.AlphaBeta()), (lambda layer: True, rules.ZPlus()))),
+        (
+            nn.Conv2d,
+            lrp.Composite(("conv2", rules.AlphaBeta()), (lambda layer: True, rules.ZPlus())),
+        ),
     )
     steps = {s.node.name: s for s in lrp.LRP(model, chosen, x).program.steps.values()}
-    found = {name: type(steps[name].rule).__name__ for name in ("stem", "conv1", "conv2", "policy", "value")}
-    assert found == {"stem": "WSquare", "conv1": "Gamma", "conv2": "AlphaBeta", "policy": "Zero", "value": "Epsilon"}
+    found = {
+        name: type(steps[name].rule).__name__
+        for name in ("stem", "conv1", "conv2", "policy", "value")
+    }
+    assert found == {
+        "stem": "WSquare",
+        "conv1": "Gamma",
+        "conv2": "AlphaBeta",
+        "policy": "Zero",
+        "value": "Epsilon",
+    }
 
 
 def test_a_bias_mode_can_be_set_for_one_layer(model: nn.Module, x: Tensor) -> None:
-    mixed = lrp.Composite(("conv1", rules.ZPlus(bias="uniform")), ("conv", rules.ZPlus()), bias="sink")
+    mixed = lrp.Composite(
+        ("conv1", rules.ZPlus(bias="uniform")), ("conv", rules.ZPlus()), bias="sink"
+    )
     r = lrp.LRP(model, mixed, x).attribute(x, 0, output=0)
     assert "conv1" not in r.bias and "conv2" in r.bias
     assert r.closure.abs().max() < 1e-10
 
 
-def test_the_architecture_prior_depends_on_no_weight_and_no_board(model: nn.Module, x: Tensor) -> None:
+def test_the_architecture_prior_depends_on_no_weight_and_no_board(
+    model: nn.Module, x: Tensor
+) -> None:
     one = torch.ones(3, 1, dtype=torch.float64) @ torch.eye(5, dtype=torch.float64)[:1]
     prior = lrp.LRP(model, composites.ArchitecturePrior(), x).attribute(x, one, output=0)
     other = networks.PostActivation().double()
@@ -184,7 +210,9 @@ def test_a_result_prints_its_ledger_and_becomes_json(explainer: lrp.LRP, x: Tens
 
 def test_the_bias_of_a_folded_batch_norm_splits_into_its_parts(x: Tensor) -> None:
     """LRP-0: every part is its own constant times the gradient, so the parts scale like the constants."""
-    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)).double()
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)
+    ).double()
     networks.randomise(model, 2)
     r = lrp.LRP(model, rules.Zero(), x).attribute(x, 1)
     parts = r.bias_parts("0")
@@ -245,7 +273,9 @@ def test_several_inputs_are_explained_together() -> None:
 
 
 def test_named_outputs_are_found_by_name() -> None:
-    r = lrp.LRP(networks.Reused(), rules.Zero(), torch.rand(1, 4)).attribute(torch.rand(2, 4), 0, output="half")
+    r = lrp.LRP(networks.Reused(), rules.Zero(), torch.rand(1, 4)).attribute(
+        torch.rand(2, 4), 0, output="half"
+    )
     assert r.target.shape == (2,)
 
 
@@ -256,12 +286,17 @@ def test_baselines_answer_the_same_call(model: nn.Module, x: Tensor) -> None:
     pytest.importorskip("captum")
     nothing = lrp.LRP(model, rules.Zero(), x).attribute(torch.zeros_like(x), 1, output=0).target
     path = baselines.IntegratedGradients(model, x, steps=200).attribute(x, 1, output=0)
-    torch.testing.assert_close(path.input.flatten(1).sum(1), zero.target - nothing, rtol=2e-2, atol=2e-2)
+    torch.testing.assert_close(
+        path.input.flatten(1).sum(1), zero.target - nothing, rtol=2e-2, atol=2e-2
+    )
     hidden = baselines.Occlusion(model, x).attribute(x, 1, output=0)
     assert hidden.input.shape == x.shape
     gone = x.clone()
     gone[:, :, 0, 0] = 0
     after = lrp.LRP(model, rules.Zero(), x).attribute(gone, 1, output=0).target
     torch.testing.assert_close(hidden.input[:, 0, 0, 0], zero.target - after, rtol=1e-5, atol=1e-6)
-    noisy = [baselines.SmoothGrad(model, x, seed=3).attribute(x, torch.tensor([1, 0, 2]), output=0).input for _ in "ab"]
+    noisy = [
+        baselines.SmoothGrad(model, x, seed=3).attribute(x, torch.tensor([1, 0, 2]), output=0).input
+        for _ in "ab"
+    ]
     assert torch.equal(noisy[0], noisy[1])

@@ -27,19 +27,25 @@ def model(kind: type[nn.Module], dtype: torch.dtype) -> nn.Module:
 
 @cache
 def explainer(kind: type[nn.Module], dtype: torch.dtype, composite: str, mode: str) -> lrp.LRP:
-    return lrp.LRP(model(kind, dtype), composed(composite, mode), torch.zeros(2, *kind.shape, dtype=dtype))
+    return lrp.LRP(
+        model(kind, dtype), composed(composite, mode), torch.zeros(2, *kind.shape, dtype=dtype)
+    )
 
 
 def composed(composite: str, mode: str) -> lrp.Composite:
     """A preset, or LRP-0 in every layer with weights."""
     if composite != "Zero":
         return PRESETS[composite](bias=mode)
-    return lrp.Composite((lambda layer: layer.kind in ("conv", "linear", "norm"), lrp.rules.Zero()), bias=mode)
+    return lrp.Composite(
+        (lambda layer: layer.kind in ("conv", "linear", "norm"), lrp.rules.Zero()), bias=mode
+    )
 
 
 def inputs(kind: Any, dtype: torch.dtype, seed: int, scale: float, flavour: str) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(3, *getattr(kind, "shape", random_networks.SHAPE), generator=generator, dtype=dtype)
+    x = torch.randn(
+        3, *getattr(kind, "shape", random_networks.SHAPE), generator=generator, dtype=dtype
+    )
     if flavour == "board":
         x = x.sign() * (x.abs() > 0.7)
     if flavour == "zero":
@@ -50,7 +56,12 @@ def inputs(kind: Any, dtype: torch.dtype, seed: int, scale: float, flavour: str)
 
 
 def explain(
-    kind: type[nn.Module], composite: str, mode: str, x: Tensor, target: int = 0, dtype: torch.dtype = torch.float64
+    kind: type[nn.Module],
+    composite: str,
+    mode: str,
+    x: Tensor,
+    target: int = 0,
+    dtype: torch.dtype = torch.float64,
 ) -> lrp.Relevance:
     names = explainer(kind, dtype, composite, mode).graph.output_names
     return explainer(kind, dtype, composite, mode).attribute(x, target, output=names[0])
@@ -58,7 +69,9 @@ def explain(
 
 def size(r: lrp.Relevance) -> Tensor:
     """[B]: |target| or, where that is larger, the relevance that was moved at all (it may cancel)."""
-    moved = torch.stack([t.abs().flatten(1).sum(1) for t in r.layers.values() if t.shape[0] == len(r.target)])
+    moved = torch.stack(
+        [t.abs().flatten(1).sum(1) for t in r.layers.values() if t.shape[0] == len(r.target)]
+    )
     return torch.maximum(r.target.abs(), moved.max(0).values) + 1e-30
 
 
@@ -96,17 +109,23 @@ Explain = Callable[[str, str, Tensor], lrp.Relevance]
 @cache
 def explainer_of(architecture: int, dtype: torch.dtype, composite: str, mode: str) -> lrp.LRP:
     net = random_networks.network(architecture, dtype)
-    return lrp.LRP(net, composed(composite, mode), torch.zeros(2, *random_networks.SHAPE, dtype=dtype))
+    return lrp.LRP(
+        net, composed(composite, mode), torch.zeros(2, *random_networks.SHAPE, dtype=dtype)
+    )
 
 
-def random_case(drawn: dict, dtype: torch.dtype = torch.float64, biased: bool = True) -> tuple[Explain, Tensor]:
+def random_case(
+    drawn: dict, dtype: torch.dtype = torch.float64, biased: bool = True
+) -> tuple[Explain, Tensor]:
     """How to explain the drawn network under a composite and a bias mode, and its inputs."""
     net = random_networks.network(drawn["architecture"], dtype)
     random_networks.weigh(net, drawn["seed"], drawn["weights"], biased)
     x = inputs(random_networks, dtype, drawn["seed"], drawn["scale"], drawn["flavour"])
 
     def explained(composite: str, mode: str, x: Tensor) -> lrp.Relevance:
-        return explainer_of(drawn["architecture"], dtype, composite, mode).attribute(x, drawn["target"])
+        return explainer_of(drawn["architecture"], dtype, composite, mode).attribute(
+            x, drawn["target"]
+        )
 
     return explained, x
 
@@ -128,7 +147,9 @@ def check_whole_network(drawn: dict, mode: str) -> None:
 
 @given(drawn=network, mode=st.sampled_from(lrp.bias.MODES))
 @QUICK
-def test_the_target_is_input_plus_bias_plus_stabilizer_in_every_bias_mode(drawn: dict, mode: str) -> None:
+def test_the_target_is_input_plus_bias_plus_stabilizer_in_every_bias_mode(
+    drawn: dict, mode: str
+) -> None:
     check_whole_network(drawn, mode)
 
 
@@ -169,7 +190,9 @@ def test_lrp_zero_equals_gradient_times_input_in_rectified_networks(drawn: dict)
     y = model(drawn["kind"], torch.float64)(leaf)
     y = y[0] if isinstance(y, tuple) else y
     expected = x * torch.autograd.grad(y[:, 0].sum(), leaf)[0]
-    torch.testing.assert_close(r.input, expected, rtol=1e-10, atol=1e-10 * expected.abs().max().item())
+    torch.testing.assert_close(
+        r.input, expected, rtol=1e-10, atol=1e-10 * expected.abs().max().item()
+    )
 
 
 @given(drawn=network, factor=st.sampled_from([0.25, 3.0, 1e3]))
@@ -186,15 +209,30 @@ def test_scaling_inputs_and_biases_scales_the_map(drawn: dict, factor: float) ->
                 module.bias.mul_(factor)
     after = explain(kind, "Zero", "sink", x * factor)
     torch.testing.assert_close(
-        after.input, before.input * factor, rtol=1e-9, atol=1e-10 * (before.input.abs().max().item() * factor + 1e-300)
+        after.input,
+        before.input * factor,
+        rtol=1e-9,
+        atol=1e-10 * (before.input.abs().max().item() * factor + 1e-300),
     )
 
 
-@given(seed=st.integers(0, 2**31), composite=st.sampled_from(COMPOSITES), kind=st.sampled_from(networks.RECTIFIED))
+@given(
+    seed=st.integers(0, 2**31),
+    composite=st.sampled_from(COMPOSITES),
+    kind=st.sampled_from(networks.RECTIFIED),
+)
 @settings(QUICK, max_examples=15)
-def test_closure_holds_in_float32_at_its_own_gate(seed: int, composite: str, kind: type[nn.Module]) -> None:
+def test_closure_holds_in_float32_at_its_own_gate(
+    seed: int, composite: str, kind: type[nn.Module]
+) -> None:
     networks.randomise(model(kind, torch.float32), seed)
-    r = explain(kind, composite, "sink", inputs(kind, torch.float32, seed, 1.0, "mixed"), dtype=torch.float32)
+    r = explain(
+        kind,
+        composite,
+        "sink",
+        inputs(kind, torch.float32, seed, 1.0, "mixed"),
+        dtype=torch.float32,
+    )
     assert bool((r.closure.abs() <= 1e-4 * size(r)).all())
 
 
@@ -219,13 +257,20 @@ def test_lrp_zero_with_sink_is_full_gradient_per_unit(seed: int, index: int) -> 
         for handle in handles:
             handle.remove()
         names = [name for name in kept if name != "value"]
-        gradients = dict(zip(names, torch.autograd.grad(y, [kept[name] for name in names]), strict=True))
+        gradients = dict(
+            zip(names, torch.autograd.grad(y, [kept[name] for name in names]), strict=True)
+        )
     layers = {"norm": "stem", "norm1": "conv1", "norm2": "conv2", "policy": "policy"}
     assert set(r.bias) == set(layers.values())
     for name, layer in layers.items():
         module = net.get_submodule(name)
         b = module.bias.detach()
         if isinstance(module, nn.BatchNorm2d):
-            b = b - module.running_mean * module.weight.detach() / (module.running_var + module.eps).sqrt()
+            b = (
+                b
+                - module.running_mean
+                * module.weight.detach()
+                / (module.running_var + module.eps).sqrt()
+            )
             b = b[:, None, None]
         torch.testing.assert_close(r.bias[layer], b * gradients[name], rtol=1e-10, atol=1e-12)

@@ -14,7 +14,11 @@ from tests.lrp.test_identities import LONG, QUICK, drawn_network, random_case, s
 
 def close(found: Tensor, expected: Tensor, scale: Tensor) -> None:
     """Equal to 1e-10 of what the sample moves; scale [B]."""
-    error = (found - expected).abs().flatten(1).max(1).values if found.dim() > 1 else (found - expected).abs()
+    error = (
+        (found - expected).abs().flatten(1).max(1).values
+        if found.dim() > 1
+        else (found - expected).abs()
+    )
     assert bool((error <= 1e-10 * scale).all()), (error, scale)
 
 
@@ -23,7 +27,13 @@ def check_ledger(drawn: dict) -> None:
     explain, x = random_case(drawn)
     found = {mode: explain(drawn["composite"], mode, x) for mode in lrp.bias.MODES}
     for mode, r in found.items():
-        everything = [r.input, r.closure, *r.bias.values(), *r.stabilizer.values(), *r.layers.values()]
+        everything = [
+            r.input,
+            r.closure,
+            *r.bias.values(),
+            *r.stabilizer.values(),
+            *r.layers.values(),
+        ]
         assert all(bool(torch.isfinite(t).all()) for t in everything), mode
         close(r.closure, torch.zeros_like(r.closure), size(r))
         if mode != "sink":
@@ -50,7 +60,12 @@ def own_bias(module: nn.Module, like: Tensor) -> Tensor:
     """What a module adds at its output at zero input: b, or β − μγ/σ of a BatchNorm; shaped like its output."""
     b = torch.zeros(like.shape[1]) if module.bias is None else module.bias.detach()
     if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-        b = b - module.running_mean * module.weight.detach() / (module.running_var + module.eps).sqrt()
+        b = (
+            b
+            - module.running_mean
+            * module.weight.detach()
+            / (module.running_var + module.eps).sqrt()
+        )
     return b.reshape(-1, *([1] * (like.dim() - 2))).to(like.dtype)
 
 

@@ -25,7 +25,9 @@ class Function(nn.Module):
 
 
 def explain(function: Callable[..., Tensor], x: Tensor, rule: object = None) -> lrp.Relevance:
-    return lrp.LRP(Function(function), rule or rules.Zero(), x).attribute(x, lambda y: y.flatten(1).sum(1))
+    return lrp.LRP(Function(function), rule or rules.Zero(), x).attribute(
+        x, lambda y: y.flatten(1).sum(1)
+    )
 
 
 POOLS = {
@@ -38,11 +40,16 @@ POOLS = {
 @pytest.mark.parametrize("dims", POOLS)
 def test_adaptive_max_pooling_pays_the_winner_or_the_average(dims: int) -> None:
     largest, average, size, shape = POOLS[dims]
-    x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(dims), dtype=torch.float64) + 0.1
+    x = (
+        torch.rand(2, *shape, generator=torch.Generator().manual_seed(dims), dtype=torch.float64)
+        + 0.1
+    )
     leaf = x.clone().requires_grad_(True)
     (winners,) = torch.autograd.grad(largest(leaf, size).sum(), leaf)
     torch.testing.assert_close(explain(lambda x: largest(x, size), x).input, x * winners)
-    shared = explain(lambda x: largest(x, size), x, lrp.Composite(("maxpool", rules.AsAverage(epsilon=0.0))))
+    shared = explain(
+        lambda x: largest(x, size), x, lrp.Composite(("maxpool", rules.AsAverage(epsilon=0.0)))
+    )
     (spread,) = torch.autograd.grad(average(leaf, size), leaf, largest(x, size) / average(x, size))
     torch.testing.assert_close(shared.input, x * spread)
 
@@ -85,8 +92,12 @@ EQUATIONS = {"bnd,od->bno": (3, 6), "bd,od->bo": (6,), "bnd,od->bon": (3, 6)}
     [rules.ZPlus(), rules.Gamma(), rules.AlphaBeta(), rules.WSquare(), rules.Flat()],
     ids=lambda r: type(r).__name__,
 )
-def test_einsum_with_a_weight_is_a_linear_layer_under_every_rule(equation: str, rule: rules.Rule) -> None:
-    x = torch.randn(2, *EQUATIONS[equation], generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+def test_einsum_with_a_weight_is_a_linear_layer_under_every_rule(
+    equation: str, rule: rules.Rule
+) -> None:
+    x = torch.randn(
+        2, *EQUATIONS[equation], generator=torch.Generator().manual_seed(2), dtype=torch.float64
+    )
     layer = nn.Linear(6, 4, bias=False).double()
 
     class Einsum(nn.Module):
@@ -102,12 +113,16 @@ def test_einsum_with_a_weight_is_a_linear_layer_under_every_rule(equation: str, 
     torch.testing.assert_close(found.input, expected.input, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", [rules.SignalTakesAll(), rules.HalfAndHalf()], ids=lambda r: type(r).__name__)
+@pytest.mark.parametrize(
+    "rule", [rules.SignalTakesAll(), rules.HalfAndHalf()], ids=lambda r: type(r).__name__
+)
 def test_einsum_of_two_signals_is_their_matrix_product(rule: rules.Rule) -> None:
     x = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     composite = lrp.Composite(("matmul", rule))
     found = explain(
-        lambda x: torch.einsum("bij,bjd->bid", torch.einsum("bid,bjd->bij", x, x).softmax(-1), x), x, composite
+        lambda x: torch.einsum("bij,bjd->bid", torch.einsum("bid,bjd->bij", x, x).softmax(-1), x),
+        x,
+        composite,
     )
     expected = explain(lambda x: (x @ x.transpose(1, 2)).softmax(-1) @ x, x, composite)
     torch.testing.assert_close(found.input, expected.input)

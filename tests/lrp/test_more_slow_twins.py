@@ -25,18 +25,26 @@ def flat_matrix(dense: Dense) -> Tensor:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_project_sends_each_bias_through_the_flat_matrices_of_its_own_layer_and_of_those_below(seed: int) -> None:
+def test_project_sends_each_bias_through_the_flat_matrices_of_its_own_layer_and_of_those_below(
+    seed: int,
+) -> None:
     """Three layers by hand: R_bias of layer i reaches the input as F₁ ⋯ F_i R_bias; a ReLU passes it on."""
     net = nn.Sequential(
-        nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 4, 3, stride=2, padding=1, dilation=1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(16, 3),
-    ).double()  # fmt: skip
+        nn.Conv2d(2, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(3, 4, 3, stride=2, padding=1, dilation=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16, 3),
+    ).double()
     randomise(net, seed)
     x = torch.randn(2, 2, 4, 4, generator=generator(seed), dtype=torch.float64)
     composite = lrp.Composite(
-        (composites.first, rules.ZPlus(epsilon=EPSILON)), ("conv", rules.Gamma(0.3, epsilon=EPSILON)),
-        ("linear", rules.Epsilon(epsilon=EPSILON)), bias="project",
-    )  # fmt: skip
+        (composites.first, rules.ZPlus(epsilon=EPSILON)),
+        ("conv", rules.Gamma(0.3, epsilon=EPSILON)),
+        ("linear", rules.Epsilon(epsilon=EPSILON)),
+        bias="project",
+    )
     found = lrp.LRP(net, composite, x).attribute(x, 1)
 
     shapes = [(2, 4, 4), (3, 4, 4), (16,)]
@@ -51,7 +59,9 @@ def test_project_sends_each_bias_through_the_flat_matrices_of_its_own_layer_and_
         r = torch.zeros(3, dtype=torch.float64)
         r[1] = (values[2] @ dense[2].w + dense[2].b)[1]
         biases, swallowed = [], torch.zeros((), dtype=torch.float64)
-        for d, name, a, more in zip(dense[::-1], names[::-1], values[::-1], options[::-1], strict=True):
+        for d, name, a, more in zip(
+            dense[::-1], names[::-1], values[::-1], options[::-1], strict=True
+        ):
             r, kept, stabilizer = explain(d, name, a, r, "sink", epsilon=EPSILON, **more)
             biases.append(kept)
             swallowed = swallowed + stabilizer
@@ -79,7 +89,10 @@ def test_project_takes_equal_shares_at_residual_sums_and_pooling() -> None:
     net = Net().double()
     randomise(net, 0)
     x = torch.randn(1, 1, 4, generator=generator(3), dtype=torch.float64)
-    sink, project = (lrp.LRP(net, rules.Epsilon(bias=mode), x).attribute(x, (0, 1)) for mode in ("sink", "project"))
+    sink, project = (
+        lrp.LRP(net, rules.Epsilon(bias=mode), x).attribute(x, (0, 1))
+        for mode in ("sink", "project")
+    )
     pool = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]]).double() / 2
     at_sum = pool @ torch.full((2,), 0.5).double() * sink.bias_of("head")
     at_inner = at_sum / 2 + sink.bias["inner"].reshape(-1)
@@ -113,7 +126,9 @@ def test_a_gru_equals_its_equations_step_by_step_with_signals_taking_all(seed: i
     composite = lrp.Composite(("linear", rules.Epsilon(epsilon=EPSILON)))
     found = lrp.LRP(Last(), composite, x).attribute(x, 1)
 
-    w, v, b, c = (t.detach() for t in (gru.weight_ih_l0, gru.weight_hh_l0, gru.bias_ih_l0, gru.bias_hh_l0))
+    w, v, b, c = (
+        t.detach() for t in (gru.weight_ih_l0, gru.weight_hh_l0, gru.bias_ih_l0, gru.bias_hh_l0)
+    )
     news = slice(2 * width, None)
     for i in range(2):
         h, saved = torch.zeros(width).double(), []
@@ -132,7 +147,9 @@ def test_a_gru_equals_its_equations_step_by_step_with_signals_taking_all(seed: i
             part = to_new / (from_x + from_h)
             expected[t], bias_x = epsilon_step(w[news], b[news], x[i, t], part * from_x)
             to_before, bias_h = torch.zeros(width).double(), part * from_h
-            if t > 0:  # the first hidden state is 0: r·c depends on no input, it is a bias as a whole
+            if (
+                t > 0
+            ):  # the first hidden state is 0: r·c depends on no input, it is a bias as a whole
                 to_before, bias_h = epsilon_step(v[news], c[news], before, part * from_h)
             relevance = relevance * carried / (fresh + carried) + to_before
             kept = kept + bias_x.sum() + bias_h.sum()
@@ -156,7 +173,9 @@ def test_a_group_norm_equals_the_matrix_of_each_group(groups: int, mode: str) ->
     scale, shift = (t.detach().repeat_interleave(6) for t in (norm.weight, norm.bias))
     for i in range(2):
         a = x[i].reshape(-1)
-        sigma = torch.cat([(part.var(unbiased=False) + norm.eps).sqrt().expand(n) for part in a.split(n)])
+        sigma = torch.cat(
+            [(part.var(unbiased=False) + norm.eps).sqrt().expand(n) for part in a.split(n)]
+        )
         w = (torch.eye(size).double() - same.double() / n) * (scale / sigma)
         dense = Dense(w, same, shift)
         torch.testing.assert_close(a @ w + shift, norm(x[i : i + 1]).detach().reshape(-1))
@@ -189,9 +208,13 @@ def test_every_rule_equals_its_twin_where_the_same_padding_is_uneven(name: str, 
         a = net[0](x)
         r = torch.randn(layer(x).shape, generator=generator(3), dtype=torch.float64)
         for rule, (made, options) in RULES.items():
-            found = lrp.LRP(net, lrp.Composite((lambda layer: True, made), bias=mode), x).attribute(x, r)
+            found = lrp.LRP(net, lrp.Composite((lambda layer: True, made), bias=mode), x).attribute(
+                x, r
+            )
             inputs, kept, lost = explain_batch(Dense.of(layer, shape), rule, a, r, mode, **options)
             scale = max(1.0, inputs.abs().max().item())
             torch.testing.assert_close(found.input, inputs, rtol=1e-9, atol=1e-11 * scale)
-            torch.testing.assert_close(sum(found.bias.values(), torch.zeros_like(kept)), kept, rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(
+                sum(found.bias.values(), torch.zeros_like(kept)), kept, rtol=1e-9, atol=1e-11
+            )
             torch.testing.assert_close(found.stabilizer_total, lost, rtol=1e-9, atol=1e-10 * scale)

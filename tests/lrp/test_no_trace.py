@@ -15,9 +15,18 @@ from tests.lrp import networks
 def trace(model: nn.Module) -> dict[str, object]:
     """Everything about a model that an explanation could change."""
     return {
-        "state": {name: (t.clone(), t._version, t.data_ptr()) for name, t in model.state_dict(keep_vars=True).items()},
+        "state": {
+            name: (t.clone(), t._version, t.data_ptr())
+            for name, t in model.state_dict(keep_vars=True).items()
+        },
         "hooks": [
-            (name, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks), len(m._backward_pre_hooks))
+            (
+                name,
+                len(m._forward_hooks),
+                len(m._forward_pre_hooks),
+                len(m._backward_hooks),
+                len(m._backward_pre_hooks),
+            )
             for name, m in model.named_modules()
         ],
         "modes": [(name, m.training) for name, m in model.named_modules()],
@@ -35,7 +44,9 @@ def assert_same(before: dict[str, object], after: dict[str, object]) -> None:
         assert before[key] == after[key]
 
 
-@pytest.mark.parametrize("kind", [networks.PostActivation, networks.AlphaZeroGeneralLike, networks.Transformer])
+@pytest.mark.parametrize(
+    "kind", [networks.PostActivation, networks.AlphaZeroGeneralLike, networks.Transformer]
+)
 def test_nothing_about_the_model_changes(kind: type[nn.Module]) -> None:
     model = kind().train()
     next(iter(model.parameters())).requires_grad_(False)
@@ -60,7 +71,9 @@ def test_an_operation_without_a_rule_leaves_no_trace_either() -> None:
             self.layer = nn.Linear(4, 4)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.linalg.matrix_exp(self.layer(x).unsqueeze(-1) * x.unsqueeze(-2)).sum((1, 2))
+            return torch.linalg.matrix_exp(self.layer(x).unsqueeze(-1) * x.unsqueeze(-2)).sum(
+                (1, 2)
+            )
 
     model = Odd().train()
     before = trace(model)
@@ -75,7 +88,10 @@ def test_eight_threads_on_one_model_get_the_maps_of_one_thread() -> None:
     before = trace(model)
     torch.manual_seed(0)
     xs = [torch.randn(1, *networks.PostActivation.shape) for _ in range(40)]
-    explainers = {name: lrp.LRP(model, name, xs[0]) for name in ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox")}
+    explainers = {
+        name: lrp.LRP(model, name, xs[0])
+        for name in ("EpsilonPlus", "EpsilonPlusFlat", "EpsilonGammaBox")
+    }
     jobs = [(name, i % 5, x) for i, x in enumerate(xs) for name in explainers]
 
     def job(item: tuple[str, int, torch.Tensor]) -> torch.Tensor:

@@ -16,16 +16,25 @@ LAYERS = {
     "linear": (lambda b: nn.Linear(7, 5, bias=b), (7,)),
     "conv1d": (lambda b: nn.Conv1d(3, 4, 3, stride=2, padding=1, bias=b), (3, 7)),
     "conv2d": (lambda b: nn.Conv2d(2, 3, 3, padding=1, bias=b), (2, 4, 4)),
-    "conv2d strided": (lambda b: nn.Conv2d(2, 4, 3, stride=2, padding=1, groups=2, bias=b), (2, 5, 5)),
+    "conv2d strided": (
+        lambda b: nn.Conv2d(2, 4, 3, stride=2, padding=1, groups=2, bias=b),
+        (2, 5, 5),
+    ),
     "conv2d dilated": (lambda b: nn.Conv2d(2, 3, 2, padding=1, dilation=2, bias=b), (2, 4, 5)),
     "conv3d": (lambda b: nn.Conv3d(2, 2, 2, padding=(1, 0, 0), bias=b), (2, 2, 3, 2)),
-    "conv_transpose2d": (lambda b: nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, groups=2, bias=b), (4, 3, 3)),
+    "conv_transpose2d": (
+        lambda b: nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, groups=2, bias=b),
+        (4, 3, 3),
+    ),
 }
 RULES = {
     "Zero": (rules.Zero(), {}),
     "Epsilon": (rules.Epsilon(epsilon=0.1), {"epsilon": 0.1}),
     "ZPlus": (rules.ZPlus(epsilon=1e-3), {"epsilon": 1e-3}),
-    "AlphaBeta": (rules.AlphaBeta(2.0, 1.0, epsilon=1e-3), {"alpha": 2.0, "beta": 1.0, "epsilon": 1e-3}),
+    "AlphaBeta": (
+        rules.AlphaBeta(2.0, 1.0, epsilon=1e-3),
+        {"alpha": 2.0, "beta": 1.0, "epsilon": 1e-3},
+    ),
     "Gamma": (rules.Gamma(0.3, epsilon=1e-3), {"gamma": 0.3, "epsilon": 1e-3}),
     "WSquare": (rules.WSquare(), {}),
     "Flat": (rules.Flat(), {}),
@@ -54,13 +63,17 @@ def model(layer: str, bias: bool, rectified: bool) -> nn.Module:
 def explainer(layer: str, bias: bool, rectified: bool, rule: str, mode: str) -> lrp.LRP:
     shape = LAYERS[layer][1]
     composite = lrp.Composite((lambda found: True, RULES[rule][0]), bias=mode)
-    return lrp.LRP(model(layer, bias, rectified), composite, torch.zeros(2, *shape, dtype=torch.float64))
+    return lrp.LRP(
+        model(layer, bias, rectified), composite, torch.zeros(2, *shape, dtype=torch.float64)
+    )
 
 
 def randomise(net: nn.Module, generator: torch.Generator) -> None:
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.5)
+            parameter.copy_(
+                torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.5
+            )
 
 
 def compare(layer: str, bias: bool, rectified: bool, mode: str, seed: int) -> None:
@@ -69,16 +82,22 @@ def compare(layer: str, bias: bool, rectified: bool, mode: str, seed: int) -> No
     shape = LAYERS[layer][1]
     net = model(layer, bias, rectified)
     randomise(net, generator)
-    x = torch.cat([draw(kind, shape, generator) for kind in (("non-negative",) if rectified else KINDS)])
+    x = torch.cat(
+        [draw(kind, shape, generator) for kind in (("non-negative",) if rectified else KINDS)]
+    )
     y = net(x).detach()
     r = torch.randn(y.shape, generator=generator, dtype=torch.float64)
     dense = Dense.of(net[1], shape)
     for rule, (_, options) in RULES.items():
         found = explainer(layer, bias, rectified, rule, mode).attribute(x, r)
         inputs, at_bias, stabilizer = explain_batch(dense, rule, x, r, mode, **options)
-        torch.testing.assert_close(found.input, inputs, rtol=1e-9, atol=1e-11 * max(1.0, inputs.abs().max().item()))
+        torch.testing.assert_close(
+            found.input, inputs, rtol=1e-9, atol=1e-11 * max(1.0, inputs.abs().max().item())
+        )
         kept = sum(found.bias.values(), torch.zeros_like(at_bias))
-        torch.testing.assert_close(kept, at_bias, rtol=1e-9, atol=1e-11 * max(1.0, at_bias.abs().max().item()))
+        torch.testing.assert_close(
+            kept, at_bias, rtol=1e-9, atol=1e-11 * max(1.0, at_bias.abs().max().item())
+        )
         size = max(1.0, inputs.abs().sum().item())
         torch.testing.assert_close(found.stabilizer_total, stabilizer, rtol=1e-9, atol=1e-11 * size)
         assert found.closure.abs().max() <= 1e-12 * size
@@ -92,7 +111,9 @@ def test_every_rule_equals_its_slow_twin(layer: str, bias: bool) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_every_rule_equals_its_slow_twin_where_the_graph_knows_that_inputs_are_positive(layer: str) -> None:
+def test_every_rule_equals_its_slow_twin_where_the_graph_knows_that_inputs_are_positive(
+    layer: str,
+) -> None:
     for seed in range(4):
         compare(layer, True, True, "sink", seed)
 
@@ -105,8 +126,12 @@ def test_every_bias_mode_equals_its_slow_twin(layer: str, mode: str) -> None:
         compare(layer, True, True, mode, seed)
 
 
-@pytest.mark.parametrize("rectified", [True, False], ids=["known to the graph", "found in the data"])
-def test_gamma_on_inputs_that_are_not_negative_is_the_overview_papers_formula(rectified: bool) -> None:
+@pytest.mark.parametrize(
+    "rectified", [True, False], ids=["known to the graph", "found in the data"]
+)
+def test_gamma_on_inputs_that_are_not_negative_is_the_overview_papers_formula(
+    rectified: bool,
+) -> None:
     """a ≥ 0 and z ≥ 0: R_j = Σ_k a(w + γp(w)) R_k / (Σ_j a(w + γp(w)) + b + γp(b)), nothing else."""
     layer, gamma = nn.Linear(7, 40).double(), 0.3
     net = nn.Sequential(nn.ReLU() if rectified else nn.Identity(), layer)
@@ -120,4 +145,6 @@ def test_gamma_on_inputs_that_are_not_negative_is_the_overview_papers_formula(re
     s = r / (x @ raised.T + b + gamma * b.clamp(min=0))
     found = lrp.LRP(net, rules.Gamma(gamma, epsilon=0.0), x).attribute(x, r)
     torch.testing.assert_close(found.input, x * (s @ raised), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(found.bias["1"], s * (b + gamma * b.clamp(min=0)), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        found.bias["1"], s * (b + gamma * b.clamp(min=0)), rtol=1e-9, atol=1e-12
+    )

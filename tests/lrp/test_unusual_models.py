@@ -83,7 +83,9 @@ def test_a_wrapped_model_is_explained_under_its_own_names(
     assert "features.0" in r.layers
 
 
-@pytest.mark.parametrize(("dtype", "like"), [(torch.float16, 1e-3), (torch.bfloat16, 1e-2)], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "like"), [(torch.float16, 1e-3), (torch.bfloat16, 1e-2)], ids=str
+)
 def test_half_precision_gives_the_same_map_as_far_as_it_resolves(
     model: nn.Module, x: Tensor, expected: Tensor, dtype: torch.dtype, like: float
 ) -> None:
@@ -185,11 +187,16 @@ def test_a_model_that_fixes_its_batch_size_is_captured_again_for_another() -> No
         (lambda x: nn.functional.dropout(x, 0.5, True), "dropout that stays on"),
         (lambda x: torch.fft.rfft(x).abs(), "complex numbers"),
         (lambda x: x - x.mean(), "mixes the samples"),
-        (lambda x: torch.einsum("bi,bi,bi->bi", x, x, x), "einsum of 3 tensors.*register_operation"),
+        (
+            lambda x: torch.einsum("bi,bi,bi->bi", x, x, x),
+            "einsum of 3 tensors.*register_operation",
+        ),
         (lambda x: nn.functional.pad(x, (1, 1), value=1.0), "padding with a value other than 0"),
     ],
 )
-def test_what_cannot_be_explained_is_refused_by_name(forward: Callable[[Tensor], Tensor], says: str) -> None:
+def test_what_cannot_be_explained_is_refused_by_name(
+    forward: Callable[[Tensor], Tensor], says: str
+) -> None:
     class Model(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return forward(x)

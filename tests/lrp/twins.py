@@ -40,7 +40,10 @@ class Dense:
         with torch.no_grad():
             b = call(layer, twin, (zero,)).reshape(-1)
             w = call(layer, twin, (units,)).reshape(size, -1) - b
-            ones = {name: torch.ones_like(t) if name == "weight" else torch.zeros_like(t) for name, t in twin.items()}
+            ones = {
+                name: torch.ones_like(t) if name == "weight" else torch.zeros_like(t)
+                for name, t in twin.items()
+            }
             connected = call(layer, ones, (units,)).reshape(size, -1) > 0.5
         return cls(torch.where(connected, w, 0.0), connected, b)
 
@@ -75,7 +78,11 @@ def explain(
     dense: Dense, rule: str, a: Tensor, r: Tensor, mode: str, **o: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """R_j [j], R_bias [k] and what the stabilizer took, for one sample."""
-    inputs, kept, lost = torch.zeros_like(a), torch.zeros_like(r), torch.zeros((), dtype=torch.float64)
+    inputs, kept, lost = (
+        torch.zeros_like(a),
+        torch.zeros_like(r),
+        torch.zeros((), dtype=torch.float64),
+    )
     epsilon = o.get("epsilon", 0.0)
     for share, beta, part in sides(dense, rule, a, **o):
         arrived = part * r
@@ -107,6 +114,9 @@ def explain_batch(
     dense: Dense, rule: str, x: Tensor, r: Tensor, mode: str, **o: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same for a batch: relevance like x, bias like r, stabilizer [B]."""
-    found = [explain(dense, rule, a.reshape(-1), q.reshape(-1), mode, **o) for a, q in zip(x, r, strict=True)]
+    found = [
+        explain(dense, rule, a.reshape(-1), q.reshape(-1), mode, **o)
+        for a, q in zip(x, r, strict=True)
+    ]
     inputs, kept, lost = (torch.stack(list(t)) for t in zip(*found, strict=True))
     return inputs.reshape(x.shape), kept.reshape(r.shape), lost

@@ -19,12 +19,17 @@ class Bottleneck(nn.Module):
         super().__init__()
         outputs = width * 2
         self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = (
+            nn.Conv2d(width, width, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
         self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         identity = x
@@ -65,9 +70,14 @@ class DenseNet(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 3, padding=1, bias=False)
         self.norms = nn.ModuleList(nn.BatchNorm2d(4 + 2 * i) for i in range(3))
-        self.convs = nn.ModuleList(nn.Conv2d(4 + 2 * i, 2, 3, padding=1, bias=False) for i in range(3))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(4 + 2 * i, 2, 3, padding=1, bias=False) for i in range(3)
+        )
         self.transition = nn.Sequential(
-            nn.BatchNorm2d(10), nn.ReLU(inplace=True), nn.Conv2d(10, 5, 1, bias=False), nn.AvgPool2d(2, 2)
+            nn.BatchNorm2d(10),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(10, 5, 1, bias=False),
+            nn.AvgPool2d(2, 2),
         )
         self.norm, self.classifier = nn.BatchNorm2d(5), nn.Linear(5, 4)
 
@@ -97,15 +107,22 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand, depthwise, squeeze and excite, project; the input is added where shapes agree."""
 
-    def __init__(self, inputs: int, wide: int, outputs: int, stride: int, activation: type[nn.Module]) -> None:
+    def __init__(
+        self, inputs: int, wide: int, outputs: int, stride: int, activation: type[nn.Module]
+    ) -> None:
         super().__init__()
         self.use_res_connect = stride == 1 and inputs == outputs
         self.block = nn.Sequential(
-            nn.Conv2d(inputs, wide, 1, bias=False), nn.BatchNorm2d(wide), activation(inplace=True),
-            nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False), nn.BatchNorm2d(wide),
+            nn.Conv2d(inputs, wide, 1, bias=False),
+            nn.BatchNorm2d(wide),
             activation(inplace=True),
-            SqueezeExcitation(wide), nn.Conv2d(wide, outputs, 1, bias=False), nn.BatchNorm2d(outputs),
-        )  # fmt: skip
+            nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False),
+            nn.BatchNorm2d(wide),
+            activation(inplace=True),
+            SqueezeExcitation(wide),
+            nn.Conv2d(wide, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         result = self.block(x)
@@ -122,10 +139,15 @@ class MobileNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(3, 6, 3, 2, 1, bias=False), nn.BatchNorm2d(6), nn.Hardswish(inplace=True),
-            InvertedResidual(6, 8, 6, 1, nn.ReLU6), InvertedResidual(6, 8, 8, 2, nn.Hardswish),
-        )  # fmt: skip
-        self.classifier = nn.Sequential(nn.Linear(8, 10), nn.Hardswish(inplace=True), nn.Dropout(0.2), nn.Linear(10, 4))
+            nn.Conv2d(3, 6, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(6),
+            nn.Hardswish(inplace=True),
+            InvertedResidual(6, 8, 6, 1, nn.ReLU6),
+            InvertedResidual(6, 8, 8, 2, nn.Hardswish),
+        )
+        self.classifier = nn.Sequential(
+            nn.Linear(8, 10), nn.Hardswish(inplace=True), nn.Dropout(0.2), nn.Linear(10, 4)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x).mean([2, 3]))
@@ -136,7 +158,10 @@ class LayerNorm2d(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.weight, self.bias = (
+            nn.Parameter(torch.ones(channels)),
+            nn.Parameter(torch.zeros(channels)),
+        )
         self.eps = 1e-6
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,8 +176,15 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.dwconv, self.norm = nn.Conv2d(dim, dim, 7, padding=3, groups=dim), nn.LayerNorm(dim, eps=1e-6)
-        self.pwconv1, self.act, self.pwconv2 = nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim)
+        self.dwconv, self.norm = (
+            nn.Conv2d(dim, dim, 7, padding=3, groups=dim),
+            nn.LayerNorm(dim, eps=1e-6),
+        )
+        self.pwconv1, self.act, self.pwconv2 = (
+            nn.Linear(dim, 2 * dim),
+            nn.GELU(),
+            nn.Linear(2 * dim, dim),
+        )
         self.gamma = nn.Parameter(torch.full((dim,), 0.5))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -166,7 +198,10 @@ class GlobalResponseNorm(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.gamma, self.beta = nn.Parameter(torch.ones(1, 1, 1, dim)), nn.Parameter(torch.zeros(1, 1, 1, dim))
+        self.gamma, self.beta = (
+            nn.Parameter(torch.ones(1, 1, 1, dim)),
+            nn.Parameter(torch.zeros(1, 1, 1, dim)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         g = torch.norm(x, p=2, dim=(1, 2), keepdim=True)
@@ -193,9 +228,13 @@ class ConvNeXt(nn.Module):
 def double_conv(inputs: int, outputs: int) -> nn.Sequential:
     """U-Net's two convolutions."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.1, inplace=True),
-    )  # fmt: skip
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.LeakyReLU(0.1, inplace=True),
+    )
 
 
 class UNet(nn.Module):
@@ -207,7 +246,10 @@ class UNet(nn.Module):
         super().__init__()
         self.inc, self.down1, self.down2 = double_conv(3, 4), double_conv(4, 6), double_conv(6, 6)
         self.up1, self.conv1 = nn.ConvTranspose2d(6, 6, 2, stride=2), double_conv(12, 4)
-        self.up2, self.conv2 = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), double_conv(8, 4)
+        self.up2, self.conv2 = (
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+            double_conv(8, 4),
+        )
         self.outc = nn.Conv2d(4, 2, 1)
 
     def _joined(self, x: Tensor, skip: Tensor) -> Tensor:
@@ -229,7 +271,9 @@ class ChannelAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Flatten(), nn.Linear(channels, 2), nn.ReLU(), nn.Linear(2, channels))
+        self.mlp = nn.Sequential(
+            nn.Flatten(), nn.Linear(channels, 2), nn.ReLU(), nn.Linear(2, channels)
+        )
         self.spatial = nn.Conv2d(2, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -254,7 +298,9 @@ class Mixed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.prelu = nn.Conv2d(3, 8, 3, 2, 1), nn.PReLU(8)
-        self.branch = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ELU(inplace=True))
+        self.branch = nn.Sequential(
+            nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ELU(inplace=True)
+        )
         self.attention, self.up = ChannelAttention(8), nn.PixelShuffle(2)
         self.pool, self.norm = nn.AdaptiveMaxPool2d((3, 2)), nn.GroupNorm(2, 4)
         self.pointwise = nn.Conv2d(2, 4, 1)

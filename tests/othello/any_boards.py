@@ -11,10 +11,10 @@ import argparse
 import random
 from collections.abc import Iterator
 
-from othello.board import Board
+from othello.rules.board import Board
 from othello.search.mcts import Search, search_many
 from othello.search.race import GumbelSearch, gumbel_many
-from othello.solver import Solver
+from othello.solver.solver import Solver
 from tests.othello.networks import Uneven
 
 # 35 moves, as many as simulated annealing found on any board in 160 runs of two million changes
@@ -27,9 +27,15 @@ def any_board(generator: random.Random, size: int = 8, rich: bool = False) -> Bo
     while True:
         empty, own = generator.uniform(0.05, 0.9), generator.uniform(0.1, 0.9)
         squares = list(RICHEST) if rich else ["-"] * size * size
-        places = generator.sample(range(size * size), generator.randrange(4)) if rich else range(size * size)
+        places = (
+            generator.sample(range(size * size), generator.randrange(4))
+            if rich
+            else range(size * size)
+        )
         for square in places:
-            squares[square] = "-" if generator.random() < empty else "X" if generator.random() < own else "O"
+            squares[square] = (
+                "-" if generator.random() < empty else "X" if generator.random() < own else "O"
+            )
         board = Board.parse("".join(squares) + " X", size)
         if board.legal_moves():
             return board
@@ -40,7 +46,10 @@ def portions(boards: int, seed: int) -> Iterator[list[Board]]:
     generator = random.Random(seed)
     for number in range(-(-boards // TOGETHER)):
         size, rich = generator.choice(((4, False), (6, False), (8, False), (8, False), (8, True)))
-        yield [any_board(generator, size, rich) for _ in range(min(TOGETHER, boards - number * TOGETHER))]
+        yield [
+            any_board(generator, size, rich)
+            for _ in range(min(TOGETHER, boards - number * TOGETHER))
+        ]
 
 
 def search_all(boards: int, seed: int, simulations: int) -> tuple[int, int]:

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from othello.bitboard import BOARD_MASK
-from othello.network import Architecture, Network
-from othello.search.toy import DiscCount
+from othello.network.architecture import Architecture, Network
+from othello.rules.bitboard import BOARD_MASK
+from othello.search.disc_count import DiscCount
 
 Words = NDArray[np.uint64]
 
@@ -56,5 +56,8 @@ class Uneven:
         self.size, self._values = size, DiscCount(size)
 
     def __call__(self, own: Words, opp: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        logits = [np.random.default_rng([int(a), int(b)]).normal(size=self.size**2 + 1) for a, b in zip(own, opp)]
+        logits = [
+            np.random.default_rng([int(a), int(b)]).normal(size=self.size**2 + 1)
+            for a, b in zip(own, opp)
+        ]
         return np.array(logits, np.float32), self._values(own, opp)[1]

@@ -6,7 +6,7 @@ import random
 
 from hypothesis import strategies as st
 
-from othello.board import Board
+from othello.rules.board import Board
 
 
 def random_position(generator: random.Random, size: int = 8, plies: int | None = None) -> Board:
@@ -41,4 +41,6 @@ def certain_value(board: Board) -> float | None:
 def boards(draw: st.DrawFn, sizes: tuple[int, ...] = (4, 6, 8)) -> Board:
     """Positions that random games of the given sizes reach."""
     size = draw(st.sampled_from(sizes))
-    return random_position(random.Random(draw(st.integers(0, 2**32))), size, draw(st.integers(0, size * size)))
+    return random_position(
+        random.Random(draw(st.integers(0, 2**32))), size, draw(st.integers(0, size * size))
+    )

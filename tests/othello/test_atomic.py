@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from othello import atomic, checkpoint
+from othello import atomic
 from othello.errors import CheckpointError
+from othello.network import checkpoint
 from tests.othello.networks import lively_network
 
 OLD, NEW = b"old" * 1000, b"new contents" * 5000
@@ -97,7 +98,9 @@ def test_a_failure_to_sync_the_folder_is_reported_and_the_new_file_is_whole(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("stop"), KeyboardInterrupt()])
-def test_an_exception_inside_the_block_discards_what_was_written(tmp_path: Path, error: BaseException) -> None:
+def test_an_exception_inside_the_block_discards_what_was_written(
+    tmp_path: Path, error: BaseException
+) -> None:
     target = tmp_path / "file"
     target.write_bytes(OLD)
     with pytest.raises(type(error)), atomic.replacing(target) as file:
@@ -147,7 +150,9 @@ for number in range(10**9):
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     target = tmp_path / "file"
     for round_ in range(6):
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(0.003 + 0.0071 * round_)
@@ -187,7 +192,9 @@ def test_a_full_disk_leaves_the_old_checkpoint_loadable(small_disk: Path) -> Non
     folder = small_disk / "net"
     digest = checkpoint.save(lively_network(blocks=0, channels=8), folder, {"generation": 1})
     with pytest.raises(OSError, match="No space left on device"):
-        checkpoint.save(lively_network(blocks=4, channels=48), folder, {"generation": 2}, replace=True)
+        checkpoint.save(
+            lively_network(blocks=4, channels=48), folder, {"generation": 2}, replace=True
+        )
     assert checkpoint.load(folder).sha256 == digest
 
 
@@ -207,7 +214,11 @@ def test_a_quota_met_in_the_middle_of_a_write_leaves_the_old_file(tmp_path: Path
     target = tmp_path / "file"
     target.write_bytes(OLD)
     result = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(target)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LIMITED, str(target)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert "File too large" in result.stdout and str(target) in result.stdout
     assert os.listdir(tmp_path) == ["file"] and target.read_bytes() == OLD
@@ -236,7 +247,9 @@ def test_a_checkpoint_save_that_fails_at_any_step_leaves_the_old_checkpoint(
         patch.setattr(os, "fsync", counted(os.fsync))
         patch.setattr(os, "replace", counted(os.replace))
         try:
-            new = checkpoint.save(lively_network(1, blocks=0, channels=8), folder, {"generation": 2}, replace=True)
+            new = checkpoint.save(
+                lively_network(1, blocks=0, channels=8), folder, {"generation": 2}, replace=True
+            )
         except OSError:
             new = None
     loaded = checkpoint.load(folder)
@@ -245,7 +258,9 @@ def test_a_checkpoint_save_that_fails_at_any_step_leaves_the_old_checkpoint(
     assert loaded.meta["generation"] == (2 if committed else 1)
     assert (loaded.sha256 == old) == (not committed)
     if failing <= 6:
-        again = checkpoint.save(lively_network(2, blocks=0, channels=8), folder, {"generation": 3}, replace=True)
+        again = checkpoint.save(
+            lively_network(2, blocks=0, channels=8), folder, {"generation": 3}, replace=True
+        )
         assert checkpoint.load(folder).sha256 == again
         assert len(list(folder.glob("*.safetensors"))) == 1
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.heat import MAPS, NEUTRAL, fills, ink, numbers, scale_of
-from app.explain.position import Explanation, Map
-from othello.board import Board, squares_of
-from othello.notation import format_squares
+from app.explain.network import Explanation, Map
+from app.present.colormap import MAPS, NEUTRAL, fills, ink, numbers, scale_of
+from othello.rules.board import Board, squares_of
+from othello.rules.notation import format_squares
 
 _HERE = Path(__file__).parent
 
@@ -20,7 +20,9 @@ def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-_BOARD = st.components.v2.component("othello_board", css=_read("board.css"), js=_read("board.js"), isolate_styles=False)
+_BOARD = st.components.v2.component(
+    "othello_board", css=_read("board.css"), js=_read("board.js"), isolate_styles=False
+)
 _GRAPH = st.components.v2.component(
     "othello_graph", css=_read("panels.css"), js=_read("graph.js"), isolate_styles=False
 )
@@ -35,7 +37,9 @@ _LINES = st.components.v2.component(
     "othello_lines", css=_read("panels.css"), js=_read("lines.js"), isolate_styles=False
 )
 
-_ADDRESS = st.components.v2.component("othello_address", js=_read("address.js"), isolate_styles=False)
+_ADDRESS = st.components.v2.component(
+    "othello_address", js=_read("address.js"), isolate_styles=False
+)
 
 
 def address(query: str, *, page: str) -> None:
@@ -58,7 +62,11 @@ def flips_of(board: Board) -> dict[int, list[int]]:
 
 
 def heat(
-    relevance: Map, *, scale: float | None = None, colours: str = "blue–red", with_numbers: bool = False
+    relevance: Map,
+    *,
+    scale: float | None = None,
+    colours: str = "blue–red",
+    with_numbers: bool = False,
 ) -> dict[str, Any]:
     """What the board component needs to show a map [N, N] with its legend."""
     full = scale_of(relevance) if scale is None else scale
@@ -69,7 +77,9 @@ def heat(
         "fills": [paint.get(square, NEUTRAL) for square in range(cells)],
         "inks": [ink(paint.get(square, NEUTRAL)) for square in range(cells)],
         "numbers": [shown.get(square, "") for square in range(cells)] if with_numbers else None,
-        "notes": [f"relevance {value:+.3g}" if abs(value) > 1e-12 else "" for value in relevance.flat],
+        "notes": [
+            f"relevance {value:+.3g}" if abs(value) > 1e-12 else "" for value in relevance.flat
+        ],
         "legend": {"low": f"−{full:.3g}", "high": f"+{full:.3g}", "colours": _ramp(colours)},
     }
 
@@ -79,51 +89,111 @@ def _ramp(colours: str) -> list[str]:
 
 
 def board(
-    position: Board, *, key: str, serial: int = 0, ply: int = 0, playable: bool = False, mode: str = "play",
-    busy: bool = False, last: int | None = None, names: Sequence[str] | None = None, status: str = "",
-    label: str = "Othello board", extra: Mapping[str, Any] | None = None, on_move: Callable[[], None] | None = None,
+    position: Board,
+    *,
+    key: str,
+    serial: int = 0,
+    ply: int = 0,
+    playable: bool = False,
+    mode: str = "play",
+    busy: bool = False,
+    last: int | None = None,
+    names: Sequence[str] | None = None,
+    status: str = "",
+    label: str = "Othello board",
+    extra: Mapping[str, Any] | None = None,
+    on_move: Callable[[], None] | None = None,
     on_edit: Callable[[], None] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """The one interactive board of a page: an ARIA grid of N² gridcells named "c4 …"."""
     data = {
-        "size": position.size, "cells": format_squares(position.black, position.white, position.size),
-        "side": position.side, "turn": None if position.is_over else position.side,
-        "legal": {str(s): f for s, f in flips_of(position).items()} if playable else {}, "busy": busy, "mode": mode,
-        "ply": ply, "serial": serial, "last": last, "names": names, "status": status, "label": label, **(extra or {}),
-    }  # fmt: skip
-    return _BOARD(key=key, data=data, on_move_change=on_move or _nothing, on_edit_change=on_edit or _nothing)
+        "size": position.size,
+        "cells": format_squares(position.black, position.white, position.size),
+        "side": position.side,
+        "turn": None if position.is_over else position.side,
+        "legal": {str(s): f for s, f in flips_of(position).items()} if playable else {},
+        "busy": busy,
+        "mode": mode,
+        "ply": ply,
+        "serial": serial,
+        "last": last,
+        "names": names,
+        "status": status,
+        "label": label,
+        **(extra or {}),
+    }
+    return _BOARD(
+        key=key, data=data, on_move_change=on_move or _nothing, on_edit_change=on_edit or _nothing
+    )
 
 
 def picture(
-    position: Board, *, key: str, title: str, label: str, last: int | None = None, small: bool = True,
+    position: Board,
+    *,
+    key: str,
+    title: str,
+    label: str,
+    last: int | None = None,
+    small: bool = True,
     extra: Mapping[str, Any] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """A board to look at: an ARIA image with a label."""
     _BOARD(
         key=key,
         data={
-            "size": position.size, "cells": format_squares(position.black, position.white, position.size),
-            "side": position.side, "picture": True, "small": small, "title": title, "label": label, "last": last,
-            "serial": 0, **(extra or {}),
+            "size": position.size,
+            "cells": format_squares(position.black, position.white, position.size),
+            "side": position.side,
+            "picture": True,
+            "small": small,
+            "title": title,
+            "label": label,
+            "last": last,
+            "serial": 0,
+            **(extra or {}),
         },
         on_move_change=_nothing,
-    )  # fmt: skip
+    )
 
 
 def graph(
-    values: Sequence[float | None], searched: Sequence[bool], words: Sequence[str], ply: int, *, key: str, serial: int,
-    marks: Sequence[int] = (), title: str = "", span: int = 60, on_jump: Callable[[], None] | None = None,
-) -> Any:  # fmt: skip
+    values: Sequence[float | None],
+    searched: Sequence[bool],
+    words: Sequence[str],
+    ply: int,
+    *,
+    key: str,
+    serial: int,
+    marks: Sequence[int] = (),
+    title: str = "",
+    span: int = 60,
+    on_jump: Callable[[], None] | None = None,
+) -> Any:
     """The value of the game by ply, in [−1, 1] for black."""
-    data = {"values": list(values), "searched": list(searched), "words": list(words), "ply": ply, "serial": serial,
-            "marks": list(marks), "title": title, "span": span}  # fmt: skip
+    data = {
+        "values": list(values),
+        "searched": list(searched),
+        "words": list(words),
+        "ply": ply,
+        "serial": serial,
+        "marks": list(marks),
+        "title": title,
+        "span": span,
+    }
     return _GRAPH(key=key, data=data, on_jump_change=on_jump or _nothing)
 
 
 def moves(
-    columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, key: str, title: str = "", verb: str = "",
-    pickable: bool = False, serial: int = 0, on_pick: Callable[[], None] | None = None,
-) -> Any:  # fmt: skip
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: str,
+    title: str = "",
+    verb: str = "",
+    pickable: bool = False,
+    serial: int = 0,
+    on_pick: Callable[[], None] | None = None,
+) -> Any:
     """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports."""
     data = {
         "columns": list(columns),
@@ -136,26 +206,46 @@ def moves(
     return _MOVES(key=key, data=data, on_pick_change=on_pick or _nothing)
 
 
-def ledger(explanation: Explanation, *, key: str, title: str = "", colours: str = "blue–red") -> None:
+def ledger(
+    explanation: Explanation, *, key: str, title: str = "", colours: str = "blue–red"
+) -> None:
     """The bar target = squares + bias + stabilizer (+ solved positions) of an explanation."""
     squares = float(explanation.squares.sum())
-    rows = [("squares", squares), ("bias", explanation.bias_total), ("stabilizer", explanation.stabilizer)]
+    rows = [
+        ("squares", squares),
+        ("bias", explanation.bias_total),
+        ("stabilizer", explanation.stabilizer),
+    ]
     if explanation.exact:
-        rows.insert(2, ("even prior" if explanation.target.kind == "u" else "solved", explanation.exact))
+        rows.insert(
+            2, ("even prior" if explanation.target.kind == "u" else "solved", explanation.exact)
+        )
     data = {
         "rows": [{"name": name, "value": value, "text": _signed(value)} for name, value in rows],
-        "total": explanation.value, "name": str(explanation.target), "text": _signed(explanation.value), "title": title,
-        "label": f"{explanation.target} = " + " + ".join(f"{name} {_signed(value)}" for name, value in rows),
+        "total": explanation.value,
+        "name": str(explanation.target),
+        "text": _signed(explanation.value),
+        "title": title,
+        "label": f"{explanation.target} = "
+        + " + ".join(f"{name} {_signed(value)}" for name, value in rows),
         "swap": colours != "blue–red",
-    }  # fmt: skip
+    }
     _LEDGER(key=key, data=data)
 
 
 def lines(
-    title: str, x: Sequence[float], series: Mapping[str, Sequence[float | None]], *, key: str, axis: str = "iteration"
+    title: str,
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    key: str,
+    axis: str = "iteration",
 ) -> None:
     """Curves over a common axis; None leaves a gap."""
-    ends = {name: next((v for v in reversed(values) if v is not None), None) for name, values in series.items()}
+    ends = {
+        name: next((v for v in reversed(values) if v is not None), None)
+        for name, values in series.items()
+    }
     last = ", ".join(f"{name} {value:.4g}" for name, value in ends.items() if value is not None)
     data = {
         "title": title,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from app.experiments.record import Experiment
 
 FOLDER = Path("runs/experiments")
-SHIPPED = Path(__file__).parents[3] / "docs" / "experiments"  # what the project's own run left, in a checkout
+SHIPPED = (
+    Path(__file__).parents[3] / "docs" / "experiments"
+)  # what the project's own run left, in a checkout
 SIZES = {"Quick": True, "Full": False}
 
 
@@ -84,7 +86,10 @@ def _record(name: str) -> tuple[dict[str, Any], Path] | None:
 def _results(chosen: Experiment) -> None:
     found = _record(chosen.name)
     if found is None:
-        st.info("Not measured yet. Press Run, or use the command line: othello experiments " + chosen.name)
+        st.info(
+            "Not measured yet. Press Run, or use the command line: othello experiments "
+            + chosen.name
+        )
         return
     record, folder = found
     st.subheader(state.plain(record["title"]))
@@ -100,8 +105,13 @@ def _results(chosen: Experiment) -> None:
 
 def _figure(file: Path, figure: dict[str, Any]) -> None:
     """A figure with its words for those who do not see it, which st.image cannot carry."""
-    data, words = base64.b64encode(file.read_bytes()).decode(), html.escape(figure.get("alt", figure["caption"]))
-    st.html(f'<img src="data:image/png;base64,{data}" alt="{words}" style="max-width: 100%; border-radius: 6px">')
+    data, words = (
+        base64.b64encode(file.read_bytes()).decode(),
+        html.escape(figure.get("alt", figure["caption"])),
+    )
+    st.html(
+        f'<img src="data:image/png;base64,{data}" alt="{words}" style="max-width: 100%; border-radius: 6px">'
+    )
     st.caption(state.plain(figure["caption"]))
 
 
@@ -109,12 +119,16 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
     settings, weights = record["settings"], record["checkpoint"]
     of = f"weights {weights['sha256'][:12]} · " if weights else ""
     code = f" · code {record['code'][:12]}" if record.get("code") else ""
-    st.caption(f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}{code}")
+    st.caption(
+        f"{of}positions {settings['positions']} · seed {settings['seed']} · key {record['key'][:12]}{code}"
+    )
     if weights and weights["sha256"] != state.model(8).sha256:
         st.caption("These numbers are of other weights than the ones chosen in the app.")
     with st.container(horizontal=True, gap="small"):
         name = record["name"]
-        st.download_button("JSON", (folder / f"{name}.json").read_bytes(), f"{name}.json", key="e_json")
+        st.download_button(
+            "JSON", (folder / f"{name}.json").read_bytes(), f"{name}.json", key="e_json"
+        )
         for number, figure in enumerate(record["figures"]):
             file = folder / f"{figure['file']}.svg"
             if file.is_file():

@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import raster
-from app.explain.picture import as_png, as_svg, heat_arguments, plain_svg
-from app.explain.words import value_words
-from app.session import Session
+from app.game.session import Session
+from app.present import board_png
+from app.present.picture import as_png, as_svg, heat_arguments, plain_svg
+from app.present.sentences import value_words
 from app.web.views import inspect_save, options
 from app.web.views.shown import shown
 from lrp.errors import LRPError
 from othello.errors import OthelloError
-from othello.notation import format_moves
+from othello.rules.notation import format_moves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from app.explain.position import Explanation
+    from app.explain.network import Explanation
 
-File = tuple[str, str, str, Callable[[], str | bytes]]  # what the button says, the file's name, its type, its contents
+File = tuple[
+    str, str, str, Callable[[], str | bytes]
+]  # what the button says, the file's name, its type, its contents
 
 
 def menu(game: Session) -> None:
@@ -33,7 +35,11 @@ def menu(game: Session) -> None:
         if not share.open:
             return
         st.caption("Transcript")
-        st.code(format_moves(game.actions, game.board.size) or "(no moves)", language=None, wrap_lines=True)
+        st.code(
+            format_moves(game.actions, game.board.size) or "(no moves)",
+            language=None,
+            wrap_lines=True,
+        )
         st.caption("Position")
         st.code(str(game.board), language=None, wrap_lines=True)
         st.caption("The address of this page reproduces the game. Files:")
@@ -50,7 +56,9 @@ def files(game: Session, view: options.View) -> Iterator[File]:
     yield "Board, SVG", "board.svg", "image/svg+xml", lambda: plain_svg(game.board, last=last)
     yield "Board, PNG", "board.png", "image/png", lambda: _board_png(game)
     if (asked := shown(game, view)) is not None:
-        with suppress(OthelloError, LRPError):  # the page says beside the board why there is no answer
+        with suppress(
+            OthelloError, LRPError
+        ):  # the page says beside the board why there is no answer
             yield from _answer(asked.explain(game), asked.marked, view.colours)
     if view.reveal != "never" and game.model is not None and game.length:
         yield "Film with heatmaps, GIF", "game.gif", "image/gif", lambda: film(game, view)
@@ -67,7 +75,9 @@ def _answer(found: Explanation, marked: int | None, colours: str) -> Iterator[Fi
 
 
 def _board_png(game: Session) -> bytes:
-    return raster.png(raster.picture(game.board, last=game.last_move, dots=game.board.legal_moves()))
+    return board_png.png(
+        board_png.picture(game.board, last=game.last_move, dots=game.board.legal_moves())
+    )
 
 
 def film(game: Session, view: options.View, size: int = 360) -> bytes:
@@ -76,11 +86,13 @@ def film(game: Session, view: options.View, size: int = 360) -> bytes:
     for ply in game.plies():
         last = game.action_at(ply.number - 1) if ply.number else None
         words = (
-            value_words(ply.board, ply.value if ply.board.side == "X" else -ply.value) if ply.value is not None else ""
+            value_words(ply.board, ply.value if ply.board.side == "X" else -ply.value)
+            if ply.value is not None
+            else ""
         )
         heat = {}
         if not ply.board.is_over:
             found = game.explain(ply.number, composite=view.composite, bias=view.bias)
             heat = heat_arguments(found.squares, colours=view.colours)
-        frames.append(raster.picture(ply.board, size=size, last=last, caption=words, **heat))
-    return raster.gif(frames)
+        frames.append(board_png.picture(ply.board, size=size, last=last, caption=words, **heat))
+    return board_png.gif(frames)

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app.explain.composites import BIAS_MEANINGS
+from app.explain.network import Explanation, LayerAccount
 from app.explain.overrides import RULES, Override, join
-from app.explain.position import Explanation, LayerAccount
-from app.explain.words import signed
+from app.present.sentences import signed
 from app.web import state, widgets
 from app.web.components import parts
 from othello.errors import ParseError
@@ -46,9 +46,15 @@ def _clear() -> None:
 def draw(found: Explanation, colours: str, numbers: bool) -> None:
     """The table of the layers and what is known of the one that is chosen."""
     if not found.accounts:
-        st.caption("Layers are shown for targets of the network itself, not for a search or a difference of positions.")
+        st.caption(
+            "Layers are shown for targets of the network itself, not for a search or a difference of positions."
+        )
         return
-    rows = [one for one in found.accounts if one.weights or one.name in found.bias or one.name in overrides()]
+    rows = [
+        one
+        for one in found.accounts
+        if one.weights or one.name in found.bias or one.name in overrides()
+    ]
     names = [one.name for one in rows]
     chosen = st.session_state.get("i_layer")
     if chosen not in names:
@@ -71,8 +77,12 @@ def _table(rows: list[LayerAccount], chosen: str | None) -> None:
         [
             {
                 "cells": [
-                    one.name, signed(one.relevance), signed(one.bias), signed(one.stabilizer),
-                    f"{one.closure:.0e}".replace("-", "−"), _own(one.name),
+                    one.name,
+                    signed(one.relevance),
+                    signed(one.bias),
+                    signed(one.stabilizer),
+                    f"{one.closure:.0e}".replace("-", "−"),
+                    _own(one.name),
                 ],
                 "value": one.name,
                 "chosen": one.name == chosen,
@@ -85,12 +95,14 @@ def _table(rows: list[LayerAccount], chosen: str | None) -> None:
         verb="show this layer",
         serial=st.session_state.get("inspect_serial", 0),
         on_pick=_on_pick,
-    )  # fmt: skip
+    )
 
 
 def _own(layer: str) -> str:
     one = overrides().get(layer)
-    return "preset" if one is None else f"{one.rule or 'preset'}{' / ' + one.bias if one.bias else ''}"
+    return (
+        "preset" if one is None else f"{one.rule or 'preset'}{' / ' + one.bias if one.bias else ''}"
+    )
 
 
 def _on_pick() -> None:
@@ -126,7 +138,13 @@ def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
                 args=(layer,),
             )
         widgets.select(
-            "Bias", MODES, key=f"i_mode_{layer}", default=one.bias, width=150, on_change=_override, args=(layer,)
+            "Bias",
+            MODES,
+            key=f"i_mode_{layer}",
+            default=one.bias,
+            width=150,
+            on_change=_override,
+            args=(layer,),
         )
     if layer not in found.layers:
         st.caption("This layer's units do not lie on squares: it has no map.")
@@ -134,15 +152,21 @@ def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
     left, right = st.columns(2)
     with left:
         parts.picture(
-            found.board, key="i_layer_map", title="Relevance here", label=f"Relevance at layer {layer}",
+            found.board,
+            key="i_layer_map",
+            title="Relevance here",
+            label=f"Relevance at layer {layer}",
             extra=parts.heat(found.layers[layer], colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
     with right:
         kept = found.bias_maps.get(layer, np.zeros_like(found.squares))
         parts.picture(
-            found.board, key="i_layer_bias", title="What its bias keeps", label=f"Bias relevance of layer {layer}",
+            found.board,
+            key="i_layer_bias",
+            title="What its bias keeps",
+            label=f"Bias relevance of layer {layer}",
             extra=parts.heat(kept, colours=colours, with_numbers=numbers),
-        )  # fmt: skip
+        )
 
 
 def _override(layer: str) -> None:
@@ -150,7 +174,10 @@ def _override(layer: str) -> None:
     name = widgets.chosen(f"i_rule_{layer}", (AS_PRESET, *RULES), AS_PRESET)
     mode = widgets.chosen(f"i_mode_{layer}", MODES, AS_PRESET)
     usual = RULES[name][1] if name in RULES else ()
-    numbers = [widgets.within(f"i_number_{layer}_{name}_{n}", *ANY, number) for n, number in enumerate(usual)]
+    numbers = [
+        widgets.within(f"i_number_{layer}_{name}_{n}", *ANY, number)
+        for n, number in enumerate(usual)
+    ]
     rule = "" if name == AS_PRESET else ":".join([name, *(f"{number:g}" for number in numbers)])
     bias = "" if mode == AS_PRESET else mode
     overrides().pop(layer, None)

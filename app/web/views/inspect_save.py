@@ -10,14 +10,16 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.explain.picture import as_png, as_svg
-from app.explain.position import Explanation
-from othello.notation import square_name
+from app.explain.network import Explanation
+from app.present.picture import as_png, as_svg
+from othello.rules.notation import square_name
 
 
 def draw(found: Explanation, checkpoint: str | None = None) -> None:
     """The tool; `checkpoint` is the folder where it is not the one that comes with the project."""
-    st.caption("As a command")  # code without colours: those of strings are too pale to be read on a light page
+    st.caption(
+        "As a command"
+    )  # code without colours: those of strings are too pale to be read on a light page
     st.code(as_command(found, checkpoint), language=None, wrap_lines=True)
     st.caption("As Python")
     st.code(as_python(found, checkpoint), language=None, wrap_lines=True)
@@ -32,21 +34,37 @@ def draw(found: Explanation, checkpoint: str | None = None) -> None:
     with st.container(horizontal=True):
         for name, kind, make in files:
             ending = name.lower()
-            st.download_button(name, make, f"explanation.{ending}", kind, key=f"i_{ending}", on_click="ignore")
+            st.download_button(
+                name, make, f"explanation.{ending}", kind, key=f"i_{ending}", on_click="ignore"
+            )
 
 
 def as_command(found: Explanation, checkpoint: str | None = None) -> str:
     """The command line that prints this explanation."""
-    words = ["othello", "explain", str(found.board), "--target", str(found.target), "--composite", found.composite]
+    words = [
+        "othello",
+        "explain",
+        str(found.board),
+        "--target",
+        str(found.target),
+        "--composite",
+        found.composite,
+    ]
     words += ["--bias", found.bias_mode, *(["--checkpoint", checkpoint] if checkpoint else [])]
     return shlex.join([*words, "--json"])
 
 
 def as_python(found: Explanation, checkpoint: str | None = None) -> str:
     """Python that makes this explanation and prints it."""
-    model = repr(checkpoint) if checkpoint else "" if found.board.size == 8 else f"size={found.board.size}"
+    model = (
+        repr(checkpoint)
+        if checkpoint
+        else ""
+        if found.board.size == 8
+        else f"size={found.board.size}"
+    )
     return (
-        "from app.explain.position import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
+        "from app.explain.network import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
         f"found = explain(\n    load_model({model}), Board.parse({str(found.board)!r}), {str(found.target)!r},\n"
         f"    composite={found.composite!r}, bias={found.bias_mode!r},\n)\n"
         "print(found.value, found.squares, found.bias, found.stabilizer, found.closure, sep='\\n')\n"
@@ -75,7 +93,15 @@ def as_npz(found: Explanation) -> bytes:
         "stabilizer": np.array(found.stabilizer),
         "exact": np.array(found.exact),
         "closure": np.array(found.closure),
-        "of": np.array([str(found.target), str(found.board), found.composite, found.bias_mode, found.checkpoint]),
+        "of": np.array(
+            [
+                str(found.target),
+                str(found.board),
+                found.composite,
+                found.bias_mode,
+                found.checkpoint,
+            ]
+        ),
     }
     arrays |= {f"plane/{name}": plane for name, plane in found.planes.items()}
     arrays |= {f"bias_map/{name}": kept for name, kept in found.bias_maps.items()}

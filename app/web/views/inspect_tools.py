@@ -7,18 +7,24 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.explain.change import explain_change
-from app.explain.heat import scale_of
-from app.explain.position import Explanation, Map, explain_many
+from app.explain.move_effect import explain_change
+from app.explain.network import Explanation, Map, explain_many
 from app.explain.targets import Target
-from app.explain.words import explanation_words, side_word, signed
 from app.models import Model
+from app.present.colormap import scale_of
+from app.present.sentences import explanation_words, side_word, signed
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import inspect_layers, inspect_save
-from othello.board import Board
-from othello.notation import parse_square, square_name
-from othello.symmetry import SYMMETRIES, inverse, transform_action, transform_board, transform_planes
+from othello.rules.board import Board
+from othello.rules.notation import parse_square, square_name
+from othello.rules.symmetry import (
+    SYMMETRIES,
+    inverse,
+    transform_action,
+    transform_board,
+    transform_planes,
+)
 
 OF_SEVERAL = ("q", "change")  # targets that are not one number of the network in one position
 
@@ -44,7 +50,12 @@ def with_content(board: Board, square: int, content: str) -> Board:
     n = board.size
     bit = 1 << (8 * (square // n) + square % n)
     black, white = board.black & ~bit, board.white & ~bit
-    return Board(black | bit if content == "X" else black, white | bit if content == "O" else white, board.side, n)
+    return Board(
+        black | bit if content == "X" else black,
+        white | bit if content == "O" else white,
+        board.side,
+        n,
+    )
 
 
 def bias_table(found: Explanation, count: int = 7) -> None:
@@ -52,7 +63,13 @@ def bias_table(found: Explanation, count: int = 7) -> None:
     order = sorted(found.bias, key=lambda name: -abs(found.bias[name]))
     largest = max((abs(value) for value in found.bias.values()), default=0.0) or 1.0
     rows = [
-        {"cells": [name, {"share": abs(found.bias[name]) / largest, "text": signed(found.bias[name])}], "value": name}
+        {
+            "cells": [
+                name,
+                {"share": abs(found.bias[name]) / largest, "text": signed(found.bias[name])},
+            ],
+            "value": name,
+        }
         for name in order[:count]
     ]
     if rows:
@@ -64,7 +81,9 @@ def bias_table(found: Explanation, count: int = 7) -> None:
 def _what_if(model: Model, found: Explanation) -> None:
     square = st.session_state.get("looked_at")
     if square is None:
-        st.caption("Choose *Look* and click a square: what would the target be with another content there?")
+        st.caption(
+            "Choose *Look* and click a square: what would the target be with another content there?"
+        )
         return
     board, n = found.board, found.board.size
     now = str(board)[square]
@@ -80,18 +99,34 @@ def _what_if(model: Model, found: Explanation) -> None:
         other = with_content(board, square, content)
         legal = set(other.legal_actions())
         if found.target.kind in OF_SEVERAL or not set(found.target.actions) <= legal:
-            rows.append({"cells": [words[content], "–", "not asked: " + _why_not(found)], "value": content})
+            rows.append(
+                {"cells": [words[content], "–", "not asked: " + _why_not(found)], "value": content}
+            )
             continue
-        value = explain_many(model, [other], [found.target], composite=found.composite, bias=found.bias_mode)[0].value
-        rows.append({"cells": [words[content], signed(value), signed(value - found.value)], "value": content})
+        value = explain_many(
+            model, [other], [found.target], composite=found.composite, bias=found.bias_mode
+        )[0].value
+        rows.append(
+            {
+                "cells": [words[content], signed(value), signed(value - found.value)],
+                "value": content,
+            }
+        )
     parts.moves(
-        ("instead", "target", "change"), rows, key="i_what_if", title=f"{found.target} is {signed(found.value)} now"
+        ("instead", "target", "change"),
+        rows,
+        key="i_what_if",
+        title=f"{found.target} is {signed(found.value)} now",
     )
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
 
 
 def _why_not(found: Explanation) -> str:
-    return "several positions" if found.target.kind in OF_SEVERAL else "the target's move is not legal then"
+    return (
+        "several positions"
+        if found.target.kind in OF_SEVERAL
+        else "the target's move is not legal then"
+    )
 
 
 def _before_and_after(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
@@ -122,14 +157,26 @@ def _before_and_after(model: Model, found: Explanation, colours: str, numbers: b
                 extra=parts.heat(relevance, scale=scale, colours=colours, with_numbers=numbers),
             )
     st.markdown(state.plain(explanation_words(made.change)))
-    parts.ledger(made.change, key="i_ba_ledger", title="Where the change comes from", colours=colours)
-    st.caption(f"All three for {mover}, who moves, with one scale; the change is the second map minus the first.")
+    parts.ledger(
+        made.change, key="i_ba_ledger", title="Where the change comes from", colours=colours
+    )
+    st.caption(
+        f"All three for {mover}, who moves, with one scale; the change is the second map minus the first."
+    )
 
 
 def _compare(found: Explanation, colours: str, numbers: bool) -> None:
     with st.container(horizontal=True):
-        st.button("Pin this as A", icon=":material/keep:", key="i_pin", on_click=_pin, args=(found,))
-        st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled="pinned" not in st.session_state)
+        st.button(
+            "Pin this as A", icon=":material/keep:", key="i_pin", on_click=_pin, args=(found,)
+        )
+        st.button(
+            "Unpin",
+            key="i_unpin",
+            on_click=_pin,
+            args=(None,),
+            disabled="pinned" not in st.session_state,
+        )
     pinned: Explanation | None = st.session_state.get("pinned")
     if pinned is None:
         st.caption(
@@ -195,7 +242,9 @@ def _planes(found: Explanation, colours: str, numbers: bool) -> None:
 
 
 def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> None:
-    st.caption("The rules of the game do not change under the board's eight symmetries. Does the network's answer?")
+    st.caption(
+        "The rules of the game do not change under the board's eight symmetries. Does the network's answer?"
+    )
     if found.target.kind in OF_SEVERAL:
         st.caption("Available for targets of the network itself.")
         return
@@ -225,7 +274,9 @@ def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> 
             key="i_mean_map",
             title="Mean of the eight maps",
             label="Mean map over the symmetries",
-            extra=parts.heat(np.mean(maps, axis=0).reshape(n, n), colours=colours, with_numbers=numbers),
+            extra=parts.heat(
+                np.mean(maps, axis=0).reshape(n, n), colours=colours, with_numbers=numbers
+            ),
         )
 
 

@@ -6,23 +6,29 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
-from app.explain.heat import MAPS
+from app.explain.composites import (
+    BIAS_MEANINGS,
+    DEFAULT_BIAS,
+    DEFAULT_COMPOSITE,
+    MEANINGS,
+    composite_names,
+)
+from app.explain.network import Explanation, explain
 from app.explain.overrides import split
-from app.explain.position import Explanation, explain
 from app.explain.targets import Target
-from app.explain.words import account_words, headline_words, side_word, value_words
+from app.game.session import Session
 from app.models import Model
-from app.session import Session
+from app.present.colormap import MAPS
+from app.present.sentences import account_words, headline_words, side_word, value_words
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.gallery import GALLERY, positions
 from app.web.views import inspect_layers, inspect_tools
 from lrp.errors import LRPError
-from othello.board import Board
 from othello.errors import OthelloError, ParseError
-from othello.notation import square_name
 from othello.records import GameRecord, guess_format, read_games
+from othello.rules.board import Board
+from othello.rules.notation import square_name
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
 QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What a move changes")
@@ -104,7 +110,13 @@ def _desk() -> None:
             found = None
             with state.error_box():
                 found = explain(
-                    model, board(), target, composite=composite, bias=bias, layers=True, simulations=_simulations()
+                    model,
+                    board(),
+                    target,
+                    composite=composite,
+                    bias=bias,
+                    layers=True,
+                    simulations=_simulations(),
                 )
                 _ledger(found, model, colours)
         with left:
@@ -135,7 +147,9 @@ def _question(model: Model) -> tuple[Target, str, str, str, bool]:
         kind = PREFIXES[QUESTIONS.index(question)]
         target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        composite = widgets.select("Rules", composite_names(), key="i_composite", default=DEFAULT_COMPOSITE, width=250)
+        composite = widgets.select(
+            "Rules", composite_names(), key="i_composite", default=DEFAULT_COMPOSITE, width=250
+        )
         bias = widgets.select("Bias", BIAS_MEANINGS, key="i_bias", default=DEFAULT_BIAS, width=150)
         colours = widgets.select("Colours", MAPS, key="i_colours", width=150)
         numbers = widgets.toggle("Numbers", key="i_numbers")
@@ -153,7 +167,9 @@ def _ledger(found: Explanation, model: Model, colours: str) -> None:
     parts.ledger(found, key="i_ledger", title="Where the number comes from", colours=colours)
     st.caption(state.plain(account_words(found)))
     if not found.board.black | found.board.white:
-        st.info("The board is empty: what you see is what the biases and the rules do without any evidence.")
+        st.info(
+            "The board is empty: what you see is what the biases and the rules do without any evidence."
+        )
     left, right = st.columns(2)
     with left:
         parts.picture(
@@ -169,10 +185,14 @@ def _ledger(found: Explanation, model: Model, colours: str) -> None:
 
 def _board(found: Explanation | None, colours: str, numbers: bool) -> None:
     position = board()
-    extra: dict[str, Any] = {} if found is None else parts.heat(found.squares, colours=colours, with_numbers=numbers)
+    extra: dict[str, Any] = (
+        {} if found is None else parts.heat(found.squares, colours=colours, with_numbers=numbers)
+    )
     looked = st.session_state.get("looked_at")
     turn = f"{side_word(position.side).capitalize()} to move"
-    state_words = "the game is over" if position.is_over else "it must pass" if position.must_pass else turn
+    state_words = (
+        "the game is over" if position.is_over else "it must pass" if position.must_pass else turn
+    )
     parts.board(
         position,
         key="i_board",
@@ -212,8 +232,16 @@ def _on_edit() -> None:
 
 def _editor() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        widgets.segments("A click on the board", TOOLS, key="i_tool", default="look", format_func=TOOLS.__getitem__)
-        st.button("Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side)
+        widgets.segments(
+            "A click on the board",
+            TOOLS,
+            key="i_tool",
+            default="look",
+            format_func=TOOLS.__getitem__,
+        )
+        st.button(
+            "Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side
+        )
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     widgets.select(
@@ -225,19 +253,27 @@ def _editor() -> None:
         on_change=_from_gallery,
     )
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
-        widgets.text("Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000)
+        widgets.text(
+            "Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000
+        )
         st.button("Open", key="i_open", on_click=_from_paste)
         uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
         if uploaded is not None:
             with state.error_box():
-                _choose_game(read_games(uploaded.getvalue(), guess_format(uploaded.getvalue(), uploaded.name)))
+                _choose_game(
+                    read_games(
+                        uploaded.getvalue(), guess_format(uploaded.getvalue(), uploaded.name)
+                    )
+                )
         elif games := st.session_state.get("i_games"):
             _choose_game(games)
 
 
 def _other_side() -> None:
     position = board()
-    set_board(Board(position.black, position.white, "O" if position.side == "X" else "X", position.size))
+    set_board(
+        Board(position.black, position.white, "O" if position.side == "X" else "X", position.size)
+    )
 
 
 def _from_gallery() -> None:
@@ -265,7 +301,11 @@ def _choose_game(games: list[GameRecord]) -> None:
     if not games:
         raise ParseError("no game or position in it of a size that there is a network for")
     count = len(games)
-    number = widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1) if count > 1 else 1
+    number = (
+        widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1)
+        if count > 1
+        else 1
+    )
     game = games[int(number) - 1]
     boards = list(game.start.replay(ply.action for ply in game.plies))
     last = len(boards) - 1

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.explain.composites import BIAS_MEANINGS, DEFAULT_BIAS, DEFAULT_COMPOSITE, MEANINGS, composite_names
-from app.explain.heat import MAPS
-from app.rivals import offered_engines
-from app.session import SEATS, Session
+from app.explain.composites import (
+    BIAS_MEANINGS,
+    DEFAULT_BIAS,
+    DEFAULT_COMPOSITE,
+    MEANINGS,
+    composite_names,
+)
+from app.game.opponents import offered_engines
+from app.game.session import SEATS, Session
+from app.present.colormap import MAPS
 from app.web import state, widgets
-from othello.board import Board
 from othello.errors import OthelloError
+from othello.rules.board import Board
 
 REVEAL = ("Never", "After my move", "Always")
 QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What it changed")
@@ -22,7 +28,12 @@ SIMULATIONS, USUAL = (0, 16, 32, 64, 100, 200, 400, 800, 1600), 100
 SECONDS, TEMPERATURE = (0.1, 10.0, 1.0), (0.0, 1.5, 0.0)  # lowest, highest, usual
 SEAT_WORDS = {"black": "Black", "white": "White", "watch": "Watch", "both": "Both sides"}
 SIZE_WORDS = {8: "8×8", 6: "6×6", 4: "4×4"}
-OPPONENTS = {"agent": "the agent", "random": "random moves", "greedy": "greedy", "alphabeta:3": "alpha-beta, 3 plies"}
+OPPONENTS = {
+    "agent": "the agent",
+    "random": "random moves",
+    "greedy": "greedy",
+    "alphabeta:3": "alpha-beta, 3 plies",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,11 @@ def revealing() -> None:
         with st.popover("Method", icon=":material/tune:"):
             names = composite_names()
             rules = widgets.select(
-                "Composite", names, key="composite", default=DEFAULT_COMPOSITE, format_func=_composite_label
+                "Composite",
+                names,
+                key="composite",
+                default=DEFAULT_COMPOSITE,
+                format_func=_composite_label,
             )
             st.caption(MEANINGS.get(rules or DEFAULT_COMPOSITE, ""))
             bias = widgets.select("Bias", BIAS_MEANINGS, key="bias", default=DEFAULT_BIAS)
@@ -73,11 +88,21 @@ def _composite_label(name: str) -> str:
 def new_game(game: Session) -> None:
     """The menu that starts a game: side, strength, opponent, position."""
     with st.popover("New", icon=":material/add_circle:"):
-        widgets.segments("You play", SEAT_WORDS, key="seat", default=game.seat, format_func=SEAT_WORDS.__getitem__)
+        widgets.segments(
+            "You play",
+            SEAT_WORDS,
+            key="seat",
+            default=game.seat,
+            format_func=SEAT_WORDS.__getitem__,
+        )
         sizes, size = state.sizes(), game.start.size
         if len(sizes) > 1:
-            widgets.segments("Board", sizes, key="size", default=size, format_func=SIZE_WORDS.__getitem__)
-        widgets.text("Position or transcript", key="start_text", placeholder="start", max_chars=4096)
+            widgets.segments(
+                "Board", sizes, key="size", default=size, format_func=SIZE_WORDS.__getitem__
+            )
+        widgets.text(
+            "Position or transcript", key="start_text", placeholder="start", max_chars=4096
+        )
         st.button("Start", type="primary", key="start", on_click=_start, width="stretch")
         st.divider()
         strength(game)
@@ -89,7 +114,9 @@ def settle(game: Session) -> None:
     if widgets.chosen("limit", LIMITS, LIMITS[0]) == "seconds":
         game.set_strength(seconds=widgets.within("seconds", *SECONDS))
     else:
-        game.set_strength(simulations=widgets.chosen("simulations", SIMULATIONS, USUAL), seconds=None)
+        game.set_strength(
+            simulations=widgets.chosen("simulations", SIMULATIONS, USUAL), seconds=None
+        )
     game.set_strength(temperature=widgets.within("temperature", *TEMPERATURE))
 
 
@@ -99,14 +126,22 @@ def strength(game: Session) -> None:
         low, high, usual = SECONDS
         widgets.slider("Seconds a move", low, high, key="seconds", default=usual, step=0.1)
     else:
-        widgets.steps("Simulations a move", SIMULATIONS, key="simulations", default=USUAL, format_func=_simulations)
+        widgets.steps(
+            "Simulations a move",
+            SIMULATIONS,
+            key="simulations",
+            default=USUAL,
+            format_func=_simulations,
+        )
     words = "0 plays the most visited move; higher varies more."
     low, high, usual = TEMPERATURE
     widgets.slider("Temperature", low, high, key="temperature", default=usual, step=0.1, help=words)
     names = opponents(game.start.size)
     widgets.select("Opponent", names, key="opponent", format_func=names.__getitem__)
     if not offered_engines():
-        st.caption("Other programs: start the app with --engine NAME=gtp:COMMAND or NAME=nboard:COMMAND.")
+        st.caption(
+            "Other programs: start the app with --engine NAME=gtp:COMMAND or NAME=nboard:COMMAND."
+        )
     paths = state.checkpoint_paths(game.start.size)
     if len(paths) > 1:
         widgets.select("Network", paths, key="checkpoint", format_func=state.checkpoint_label)
@@ -119,7 +154,11 @@ def opponents(size: int) -> dict[str, str]:
 
 def engines(size: int) -> dict[str, str]:
     """{player: name} of the operator's programs that play on N×N; NBoard programs know 8×8 only."""
-    return {spec: name for name, spec in offered_engines().items() if size == 8 or spec.startswith("gtp:")}
+    return {
+        spec: name
+        for name, spec in offered_engines().items()
+        if size == 8 or spec.startswith("gtp:")
+    }
 
 
 def _simulations(count: int) -> str:

@@ -7,16 +7,23 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.heat import scale_of
-from app.explain.position import Explanation
-from app.explain.words import account_words, headline_words, outcome_words, q_words, side_word, value_words
-from app.session import Session
+from app.explain.network import Explanation
+from app.game.session import Session
+from app.present.colormap import scale_of
+from app.present.sentences import (
+    account_words,
+    headline_words,
+    outcome_words,
+    q_words,
+    side_word,
+    value_words,
+)
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import options
 from app.web.views.shown import Shown, candidates, shown
 from othello.errors import OthelloError
-from othello.notation import square_name
+from othello.rules.notation import square_name
 from othello.search.mcts import SearchResult
 
 
@@ -26,11 +33,15 @@ def draw(game: Session, view: options.View) -> None:
     _review(game, view)
     options.revealing()
     if view.reveal == "never":
-        st.caption("Explanations are hidden. Choose *After my move* to see what the agent based its replies on.")
+        st.caption(
+            "Explanations are hidden. Choose *After my move* to see what the agent based its replies on."
+        )
         return
     asked = shown(game, view)
     if asked is None:
-        st.caption("Play a move: what the network saw before the last reply is explained here, square by square.")
+        st.caption(
+            "Play a move: what the network saw before the last reply is explained here, square by square."
+        )
         return
     widgets.segments("Question", options.QUESTIONS, key="question", default=options.QUESTIONS[0])
     with state.error_box():
@@ -51,7 +62,13 @@ def _second_opinion(game: Session, ply: int) -> None:
         for number, (spec, name) in enumerate(programs.items()):
             asked = (spec, str(board))
             label = f"Ask {state.plain(name)}"
-            st.button(label, icon=":material/forum:", key=f"ask_{number}", on_click=_ask, args=(spec, name, ply))
+            st.button(
+                label,
+                icon=":material/forum:",
+                key=f"ask_{number}",
+                on_click=_ask,
+                args=(spec, name, ply),
+            )
             if asked in answers:
                 st.caption(answers[asked])
 
@@ -70,7 +87,11 @@ def _ask(spec: str, name: str, ply: int) -> None:
     found = game.search_of(ply)
     order = [searched.square for searched in found.moves] if found else []
     if move in order:
-        text += ", as the agent would" if order[0] == move else f", the agent's number {order.index(move) + 1}"
+        text += (
+            ", as the agent would"
+            if order[0] == move
+            else f", the agent's number {order.index(move) + 1}"
+        )
     played = game.action_at(ply)
     if played is not None:
         text += "; played" if played == move else f"; played was {square_name(played, board.size)}"
@@ -82,7 +103,9 @@ def heat_of(game: Session, view: options.View) -> dict[str, Any]:
     if (asked := shown(game, view)) is None:
         return {}
     found = asked.explain(game)
-    return parts.heat(found.squares, colours=view.colours, with_numbers=view.on_squares == "relevance")
+    return parts.heat(
+        found.squares, colours=view.colours, with_numbers=view.on_squares == "relevance"
+    )
 
 
 def move_numbers(game: Session, view: options.View) -> dict[str, Any]:
@@ -91,7 +114,9 @@ def move_numbers(game: Session, view: options.View) -> dict[str, Any]:
     shown = wanted in ("prior", "Q", "best line") and view.reveal == "always"
     if not shown or not board.legal_moves() or not game.human_to_move:
         return {}
-    found = game.analyse(game.cursor, 1 if wanted == "prior" else max(64, game.strength.simulations))
+    found = game.analyse(
+        game.cursor, 1 if wanted == "prior" else max(64, game.strength.simulations)
+    )
     if found is None:
         return {}
     if wanted == "best line":
@@ -118,7 +143,11 @@ def _graph(game: Session, view: options.View) -> None:
         )
         for p, v in zip(plies, values)
     ]
-    marks = [loss.ply for loss in st.session_state.get("review", []) if loss.loss >= 0.3 and loss.ply < len(plies)]
+    marks = [
+        loss.ply
+        for loss in st.session_state.get("review", [])
+        if loss.loss >= 0.3 and loss.ply < len(plies)
+    ]
     parts.graph(
         values,
         [p.searched for p in plies],
@@ -135,12 +164,22 @@ def _graph(game: Session, view: options.View) -> None:
 
 def _review(game: Session, view: options.View) -> None:
     """After a game: a search of every position, and the moves that cost most."""
-    if view.reveal == "never" or game.length < 2 or not (game.board.is_over or game.cursor < game.length):
+    if (
+        view.reveal == "never"
+        or game.length < 2
+        or not (game.board.is_over or game.cursor < game.length)
+    ):
         return
-    losses = st.session_state.get("review", []) if st.session_state.get("reviewed") == game.actions else []
+    losses = (
+        st.session_state.get("review", [])
+        if st.session_state.get("reviewed") == game.actions
+        else []
+    )
     if not losses:
         st.session_state.pop("review", None)
-        st.button("Review the game", icon=":material/rate_review:", key="do_review", on_click=_search_all)
+        st.button(
+            "Review the game", icon=":material/rate_review:", key="do_review", on_click=_search_all
+        )
         return
     rows = [
         {
@@ -189,7 +228,9 @@ def _asked(game: Session, view: options.View, asked: Shown) -> Shown:
         return asked
     names = [square_name(move, size) for move in candidates(game, asked.ply)]
     with st.container(horizontal=True):
-        widgets.select("Move", names, key="move_x", default=square_name(target.action, size), width=140)
+        widgets.select(
+            "Move", names, key="move_x", default=square_name(target.action, size), width=140
+        )
         if target.against is not None:
             rival = square_name(target.against, size)
             widgets.select("rather than", names, key="move_y", default=rival, width=140)
@@ -202,7 +243,11 @@ def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
     numbers = view.on_squares == "relevance"
     left, right = st.columns(2, gap="small")
     if view.reveal != "always":
-        who = f"Before {square_name(played, board.size)}" if played is not None else "What the agent sees"
+        who = (
+            f"Before {square_name(played, board.size)}"
+            if played is not None
+            else "What the agent sees"
+        )
         with left:
             parts.picture(
                 board,
@@ -238,13 +283,19 @@ def _search_table(game: Session, ply: int) -> None:
     if found is None:
         if game.board_at(ply).legal_moves() and not game.agent_to_move:
             st.button(
-                "Search this position", icon=":material/account_tree:", key="analyse", on_click=_analyse, args=(ply,)
+                "Search this position",
+                icon=":material/account_tree:",
+                key="analyse",
+                on_click=_analyse,
+                args=(ply,),
             )
         return
     search_table(found, key="moves", played=game.action_at(ply), serial=game.serial)
 
 
-def search_table(found: SearchResult, *, key: str, played: int | None = None, serial: int = 0, count: int = 6) -> None:
+def search_table(
+    found: SearchResult, *, key: str, played: int | None = None, serial: int = 0, count: int = 6
+) -> None:
     """The most visited moves with prior, visits and Q."""
     size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
     rows = [

@@ -7,16 +7,16 @@ import time
 import numpy as np
 import streamlit as st
 
-from app.explain.words import outcome_words, side_word, value_words
-from app.session import Session
+from app.game.session import Session
+from app.present.sentences import outcome_words, side_word, value_words
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import export, inspector, options, panel
 from app.web.views.shown import shown
-from othello.board import Board
 from othello.errors import EngineError, OthelloError
-from othello.notation import square_name
-from othello.openings import opening_of
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+from othello.rules.openings import opening_of
 
 
 def page() -> None:
@@ -37,7 +37,9 @@ def _table() -> None:
             options.settle(game)
             _board(game, view)
             waiting = st.empty()
-            _let_agent_move(game, waiting)  # and draw again: the rest of the page stays as it is meanwhile
+            _let_agent_move(
+                game, waiting
+            )  # and draw again: the rest of the page stays as it is meanwhile
             waiting.caption(_evaluation(game))
             _toolbar(game)
         with right:
@@ -70,7 +72,12 @@ def _board(game: Session, view: options.View) -> None:
 
 def _names(game: Session) -> list[str]:
     other = _opponent(game)
-    names = {"black": ["You", other], "white": [other, "You"], "watch": [other, other], "both": ["Black", "White"]}
+    names = {
+        "black": ["You", other],
+        "white": [other, "You"],
+        "watch": [other, other],
+        "both": ["Black", "White"],
+    }
     return names[game.seat]
 
 
@@ -96,7 +103,11 @@ def _status(game: Session) -> str:
     else:
         turn = f"{_subject(game)} thinks …"
     reply = game.last_move
-    if reply is not None and game.human_to_move and not game.is_human(game.board_at(game.cursor - 1).side):
+    if (
+        reply is not None
+        and game.human_to_move
+        and not game.is_human(game.board_at(game.cursor - 1).side)
+    ):
         turn = f"{_subject(game)} played {square_name(reply, board.size)}. {turn}"
     return notice + turn
 
@@ -129,26 +140,51 @@ def _toolbar(game: Session) -> None:
             on_click=_go,
             args=("first",),
         )
-        st.button("Undo", icon=":material/undo:", key="undo", disabled=start, on_click=_go, args=("undo",))
-        st.button("Redo", icon=":material/redo:", key="redo", disabled=end, on_click=_go, args=("redo",))
         st.button(
-            "", icon=":material/last_page:", help="To the end", key="last", disabled=end, on_click=_go, args=("last",)
+            "Undo", icon=":material/undo:", key="undo", disabled=start, on_click=_go, args=("undo",)
+        )
+        st.button(
+            "Redo", icon=":material/redo:", key="redo", disabled=end, on_click=_go, args=("redo",)
+        )
+        st.button(
+            "",
+            icon=":material/last_page:",
+            help="To the end",
+            key="last",
+            disabled=end,
+            on_click=_go,
+            args=("last",),
         )
         if not end:
             st.button(
-                "Play on from here", icon=":material/play_arrow:", key="continue", on_click=_go, args=("continue",)
+                "Play on from here",
+                icon=":material/play_arrow:",
+                key="continue",
+                on_click=_go,
+                args=("continue",),
             )
         if game.seat == "watch" and end and not game.board.is_over:
             paused = bool(st.session_state.get("paused"))
-            label, icon = ("Go on", ":material/play_arrow:") if paused else ("Pause", ":material/pause:")
-            st.button(label, icon=icon, key="pause", on_click=lambda: st.session_state.update(paused=not paused))
+            label, icon = (
+                ("Go on", ":material/play_arrow:") if paused else ("Pause", ":material/pause:")
+            )
+            st.button(
+                label,
+                icon=icon,
+                key="pause",
+                on_click=lambda: st.session_state.update(paused=not paused),
+            )
         _lines(game)
         options.new_game(game)
         export.menu(game)
         if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
             _inspect(game)
     with st.container(horizontal=True, gap="small"):
-        opening = opening_of(game.actions[: game.cursor]) if game.start.size == 8 and _standard(game) else None
+        opening = (
+            opening_of(game.actions[: game.cursor])
+            if game.start.size == 8 and _standard(game)
+            else None
+        )
         name = f"**{state.plain(opening.name)}** · " if opening else ""
         moves = " ".join(_pairs(game))
         st.caption(f"{name}{moves or 'no moves yet'}")
@@ -182,7 +218,9 @@ def _lines(game: Session) -> None:
             moves = " ".join(square_name(action, size) for action in line[fork : fork + 4])
             more = " …" if len(line) > fork + 4 else ""
             words = f"from ply {fork}: {moves}{more} ({len(line)} plies)"
-            st.button(words, key=f"line_{number}", on_click=_switch, args=(number,), width="stretch")
+            st.button(
+                words, key=f"line_{number}", on_click=_switch, args=(number,), width="stretch"
+            )
 
 
 def _switch(number: int) -> None:
@@ -213,7 +251,9 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
         return
     strength, began = game.strength, time.monotonic()
     if game.opponent != "agent":
-        waiting.caption(f"{state.plain(_opponent(game))} thinks, for at most {game.engine_seconds:g} s")
+        waiting.caption(
+            f"{state.plain(_opponent(game))} thinks, for at most {game.engine_seconds:g} s"
+        )
     elif game.model is not None and not game.model.ready.is_set():
         waiting.progress(0.0, "getting ready: the first start compiles the engine")
 
@@ -221,7 +261,9 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
         spent = time.monotonic() - began
         if spent < 0.25:
             return
-        share = spent / strength.seconds if strength.seconds else visits / max(1, strength.simulations)
+        share = (
+            spent / strength.seconds if strength.seconds else visits / max(1, strength.simulations)
+        )
         waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
 
     try:
@@ -229,9 +271,8 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     except EngineError as error:
         game.opponent = "agent"
         widgets.put("opponent", "agent")
-        st.session_state.move_error = (
-            f"The opponent failed and the agent plays on; choose another under New. What happened: {error}"
-        )
+        advice = "The opponent failed and the agent plays on; choose another under New."
+        st.session_state.move_error = f"{advice} What happened: {error}"
     state.rerun()
 
 

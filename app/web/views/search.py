@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.explain.bonus import explain_bonus
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from app.explain.position import Explanation
+from app.explain.exploration_bonus import explain_bonus
+from app.explain.network import Explanation
+from app.explain.search import explain_tree
 from app.explain.targets import Target
-from app.explain.tree import explain_tree
-from app.explain.words import account_words, headline_words, q_words, side_word, value_words
 from app.models import Model
+from app.present.sentences import account_words, headline_words, q_words, side_word, value_words
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.gallery import positions
-from othello.board import Board
 from othello.errors import OthelloError
-from othello.notation import square_name
+from othello.rules.board import Board
+from othello.rules.notation import square_name
 from othello.search.mcts import C_PUCT, Search, SearchResult, TreeView
 
 SIMULATIONS, USUAL = (25, 50, 100, 200, 400, 800, 1600, 3200), 400
@@ -53,7 +53,9 @@ def _board() -> Board:
     if "searched_board" not in st.session_state:
         session = st.session_state.get("game")
         fits = session is not None and session.board.legal_moves()
-        st.session_state.searched_board = session.board if fits else Board.initial(state.model().size)
+        st.session_state.searched_board = (
+            session.board if fits else Board.initial(state.model().size)
+        )
         _follow_link()
     found: Board = st.session_state.searched_board
     return found
@@ -121,12 +123,18 @@ def _choose_position() -> None:
                 on_click=lambda: _set_board(st.session_state.inspected),
             )
         with st.popover("Another position", icon=":material/content_paste:"):
-            widgets.select("Gallery", positions(), key="s_gallery", empty=True, on_change=_from_gallery)
-            widgets.text("Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text)
+            widgets.select(
+                "Gallery", positions(), key="s_gallery", empty=True, on_change=_from_gallery
+            )
+            widgets.text(
+                "Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text
+            )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.steps("Simulations", SIMULATIONS, key="s_simulations", default=USUAL, width=280)
         low, high = EXPLORATION
-        widgets.slider("Exploration c_puct", low, high, key="s_puct", default=C_PUCT, step=0.1, width=200)
+        widgets.slider(
+            "Exploration c_puct", low, high, key="s_puct", default=C_PUCT, step=0.1, width=200
+        )
 
 
 def _from_gallery() -> None:
@@ -177,7 +185,9 @@ def _stage(record: Record) -> int:
             width=280,
             help="Each part is a sixteenth of the simulations.",
         )
-        st.button("Watch it grow", icon=":material/play_arrow:", key="s_play", on_click=_run_through)
+        st.button(
+            "Watch it grow", icon=":material/play_arrow:", key="s_play", on_click=_run_through
+        )
     return int(stage)
 
 
@@ -212,7 +222,9 @@ def _moves_table(found: SearchResult) -> None:
         }
         for m in found.moves
     ]
-    title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations"
+    title = (
+        f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations"
+    )
     parts.moves(
         ("move", "visits N", "prior P", "value Q", "bonus U"),
         rows,
@@ -223,7 +235,9 @@ def _moves_table(found: SearchResult) -> None:
         serial=st.session_state.get("search_serial", 0),
         on_pick=_on_pick,
     )
-    st.caption("Click a move to see what its Q rests on. The search next tries the move with the highest Q + U.")
+    st.caption(
+        "Click a move to see what its Q rests on. The search next tries the move with the highest Q + U."
+    )
 
 
 def _on_pick() -> None:
@@ -283,21 +297,32 @@ def _relevance(model: Model, record: Record) -> None:
     st.markdown("##### What Q rests on")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first = widgets.select("Move", names, key="s_move_x", width=140)
-        about = widgets.segments("Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__)
+        about = widgets.segments(
+            "Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__
+        )
         others = ["–", *(name for name in names if name != first)]
-        second = widgets.select("rather than", others, key="s_move_y", width=140) if about == "q" else None
+        second = (
+            widgets.select("rather than", others, key="s_move_y", width=140)
+            if about == "q"
+            else None
+        )
     with st.spinner("explaining every position of the search"):
         began = time.perf_counter()
         if about == "u":
             found = explain_bonus(
-                model, position, names[first], record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS,
+                model,
+                position,
+                names[first],
+                record.tree,
+                composite=DEFAULT_COMPOSITE,
+                bias=DEFAULT_BIAS,
                 c_puct=record.key[3],
-            )  # fmt: skip
+            )
         else:
             target = Target("q", names[first], names.get(second or ""), position.size)
             found = explain_tree(
                 model, position, target, record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS
-            )  # fmt: skip
+            )
         seconds = time.perf_counter() - began
     st.markdown(state.plain(headline_words(found)))
     one, two, three = st.columns([1, 1, 1.2])

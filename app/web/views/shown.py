@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.explain.position import Explanation
+from app.explain.network import Explanation
 from app.explain.targets import Kind, Target
-from app.session import Session
+from app.game.session import Session
 from app.web import widgets
 from app.web.views import options
-from othello.board import Board
-from othello.notation import square_name
+from othello.rules.board import Board
+from othello.rules.notation import square_name
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class Shown:
     def explain(self, game: Session) -> Explanation:
         """The answer (kept by the game); ParseError for a target that does not fit, LRPError."""
         return game.explain(
-            self.ply, self.target, composite=self.composite, bias=self.bias, simulations=self.simulations
+            self.ply,
+            self.target,
+            composite=self.composite,
+            bias=self.bias,
+            simulations=self.simulations,
         )
 
 
@@ -40,7 +44,9 @@ def shown(game: Session, view: options.View) -> Shown | None:
     marked = game.last_move if view.reveal == "always" else game.action_at(ply)
     simulations = max(game.strength.simulations, 64)
     board = game.board_at(ply)
-    return Shown(ply, board, _target(game, ply, view), view.composite, view.bias, simulations, marked)
+    return Shown(
+        ply, board, _target(game, ply, view), view.composite, view.bias, simulations, marked
+    )
 
 
 def candidates(game: Session, ply: int) -> list[int]:
@@ -49,7 +55,11 @@ def candidates(game: Session, ply: int) -> list[int]:
     if found:
         order = [move.square for move in found.moves]
     else:
-        order = game.model.ranked(board) if game.model and board.legal_moves() else list(board.legal_moves())
+        order = (
+            game.model.ranked(board)
+            if game.model and board.legal_moves()
+            else list(board.legal_moves())
+        )
     return ([played] if played in order else []) + [square for square in order if square != played]
 
 
@@ -62,6 +72,11 @@ def _target(game: Session, ply: int, view: options.View) -> Target:
     first = names[widgets.chosen("move_x", names, square_name(moves[0], size))]
     if view.question == options.QUESTIONS[2] and len(moves) > 1:
         second = names[widgets.chosen("move_y", names, square_name(moves[1], size))]
-        return Target("policy", first, second if second != first else next(m for m in moves if m != first), size)
+        return Target(
+            "policy",
+            first,
+            second if second != first else next(m for m in moves if m != first),
+            size,
+        )
     kinds: dict[str, Kind] = {options.QUESTIONS[3]: "q", options.QUESTIONS[4]: "change"}
     return Target(kinds.get(view.question, "policy"), first, size=size)

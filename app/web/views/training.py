@@ -14,9 +14,9 @@ from app.models import Model, load_model
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import training_games
-from othello.board import Board
 from othello.errors import CheckpointError
-from othello.notation import format_moves
+from othello.rules.board import Board
+from othello.rules.notation import format_moves
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -33,7 +33,9 @@ def page() -> None:
         state.write_link("training")
         runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
         if runs:
-            run = widgets.select("Run", runs, key="t_run", format_func=lambda path: path.name, width=300)
+            run = widgets.select(
+                "Run", runs, key="t_run", format_func=lambda path: path.name, width=300
+            )
             _run(run)
             training_games.draw(run)
         else:
@@ -58,7 +60,10 @@ def _run(folder: Path) -> None:
         x = [row["iteration"] for row in rows]
         for number, (title, names) in enumerate(CURVES.items()):
             with columns[number % 2]:
-                curves = {name.replace("_", " "): [row.get(name) or None for row in rows] for name in names}
+                curves = {
+                    name.replace("_", " "): [row.get(name) or None for row in rows]
+                    for name in names
+                }
                 parts.lines(title, x, curves, key=f"t_curve_{number}")
         with columns[len(CURVES) % 2]:
             speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
@@ -83,7 +88,9 @@ def _ladder(folder: Path) -> None:
         }
         numbers = [number for number, _ in mine]
         with graph:
-            parts.lines("Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation")
+            parts.lines(
+                "Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation"
+            )
     rows = [
         {
             "cells": [
@@ -117,7 +124,10 @@ def _metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        return [
+            {name: float(value) for name, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
 
 
 def _generations(runs: list[Path]) -> list[str]:
@@ -143,7 +153,9 @@ def _compare(runs: list[Path]) -> None:
     if go or play:
         first, second = load_model(a), load_model(b)
         if first.size != second.size:
-            raise CheckpointError(f"A plays {first.size}×{first.size} boards, B {second.size}×{second.size}")
+            raise CheckpointError(
+                f"A plays {first.size}×{first.size} boards, B {second.size}×{second.size}"
+            )
         with st.spinner("playing"):
             if go:
                 _agreement(first, second)
@@ -153,17 +165,28 @@ def _compare(runs: list[Path]) -> None:
 
 def _agreement(a: Model, b: Model, count: int = 400) -> None:
     """Values and first choices of both on positions of random games, and a match of their policies."""
-    from othello.agent import PolicyPlayer, evaluate
-    from othello.arena import play_match
+    from othello.players.agent import PolicyPlayer, evaluate
+    from othello.strength.arena import play_match
 
     boards = _positions(count, a.size)
-    (logits_a, values_a), (logits_b, values_b) = (evaluate(model.evaluator, boards) for model in (a, b))
+    (logits_a, values_a), (logits_b, values_b) = (
+        evaluate(model.evaluator, boards) for model in (a, b)
+    )
     best_a, best_b = (
-        [max(board.legal_moves(), key=lambda s, row=row: row[s]) for board, row in zip(boards, logits)]
+        [
+            max(board.legal_moves(), key=lambda s, row=row: row[s])
+            for board, row in zip(boards, logits)
+        ]
         for logits in (logits_a, logits_b)
     )
     same = np.mean([x == y for x, y in zip(best_a, best_b)])
-    result = play_match(PolicyPlayer(a.evaluator, "A"), PolicyPlayer(b.evaluator, "B"), games=100, seed=1, size=a.size)
+    result = play_match(
+        PolicyPlayer(a.evaluator, "A"),
+        PolicyPlayer(b.evaluator, "B"),
+        games=100,
+        seed=1,
+        size=a.size,
+    )
     rows = [
         ("same first choice", f"{100 * same:.0f} %"),
         ("correlation of the values", f"{np.corrcoef(values_a, values_b)[0, 1]:+.3f}"),
@@ -196,9 +219,12 @@ def _positions(count: int, size: int) -> list[Board]:
 
 def _game(a: Model, b: Model, simulations: int = 50) -> None:
     """A short-searched game, shown as a transcript and offered on the Play page."""
-    from othello.agent import SearchPlayer
+    from othello.players.agent import SearchPlayer
 
-    players = {"X": SearchPlayer(a.evaluator, simulations), "O": SearchPlayer(b.evaluator, simulations)}
+    players = {
+        "X": SearchPlayer(a.evaluator, simulations),
+        "O": SearchPlayer(b.evaluator, simulations),
+    }
     board, actions = Board.initial(a.size), []
     while not board.is_over:
         actions.append(players[board.side].move(board))

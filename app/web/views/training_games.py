@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from app.explain.words import outcome_words
+from app.present.sentences import outcome_words
 from app.web import state, widgets
 from app.web.components import parts
-from othello.board import Board
-from othello.notation import format_moves
+from othello.rules.board import Board
+from othello.rules.notation import format_moves
 from othello.training.replay import read_samples
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def _joined(samples: Samples, rows: NDArray[np.intp], size: int) -> SelfPlayGame
             return None
         values[-1] = float(samples.search_value[row]) * (1 if board.side == "X" else -1)
         following = rows[place + 1] if place + 1 < len(rows) else None
-        step = _step(board, samples, following) if following is not None else _likeliest(board, samples.policy[row])
+        step = (
+            _step(board, samples, following)
+            if following is not None
+            else _likeliest(board, samples.policy[row])
+        )
         if step is None:
             return None
         for action in step:
@@ -105,7 +109,12 @@ def _games(folder: Path) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         newest = files[::-1]
         file = widgets.select(
-            "Iteration", newest, key="t_iteration", format_func=lambda path: path.stem, on_change=_end, width=160
+            "Iteration",
+            newest,
+            key="t_iteration",
+            format_func=lambda path: path.stem,
+            on_change=_end,
+            width=160,
         )
         games = sample_games(str(file), file.stat().st_mtime)
         if not games:
@@ -126,16 +135,31 @@ def _games(folder: Path) -> None:
     board = shown.boards[ply]
     with left:
         parts.picture(
-            board, key="t_board", title=f"After ply {ply}", label=f"Self-play game {number}, after ply {ply}",
+            board,
+            key="t_board",
+            title=f"After ply {ply}",
+            label=f"Self-play game {number}, after ply {ply}",
             last=shown.actions[ply - 1] if ply else None,
-        )  # fmt: skip
+        )
     with right:
         parts.graph(
-            shown.values, [True] * len(shown.values), [f"ply {n}" for n in range(len(shown.values))], ply,
-            key="t_values", serial=ply, title="The search's value, black above", span=board.size**2 - 4,
-        )  # fmt: skip
+            shown.values,
+            [True] * len(shown.values),
+            [f"ply {n}" for n in range(len(shown.values))],
+            ply,
+            key="t_values",
+            serial=ply,
+            title="The search's value, black above",
+            span=board.size**2 - 4,
+        )
         st.code(format_moves(shown.actions, board.size), language=None, wrap_lines=True)
-        st.button("Play on from here", icon=":material/sports_esports:", key="t_play", on_click=_take, args=(board,))
+        st.button(
+            "Play on from here",
+            icon=":material/sports_esports:",
+            key="t_play",
+            on_click=_take,
+            args=(board,),
+        )
     if st.session_state.pop("t_taken", False):
         state.open_in_play(board)
 

@@ -1,0 +1,251 @@
+"""The LRP tutorial on digits: a small MLP and a small VGG-like network, trained here, explained rule by rule.
+
+Montavon et al. 2019, section 10.3: LRP-0 above, ε = 0.1 std in the middle, γ = 0.1 below, zᴮ at the pixels, max pooling
+as average pooling.  The digits are scikit-learn's 1,797 pictures of 8×8 pixels; nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from app.experiments import alt, plots
+from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
+from app.experiments.statistics import Interval, bootstrap, highest, proportion, shuffled_order
+from lrp import LRP, Composite
+from lrp.composites import Tutorial, everything
+from lrp.rules import Epsilon, Gamma, Zero
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+Maps = NDArray[np.float64]
+TESTED: Final = 360  # pictures that training never sees
+STEPS: Final = 8
+COMPOSITES: Final = {
+    "LRP-0": lambda: Composite((everything, Zero()), name="LRP-0"),
+    "ε = 0.1 std": lambda: Composite((everything, Epsilon(epsilon=0.1, relative=True)), name="ε"),
+    "γ = 0.1": lambda: Composite((everything, Gamma(0.1)), name="γ"),
+    "tutorial": Tutorial,
+}
+
+
+def perceptron() -> nn.Module:
+    """64 pixels, two hidden layers, ten digits."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(64, 128),
+        nn.ReLU(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+
+
+def small_vgg() -> nn.Module:
+    """Convolutions in pairs with max pooling after each pair, as VGG-16 begins, on 8×8 pixels."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+
+
+def pictures() -> tuple[Tensor, Tensor]:
+    """All digits: pixels [1797, 1, 8, 8] in [0, 1] and labels."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return torch.from_numpy(data.images[:, None] / 16.0).float(), torch.from_numpy(
+        data.target
+    ).long()
+
+
+def train(
+    network: nn.Module, x: Tensor, y: Tensor, epochs: int, progress: Progress, what: str
+) -> nn.Module:
+    """Adam on cross-entropy, batches of 64; draws from torch's global generator."""
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    for epoch in range(epochs):
+        progress(epoch / epochs, f"training the {what}, epoch {epoch + 1} of {epochs}")
+        for batch in torch.randperm(len(x)).split(64):
+            loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    return network.eval()
+
+
+def gradient_input(network: nn.Module, x: Tensor, y: Tensor) -> Maps:
+    """Gradient × input [P, 64] of the true digit's logit."""
+    leaf = x.clone().requires_grad_(True)
+    network(leaf).gather(1, y[:, None]).sum().backward()
+    assert leaf.grad is not None
+    return (leaf.grad * x).double().flatten(1).numpy()
+
+
+def pixel_gain(network: nn.Module, x: Tensor, y: Tensor, scores: Maps, seed: int) -> Maps:
+    """SRG [P] of the true digit's logit while pixels are set to 0, highest of scores [P, 64] first and last."""
+    random, flat = np.random.default_rng((seed, 16)), x.flatten(1)
+    total = np.zeros(len(x))
+    for sign in (1.0, -1.0):
+        order = torch.from_numpy(shuffled_order(sign * scores, random))
+        for step in range(1, STEPS):
+            gone = flat.scatter(1, order[:, : 64 * step // STEPS], 0.0).reshape(x.shape)
+            with torch.no_grad():
+                total -= sign * network(gone).gather(1, y[:, None])[:, 0].double().numpy() / STEPS
+    return total
+
+
+def explain(network: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, Maps], dict[str, Any]]:
+    """Maps [P, 64] of every composite and their ledgers' sizes."""
+    maps, ledgers = {}, {}
+    for name, make in COMPOSITES.items():
+        found = LRP(network, make(), x[:2]).attribute(x, y)
+        maps[name] = found.inputs[0].double().flatten(1).numpy()
+        size = found.target.abs().mean()
+        ledgers[name] = {
+            "bias_share": float(found.bias_total.abs().mean() / size),
+            "stabilizer_share": float(found.stabilizer_total.abs().mean() / size),
+            "closure": float((found.closure.abs() / found.target.abs().clamp(min=1)).max()),
+        }
+    return maps, ledgers
+
+
+def run(model: Model | None, settings: Settings, progress: Progress) -> Findings:
+    """Train both networks, explain test pictures, measure by pixel flipping."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        x, y = pictures()
+        order = torch.randperm(len(x))
+        x, y = x[order], y[order]
+        epochs = 6 if settings.quick else 30
+        networks = {
+            "MLP": train(
+                perceptron(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.0, 0.2), "MLP"
+            ),
+            "VGG-like": train(
+                small_vgg(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.2, 0.8), "VGG-like"
+            ),
+        }
+    x, y = x[: min(TESTED, settings.positions)], y[: min(TESTED, settings.positions)]
+    numbers: dict[str, Any] = {"pictures": len(x), "networks": {}}
+    gains: dict[str, dict[str, Interval]] = {}
+    drawn: dict[str, dict[str, Maps]] = {}
+    for place, (name, network) in enumerate(networks.items()):
+        progress(0.8 + 0.1 * place, f"explaining the {name}")
+        with torch.no_grad():
+            right = int((network(x).argmax(1) == y).sum())
+        maps, ledgers = explain(network, x, y)
+        drawn[name] = maps
+        maps = maps | {
+            "gradient × input": gradient_input(network, x, y),
+            "ink": x.double().flatten(1).numpy(),
+            "random": np.random.default_rng((settings.seed, 17)).standard_normal((len(x), 64)),
+        }
+        gains[name] = {
+            method: bootstrap(pixel_gain(network, x, y, scores, settings.seed), settings.seed)
+            for method, scores in maps.items()
+        }
+        numbers["networks"][name] = {
+            "accuracy": proportion(right, len(x)),
+            "srg": gains[name],
+            "ledgers": ledgers,
+        }
+    table = Table(
+        "SRG of the true digit's logit, pixels set to 0 (0 is a random order)",
+        ("method", *networks),
+        tuple((m, *(str(gains[n][m]) for n in networks)) for m in gains["MLP"]),
+    )
+    return Findings(numbers, _reading(numbers, gains), (_maps(x, y, drawn), _bars(gains)), (table,))
+
+
+def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> str:
+    found, parts = numbers["networks"], []
+    for name, srg in gains.items():
+        best = highest(srg, COMPOSITES)
+        accuracy, ledger = found[name]["accuracy"], found[name]["ledgers"]["tutorial"]
+        ahead = srg[best].low > srg["ink"].high
+        parts.append(
+            f"The {name} reads {100 * accuracy.mean:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] of "
+            f"{numbers['pictures']} unseen digits. Its best composite is {best} with SRG {srg[best]}, gradient × "
+            f"input has {srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
+            f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. "
+            + ("" if srg[best].low > 0 else "None of the composites beats a random order. ")
+            + _recipe(srg)
+            + f"Under the tutorial's recipe the biases keep "
+            f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
+            f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
+        )
+    return " ".join(parts) + " Small pictures of 8×8 pixels; not the tutorial's photographs."
+
+
+def _recipe(srg: dict[str, Interval]) -> str:
+    """How the tutorial's recipe does beside LRP-0."""
+    recipe, plain = srg["tutorial"], srg["LRP-0"]
+    if recipe.high < plain.low:
+        return (
+            f"The tutorial's recipe has {recipe}, behind LRP-0's {plain}: zᴮ credits black pixels, which setting "
+            "pixels to 0 cannot change. "
+        )
+    return f"The tutorial's recipe has {recipe}, LRP-0 {plain}. "
+
+
+def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
+    count = min(4, len(x))
+    canvas, axes = plots.canvas(1 + len(COMPOSITES), 2 * count, width=1.3, height=1.35)
+    row = 0
+    for name, maps in drawn.items():
+        for i in range(count):
+            cells = axes[row * (1 + len(COMPOSITES)) : (row + 1) * (1 + len(COMPOSITES))]
+            plots.picture(cells[0], x[i, 0].double().numpy(), f"{name}: {int(y[i])}")
+            for cell, (method, scores) in zip(cells[1:], maps.items()):
+                plots.picture_map(cell, scores[i].reshape(8, 8), method if i == 0 else "")
+            row += 1
+    words = (
+        f"Rows of small pictures: {count} handwritten digits for each of {', '.join(drawn)}, each beside its maps by "
+        f"{', '.join(COMPOSITES)}; red pixels speak for the digit, blue ones against it."
+    )
+    return Figure(
+        "", "Digits explained by both networks, each map on its own scale.", canvas, words
+    )
+
+
+def _bars(gains: dict[str, dict[str, Interval]]) -> Figure:
+    canvas, axes = plots.canvas(len(gains), width=4.2, height=2.8)
+    for drawing, (name, found) in zip(axes, gains.items()):
+        plots.bars(drawing, found, name, "SRG, logit")
+    words = alt.sentence(
+        *(alt.of_bars(found, f"SRG of the {name}") for name, found in gains.items())
+    )
+    return Figure(
+        "srg", "Pixel flipping with 95 % bootstrap intervals; 0 is a random order.", canvas, words
+    )
+
+
+EXPERIMENT = Experiment(
+    "digits",
+    10,
+    "The LRP tutorial on digits",
+    "The module is general: an MLP and a VGG-like network under the tutorial's rules.",
+    run,
+    positions=(180, 360),
+    source="the LRP tutorial",
+    needs_model=False,
+    package="sklearn",
+)

@@ -1,0 +1,206 @@
+"""LRP for an LSTM on a task with a known answer: the sum of the marked numbers of a sequence.
+
+In a product of a gate and a signal the signal takes all relevance (Arras et al. 2019); half and half is the
+alternative.  The right relevance of a step is its number if it is marked and 0 if it is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from app.experiments import alt, plots
+from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
+from app.experiments.statistics import Interval, bootstrap, pearson
+from lrp import LRP, Composite
+from lrp.composites import everything
+from lrp.rules import Epsilon, HalfAndHalf, SignalTakesAll
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+Maps = NDArray[np.float64]
+LENGTH, WIDTH, MARKED = 10, 24, 3
+EPSILON: Final = Epsilon(epsilon=1e-3)
+SIGNAL: Final = Composite(
+    ("product", SignalTakesAll()), (everything, EPSILON), name="signal takes all"
+)
+METHODS: Final = {
+    "signal takes all": SIGNAL,
+    "half and half": Composite(
+        ("product", HalfAndHalf()), (everything, EPSILON), name="half and half"
+    ),
+}
+
+
+class Adder(nn.Module):
+    """x [B, LENGTH, 2] of numbers and marks -> their marked sum [B, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2, WIDTH, batch_first=True)
+        self.out = nn.Linear(WIDTH, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        states, _ = self.lstm(x)
+        total: Tensor = self.out(states[:, -1])
+        return total
+
+
+def sequences(count: int) -> tuple[Tensor, Tensor]:
+    """Inputs [count, LENGTH, 2] and the right relevance of each step [count, LENGTH]; from torch's global generator."""
+    values = torch.rand(count, LENGTH) * 2 - 1
+    marks = torch.zeros(count, LENGTH).scatter(
+        1, torch.rand(count, LENGTH).argsort(1)[:, :MARKED], 1.0
+    )
+    return torch.stack([values, marks], 2), values * marks
+
+
+def train(steps: int, progress: Progress) -> Adder:
+    """Adam with a falling rate on the squared error, fresh sequences in every batch."""
+    network = Adder()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, 1e-4)
+    for step in range(steps):
+        if step % 50 == 0:
+            progress(step / steps, f"training, step {step} of {steps}")
+        x, truth = sequences(128)
+        loss = (network(x)[:, 0] - truth.sum(1)).square().mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+    return network.eval()
+
+
+def gradient_input(network: nn.Module, x: Tensor) -> Maps:
+    """Gradient × input of the sum, by step: [P, LENGTH]."""
+    leaf = x.clone().requires_grad_(True)
+    network(leaf).sum().backward()
+    assert leaf.grad is not None
+    return (leaf.grad * x).double().sum(2).numpy()
+
+
+def scored(steps: Maps, truth: Maps, seed: int) -> dict[str, Interval]:
+    """How relevance by step [P, LENGTH] agrees with the right one: correlation, slope, error, share on unmarked."""
+    unmarked = truth == 0
+    size = np.abs(steps)
+    slope = (steps * truth).sum(1) / (truth * truth).sum(1)
+    return {
+        "correlation": bootstrap(np.array([pearson(r, t) for r, t in zip(steps, truth)]), seed),
+        "slope": bootstrap(slope, seed),
+        "mean_error": bootstrap(np.abs(steps - truth).mean(1), seed),
+        "share_on_unmarked": bootstrap(
+            (size * unmarked).sum(1) / np.maximum(size.sum(1), 1e-12), seed
+        ),
+    }
+
+
+def run(model: Model | None, settings: Settings, progress: Progress) -> Findings:
+    """Train the adder, explain unseen sequences, compare with the right answer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = train(400 if settings.quick else 3000, part(progress, 0.0, 0.9))
+        x, right = sequences(settings.positions)
+    truth = right.double().numpy()
+    with torch.no_grad():
+        error = (network(x)[:, 0] - right.sum(1)).double().numpy()
+    progress(0.9, "explaining")
+    found: dict[str, dict[str, Interval]] = {}
+    ledgers: dict[str, Any] = {}
+    maps: dict[str, Maps] = {}
+    for name, composite in METHODS.items():
+        relevance = LRP(network, composite, x[:2]).attribute(x, 0)
+        maps[name] = relevance.inputs[0].double().sum(2).numpy()
+        bias = relevance.bias_total.double().numpy()
+        ledgers[name] = {
+            "bias": bootstrap(bias, settings.seed),
+            "bias_size": bootstrap(np.abs(bias), settings.seed),
+            "closure": float(relevance.closure.abs().max()),
+        }
+    maps["gradient × input"] = gradient_input(network, x)
+    numbers_only = x[:, :, 0].double().numpy()
+    maps["all numbers alike"] = numbers_only
+    for name, steps in maps.items():
+        found[name] = scored(steps, truth, settings.seed)
+    rms = float(np.sqrt(np.square(error).mean()))
+    columns = {
+        "correlation": "correlation",
+        "slope": "slope (1 is right)",
+        "mean_error": "mean error",
+        "share_on_unmarked": "share of |R| on unmarked",
+    }
+    table = Table(
+        "Relevance of a step against the right answer (mean [95 % interval] over sequences)",
+        ("method", *columns.values()),
+        tuple((name, *(str(entry[c]) for c in columns)) for name, entry in found.items()),
+    )
+    numbers = {
+        "sequences": len(x),
+        "length": LENGTH,
+        "marked": MARKED,
+        "rms_error": rms,
+        "methods": found,
+        "ledgers": ledgers,
+    }
+    signal, half, control = (
+        found[n] for n in ("signal takes all", "half and half", "all numbers alike")
+    )
+    plain = found["gradient × input"]["correlation"]
+    ahead = signal["correlation"].low > half["correlation"].high
+    reading = (
+        f"The LSTM adds the {MARKED} marked of {LENGTH} numbers with an error of {rms:.3f} (rms; the sums' own spread "
+        f"is {right.sum(1).std():.2f}). With gates taking none and signals all, relevance by step correlates "
+        f"{signal['correlation']} with the right answer; half and half {half['correlation']}, gradient × input "
+        f"{plain}, calling all numbers alike {control['correlation']}. The gates' rule is "
+        f"{'better' if ahead else 'not shown to be better'} than half and half "
+        f"here{', but the plain gradient is ahead of it' if plain.low > signal['correlation'].high else ''}. "
+        f"{signal['share_on_unmarked']} of the relevance still lies on unmarked steps, where the right answer is "
+        f"none; biases keep {ledgers['signal takes all']['bias_size']} in absolute size, in the sum's own "
+        f"unit, and the ledger closes to {max(entry['closure'] for entry in ledgers.values()):.0e}."
+    )
+    return Findings(numbers, reading, (_figure(x, truth, maps, found),), (table,))
+
+
+def _figure(
+    x: Tensor, truth: Maps, maps: dict[str, Maps], found: dict[str, dict[str, Interval]]
+) -> Figure:
+    canvas, axes = plots.canvas(2, width=5.0, height=3.2)
+    shown = {
+        "right answer": truth[0],
+        **{name: maps[name][0] for name in (*METHODS, "gradient × input")},
+    }
+    places = np.arange(LENGTH)
+    for offset, (name, steps) in enumerate(shown.items()):
+        colour = "#222222" if offset == 0 else plots.COLOURS[offset - 1]
+        axes[0].bar(places + (offset - 1.5) * 0.2, steps, 0.19, label=name, color=colour)
+    axes[0].set_xticks(
+        places, [f"{v:+.1f}{'*' if m else ''}" for v, m in x[0].tolist()], fontsize=7
+    )
+    axes[0].axhline(0, color=plots.INK, linewidth=0.8)
+    plots.lines(axes[0], "One sequence (* marked)", "number", "relevance")
+    entries = {name: entry["correlation"] for name, entry in found.items()}
+    plots.bars(axes[1], entries, "Agreement with the right answer", "correlation by sequence")
+    bars = [f"{name} {', '.join(f'{v:+.2f}' for v in steps)}" for name, steps in shown.items()]
+    words = alt.sentence(
+        "relevance of the steps of one sequence", *bars, alt.of_bars(entries, "correlation")
+    )
+    caption = "An LSTM that adds the marked numbers: relevance by step, and how well it agrees."
+    return Figure("", caption, canvas, words)
+
+
+EXPERIMENT = Experiment(
+    "lstm",
+    11,
+    "LRP for an LSTM",
+    "Gates take no relevance, signals all; on a task whose right answer is known.",
+    run,
+    positions=(200, 1000),
+    source="a remark in the draft",
+    needs_model=False,
+)

@@ -1,0 +1,1 @@
+"""A game without a face: its line of play, the session, the opponents."""

@@ -1,0 +1,78 @@
+"""Colours of relevance: a diverging map symmetric about 0 on a neutral board, and text that stays readable on it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rgb = tuple[int, int, int]
+
+NEUTRAL: Final = "#f7f7f7"
+MAPS: Final[dict[str, tuple[Rgb, ...]]] = {  # from −1 to +1; ColorBrewer RdBu and PuOr, both safe for colour-blind eyes
+    "blue–red": (
+        (33, 102, 172), (103, 169, 207), (209, 229, 240), (247, 247, 247), (253, 219, 199), (239, 138, 98),
+        (178, 24, 43),
+    ),
+    "purple–orange": (
+        (84, 39, 136), (153, 142, 195), (216, 218, 235), (247, 247, 247), (254, 224, 182), (241, 163, 64),
+        (179, 88, 6),
+    ),
+}  # fmt: skip
+
+
+def colour(value: float, scale: float, name: str = "blue–red") -> str:
+    """The colour "#rrggbb" of a relevance where `scale` is full saturation; 0 is exactly neutral.
+
+    >>> colour(0.0, 1.0), colour(-2.0, 1.0), colour(1.0, 1.0)
+    ('#f7f7f7', '#2166ac', '#b2182b')
+    """
+    stops = MAPS[name]
+    share = 0.0 if scale <= 0 else min(1.0, max(-1.0, value / scale))
+    place = (share + 1) / 2 * (len(stops) - 1)
+    low = min(int(place), len(stops) - 2)
+    part = place - low
+    mixed = (round(a + (b - a) * part) for a, b in zip(stops[low], stops[low + 1]))
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def ink(background: str) -> str:
+    """Black or white, whichever has more contrast on `background` (relative luminance of WCAG 2)."""
+    channels = [int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if luminance > 0.179 else "#ffffff"
+
+
+def scale_of(*maps: NDArray[np.float64]) -> float:
+    """The shared full-saturation value of some maps: their largest |R|."""
+    return max((float(np.abs(m).max()) for m in maps if m.size), default=0.0)
+
+
+def fills(
+    relevance: NDArray[np.float64], scale: float | None = None, name: str = "blue–red"
+) -> dict[int, str]:
+    """{square: colour} of a map [N, N]."""
+    full = scale_of(relevance) if scale is None else scale
+    return {square: colour(float(value), full, name) for square, value in enumerate(relevance.flat)}
+
+
+def number(value: float, scale: float) -> str:
+    """A relevance short enough for a square: a sign and two digits, or nothing where it is below 1 % of `scale`.
+
+    >>> number(-0.034, 0.05), number(0.0001, 1.0), number(12.3, 20.0)
+    ('−.034', '', '+12')
+    """
+    if scale <= 0 or abs(value) < 0.01 * scale:
+        return ""
+    digits = max(0, 1 - int(np.floor(np.log10(abs(value))))) if abs(value) < 10 else 0
+    text = f"{abs(value):.{min(digits, 4)}f}"
+    text = text[1:] if text.startswith("0.") else text
+    return ("−" if value < 0 else "+") + text
+
+
+def numbers(relevance: NDArray[np.float64], scale: float | None = None) -> dict[int, str]:
+    """{square: text} of a map [N, N], for showing on demand."""
+    full = scale_of(relevance) if scale is None else scale
+    return {square: number(float(value), full) for square, value in enumerate(relevance.flat)}

@@ -1,0 +1,152 @@
+"""Explanations and values as sentences that claim no more than their numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from app.explain.network import Explanation
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+
+SIDES = {"X": "Black", "O": "White"}
+
+
+def side_word(side: str) -> str:
+    """`black` or `white`."""
+    return "black" if side == "X" else "white"
+
+
+def value_words(board: Board, value: float, who: str = "Agent") -> str:
+    """A value in [−1, 1] for the side to move, as the chance the agent gives the side it favours.
+
+    >>> value_words(Board.initial(), -0.26)
+    'Agent: 63 % for white'
+    """
+    share = (1 + value) / 2
+    side, other = ("black", "white") if board.side == "X" else ("white", "black")
+    percent = round(100 * max(share, 1 - share))
+    if percent == 50:
+        return f"{who}: even, 50 % each"
+    return f"{who}: {percent} % for {side if share > 0.5 else other}"
+
+
+def outcome_words(board: Board) -> str:
+    """How a finished game ended.
+
+    >>> outcome_words(Board.parse("X" * 64))
+    'Black wins 64–0'
+    """
+    score, cells = board.score(), board.size**2
+    if score == 0:
+        return f"A draw, {cells // 2}–{cells // 2}"
+    return f"{'Black' if score > 0 else 'White'} wins {(cells + abs(score)) // 2}–{(cells - abs(score)) // 2}"
+
+
+def explanation_words(explanation: Explanation) -> str:
+    """The target, how much of it is the board's and how much is bias, and the squares that weigh most, in words."""
+    if _whole(explanation) < 1e-9:
+        return headline_words(explanation)
+    parts = (_target_words(explanation), account_words(explanation), _heaviest(explanation))
+    return " ".join(part for part in parts if part)
+
+
+def headline_words(explanation: Explanation) -> str:
+    """The target and the squares that weigh most, in words."""
+    if _whole(explanation) < 1e-9:
+        subject = _target_words(explanation).partition(":")[0]
+        return f"{subject} is {signed(explanation.value)}: there is nothing to distribute."
+    return f"{_target_words(explanation)} {_heaviest(explanation)}".strip()
+
+
+def account_words(explanation: Explanation) -> str:
+    """How much of the target is on the squares, how much biases and stabilizers hold, in words; empty for nothing."""
+    whole = _whole(explanation)
+    if whole < 1e-9:
+        return ""
+    squares, bias, solved = (
+        float(explanation.squares.sum()),
+        explanation.bias_total,
+        abs(explanation.exact) / whole,
+    )
+    said = []
+    if explanation.target.kind == "u":
+        said.append(f"{_percent(solved)} of it any move would get from an even prior.")
+    if explanation.leaves and solved > 0.005:
+        said.append(f"{_percent(solved)} of it comes from positions the search solved.")
+        if solved > 0.995:
+            return " ".join(said)
+    lost, share = abs(explanation.stabilizer) / whole, abs(bias) / whole
+    if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
+        said.append("Biases were not kept apart: their share is on the squares.")
+    elif explanation.bias_mode == "absorb":
+        said.append(f"{_percent(lost)} went to biases and stabilizers and is not shown.")
+    elif squares * bias < 0:
+        said.append(
+            f"The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
+        )
+    elif share >= 0.5:
+        said.append(f"{_percent(share)} of it is held by biases that this board switches on.")
+    else:
+        said.append(f"{_percent(abs(squares) / whole)} of it is on the squares,")
+        said.append(f"{_percent(share)} is held by biases that this board switches on.")
+    if lost > 0.02 and explanation.bias_mode != "absorb":
+        said.append(f"The stabilizers keep {_percent(lost)}.")
+    return " ".join(said)
+
+
+def _whole(explanation: Explanation) -> float:
+    parts = (
+        float(explanation.squares.sum()),
+        explanation.bias_total,
+        explanation.exact,
+        explanation.stabilizer,
+    )
+    return sum(map(abs, parts))
+
+
+def _target_words(explanation: Explanation) -> str:
+    subject = explanation.target.words()
+    side = side_word(explanation.board.side)
+    return f"{subject[0].upper()}{subject[1:]}: {signed(explanation.value)} for {side}."
+
+
+def q_words(q: float | None, digits: int = 2) -> str:
+    """A move's Q with its sign, or `?` for a move that the search never visited.
+
+    >>> q_words(-0.126), q_words(-0.001), q_words(None), q_words(0.5, 3)
+    ('−0.13', '+0.00', '?', '+0.500')
+    """
+    return "?" if q is None else f"{round(q, digits) + 0.0:+.{digits}f}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A number with its sign and about two digits.
+
+    >>> signed(-0.0123), signed(4.567), signed(0.4)
+    ('−0.012', '+4.57', '+0.40')
+    """
+    if abs(value) < 5e-7:
+        return "0"
+    digits = 2 if abs(value) >= 0.095 else min(6, 1 - math.floor(math.log10(abs(value))))
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share)} %"
+
+
+def _heaviest(explanation: Explanation, count: int = 3) -> str:
+    relevance = explanation.squares.ravel()
+    total = np.abs(relevance).sum()
+    if total < 1e-12 or (
+        explanation.leaves and abs(explanation.exact) > 0.995 * _whole(explanation)
+    ):
+        return ""
+    order = np.argsort(-np.abs(relevance))[:count]
+    named = ", ".join(
+        f"{square_name(int(s), explanation.board.size)} ({signed(float(relevance[s]))})"
+        for s in order
+    )
+    return f"Most weight: {named}."

@@ -1,0 +1,191 @@
+"""Canonizers: rewrite a captured graph so that every node is something a rule can handle.
+
+Tuple results become one node for each item, expansions (attention, recurrent layers) become several nodes,
+in-place operations become plain ones, and nodes that no output needs are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from lrp.tracing.graph import Graph, Node, Ref, rewrite
+
+Size = int | str
+
+
+class Writer:
+    """Builds the new list of nodes; `ref` says where an old node's value is now."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: list[Node] = []
+        self.ref: dict[int, Any] = {}
+        self.names: dict[str, int] = {}
+
+    def moved(self, tree: Any) -> Any:
+        """Arguments with old references replaced by new ones."""
+        return rewrite(tree, lambda leaf: self.ref[leaf.index] if isinstance(leaf, Ref) else leaf)
+
+    def copy(self, node: Node) -> Ref:
+        """The node as it is, with its references moved."""
+        new = replace(
+            node, index=len(self.nodes), args=self.moved(node.args), kwargs=self.moved(node.kwargs)
+        )
+        self.nodes.append(new)
+        return Ref(new.index)
+
+    def emit(
+        self,
+        origin: Node,
+        name: str,
+        operation: str,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        shape: Sequence[Size] | None,
+        **kwargs: Any,
+    ) -> Ref:
+        """A new node that belongs to the module of `origin`; args hold new references."""
+        base = f"{origin.name}.{name}"
+        count = self.names.get(base, 0)
+        self.names[base] = count + 1
+        node = Node(
+            len(self.nodes),
+            base if count == 0 else f"{base}#{count}",
+            operation,
+            function,
+            tuple(args),
+            kwargs,
+            origin.module,
+            origin.module_type,
+            None if shape is None else tuple(shape),
+            True,
+        )
+        self.nodes.append(node)
+        return Ref(node.index)
+
+    def shape(self, argument: Any) -> tuple[Size, ...]:
+        """The shape of a new reference's value."""
+        assert isinstance(argument, Ref)
+        return self.nodes[argument.index].shape or ()
+
+
+Expansion = Callable[[Writer, Node], Any]
+EXPANSIONS: dict[str, Expansion] = {}
+"""Operations that are rewritten as several nodes: the function returns the new reference, or a tuple of them."""
+
+
+def canonical(graph: Graph) -> Graph:
+    """The graph in the form that the catalogue knows."""
+    writer = Writer(graph)
+    originals: dict[int, Node] = {}
+    for node in graph.nodes:
+        originals[node.index] = node
+        if node.operation == "getitem":
+            parent, item = node.args
+            found = writer.ref[parent.index]
+            writer.ref[node.index] = (
+                found[item] if isinstance(found, tuple) else _item(writer, node, originals, item)
+            )
+        elif node.operation in EXPANSIONS:
+            writer.ref[node.index] = EXPANSIONS[node.operation](writer, node)
+        else:
+            writer.ref[node.index] = writer.copy(_in_place_as_plain(node))
+    return _alive(
+        replace(
+            graph,
+            nodes=tuple(writer.nodes),
+            inputs=tuple(writer.ref[i].index for i in graph.inputs),
+            outputs=tuple(writer.ref[i].index for i in graph.outputs),
+        )
+    )
+
+
+def _item(writer: Writer, node: Node, originals: dict[int, Node], item: int) -> Ref:
+    """One item of an operation that returns a tuple, as a node of its own."""
+    parent = originals[node.args[0].index]
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return parent.function(*args, **kwargs)[item]
+
+    suffix = "" if parent.operation in SPLITS or item == 0 else f"[{item}]"
+    index = len(writer.nodes)
+    writer.nodes.append(
+        Node(
+            index,
+            f"{parent.name}[{item}]" if parent.operation in SPLITS else parent.name,
+            parent.operation + suffix,
+            function,
+            writer.moved(parent.args),
+            writer.moved(parent.kwargs),
+            parent.module,
+            parent.module_type,
+            node.shape,
+            node.floating,
+        )
+    )
+    return Ref(index)
+
+
+SPLITS = {
+    "aten.chunk.default",
+    "aten.split.Tensor",
+    "aten.split_with_sizes.default",
+    "aten.unbind.int",
+    "aten.split.sizes",
+    "aten.tensor_split.sections",
+    "aten.tensor_split.indices",
+}
+
+
+def _in_place_as_plain(node: Node) -> Node:
+    """relu_ as relu: nothing reads the old value, because tracing replaced it; view as reshape."""
+    if node.operation in ("aten.view.default", "aten._unsafe_view.default"):
+        return replace(node, function=torch.ops.aten.reshape.default)
+    parts = node.operation.split(".")
+    if (
+        len(parts) != 3
+        or parts[0] != "aten"
+        or not parts[1].endswith("_")
+        or parts[1].endswith("__")
+    ):
+        return node
+    packet = getattr(torch.ops.aten, parts[1].rstrip("_"), None)
+    overload = getattr(packet, parts[2], None) if packet is not None else None
+    if overload is None:
+        return node
+    return replace(node, operation=f"aten.{parts[1].rstrip('_')}.{parts[2]}", function=overload)
+
+
+def _alive(graph: Graph) -> Graph:
+    """Without the nodes that neither the outputs nor the inputs need."""
+    needed, stack = set(graph.inputs), list(graph.outputs)
+    while stack:
+        index = stack.pop()
+        if index not in needed:
+            needed.add(index)
+            stack.extend(graph.nodes[index].refs)
+    order = sorted(needed)
+    place = {old: new for new, old in enumerate(order)}
+
+    def change(leaf: Any) -> Any:
+        return Ref(place[leaf.index]) if isinstance(leaf, Ref) else leaf
+
+    nodes = tuple(
+        replace(
+            graph.nodes[old],
+            index=place[old],
+            args=rewrite(graph.nodes[old].args, change),
+            kwargs=rewrite(graph.nodes[old].kwargs, change),
+        )
+        for old in order
+    )
+    return replace(
+        graph,
+        nodes=nodes,
+        inputs=tuple(place[i] for i in graph.inputs),
+        outputs=tuple(place[i] for i in graph.outputs),
+    )

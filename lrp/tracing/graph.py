@@ -1,0 +1,127 @@
+"""A model as a list of operations: nodes in order of computation, and what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An argument that is the value of an earlier node."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Param:
+    """An argument that is a parameter, a buffer or a constant of the model, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation: what is computed, from which nodes, in which module.
+
+    `shape` holds integers and, where the batch size enters, its symbol; it is None for numbers and tuples.
+    """
+
+    index: int
+    name: str
+    operation: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    module: str
+    module_type: str
+    shape: tuple[int | str, ...] | None
+    floating: bool
+    dtype: torch.dtype | None = None
+
+    @property
+    def integral(self) -> bool:
+        """Whether the value is a tensor of integers (not of booleans)."""
+        return self.dtype is not None and not (
+            self.floating or self.dtype.is_complex or self.dtype == torch.bool
+        )
+
+    @property
+    def refs(self) -> tuple[int, ...]:
+        """Indices of the nodes this one reads, in order, each once."""
+        found: dict[int, None] = {}
+        for leaf in leaves((self.args, self.kwargs)):
+            if isinstance(leaf, Ref):
+                found[leaf.index] = None
+        return tuple(found)
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the parameters, buffers and constants this node reads."""
+        return tuple(
+            leaf.name for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Param)
+        )
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A captured module: nodes in order of computation, where its inputs enter and its outputs leave."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    output_names: tuple[str, ...]
+    input_shapes: tuple[tuple[int | str, ...], ...]
+    constants: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def batch_symbols(self) -> frozenset[str]:
+        """Symbols that stand for the batch size; empty if the model fixed its batch size."""
+        return frozenset(s[0] for s in self.input_shapes if s and isinstance(s[0], str))
+
+    @property
+    def batch_first(self) -> bool:
+        """Whether every tensor that depends on the batch has it as its whole first dimension."""
+        symbols = self.batch_symbols
+        if not symbols:
+            return False
+        for node in self.nodes:
+            if node.shape is None:
+                continue
+            if any(isinstance(size, str) for size in node.shape[1:]):
+                return False
+            if node.shape and isinstance(node.shape[0], str) and node.shape[0] not in symbols:
+                return False
+        return True
+
+    def consumers(self) -> dict[int, list[int]]:
+        """For each node, the indices of the nodes that read it."""
+        readers: dict[int, list[int]] = {node.index: [] for node in self.nodes}
+        for node in self.nodes:
+            for ref in node.refs:
+                readers[ref].append(node.index)
+        return readers
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves of nested tuples, lists and dicts, in order."""
+    if isinstance(tree, (tuple, list)):
+        return [leaf for item in tree for leaf in leaves(item)]
+    if isinstance(tree, dict):
+        return [leaf for item in tree.values() for leaf in leaves(item)]
+    return [tree]
+
+
+def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The same nested tuples, lists and dicts with every leaf changed."""
+    if isinstance(tree, tuple):
+        return tuple(rewrite(item, change) for item in tree)
+    if isinstance(tree, list):
+        return [rewrite(item, change) for item in tree]
+    if isinstance(tree, dict):
+        return {key: rewrite(item, change) for key, item in tree.items()}
+    return change(tree)

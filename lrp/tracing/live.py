@@ -1,0 +1,231 @@
+"""A model captured and compiled, kept true to the model as it is: what changed is captured or compiled again."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lrp.compiler import Compiler, Program, finite
+from lrp.composites import Composite, as_composite
+from lrp.errors import ModelMismatch, UnsupportedOperation
+from lrp.ops.run import Layout
+from lrp.propagate import forward, probe
+from lrp.registration import collapsed
+from lrp.rules import Flat
+from lrp.tracing.canonizers import canonical
+from lrp.tracing.capture import MODULES, capture, twin
+from lrp.tracing.content import Content
+from lrp.tracing.graph import Graph
+from lrp.tracing.watch import Values, registered
+
+KEPT = 4
+"""Graphs that are remembered for one model, for the next explainers of the same model with the same content."""
+_LOCK = threading.Lock()
+_KNOWN: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, Graph]]] = weakref.WeakKeyDictionary()
+TOLERANCE = {torch.float64: 1e-7, torch.float32: 2e-3}
+"""How far the graph's outputs may lie from the model's, of the largest one; 0.1 for shorter types."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The steps for one content of the model and one state of its parameters."""
+
+    graph: Graph
+    values: Values
+    program: Program
+    flat: Program | None
+    layouts: Mapping[int, Layout]
+
+
+@dataclass
+class _Captured:
+    """One captured graph, what the model was made of then, and the newest compilation."""
+
+    graph: Graph
+    content: Content
+    examples: tuple[Tensor, ...]
+    fixed: bool  # the graph holds parameters as constants: a patched forward that calls the original module
+    compiled: Compiled | None = None
+    agreed: bool = False
+    owners: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
+
+    def current(self, model: nn.Module) -> Compiled | None:
+        """The compiled steps if they are those of the model as it is."""
+        compiled = self.compiled
+        if compiled is None or not self.content.guards.same() or not compiled.values.same():
+            return None
+        if self.fixed and self.content.modes != [module.training for module in model.modules()]:
+            return None
+        return compiled
+
+    def twice(self) -> tuple[Tensor, ...]:
+        """Examples with two samples where the batch size is free."""
+        if not self.graph.batch_symbols:
+            return self.examples
+        return tuple(torch.cat([x[:1], x[:1]]) for x in self.examples)
+
+
+class Live:
+    """The steps of one model under one composite, as the model is at every call of `at`."""
+
+    def __init__(self, model: nn.Module, composite: Composite) -> None:
+        self.model, self.composite = model, composite
+        self._lock = threading.RLock()
+        self._entries: dict[int | None, _Captured] = {}
+
+    def newest(self) -> Compiled:
+        """The steps for the inputs seen first."""
+        return self.at(next(iter(self._entries.values())).examples)
+
+    def at(self, xs: tuple[Tensor, ...]) -> Compiled:
+        """The steps for inputs like these. Raises what capture and compilation raise, and ModelMismatch."""
+        entry = self._for(xs)
+        compiled = entry.current(self.model) if entry is not None and entry.agreed else None
+        if compiled is not None and entry is not None and entry.content.complete:
+            return compiled
+        with self._lock, torch.inference_mode(False), torch.no_grad():
+            entry = self._refreshed(xs)
+            compiled = self._compiled(entry)
+            if entry.agreed and entry.content.complete:
+                return compiled
+            if not self._agrees(entry, compiled, xs):
+                self._entries.clear()
+                entry = self._capture(xs, Content(self.model), anew=True)
+                compiled = self._compiled(entry)
+                if not self._agrees(entry, compiled, xs):
+                    self._entries.clear()
+                    raise ModelMismatch(
+                        f"the captured operations of {type(self.model).__name__} give other outputs than the model "
+                        "itself: it depends on something that cannot be captured"
+                    )
+            entry.agreed = True
+            return compiled
+
+    def _for(self, xs: tuple[Tensor, ...]) -> _Captured | None:
+        return self._entries.get(None) or self._entries.get(xs[0].shape[0])
+
+    def _refreshed(self, xs: tuple[Tensor, ...]) -> _Captured:
+        """The capture of the model as it is, made anew where its content has changed."""
+        entry = self._for(xs)
+        if (
+            entry is not None
+            and entry.content.guards.same()
+            and (not entry.fixed or entry.current(self.model))
+        ):
+            return entry
+        content = Content(self.model)
+        if entry is not None and entry.content.facts == content.facts and not entry.fixed:
+            entry.content, entry.compiled, entry.owners = content, None, {}
+            return entry
+        self._entries.clear()
+        return self._capture(xs, content)
+
+    def _capture(self, xs: tuple[Tensor, ...], content: Content, anew: bool = False) -> _Captured:
+        """Captures the model; once in all if its batch size is free, else once for each batch size."""
+        key = (
+            tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in xs),
+            tuple(sorted(MODULES.items())),
+            content.facts,
+        )
+        with _LOCK:
+            known = _KNOWN.setdefault(self.model, [])
+            found = None if anew else next((graph for other, graph in known if other == key), None)
+        if found is None or not (found.batch_symbols or found.input_shapes[0][0] == xs[0].shape[0]):
+            types = {
+                p: f"{type(m).__module__}.{type(m).__qualname__}"
+                for p, m in self.model.named_modules()
+            }
+            found = canonical(collapsed(capture(self.model, xs), types))
+        places = {
+            t.untyped_storage().data_ptr()
+            for t in registered(self.model)
+            if t.layout == torch.strided
+        }
+        fixed = any(t.untyped_storage().data_ptr() in places for t in found.constants.values())
+        if content.complete and not content.own and not found.constants:
+            with _LOCK:
+                known.append((key, found))
+                del known[:-KEPT]
+        entry = _Captured(found, content, tuple(x.clone() for x in xs), fixed)
+        self._compiled(entry)
+        self._entries[None if found.batch_symbols else xs[0].shape[0]] = entry
+        return entry
+
+    def _tensors(self, entry: _Captured) -> dict[str, Tensor]:
+        """The parameters, buffers and constants that the graph reads, as the model holds them now."""
+        if not entry.owners:
+            modules = dict(self.model.named_modules(remove_duplicate=False))
+            for name in dict.fromkeys(name for node in entry.graph.nodes for name in node.params):
+                path, _, leaf = name.rpartition(".")
+                module = modules.get(path)
+                held: tuple[dict[str, Any], ...] = (
+                    (module._parameters, module._buffers) if module is not None else ()
+                )
+                own = next((d for d in held if leaf in d), None)
+                entry.owners[name] = (entry.graph.constants, name) if own is None else (own, leaf)
+        return {name: own[leaf] for name, (own, leaf) in entry.owners.items()}
+
+    def _compiled(self, entry: _Captured) -> Compiled:
+        """The compiled steps; compiled again when a parameter of the model has changed since."""
+        compiled = entry.compiled
+        if compiled is not None and compiled.values.same():
+            return compiled
+        with torch.inference_mode(False), torch.no_grad():
+            values, tensors, graph = (
+                Values(registered(self.model)),
+                self._tensors(entry),
+                entry.graph,
+            )
+            finite(tensors)
+            program = Compiler(graph, tensors, self.composite, self.model).compile()
+            flat = None
+            if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
+                flat = Compiler(graph, tensors, as_composite(Flat()), self.model).compile()
+            layouts: Mapping[int, Layout] = {}
+            if not graph.batch_first:
+                layouts = (
+                    entry.compiled.layouts if entry.compiled else probe(program, entry.twice())
+                )
+            entry.compiled = Compiled(graph, values, program, flat, layouts)
+            return entry.compiled
+
+    def _agrees(self, entry: _Captured, compiled: Compiled, xs: tuple[Tensor, ...]) -> bool:
+        """Whether the graph gives the model's outputs: run on a copy of the model in eval mode, on few samples."""
+        graph, program = compiled.graph, compiled.program
+        if any("dropout" in node.operation and True in node.args for node in graph.nodes):
+            return True
+        if entry.fixed and any(entry.content.modes):
+            return True
+        if graph.batch_symbols:
+            xs = tuple(x[:2] for x in xs)
+        other = twin(self.model, buffers=True)
+        try:
+            wanted = torch.utils._pytree.tree_leaves(other(*(x.clone() for x in xs)))
+        except Exception as error:
+            raise UnsupportedOperation(
+                "calling", type(self.model).__name__, str(error)[:200]
+            ) from error
+        steps = program.path(tuple(i for i in graph.outputs if i in program.steps))
+        run = forward(program, steps, xs, compiled.layouts)
+        found = [run.values[i] for i in graph.outputs]
+        tensors = [t for t in wanted if isinstance(t, Tensor)]
+        return len(found) == len(tensors) and all(map(_close, found, tensors))
+
+
+def _close(found: Any, wanted: Tensor) -> bool:
+    """Whether two outputs are equal up to rounding; what is not finite is judged elsewhere."""
+    if not isinstance(found, Tensor) or found.shape != wanted.shape:
+        return False
+    if not bool(torch.isfinite(wanted).all()):
+        return True
+    if not wanted.is_floating_point():
+        return bool((found == wanted).all())
+    size = float(wanted.abs().max()) if wanted.numel() else 0.0
+    apart = float((found - wanted).abs().max()) if wanted.numel() else 0.0
+    return apart <= TOLERANCE.get(wanted.dtype, 0.1) * size + 1e-6

@@ -1,0 +1,1 @@
+"""The function that the agent learned, and the files it is kept in."""

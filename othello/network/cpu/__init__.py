@@ -1,0 +1,1 @@
+"""The network as machine code: Winograd convolutions, forward and backward."""

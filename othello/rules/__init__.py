@@ -1,0 +1,1 @@
+"""The game as values: boards, notation, symmetries, openings."""

@@ -1,0 +1,183 @@
+"""Squares, transcripts and board strings as text; every error says where the text is wrong and what is accepted.
+
+A *square* is r·N + c (a1 = 0, rows counted from the top), an *action* a square or N² for the pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+from othello.errors import ParseError
+from othello.rules.bitboard import SIZES
+
+Side = Literal["X", "O"]
+COLUMNS: Final = "abcdefgh"
+BLACK_LETTERS: Final = "Xx*Bb"
+WHITE_LETTERS: Final = "OoWw"
+EMPTY_LETTERS: Final = "-."
+MAX_TEXT: Final = 4096  # characters; the longest transcript anybody writes is far shorter
+
+_BOARD_LETTERS = frozenset(BLACK_LETTERS + WHITE_LETTERS + EMPTY_LETTERS)
+_PASS_WORDS = frozenset({"pass", "pa", "ps", "--"})
+_SEPARATORS = re.compile(r"[\s,;]+")
+_TOKEN = re.compile(r"(?P<square>[a-h][1-8])|(?P<skip>pass|pa|ps|--)", re.IGNORECASE | re.ASCII)
+_MOVE_NUMBER = re.compile(r"[0-9]{1,3}(?:\s*[.):]+|(?=\s))", re.ASCII)
+
+
+class Placement(NamedTuple):
+    """A parsed board string: the words of both colours, the side to move (None if the text does not say), the size."""
+
+    black: int
+    white: int
+    side: Side | None
+    size: int
+
+
+def excerpt(text: str, limit: int = 24) -> str:
+    """`text` quoted for an error message, printable and cut to `limit` characters."""
+    return repr(text[:limit] + ("…" if len(text) > limit else ""))
+
+
+def check_size(size: int) -> int:
+    """`size` itself, or a ParseError if no board has that side."""
+    if size not in SIZES:
+        raise ParseError(f"board size {size!r}: accepted are 4, 6 and 8")
+    return size
+
+
+def square_name(action: int, size: int = 8) -> str:
+    """The name of an action: "a1" for 0, "pass" for N².
+
+    >>> square_name(26), square_name(35, size=6), square_name(64)
+    ('c4', 'f6', 'pass')
+    """
+    if action == size * size:
+        return "pass"
+    if not 0 <= action < size * size:
+        raise ParseError(
+            f"action {action}: a {size}×{size} board has 0..{size * size - 1} and {size * size} (pass)"
+        )
+    return f"{COLUMNS[action % size]}{action // size + 1}"
+
+
+def parse_square(text: str, size: int = 8) -> int:
+    """The action that `text` names: a square in either case, or pass, pa, ps, --.
+
+    >>> parse_square("c4"), parse_square("PASS")
+    (26, 64)
+    """
+    word = text.strip().lower() if len(text) <= MAX_TEXT else text
+    if word in _PASS_WORDS:
+        return size * size
+    if len(word) == 2 and word[0] in COLUMNS[:size] and word[1] in "12345678"[:size]:
+        return (ord(word[1]) - ord("1")) * size + COLUMNS.index(word[0])
+    raise ParseError(f"square {excerpt(text)}: accepted are a1..{COLUMNS[size - 1]}{size} and pass")
+
+
+def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
+    """The actions a transcript writes, without looking at the rules; white space and move numbers are skipped.
+
+    >>> parse_moves("1. f5 d6  2. C3")
+    (37, 43, 18)
+    """
+    if len(text) > MAX_TEXT:
+        raise ParseError(f"transcript of {len(text)} characters: at most {MAX_TEXT} are read")
+    moves: list[int] = []
+    place, fresh = (
+        0,
+        True,
+    )  # fresh: at the start or behind a separator, where a move number may stand
+    while place < len(text):
+        if gap := _SEPARATORS.match(text, place):
+            place, fresh = gap.end(), True
+        elif token := _TOKEN.match(text, place):
+            try:
+                moves.append(parse_square(token.group(), size))
+            except ParseError as error:
+                raise ParseError(f"transcript, character {place + 1}: {error}") from None
+            place, fresh = token.end(), False
+        elif fresh and (number := _MOVE_NUMBER.match(text, place)):
+            place = number.end()
+        else:
+            accepted = f"squares a1..{COLUMNS[size - 1]}{size}, move numbers and -- for a pass"
+            raise ParseError(
+                f"transcript, character {place + 1}: {excerpt(text[place:], 8)}; accepted are {accepted}"
+            )
+    return tuple(moves)
+
+
+def format_moves(actions: Iterable[int], size: int = 8, passes: bool = False) -> str:
+    """The transcript of `actions`; passes are left out unless `passes`, then they are `--`.
+
+    >>> format_moves((37, 43, 64, 18)), format_moves((37, 64, 43), passes=True)
+    ('f5d6c3', 'f5--d6')
+    """
+    names = (square_name(action, size) for action in actions)
+    return "".join(("--" if passes else "") if name == "pass" else name for name in names)
+
+
+def looks_like_board(text: str) -> bool:
+    """Whether `text` has only letters of board strings (a transcript has digits, a board string has none)."""
+    return bool(text.strip()) and all(
+        letter in _BOARD_LETTERS or letter.isspace() for letter in text
+    )
+
+
+def parse_placement(text: str) -> Placement:
+    """Read a board string: 16, 36 or 64 squares a1, b1, …, then perhaps the side to move; white space is free."""
+    if len(text) > MAX_TEXT:
+        raise ParseError(
+            f"board string of {len(text)} characters: accepted are 16, 36 or 64 squares and a side"
+        )
+    letters = "".join(text.split())
+    for place, letter in enumerate(letters):
+        if letter not in _BOARD_LETTERS:
+            raise ParseError(
+                f"board string, square {place + 1}: {excerpt(letter)}; accepted are X x * B b, O o W w and - ."
+            )
+    squares, side = len(letters), None
+    for size in SIZES:
+        if squares == size * size + 1:
+            if letters[-1] in EMPTY_LETTERS:
+                raise ParseError(
+                    f"board string: {excerpt(letters[-1])} as side to move; accepted are X and O"
+                )
+            side = parse_side(letters[-1])
+            squares -= 1
+        if squares == size * size:
+            black = white = 0
+            for square in range(squares):
+                bit = 1 << (8 * (square // size) + square % size)
+                if letters[square] in BLACK_LETTERS:
+                    black |= bit
+                elif letters[square] in WHITE_LETTERS:
+                    white |= bit
+            return Placement(black, white, side, size)
+    raise ParseError(
+        f"board string of {squares} squares: accepted are 16, 36 or 64, then perhaps the side X or O"
+    )
+
+
+def parse_side(letter: str) -> Side:
+    """The side a letter stands for."""
+    if len(letter) == 1 and letter in BLACK_LETTERS:
+        return "X"
+    if len(letter) == 1 and letter in WHITE_LETTERS:
+        return "O"
+    raise ParseError(f"side {excerpt(letter)}: accepted are X x * B b (black) and O o W w (white)")
+
+
+def squares_word(squares: Iterable[int], size: int = 8) -> int:
+    """The word (bit 8·row + column) with a disc on each of `squares`."""
+    word = 0
+    for square in squares:
+        word |= 1 << (8 * (square // size) + square % size)
+    return word
+
+
+def format_squares(black: int, white: int, size: int = 8) -> str:
+    """The N² letters X, O and - of a position, row by row from a1."""
+    bits = (1 << (8 * (square // size) + square % size) for square in range(size * size))
+    return "".join("X" if black & bit else "O" if white & bit else "-" for bit in bits)

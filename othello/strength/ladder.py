@@ -1,0 +1,193 @@
+"""A run's strength over time: its generations against frozen earlier ones and fixed opponents, on one Elo scale.
+
+    climb("runs/main8", kind="net", every=5, games=40)
+
+Every match is kept in `metrics/ladder.jsonl` and never played twice, so that a ladder can be climbed again whenever a
+run has new generations; `metrics/ladder.csv` is the table of ratings, random = 0.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from othello import atomic
+from othello.errors import CheckpointError, ConfigError, ParseError
+from othello.players.specs import is_external, parse
+from othello.strength.arena import play_match
+from othello.strength.rating import Rating, Score, fit
+
+ANCHOR = "random"
+FIXED = (ANCHOR, "greedy", "alphabeta:3", "alphabeta:5", "gtp:gtp-rhino -l 1", "gtp:gtp-rhino -l 2")
+_FROZEN = (1, 2, 4)  # rungs below: what a generation plays besides the fixed opponents
+_COLUMNS = ("player", "generation", "elo", "low", "high", "games", "points", "checkpoint")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One player on the ladder; `generation` is None for a fixed opponent."""
+
+    player: str
+    generation: int | None
+    rating: Rating
+    checkpoint: str | None
+
+    def row(self) -> dict[str, Any]:
+        """Its line in ladder.csv; ratings in whole Elo."""
+        elo, low, high = (
+            None if x is None else round(x)
+            for x in (self.rating.elo, self.rating.low, self.rating.high)
+        )
+        values = (
+            self.player,
+            self.generation,
+            elo,
+            low,
+            high,
+            self.rating.games,
+            self.rating.points,
+            self.checkpoint,
+        )
+        return dict(zip(_COLUMNS, values))
+
+
+@dataclass(frozen=True)
+class _Contestant:
+    name: str
+    spec: str
+    generation: int | None = None
+
+
+def climb(
+    run: str | Path,
+    *,
+    kind: str = "net",
+    every: int = 5,
+    generations: Sequence[int] | None = None,
+    opponents: Sequence[str] = FIXED,
+    games: int = 40,
+    seed: int = 0,
+    opening_plies: int = 6,
+    size: int = 8,
+    on_match: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[Rung, ...]:
+    """Rate generations of `run`, write its ladder and the name of its `best` generation; the strongest first.
+
+    `kind` is how they play: "net", "mcts:SIMS" or "gumbel:SIMS".  `generations` are their numbers, otherwise every
+    `every`-th and the newest.  `opponents` are specs, `random` among them; of engines only those that are installed
+    take part.  `on_match` hears the summary of every match played now.  Raises `CheckpointError` if a generation is
+    missing and `ConfigError` or `ParseError` for bad settings.
+    """
+    folder = Path(run)
+    if kind != "net" and not kind.startswith(("mcts:", "gumbel:")):
+        raise ConfigError(f"ladder of {kind!r}: accepted are net, mcts:SIMS and gumbel:SIMS")
+    if ANCHOR not in opponents:
+        raise ConfigError(
+            f"ladder opponents {', '.join(opponents)}: {ANCHOR} must be among them, its rating is 0"
+        )
+    fixed = [_Contestant(spec, spec) for spec in opponents if _installed(spec, size)]
+    numbers = _chosen(folder, every) if generations is None else sorted(set(generations))
+    climbers = [
+        _Contestant(f"{kind} {n:04d}", f"{kind}:{_generation(folder, n)}", n) for n in numbers
+    ]
+    (folder / "metrics").mkdir(exist_ok=True)
+    file = folder / "metrics" / "ladder.jsonl"
+    known = _read(file)
+    settings = {"games": games, "seed": seed, "opening_plies": opening_plies, "size": size}
+    done = {
+        (match["first"], match["second"]) for match in known if settings.items() <= match.items()
+    }
+    for first, second in _pairings(climbers, fixed):
+        if (first.name, second.name) not in done:
+            result = play_match(
+                first.spec, second.spec, games, None, seed, opening_plies, size=size
+            )
+            known.append(
+                {"first": first.name, "second": second.name, **result.summary(), **settings}
+            )
+            atomic.write_text(file, "".join(json.dumps(match) + "\n" for match in known))
+            if on_match is not None:
+                on_match(known[-1])
+    rungs = _rate(known)
+    atomic.write_text(file.with_suffix(".csv"), _table(rungs))
+    best = next((rung.generation for rung in rungs if rung.generation is not None), None)
+    if best is not None:
+        atomic.write_text(folder / "best", f"{best:04d}\n")
+    return rungs
+
+
+def _installed(spec: str, size: int) -> bool:
+    """Whether the opponent can take part; a spec that is none at all is the caller's `ParseError`."""
+    try:
+        parse(spec, size).close()
+    except ParseError:
+        if is_external(spec):
+            return False
+        raise
+    return True
+
+
+def _chosen(folder: Path, every: int) -> list[int]:
+    if every < 1:
+        raise ConfigError(f"every {every}: accepted are 1 and more")
+    found = sorted(int(path.parent.name) for path in folder.glob("generations/[0-9]*/meta.json"))
+    if not found:
+        raise CheckpointError(f"{folder}: has no generations")
+    return [number for number in found if number % every == 0 or number == found[-1]]
+
+
+def _generation(folder: Path, number: int) -> Path:
+    path = folder / "generations" / f"{number:04d}"
+    if not (path / "meta.json").is_file():
+        raise CheckpointError(f"{path}: no such generation")
+    return path
+
+
+def _pairings(
+    climbers: Sequence[_Contestant], fixed: Sequence[_Contestant]
+) -> Iterator[tuple[_Contestant, _Contestant]]:
+    """Fixed opponents among themselves (engines not: they are slow and deterministic), then each climber's matches."""
+    yield from combinations([one for one in fixed if not is_external(one.spec)], 2)
+    for place, climber in enumerate(climbers):
+        yield from ((climber, one) for one in fixed)
+        yield from ((climber, climbers[place - down]) for down in _FROZEN if place >= down)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ConfigError(
+            f"{file}: damaged ({error}); remove it to play its matches again"
+        ) from None
+
+
+def _rate(matches: Sequence[dict[str, Any]]) -> tuple[Rung, ...]:
+    scores = [Score(m["first"], m["second"], m["wins"], m["draws"], m["losses"]) for m in matches]
+    hashes: dict[str, str | None] = {}
+    for match in matches:
+        hashes |= {
+            match["first"]: match["checkpoints"]["a"],
+            match["second"]: match["checkpoints"]["b"],
+        }
+    rungs = [
+        Rung(name, int(name.split()[-1]) if hashes[name] else None, rating, hashes[name])
+        for name, rating in fit(scores, ANCHOR).items()
+    ]
+    return tuple(sorted(rungs, key=lambda rung: -(rung.rating.elo or 0.0)))
+
+
+def _table(rungs: Sequence[Rung]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rung.row() for rung in rungs)
+    return text.getvalue()

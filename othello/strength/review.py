@@ -1,0 +1,199 @@
+"""A game looked over: what each move was worth, what the best one would have been, and where it was lost.
+
+Near the end values are exact, in discs; before that they come from whatever the caller passes: a network, a search.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from othello.records.game import GameRecord
+from othello.rules.board import Board
+from othello.rules.notation import Side, square_name
+from othello.solver.solver import Solver
+
+ActionValues = Callable[[Board], Mapping[int, float]]
+"""The values of actions of a board, in [−1, 1] for the side to move: a search's Q, say.
+
+Actions that it knows nothing of may be missing, but not all, and surely not the best one.
+"""
+
+BoardValues = Callable[[Sequence[Board]], Sequence[float]]
+"""The values of many boards, each in [−1, 1] for its side to move: a network, say."""
+
+
+class Mark(enum.Enum):
+    """How much a move gave away."""
+
+    BEST = "best"
+    GOOD = "good"
+    INACCURACY = "inaccuracy"
+    MISTAKE = "mistake"
+    BLUNDER = "blunder"
+
+
+_STEPS: Final = (
+    (Mark.BLUNDER, 10.0, 0.5),  # from so many discs of loss, or so much value in [−1, 1]
+    (Mark.MISTAKE, 6.0, 0.25),
+    (Mark.INACCURACY, 2.0, 0.1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReview:
+    """One action of a game, from its player's view.
+
+    `exact`: values are final discs with best play, empties to the winner; otherwise they are in [−1, 1].  `before` is
+    the value of the best action, `after` of the one played, `loss` their difference, ≥ 0; all three are None where
+    nothing could tell.  `best`: the actions of the greatest value.
+    """
+
+    number: int
+    side: Side
+    action: int
+    exact: bool
+    before: float | None
+    after: float | None
+    loss: float | None
+    best: tuple[int, ...]
+    mark: Mark | None
+
+    def as_json(self, size: int = 8) -> dict[str, object]:
+        """The review with square names, ready for `json.dumps`."""
+        return {
+            "number": self.number,
+            "side": self.side,
+            "move": square_name(self.action, size),
+            "unit": "discs" if self.exact else "value",
+            "before": self.before,
+            "after": self.after,
+            "loss": self.loss,
+            "best": [square_name(action, size) for action in self.best],
+            "mark": self.mark.value if self.mark else None,
+        }
+
+
+def review(
+    game: GameRecord,
+    values: ActionValues | None = None,
+    *,
+    solve_empties: int = 14,
+    seconds: float | None = None,
+) -> list[MoveReview]:
+    """A review of every action of `game`, forced ones included (they lose nothing).
+
+    Positions with at most `solve_empties` empty squares are solved, each within `seconds` if given; the others, and
+    those not solved in time, are valued by `values`, or left open without it.  A move that `values` leaves out is worth
+    what the position it leads to is worth.
+
+    >>> game = GameRecord.from_transcript("b1a1a2", size=4)
+    >>> [(move.after, move.mark.value) for move in review(game)]        # 4×4 is a win for white by 10
+    [(-10.0, 'best'), (10.0, 'best'), (-10.0, 'best')]
+    """
+    solver = Solver(game.start.size, 16)
+    return [
+        _review_move(
+            number,
+            board,
+            action,
+            solver if board.empties <= solve_empties else None,
+            values,
+            seconds,
+        )
+        for number, (board, action) in enumerate(zip(game.boards, game.actions), 1)
+    ]
+
+
+def _review_move(
+    number: int,
+    board: Board,
+    action: int,
+    solver: Solver | None,
+    values: ActionValues | None,
+    seconds: float | None,
+) -> MoveReview:
+    scores = solver.scores(board, seconds=seconds) if solver else None
+    worth: Mapping[int, float] = {}
+    if scores is not None:
+        worth = {option: float(score) for option, score in scores.items()}
+    elif values is not None:
+        worth = values(board)
+    if not worth:
+        return MoveReview(number, board.side, action, False, None, None, None, (), None)
+    after = worth[action] if action in worth else _worth_of_child(board, action, values)
+    before = max(*worth.values(), after)
+    best = tuple(option for option, value in {**worth, action: after}.items() if value == before)
+    mark = _mark(before, after, scores is not None)
+    return MoveReview(
+        number, board.side, action, scores is not None, before, after, before - after, best, mark
+    )
+
+
+def _worth_of_child(board: Board, action: int, values: ActionValues | None) -> float:
+    """The value of `action` by that of the position it leads to."""
+    assert values is not None
+    child = board.play(action)
+    sign = -1.0
+    if child.must_pass:
+        child, sign = child.pass_turn(), 1.0
+    if child.is_over:
+        score = child.score() if child.side == "X" else -child.score()
+        return sign * float((score > 0) - (score < 0))
+    return sign * max(values(child).values())
+
+
+def _mark(before: float, after: float, exact: bool) -> Mark:
+    """An exact win thrown away is a blunder however few the discs, an exact half of one a mistake."""
+    loss = before - after
+    if loss == 0:
+        return Mark.BEST
+    if exact and before > 0 and after < 0:
+        return Mark.BLUNDER
+    for mark, discs, value in _STEPS:
+        if loss >= (discs if exact else value):
+            return (
+                Mark.MISTAKE if exact and mark is Mark.INACCURACY and before * after == 0 else mark
+            )
+    return Mark.GOOD
+
+
+def values_of_children(evaluate: BoardValues) -> ActionValues:
+    """The values of a board's actions by one look at the boards they lead to; finished games count as they ended.
+
+    >>> level = values_of_children(lambda boards: [0.0] * len(boards))
+    >>> level(Board.initial())
+    {19: 0.0, 26: 0.0, 37: 0.0, 44: 0.0}
+    """
+
+    def values(board: Board) -> dict[int, float]:
+        children = {action: board.play(action) for action in board.legal_actions()}
+        open_ones = {action: child for action, child in children.items() if not child.is_over}
+        worth = dict(zip(open_ones, evaluate(list(open_ones.values())))) if open_ones else {}
+        sign = 1 if board.side == "X" else -1
+        ended = {
+            action: float((child.score() * sign > 0) - (child.score() * sign < 0))
+            for action, child in children.items()
+            if action not in open_ones
+        }
+        return {
+            action: ended[action] if action in ended else 0.0 - worth[action] for action in children
+        }
+
+    return values
+
+
+def losses(moves: Sequence[MoveReview]) -> dict[Side, dict[str, float]]:
+    """For each side: discs lost in the exact part, value lost before it, and how many moves got which mark."""
+    totals: dict[Side, dict[str, float]] = {}
+    for side in ("X", "O"):
+        mine = [move for move in moves if move.side == side and move.loss is not None]
+        total = {
+            "discs": sum(move.loss or 0.0 for move in mine if move.exact),
+            "value": sum(move.loss or 0.0 for move in mine if not move.exact),
+        }
+        marks = {mark.value: float(sum(move.mark is mark for move in mine)) for mark in Mark}
+        totals[side] = total | marks
+    return totals

@@ -1,0 +1,134 @@
+"""`othello convert`, `review`, `ladder` and `release` as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import run
+from othello.network import checkpoint
+from othello.network.architecture import Architecture
+from othello.records import read_games
+from othello.training.config import LearnerSettings, RunConfig
+from othello.training.loop import train
+from othello.training.selfplay import SelfPlaySettings
+
+GAMES = Path(__file__).parents[2] / "data" / "games.ggf"
+GAME = (  # a full game
+    "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6a8h2h1g1f2g7g8"
+    "a1b1h8h7"
+)
+
+
+@pytest.mark.parametrize("suffix", ["ggf", "sgf", "txt", "wtb"])
+def test_games_survive_conversion(tmp_path, capsys, suffix):
+    first, second = tmp_path / f"games.{suffix}", tmp_path / "again.txt"
+    source = tmp_path / "source.txt"
+    source.write_text(GAME + "\n")
+    assert run(["convert", str(source), str(first)]) == 0
+    assert run(["convert", str(first), str(second), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["games"] == 1
+    assert read_games(second.read_bytes(), "transcript")[0].transcript == GAME
+
+
+def test_a_wthor_base_keeps_its_names_in_files_beside_it(tmp_path, capsys):
+    assert run(["convert", str(GAMES), str(tmp_path / "one.sgf")]) == 0
+    (tmp_path / "one.ggf").write_text("(;GM[Othello]PB[Ada]PW[Alan]PC[London]B[F5]W[D6];)")
+    assert run(["convert", str(tmp_path / "one.ggf"), str(tmp_path / "BASE.WTB"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [Path(name).name for name in report["files"]] == ["BASE.WTB", "BASE.jou", "BASE.trn"]
+    assert run(["convert", str(tmp_path / "BASE.WTB"), "-", "--to", "ggf"]) == 0
+    assert "PC[London]" in (text := capsys.readouterr().out) and "PB[Ada]PW[Alan]" in text
+    (tmp_path / "BASE.jou").rename(tmp_path / "WTHOR.JOU")
+    (tmp_path / "BASE.trn").unlink()
+    assert run(["convert", str(tmp_path / "BASE.WTB"), "-", "--to", "ggf"]) == 0
+    assert "PC[#0]" in (text := capsys.readouterr().out) and "PB[Ada]PW[Alan]" in text
+    assert run(["convert", str(tmp_path / "WTHOR.JOU"), str(tmp_path / "x.ggf")]) == 2
+    assert "its .wtb file" in capsys.readouterr().err
+
+
+def test_files_that_are_not_what_their_name_says_are_named_with_what_they_are(tmp_path, capsys):
+    bad = tmp_path / "bad.ggf"
+    for data, said in [
+        (b"(;GM[2]FF[4];B[f5];W[d6])", "contents are sgf, not ggf"),
+        (b"f5d6c3\n", "contents are transcript, not ggf"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "begins with (;"),
+        (b"", "holds no game"),
+        (
+            b"(;GM[Othello]B[F5]W[D6]B[A1];)",
+            "game 1: move 3, character 24: a1 is illegal for black",
+        ),
+    ]:
+        bad.write_bytes(data)
+        assert run(["convert", str(bad), str(tmp_path / "out.sgf")]) == 2
+        error = capsys.readouterr().err
+        assert said in error and str(bad) in error and error.count("\n") <= 2
+    base = tmp_path / "base.wtb"
+    assert run(["convert", str(GAMES), str(tmp_path / "good.sgf")]) == 0
+    bad.write_bytes(b"(;GM[Othello]B[F5]W[D6];)")
+    assert run(["convert", str(bad), str(base)]) == 0
+    base.write_bytes(base.read_bytes()[:-9])
+    assert run(["review", str(base)]) == 2
+    assert "75 bytes where the header's 1 games need 84" in capsys.readouterr().err
+    assert not (tmp_path / "out.sgf").exists()
+
+
+def test_conversion_names_what_is_wrong_and_writes_nothing(tmp_path, capsys):
+    assert run(["convert", str(GAMES), str(tmp_path / "out.doc")]) == 2
+    assert run(["convert", str(tmp_path / "absent.ggf"), str(tmp_path / "out.sgf")]) == 2
+    assert list(tmp_path.iterdir()) == []
+    errors = capsys.readouterr().err
+    assert "'doc'" in errors and "accepted are" in errors and "absent.ggf" in errors
+
+
+def test_a_review_gives_exact_losses_at_the_end(capsys):
+    assert run(["review", GAME, "--simulations", "4", "--json"]) == 0
+    moves = json.loads(capsys.readouterr().out)["moves"]
+    assert len(moves) == 61  # 60 discs and a forced pass
+    assert {move["unit"] for move in moves[-10:]} == {"discs"}
+    assert all(move["loss"] >= 0 for move in moves)
+    assert moves[-1]["loss"] == 0
+
+
+def test_a_review_of_an_illegal_game_names_the_move(capsys):
+    assert run(["review", "f5f5", "--simulations", "4"]) == 2
+    assert "f5" in capsys.readouterr().err
+
+
+def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
+    settings = RunConfig(
+        games=6,
+        chunk=6,
+        workers=1,
+        network=Architecture(size=4, blocks=0, channels=4),
+        selfplay=SelfPlaySettings(
+            simulations=4, slots=6, solve_empties=3, label_empties=1, leaf_empties=2
+        ),
+        learner=LearnerSettings(batch=16),
+    )
+    folder, out = tmp_path / "run", tmp_path / "released"
+    train(folder, settings, iterations=1)
+    assert (
+        run(["release", str(folder), "--out", str(out), "--games", "0", "--hardware", "one core"])
+        == 0
+    )
+    released = checkpoint.load(out)
+    assert released.meta["generation"] == 1 and released.meta["games"] == 6
+    card = (out / "README.md").read_text()
+    assert released.sha256 in card and "one core" in card and "Not measured yet" in card
+    assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
+    assert "0009: no such checkpoint" in capsys.readouterr().err
+    assert run(["ladder", str(tmp_path / "nothing")]) == 2
+
+
+def test_a_match_ends_when_its_sequential_test_has_decided(capsys):
+    assert (
+        run(["match", "alphabeta:3", "random", "--games", "400", "--sprt", "0", "50", "--json"])
+        == 0
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["decision"] == "stronger" and report["games"] < 400
+    assert run(["match", "greedy", "random", "--sprt", "50", "0"]) == 2
+    assert "the smaller one" in capsys.readouterr().err

@@ -1,0 +1,158 @@
+"""The controls that explanations are measured against: nearness to the move, a static table, the discs' owners."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.experiments import disc_worth, nearness
+from app.experiments.attributions import METHODS, TARGETS
+from app.experiments.corruption import CORRUPTIONS
+from app.experiments.positions import BOARD_31, states_of, words_of
+from app.experiments.statistics import Interval
+from app.experiments.studies import board31, faithfulness, prior
+from app.experiments.studies.ground_truth import agreement, by_rule
+from app.experiments.studies.rules_truth import SETS, facts
+from othello.rules.board import Board
+from othello.rules.notation import parse_square
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+
+def played(count: int, seed: int = 4) -> tuple[Any, Any, Any]:
+    """Positions of random games with a legal move each: words [P] of both sides, moves [P]."""
+    random, found, moves = np.random.default_rng(seed), [], []
+    while len(found) < count:
+        board = Board.initial()
+        for _ in range(int(random.integers(8, 40))):
+            board = board.play(int(random.choice(board.legal_actions())))
+        if board.legal_moves():
+            found.append(board)
+            moves.append(int(random.choice(board.legal_moves())))
+    own, opp = (
+        np.array([getattr(board, side) for board in found], np.uint64) for side in ("own", "opp")
+    )
+    return own, opp, np.array(moves, np.int64)
+
+
+def king_steps(a: int, b: int) -> int:
+    """A king's steps between two squares, counted by rows and columns."""
+    return max(abs(a // 8 - b // 8), abs(a % 8 - b % 8))
+
+
+def test_a_map_of_nothing_but_distance_is_chance_among_discs_as_far_from_the_move_as_each_other() -> (
+    None
+):
+    own, opp, moves = played(40)
+    discs, truth = states_of(own, opp) != 0, facts(own, opp, moves)
+    maps = {"nearness again": np.broadcast_to(nearness.controls(moves)["nearness"], (1, 40, 64))}
+    found = by_rule(maps, truth, discs, moves, 0, 0)
+    for kind in SETS:
+        entry = found["nearness again"][kind]
+        assert (
+            entry["equal_distance"].mean == pytest.approx(0.5) and entry["over_nearness"].mean == 0
+        )
+    assert found["nearness again"]["flipped"]["detection"].mean > 0.85
+    assert found["even spread"]["flipped"]["detection"].mean == 0.5
+    assert (
+        found["nearness on its lines"]["flipped"]["detection"].mean
+        > found["nearness"]["flipped"]["detection"].mean
+    )
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6))
+def test_detection_at_equal_distance_counts_the_pairs_that_are_equally_far(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, move = random.integers(-3, 4, 64).astype(float), int(random.integers(64))
+    among, where = random.random(64) < 0.3, random.random(64) < 0.5
+    won = [
+        (abs(scores[a]) > abs(scores[b])) + (abs(scores[a]) == abs(scores[b])) / 2
+        for a in np.flatnonzero(among & where).tolist()
+        for b in np.flatnonzero(among & ~where).tolist()
+        if a != move != b and king_steps(a, move) == king_steps(b, move)
+    ]
+    found = nearness.at_equal_distance(scores[None], where[None], among[None], np.array([move]))
+    assert found[0] == pytest.approx(np.mean(won)) if won else np.isnan(found[0])
+
+
+def test_discs_that_are_heavy_because_they_are_near_do_not_stand_out() -> None:
+    b6 = parse_square("b6")
+    near = 1 / np.maximum(nearness.STEPS[b6], 1.0).reshape(8, 8)
+    turned, discs = board31.flipped(BOARD_31, b6), board31.occupied(BOARD_31)
+    by_distance = board31.against_chance(near, turned, discs, b6, 0)
+    assert by_distance["p"] < 0.05 and by_distance["p_as_near"] == 1
+    assert "do not stand out" in board31.stands_out(by_distance, "b6")
+    beyond_distance = board31.against_chance(near + turned, turned, discs, b6, 0)
+    assert beyond_distance["p_as_near"] < 0.05 and "they stand out" in board31.stands_out(
+        beyond_distance, "b6"
+    )
+
+
+def test_the_static_table_is_measured_beside_every_map_of_worth() -> None:
+    own, opp, _ = played(20)
+    table, discs = disc_worth.static_table(own, opp), states_of(own, opp) != 0
+    assert (np.sign(table) == states_of(own, opp)).all() and set(np.unique(abs(table))) <= {
+        0,
+        1,
+        2,
+        3,
+    }
+    worth = table + np.random.default_rng(0).normal(0, 0.1, table.shape)
+    rows = {"the worth itself": worth, disc_worth.STATIC: table}
+    found = agreement(rows, worth, discs, np.ones(20, bool), 0)
+    assert (
+        found["the worth itself"]["over_table"].low > 0
+        and found["the worth itself"]["signed_over_table"].low > 0
+    )
+    assert found[disc_worth.STATIC]["over_table"].mean == 0
+
+
+def test_the_owner_swap_is_what_the_network_says_with_one_disc_of_the_other_colour(
+    model: Model,
+) -> None:
+    own, opp, _ = played(5)
+    found = disc_worth.owner_swap(model, own, opp)
+    states = states_of(own, opp)
+    assert (found[states == 0] == 0).all() and np.abs(found).max() > 0.01
+    row, square = 3, int(np.abs(found[3]).argmax())
+    swapped = states[[row]].copy()
+    swapped[0, square] *= -1
+    values = [
+        model.evaluator(*pair)[1][0] for pair in ((own[[row]], opp[[row]]), words_of(swapped))
+    ]
+    assert found[row, square] == pytest.approx(values[0] - values[1], abs=1e-6)
+
+
+def test_geometry_alone_puts_the_x_squares_first_and_the_words_say_so() -> None:
+    ours, theirs = prior.residual_prior(4), prior.plain_prior()
+    assert np.unravel_index(ours.argmax(), ours.shape) == (1, 1)
+    assert prior.landmarks(ours)["x_square"] > 1.1 and "X-squares" in prior.darkest(ours)
+    assert prior.darkest(theirs) == "in the centre"
+
+
+def test_the_study_names_a_method_that_is_no_composite_and_scores_higher_than_its_choice() -> None:
+    names = list(METHODS)
+    means = {"EpsilonPlus": 0.9, "integrated gradients": 1.0, "occlusion": 0.5}
+    noise = np.random.default_rng(1).normal(
+        0, 0.05, (len(names), len(TARGETS), len(CORRUPTIONS), 50)
+    )
+    gains = noise + np.array([means.get(name, 0.1) for name in names])[:, None, None, None]
+
+    def cell(place: int, corruption: int, target: int) -> Interval:
+        mean = float(gains[place, target, corruption].mean())
+        return Interval(mean, mean - 0.1, mean + 0.1, 50)
+
+    table: dict[str, dict[str, dict[str, Interval]]] = defaultdict(lambda: defaultdict(dict))
+    for place, c, t in np.ndindex(gains.shape[0], len(CORRUPTIONS), len(TARGETS)):
+        table[names[place]][CORRUPTIONS[c]][TARGETS[t]] = cell(place, c, t)
+    found = faithfulness.beyond(gains, names, table, "EpsilonPlus", 0)
+    assert found["rival"] == "integrated gradients" and found["difference"].low > 0
+    assert found["ahead_in"] == found["columns"] == 9 and found["empty_squares"] == 3
+    assert found["score"].mean == pytest.approx(1, abs=0.02)

@@ -1,0 +1,83 @@
+"""The ladder: every generation rated, no match played twice, damage noticed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from othello.errors import CheckpointError, ConfigError, ParseError
+from othello.network import checkpoint
+from othello.strength.ladder import climb
+from tests.othello.networks import lively_network
+
+SETTINGS: dict[str, Any] = {"size": 4, "games": 4, "opening_plies": 2, "every": 2}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    for number in range(4):
+        network = lively_network(number, size=4, blocks=1, channels=8)
+        checkpoint.save(network, tmp_path / "generations" / f"{number:04d}")
+    return tmp_path
+
+
+def test_a_ladder_rates_generations_and_fixed_opponents_and_plays_no_match_twice(run: Path) -> None:
+    played: list[dict[str, Any]] = []
+    rungs = climb(run, opponents=("random", "alphabeta:2"), on_match=played.append, **SETTINGS)
+    assert {rung.player for rung in rungs} == {
+        "random",
+        "alphabeta:2",
+        "net 0000",
+        "net 0002",
+        "net 0003",
+    }
+    assert {rung.generation for rung in rungs} == {None, 0, 2, 3}
+    assert len(played) == 1 + 3 * 2 + 1 + 2 and all(match["games"] == 4 for match in played)
+    with open(run / "metrics" / "ladder.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["player"] for row in rows] == [rung.player for rung in rungs]
+    assert next(row["elo"] for row in rows if row["player"] == "random") == "0"
+    digest = checkpoint.load(run / "generations" / "0002").sha256
+    assert next(row["checkpoint"] for row in rows if row["generation"] == "2") == digest
+    climbers = [rung.generation for rung in rungs if rung.generation is not None]
+    assert int((run / "best").read_text()) == climbers[0]
+
+    played.clear()
+    assert (
+        climb(run, opponents=("random", "alphabeta:2"), on_match=played.append, **SETTINGS) == rungs
+        and not played
+    )
+    climb(
+        run,
+        opponents=("random", "alphabeta:2"),
+        generations=[1],
+        on_match=played.append,
+        **SETTINGS,
+    )
+    assert {match["first"] for match in played} == {"net 0001"}
+
+
+def test_an_engine_that_is_not_installed_stays_away(run: Path) -> None:
+    rungs = climb(run, opponents=("random", "gtp:no-such-engine"), generations=[0], **SETTINGS)
+    assert {rung.player for rung in rungs} == {"random", "net 0000"}
+
+
+def test_bad_ladders_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="random must be among"):
+        climb(run, opponents=("greedy",), **SETTINGS)
+    with pytest.raises(ParseError, match="accepted are"):
+        climb(run, opponents=("random", "bob"), **SETTINGS)
+    with pytest.raises(ConfigError, match="net, mcts:SIMS and gumbel"):
+        climb(run, kind="random", **SETTINGS)
+    with pytest.raises(CheckpointError, match="no such generation"):
+        climb(run, generations=[9], **SETTINGS)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="has no generations"):
+        climb(tmp_path / "empty", **SETTINGS)
+    (run / "metrics").mkdir(exist_ok=True)
+    (run / "metrics" / "ladder.jsonl").write_text("{half")
+    with pytest.raises(ConfigError, match="damaged"):
+        climb(run, opponents=("random",), **SETTINGS)

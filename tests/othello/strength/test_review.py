@@ -1,0 +1,95 @@
+"""Reviews of games: exact where the solver reaches, the caller's values before."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from othello.records import GameRecord
+from othello.rules.board import Board
+from othello.rules.notation import parse_moves
+from othello.solver.solver import exact_scores
+from othello.strength.review import Mark, losses, review, values_of_children
+from tests.othello.positions import position_with_empties
+from tests.othello.rules.test_board import PASS_GAME
+
+
+def discs(boards: list[Board]) -> list[float]:
+    """A value in [−1, 1] from the discs of the side to move."""
+    return [(board.own.bit_count() - board.opp.bit_count()) / 64 for board in boards]
+
+
+def test_the_exact_part_of_a_game_has_exact_losses() -> None:
+    game = GameRecord.from_transcript(PASS_GAME + "h7")
+    moves = review(game, values_of_children(discs), solve_empties=9)
+    assert [move.number for move in moves] == list(range(1, len(game.plies) + 1))
+    for board, move in zip(game.boards, moves):
+        assert move.exact == (board.empties <= 9)
+        assert (
+            move.loss is not None
+            and move.loss >= 0
+            and (move.loss == 0) == (move.action in move.best)
+        )
+        if move.exact:
+            scores = exact_scores(board)
+            assert scores is not None and (move.before, move.after) == (
+                max(scores.values()),
+                scores[move.action],
+            )
+    passes = [move for move in moves if move.action == 64]
+    assert passes and all(move.mark is Mark.BEST for move in passes)
+    total = losses(moves)
+    assert sum(total["X"][mark.value] + total["O"][mark.value] for mark in Mark) == len(moves)
+    assert json.loads(json.dumps([move.as_json() for move in moves]))[0]["unit"] == "value"
+
+
+def test_perfect_play_loses_nothing_and_one_slip_is_found() -> None:
+    board, generator, actions = Board.initial(4), random.Random(2), []
+    while not board.is_over:
+        scores = exact_scores(board)
+        assert scores is not None
+        best = [action for action, score in scores.items() if score == max(scores.values())]
+        actions.append(generator.choice(best))
+        board = board.play(actions[-1])
+    moves = review(GameRecord.from_actions(actions, Board.initial(4)))
+    assert all(move.mark is Mark.BEST for move in moves)
+    slip = review(GameRecord.from_actions(parse_moves("b1c1", 4), Board.initial(4)))[1]
+    assert (
+        slip.loss and slip.loss > 0 and slip.mark in (Mark.MISTAKE, Mark.BLUNDER, Mark.INACCURACY)
+    )
+
+
+def test_without_values_the_opening_stays_open() -> None:
+    moves = review(GameRecord.from_transcript("f5d6"))
+    assert [move.loss for move in moves] == [None, None] and moves[0].mark is None
+    assert losses(moves)["X"]["discs"] == 0
+
+
+def test_a_move_that_the_values_leave_out_is_worth_what_it_leads_to() -> None:
+    def narrow(board: Board) -> dict[int, float]:
+        best, *_ = board.legal_moves()
+        return {best: 0.25}
+
+    first, second = review(GameRecord.from_transcript("f5f6"), narrow)
+    assert (first.before, first.after, first.loss) == (0.25, -0.25, 0.5) and first.best == (19,)
+    assert second.mark is Mark.BLUNDER
+    generous = review(
+        GameRecord.from_transcript("f5"), lambda board: {board.legal_moves()[0]: -0.5}
+    )[0]
+    assert generous.loss == 0 and generous.best == (37,) and generous.mark is Mark.BEST
+
+
+def test_a_finished_child_counts_as_it_ended() -> None:
+    generator = random.Random(7)
+    for _ in range(20):
+        board = position_with_empties(generator, 1, 4)
+        sign = 1 if board.side == "X" else -1
+        ends = {
+            action: board.play(action)
+            for action in board.legal_moves()
+            if board.play(action).is_over
+        }
+        values = values_of_children(lambda boards: [0.25] * len(boards))(board)
+        for action, value in values.items():
+            score = ends[action].score() * sign if action in ends else None
+            assert value == (-0.25 if score is None else (score > 0) - (score < 0))
