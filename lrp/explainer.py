@@ -13,6 +13,7 @@ import lrp.ops.catalogue  # noqa: F401  (fills the catalogue of operations)
 from lrp.compiler import Program
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
+from lrp.live import Live
 from lrp.ops.flow import Flow
 from lrp.ops.operations import Reshape, Transparent
 from lrp.ops.run import Layout, Run
@@ -23,7 +24,6 @@ from lrp.rules import Rule
 from lrp.targets import Target, each_index, one_hot, seeds
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
-from lrp.tracing.live import Live
 
 FOLD = 128
 """Samples × targets that one backward pass of `attribute_each` carries at most."""

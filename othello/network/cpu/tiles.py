@@ -23,11 +23,11 @@ from othello.network.cpu.winograd import (
     ROWS,
     VECTOR_BYTES,
     Matrix,
-    _load,
-    _sandwich,
-    _store,
-    _vector,
+    constant_vector,
+    load_vector,
     matrices,
+    sandwich,
+    store_vector,
 )
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
@@ -54,10 +54,12 @@ def tile_transform(matrix: Matrix) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             source, row, column, target, target_row, target_column = arguments
-            grid = [[_load(builder, source, (row, i), (column, j)) for j in inner] for i in inner]
-            for i, vectors in enumerate(_sandwich(builder, matrix, grid)):
+            grid = [
+                [load_vector(builder, source, (row, i), (column, j)) for j in inner] for i in inner
+            ]
+            for i, vectors in enumerate(sandwich(builder, matrix, grid)):
                 for j, vector in enumerate(vectors):
-                    _store(builder, vector, target, (target_row, i), (target_column, j))
+                    store_vector(builder, vector, target, (target_row, i), (target_column, j))
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 6), generate
@@ -99,12 +101,15 @@ def strided_product(vectors: int) -> Any:
             sums = [reserve(builder, ir.VectorType(_FLOAT, LANES)) for _ in places]
             for variable, place in zip(sums, places):
                 builder.store(
-                    builder.select(kept, _load(builder, out, *place), _vector(0.0)), variable
+                    builder.select(kept, load_vector(builder, out, *place), constant_vector(0.0)),
+                    variable,
                 )
             starts = [builder.add(left, builder.mul(row, _INT64(i))) for i in range(ROWS)]
             with cgutils.for_range_slice(builder, _INT64(0), depth, _INT64(1), inc=True) as (k, _):
                 at = builder.add(right, builder.mul(k, right_row))
-                columns = [_load(builder, at, (_INT64(VECTOR_BYTES), j)) for j in range(vectors)]
+                columns = [
+                    load_vector(builder, at, (_INT64(VECTOR_BYTES), j)) for j in range(vectors)
+                ]
                 for i in range(ROWS):
                     address = builder.add(starts[i], builder.mul(k, step))
                     number = builder.load(builder.inttoptr(address, _FLOAT.as_pointer()))
@@ -116,7 +121,7 @@ def strided_product(vectors: int) -> Any:
                             builder.fadd(builder.load(variable), term, flags=_FUSE), variable
                         )
             for variable, place in zip(sums, places):
-                _store(builder, builder.load(variable), out, *place)
+                store_vector(builder, builder.load(variable), out, *place)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 9), generate

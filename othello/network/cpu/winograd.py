@@ -82,7 +82,7 @@ def transform_filters(weight: NDArray[np.float64], outputs: int) -> NDArray[np.f
     return elements.reshape(-1, weight.shape[1], weight.shape[0])
 
 
-def _vector(number: float) -> Any:
+def constant_vector(number: float) -> Any:
     return ir.Constant(_VECTOR, [number] * LANES)
 
 
@@ -93,9 +93,13 @@ def _combination(builder: Any, coefficients: Sequence[Fraction], vectors: Sequen
         if coefficient == 0:
             continue
         size = abs(coefficient)
-        term = vector if size == 1 else builder.fmul(vector, _vector(float(size)), flags=_FUSE)
+        term = (
+            vector if size == 1 else builder.fmul(vector, constant_vector(float(size)), flags=_FUSE)
+        )
         if total is None:
-            total = term if coefficient > 0 else builder.fsub(_vector(-0.0), term, flags=_FUSE)
+            total = (
+                term if coefficient > 0 else builder.fsub(constant_vector(-0.0), term, flags=_FUSE)
+            )
         else:
             total = (builder.fadd if coefficient > 0 else builder.fsub)(total, term, flags=_FUSE)
     return total
@@ -140,7 +144,7 @@ def _product(builder: Any, matrix: Matrix, vectors: list[Any]) -> list[Any]:
     return result
 
 
-def _sandwich(builder: Any, matrix: Matrix, grid: list[list[Any]]) -> list[list[Any]]:
+def sandwich(builder: Any, matrix: Matrix, grid: list[list[Any]]) -> list[list[Any]]:
     """matrix · grid · matrixᵀ, for a square grid of vectors."""
     columns = [_product(builder, matrix, list(column)) for column in zip(*grid)]
     return [
@@ -154,11 +158,11 @@ def _pointer(builder: Any, address: Any, *steps: tuple[Any, int]) -> Any:
     return builder.inttoptr(address, _VECTOR.as_pointer())
 
 
-def _load(builder: Any, address: Any, *steps: tuple[Any, int]) -> Any:
+def load_vector(builder: Any, address: Any, *steps: tuple[Any, int]) -> Any:
     return builder.load(_pointer(builder, address, *steps), align=4)
 
 
-def _store(builder: Any, vector: Any, address: Any, *steps: tuple[Any, int]) -> None:
+def store_vector(builder: Any, vector: Any, address: Any, *steps: tuple[Any, int]) -> None:
     builder.store(vector, _pointer(builder, address, *steps), align=4)
 
 
@@ -174,14 +178,14 @@ def input_transform(outputs: int) -> Any:
             plane, product, step = arguments
             grid = [
                 [
-                    _load(builder, plane, (_INT64(VECTOR_BYTES), row * PITCH + column))
+                    load_vector(builder, plane, (_INT64(VECTOR_BYTES), row * PITCH + column))
                     for column in range(size)
                 ]
                 for row in range(size)
             ]
-            for row, vectors in enumerate(_sandwich(builder, bt, grid)):
+            for row, vectors in enumerate(sandwich(builder, bt, grid)):
                 for column, vector in enumerate(vectors):
-                    _store(builder, vector, product, (step, row * size + column))
+                    store_vector(builder, vector, product, (step, row * size + column))
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.intp), generate
@@ -211,22 +215,27 @@ def output_transform(outputs: int, residual: bool) -> Any:
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             product, step, bias, skip, out, row_bytes, column_bytes = arguments
-            shift = _load(builder, bias)
+            shift = load_vector(builder, bias)
             grid = [
-                [_load(builder, product, (step, row * size + column)) for column in range(size)]
+                [
+                    load_vector(builder, product, (step, row * size + column))
+                    for column in range(size)
+                ]
                 for row in range(size)
             ]
-            for row, vectors in enumerate(_sandwich(builder, at, grid)):
+            for row, vectors in enumerate(sandwich(builder, at, grid)):
                 for column, vector in enumerate(vectors):
                     value = builder.fadd(vector, shift, flags=_FUSE)
                     if residual:
-                        old = _load(builder, skip, (_INT64(VECTOR_BYTES), row * PITCH + column))
+                        old = load_vector(
+                            builder, skip, (_INT64(VECTOR_BYTES), row * PITCH + column)
+                        )
                         value = builder.fadd(value, old, flags=_FUSE)
                     negative = builder.fcmp_ordered(
-                        "<", value, _vector(0.0)
+                        "<", value, constant_vector(0.0)
                     )  # false for NaN, which must not vanish
-                    value = builder.select(negative, _vector(0.0), value)
-                    _store(builder, value, out, (row_bytes, row), (column_bytes, column))
+                    value = builder.select(negative, constant_vector(0.0), value)
+                    store_vector(builder, value, out, (row_bytes, row), (column_bytes, column))
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 7), generate
@@ -251,7 +260,7 @@ def panel_product(vectors: int) -> Any:
             reserve: Any = cgutils.alloca_once
             sums = [[reserve(builder, _VECTOR) for _ in range(vectors)] for _ in range(ROWS)]
             for variable in (variable for row in sums for variable in row):
-                builder.store(_vector(0.0), variable)
+                builder.store(constant_vector(0.0), variable)
             starts = [
                 builder.add(left, builder.mul(left_bytes, _INT64(row))) for row in range(ROWS)
             ]
@@ -264,7 +273,7 @@ def panel_product(vectors: int) -> Any:
                 for offset in range(unroll):
                     k = builder.add(block, _INT64(offset))
                     columns = [
-                        _load(
+                        load_vector(
                             builder,
                             panel,
                             (k, vectors * VECTOR_BYTES),
@@ -284,7 +293,7 @@ def panel_product(vectors: int) -> Any:
                             )
             for row in range(ROWS):
                 for vector, variable in enumerate(sums[row]):
-                    _store(
+                    store_vector(
                         builder,
                         builder.load(variable),
                         out,
