@@ -107,3 +107,9 @@ SAME_NAMES = {
     "View",
 }  # classes of two modules
 NESTED_PER_1000 = {"othello": 1.2, "lrp": 1.5, "app": 3.2, "benchmarks": 1.4}  # the aim is 1
+DENSITY = {
+    "othello": 10.5,
+    "lrp": 10.7,
+    "app": 10.5,
+    "benchmarks": 10.5,
+}  # the aim is 10.5 everywhere

@@ -20,6 +20,7 @@ import pytest
 
 from tests.house_debt import (
     CIRCLES,
+    DENSITY,
     INNER_IMPORTS,
     LONG_FILES,
     LONG_FUNCTIONS,
@@ -279,7 +280,7 @@ def test_imports_stand_at_the_top() -> None:
 def test_code_is_not_dense(package: str) -> None:
     nodes = sum(sum(1 for _ in ast.walk(tree(path))) for path in sources(package))
     lines = sum(code_lines(path) for path in sources(package))
-    assert nodes / lines <= 10.5, f"{nodes / lines:.2f} syntax nodes a line of code"
+    assert nodes / lines <= DENSITY[package], f"{nodes / lines:.2f} syntax nodes a line of code"
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from app.commands.options import CheckpointOption
+from othello.errors import ParseError
 
 
 def register(app: typer.Typer) -> None:
@@ -86,7 +87,7 @@ def _hosts(more: list[str]) -> list[str]:
     """The names that requests may give the server: this machine's, the address it listens on, and `more`."""
     for name in more:
         if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", name):
-            raise ValueError(
+            raise ParseError(
                 f"--allowed-host {name!r} is no name of a host; accepted: a.example or *.a.example"
             )
     address = os.environ.get("STREAMLIT_SERVER_ADDRESS")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from tests.app.web.served import Served, serve
+from tests.app.web.served import ROOT, START, Served, serve
 
 PATHS = (
     "/",
@@ -78,3 +80,14 @@ def test_this_machine_and_a_host_that_the_operator_named_are_answered(
     assert status(named, "/", host) == status(named, "/_stcore/health", host) == 200
     assert status(named, "/_stcore/stream", host, **UPGRADE, Origin="http://{host}") == 101
     assert status(named, "/_stcore/stream", host, **UPGRADE, Origin="http://evil.example") == 403
+
+
+@pytest.mark.parametrize("name", ["http://a.example/", "a example", "*", "-- a", ""])
+def test_what_is_no_name_of_a_host_is_refused_in_one_line(name: str) -> None:
+    command = [sys.executable, "-c", START, "app", "--allowed-host", name]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (
+        ended.returncode == 2
+        and "is no name of a host" in ended.stderr
+        and ended.stderr.count("\n") == 1
+    )
