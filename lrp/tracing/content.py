@@ -112,7 +112,7 @@ class Content:
                 "array",
                 str(getattr(value, "dtype", "")),
                 getattr(value, "shape", None),
-                bytes(value),
+                bytes(value) if isinstance(value, bytearray) else value.tobytes(),
             )
         return self._container(value)
 

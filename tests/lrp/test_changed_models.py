@@ -232,3 +232,21 @@ def test_a_model_is_freed_with_its_explainer() -> None:
     models = [explained() for _ in range(5)]
     gc.collect()
     assert not any(ref() is not None for ref in models)
+
+
+def test_a_numpy_scalar_counts_by_its_value_and_not_as_a_length() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+            self.large = np.uint64(1) << np.uint64(63)
+            self.factor = np.float64(2.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x) * float(self.factor)
+
+    model, x = Scaled().eval(), torch.randn(2, 4)
+    explain = lrp.LRP(model, "EpsilonPlus", x)
+    explain.attribute(x, 1)
+    model.factor = np.float64(3.0)
+    assert torch.allclose(explain.attribute(x, 1).target, model(x)[:, 1])
