@@ -95,7 +95,7 @@ def _check_columns(samples: Samples) -> None:
 
 
 def read_cost(path: Path) -> Cost:
-    """The cost that `write_samples` was given; nothing for a file without one, `CheckpointError` as `read_samples`."""
+    """The cost that `sample_bytes` was given; nothing for a file without one, `CheckpointError` as `read_samples`."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             if "evaluations" not in stored or "seconds" not in stored:

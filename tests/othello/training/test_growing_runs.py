@@ -98,12 +98,17 @@ def test_chunks_found_after_a_kill_count_what_they_cost(tmp_path):
     config = replace(SMALL, chunk=4)
     whole = train(tmp_path / "whole", config, iterations=1)
     run = train(tmp_path / "killed", config, iterations=0)
-    settings, weights = config.selfplay, str(run.generation(0))
+    settings, weights, digest = config.selfplay, str(run.generation(0)), run.state.generation_sha256
     reports = []
     for start, stop in ((0, 4), (4, 8)):
         out = str(run.chunks / f"0000-{start}-{stop}.npz")
-        reports.append(play_chunk(Chunk(weights, settings, config.seed, 0, start, stop, out)))
+        reports.append(
+            play_chunk(
+                Chunk(weights, settings, config.seed, 0, start, stop, out, generation=digest)
+            )
+        )
     went_on = train(tmp_path / "killed", iterations=1)
+    assert not (run.chunks / "set-aside").exists()  # the chunks were taken as they are
     assert (
         went_on.state.evaluations
         == whole.state.evaluations
