@@ -19,7 +19,7 @@ from lrp.propagate import forward, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
 from lrp.tracing.canonizers import canonical
-from lrp.tracing.capture import MODULES, capture, twin
+from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.content import Content
 from lrp.tracing.graph import Graph
 from lrp.tracing.watch import Values, registered
@@ -89,7 +89,7 @@ class Live:
         compiled = entry.current(self.model) if entry is not None and entry.agreed else None
         if compiled is not None and entry is not None and entry.content.complete:
             return compiled
-        with self._lock, torch.inference_mode(False), torch.no_grad():
+        with self._lock, EXPORTING, torch.inference_mode(False), torch.no_grad():
             entry = self._refreshed(xs)
             compiled = self._compiled(entry)
             if entry.agreed and entry.content.complete:

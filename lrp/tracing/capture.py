@@ -18,7 +18,8 @@ from torch.utils import _pytree as pytree
 from lrp.errors import InvalidInput, LRPError, UnsupportedOperation
 from lrp.tracing.graph import Graph, Node, Param, Ref, rewrite
 
-_CAPTURE = threading.Lock()
+EXPORTING = threading.RLock()
+"""Held while torch.export has PyTorch's own classes patched, and by who reads what a model is made of."""
 NOISY = ("torch.export", "torch.fx.experimental.symbolic_shapes", "torch._export.non_strict_utils")
 
 
@@ -84,7 +85,7 @@ def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
 
 def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:
     """The operations of `model` on exactly these examples, with a free batch size if they hold two samples or more."""
-    with _CAPTURE, warnings.catch_warnings():
+    with EXPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
         levels = [logger.level for logger in loggers]
