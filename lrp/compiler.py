@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -159,6 +160,7 @@ class Compiler:
         known = [i for i in sorted(self.signal) if self.graph.nodes[i].operation in CATALOGUE]
         kinds = {i: self._kind(i) for i in known}
         weighted = [i for i, kind in kinds.items() if kind in ("conv", "linear")]
+        convolutions = [i for i in weighted if kinds[i] == "conv"]
         before: dict[int, bool] = {}
         for node in self.graph.nodes:
             before[node.index] = any(before[r] or r in weighted for r in node.refs)
@@ -180,6 +182,8 @@ class Compiler:
                 len(weighted),
                 place is not None and not before[i],
                 place is not None and not after[i],
+                bisect_right(convolutions, i),
+                len(convolutions),
             )
         return tuple(self._layer_of.values())
 

@@ -205,7 +205,7 @@ class Shares:
             arrived = arrived * run.lift(keep)
             sign = 0 if step.mode == "ignore" else sign
             d = torch.where(keep, d, d.new_full((), float(side.sign)))
-        epsilon = self._epsilon(d)
+        epsilon = run.epsilon_of(step.node, step.rule, d)
         stable = stabilised(d, epsilon, sign)
         if step.epsilon == 0 or step.rule.relative:
             s, dropped = divided(arrived, run.lift(stable))
@@ -216,13 +216,6 @@ class Shares:
         if step.epsilon > 0:
             run.book_stabilizer(step.node, s * run.lift(stable - d))
         self.send(side, s)
-
-    def _epsilon(self, d: Tensor) -> float | Tensor:
-        if not self.step.rule.relative or self.step.epsilon == 0:
-            return float(self.step.epsilon)
-        layout, batch = self.run.layout(self.step.node), self.run.batch
-        rms = (layout.sum(d.square(), batch) * (batch / d.numel())).sqrt() * self.step.epsilon
-        return layout.spread(rms, d)
 
     def send(self, side: Side, s: Tensor) -> None:
         """Sends s through the side's terms and deals with its bias."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lrp.ops.flow import Flow
+from lrp.rules import Rule
 from lrp.tracing.graph import Node, Ref, rewrite
 
 
@@ -78,6 +79,14 @@ class Run:
     def layout(self, node: Node) -> Layout:
         """The batch layout of this node's value."""
         return self.layouts.get(node.index, _BATCH_FIRST)
+
+    def epsilon_of(self, node: Node, rule: Rule, d: Tensor) -> float | Tensor:
+        """The rule's ε for this node's denominators d: a number, or ε·rms(d) of each sample, to broadcast."""
+        if not rule.relative or rule.epsilon == 0:
+            return float(rule.epsilon)
+        layout = self.layout(node)
+        rms = (layout.sum(d.square(), self.batch) * (self.batch / d.numel())).sqrt() * rule.epsilon
+        return layout.spread(rms, d)
 
     def per_sample(self, node: Node, t: Tensor) -> Tensor:
         """[T·B]: sums over each sample."""

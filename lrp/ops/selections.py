@@ -34,7 +34,7 @@ class MaxPool(Linear1):
             flat = isinstance(self.rule, Flat)
             d = self.average(torch.ones_like(x) if flat else x)
             r = flow.relevance(run.lift(z))
-            stable = stabilised(d, self.rule.epsilon)
+            stable = stabilised(d, run.epsilon_of(self.node, self.rule, d))
             s, dropped = divided(r, run.lift(stable))
             if dropped.dim():
                 run.book_stabilizer(self.node, dropped)

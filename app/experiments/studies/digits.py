@@ -1,12 +1,14 @@
 """The LRP tutorial on digits: a small MLP and a small VGG-like network, trained here, explained rule by rule.
 
-Montavon et al. 2019, section 10.3: LRP-0 above, ε = 0.1 std in the middle, γ = 0.1 below, zᴮ at the pixels, max pooling
-as average pooling.  The digits are scikit-learn's 1,797 pictures of 8×8 pixels; nothing is downloaded.
+Each network is explained by the recipe of its part of the tutorial (code of Montavon et al. 2019), see
+`lrp.composites.Tutorial`; the MLP has one hidden layer between first and last, which takes γ: none is left for ε.
+The digits are scikit-learn's 1,797 pictures of 8×8 pixels; nothing is downloaded.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -24,14 +26,19 @@ if TYPE_CHECKING:
     from app.models import Model
 
 Maps = NDArray[np.float64]
+Recipe = Literal["mlp", "vgg16"]
+RECIPE_NAMES: Final[dict[Recipe, str]] = {"mlp": "MLPs", "vgg16": "VGG-16"}
 TESTED: Final = 360  # pictures that training never sees
 STEPS: Final = 8
-COMPOSITES: Final = {
-    "LRP-0": lambda: Composite((everything, Zero()), name="LRP-0"),
-    "ε = 0.1 std": lambda: Composite((everything, Epsilon(epsilon=0.1, relative=True)), name="ε"),
-    "γ = 0.1": lambda: Composite((everything, Gamma(0.1)), name="γ"),
-    "tutorial": Tutorial,
+COMPOSITES: Final[dict[str, Callable[[Recipe], Composite]]] = {
+    "LRP-0": lambda recipe: Composite((everything, Zero()), name="LRP-0"),
+    "ε = 0.1 std": lambda recipe: Composite(
+        (everything, Epsilon(epsilon=0.1, relative=True)), name="ε"
+    ),
+    "γ = 0.1": lambda recipe: Composite((everything, Gamma(0.1)), name="γ"),
+    "tutorial": lambda recipe: Tutorial(part=recipe),
 }
+RECIPES: Final[dict[str, Recipe]] = {"MLP": "mlp", "VGG-like": "vgg16"}  # parts of the tutorial
 
 
 def perceptron() -> nn.Module:
@@ -112,11 +119,13 @@ def pixel_gain(network: nn.Module, x: Tensor, y: Tensor, scores: Maps, seed: int
     return total
 
 
-def explain(network: nn.Module, x: Tensor, y: Tensor) -> tuple[dict[str, Maps], dict[str, Any]]:
-    """Maps [P, 64] of every composite and their ledgers' sizes."""
+def explain(
+    network: nn.Module, x: Tensor, y: Tensor, recipe: Recipe
+) -> tuple[dict[str, Maps], dict[str, Any]]:
+    """Maps [P, 64] of every composite and their ledgers' sizes; `recipe` is the network's part of the tutorial."""
     maps, ledgers = {}, {}
     for name, make in COMPOSITES.items():
-        found = LRP(network, make(), x[:2]).attribute(x, y)
+        found = LRP(network, make(recipe), x[:2]).attribute(x, y)
         maps[name] = found.inputs[0].double().flatten(1).numpy()
         size = found.target.abs().mean()
         ledgers[name] = {
@@ -151,7 +160,7 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         progress(0.8 + 0.1 * place, f"explaining the {name}")
         with torch.no_grad():
             right = int((network(x).argmax(1) == y).sum())
-        maps, ledgers = explain(network, x, y)
+        maps, ledgers = explain(network, x, y, RECIPES[name])
         drawn[name] = maps
         maps = maps | {
             "gradient × input": gradient_input(network, x, y),
@@ -187,7 +196,7 @@ def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> 
             f"input has {srg['gradient × input']} and the picture's own ink {srg['ink']}: explanations are "
             f"{'clearly' if ahead else 'not clearly'} ahead of ink alone. "
             + ("" if srg[best].low > 0 else "None of the composites beats a random order. ")
-            + _recipe(srg)
+            + _recipe(name, srg)
             + f"Under the tutorial's recipe the biases keep "
             f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
             f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
@@ -195,15 +204,16 @@ def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> 
     return " ".join(parts) + " Small pictures of 8×8 pixels; not the tutorial's photographs."
 
 
-def _recipe(srg: dict[str, Interval]) -> str:
-    """How the tutorial's recipe does beside LRP-0."""
+def _recipe(network: str, srg: dict[str, Interval]) -> str:
+    """How the tutorial's recipe for this network does beside LRP-0."""
     recipe, plain = srg["tutorial"], srg["LRP-0"]
+    which = f"The tutorial's recipe for {RECIPE_NAMES[RECIPES[network]]} has {recipe}"
     if recipe.high < plain.low:
         return (
-            f"The tutorial's recipe has {recipe}, behind LRP-0's {plain}: zᴮ credits black pixels, which setting "
-            "pixels to 0 cannot change. "
+            f"{which} and loses to LRP-0's {plain}: zᴮ credits black pixels, which setting pixels to 0 cannot "
+            "change. "
         )
-    return f"The tutorial's recipe has {recipe}, LRP-0 {plain}. "
+    return f"{which}, LRP-0 {plain}. "
 
 
 def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
