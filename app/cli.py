@@ -1,50 +1,123 @@
-"""The command `othello`: registers the subcommands and turns every error into one or two lines and an exit code.
+"""The command `othello`: finds the subcommands in a table and turns every error into one or two lines and an exit code.
 
 Exit code 0: done.  2: bad usage or bad input.  1: anything else that failed.  130: interrupted.
-Commands import what they need when they run, so that `othello perft` starts without torch and streamlit.
+A command's module is imported when that command is asked for, so that `othello perft`
+starts without torch and streamlit.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # two single-threaded processes beat one with two threads
 
 import typer  # noqa: E402
+from typer.core import TyperGroup  # noqa: E402
 
-from app.commands import (  # noqa: E402
-    analysis,
-    checkpoints,
-    desktop,
-    experiments,
-    play,
-    records,
-    rules,
-    strength,
-    training,
-    web,
-)
+from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
+
+COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
+    "perft": ("rules:perft", "Count the leaves of the game tree DEPTH plies below a position."),
+    "solve": (
+        "rules:solve",
+        "Score with perfect play, in discs for the side to move, and all the best moves.",
+    ),
+    "analyze": (
+        "analysis:analyze",
+        "Search a position: visits N, prior P, value Q and bonus U of every move, value, principal variation.",
+    ),
+    "explain": (
+        "analysis:explain",
+        "Explain one number of a position square by square: target = squares + bias + stabilizer.",
+    ),
+    "match": ("play:match", "Play a match: every opening twice, with colours swapped."),
+    "engine": (
+        "engine:engine",
+        "Serve the agent on standard input and output to a program that speaks GTP or NBoard.",
+    ),
+    "train": (
+        "training:train",
+        "Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on.",
+    ),
+    "app": ("web:serve", "Serve the web app on 127.0.0.1 until it is interrupted."),
+    "desktop": (
+        "desktop:desktop",
+        "Play on the desktop, or write a film or a picture of a game with heatmaps.",
+    ),
+    "convert": ("records:convert", "Convert a file of games or positions into another format."),
+    "review": (
+        "records:review",
+        "Value of every move of a game before and after, its loss against the best one, blunders marked.",
+    ),
+    "ladder": (
+        "strength:ladder",
+        "Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0).",
+    ),
+    "release": (
+        "strength:release",
+        "Copy a generation out of a run with a model card that says how strong it is, measured now.",
+    ),
+    "experiments": (
+        "experiments:experiments",
+        "Run one experiment, or all with a report; what is there already for the same settings and weights is kept.",
+    ),
+    "checkpoint": (
+        "checkpoints:group",
+        "Look at checkpoints, verify them, import foreign weights.",
+    ),
+}
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`; the module of one is imported when that one is asked for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(COMMANDS)  # the names, for the list and for suggestions
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found = getattr(importlib.import_module(f"app.commands.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
+            found.command(cmd_name)(function)
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands from the table; no module is imported for it."""
+        limit = formatter.width - 6 - max(map(len, COMMANDS))
+        rows = []
+        for name, (_, line) in COMMANDS.items():
+            listed = TyperGroup(name=name, help=line)
+            rows.append((name, listed.get_short_help_str(limit)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 app = typer.Typer(
     name="othello",
+    cls=LazyGroup,
     help="A self-taught Othello agent that explains its moves.  A POSITION is a board string, a transcript or `start`.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-rules.register(app)
-analysis.register(app)
-play.register(app)
-training.register(app)
-checkpoints.register(app)
-web.register(app)
-desktop.register(app)
-records.register(app)
-strength.register(app)
-experiments.register(app)
+
+
+@app.callback()
+def _othello() -> None:
+    """Without a callback typer would refuse a group that holds no command of its own."""
+
 
 _BOARD_LETTERS = frozenset("Xx*BbOoWw-.")
 _SIDES = frozenset("Xx*BbOoWw")
@@ -92,8 +165,6 @@ def explain_failure(error: Exception) -> int:
 
 def is_bad_input(error: Exception) -> bool:
     """Whether the user's input is to blame."""
-    from othello.errors import EngineError, OthelloError, RunLocked
-
     if isinstance(error, EngineError | RunLocked) or type(error).__name__ == "NotFinite":
         return False
     lrp = sys.modules.get("lrp.errors")

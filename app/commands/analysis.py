@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from app.commands.options import (
     AsJson,
@@ -20,22 +23,25 @@ from app.commands.options import (
     wants_json,
 )
 from app.commands.play import Root
+from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
+from app.explain.network import Explanation
+from app.explain.network import explain as explain_position
+from app.explain.targets import Target
+from app.models import load_model_for
+from app.present.colormap import NEUTRAL, fills, number, scale_of
+from app.present.picture import as_png, as_svg
+from app.present.sentences import explanation_words, q_words
+from othello import atomic
+from othello.errors import ParseError
+from othello.players.agent import GumbelPlayer, SearchPlayer
 from othello.players.endgame import SOLVE_EMPTIES
-
-if TYPE_CHECKING:
-    from app.explain.network import Explanation
-    from othello.search.mcts import SearchResult
+from othello.rules.notation import square_name
+from othello.search.mcts import C_PUCT, SearchResult
 
 Simulations = Annotated[
     int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(analyze)
-    app.command()(explain)
 
 
 def analyze(
@@ -68,7 +74,6 @@ def analyze(
     Near the end the exact score comes with it, and a best move stands first.
     """
     board = parse_position(position, size)
-    from othello.errors import ParseError
 
     if not board.legal_moves():
         why = "the game is over" if board.is_over else "it must pass"
@@ -77,9 +82,6 @@ def analyze(
         raise typer.BadParameter(
             "--seconds with --root gumbel: give --simulations too, the race is laid out for them"
         )
-    from app.models import load_model_for
-    from othello.players.agent import GumbelPlayer, SearchPlayer
-    from othello.search.mcts import C_PUCT
 
     model = load_model_for(board.size, checkpoint)
     usual = C_PUCT if c_puct is None else c_puct
@@ -101,7 +103,6 @@ def analyze(
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
     """A search as JSON wants it; values in [−1, 1] for the side to move, a move's `q` None if it was never visited."""
-    from othello.rules.notation import square_name
 
     n = result.board.size
     return {
@@ -129,11 +130,6 @@ def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
 
 
 def _print_search(report: dict[str, Any], diagram: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from app.present.sentences import q_words
-
     gumbel = "improved" in report["moves"][0]
     table = Table("move", "visits", "prior", "Q", "U", *(["after"] if gumbel else []), box=None)
     for move in report["moves"]:
@@ -182,16 +178,10 @@ def explain(
     """Explain one number of a position square by square: target = squares + bias + stabilizer."""
     board = parse_position(position, size)
     check_writable(png, svg)
-    from app.explain.targets import Target
 
     wanted = Target.parse(target, board.size)
     wanted.check(board)
     one_thread()
-    from app.explain.composites import build_composite
-    from app.explain.network import explain as explain_position
-    from app.models import load_model_for
-    from app.present.picture import as_png, as_svg
-    from othello import atomic
 
     build_composite(composite, bias)
     model = load_model_for(board.size, checkpoint)
@@ -209,11 +199,6 @@ def explain(
 
 
 def _print_explanation(found: Explanation) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from app.present.colormap import NEUTRAL, fills, number, scale_of
-    from app.present.sentences import explanation_words
 
     n, scale, colours = found.board.size, scale_of(found.squares), fills(found.squares)
     letters = str(found.board)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from app.commands.options import AsJson, print_json
+from othello.network import checkpoint as checkpoints
+from othello.network.alpha_zero_general import import_alpha_zero_general
 
 Folder = Annotated[
     Path | None,
@@ -16,18 +18,16 @@ Folder = Annotated[
     ),
 ]
 
-group = typer.Typer(help="Look at checkpoints, verify them, import foreign weights.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.add_typer(group, name="checkpoint")
+group = typer.Typer(
+    help="Look at checkpoints, verify them, import foreign weights.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @group.command()
 def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """What a checkpoint says of itself; the weights are not read."""
-    from othello.network import checkpoint as checkpoints
 
     _report(checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)), as_json)
 
@@ -35,7 +35,6 @@ def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
 @group.command()
 def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """Read everything and check sizes, hash, shapes and numbers."""
-    from othello.network import checkpoint as checkpoints
 
     _report(
         {"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json
@@ -54,8 +53,6 @@ def import_foreign(
     as_json: AsJson = False,
 ) -> None:
     """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
-    from othello.network import checkpoint as checkpoints
-    from othello.network.alpha_zero_general import import_alpha_zero_general
 
     network, meta = import_alpha_zero_general(file)
     checkpoints.save(network, folder, meta)

@@ -6,7 +6,7 @@ import os
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,10 +18,10 @@ from app.commands.options import (
     one_thread,
     print_json,
 )
-
-if TYPE_CHECKING:
-    from app.game.session import Session
-    from othello.rules.notation import Side
+from app.game.session import Session, Strength
+from app.models import load_model_for
+from othello.players.specs import parse
+from othello.rules.notation import Side
 
 
 class Seat(StrEnum):
@@ -46,11 +46,6 @@ class SideOption(StrEnum):
 
     black = "black"
     white = "white"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(desktop)
 
 
 def desktop(
@@ -127,8 +122,6 @@ def desktop(
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
     one_thread()
-    from app.game.session import Session, Strength
-    from app.models import load_model_for
 
     table = Session(
         load_model_for(size, checkpoint),
@@ -249,8 +242,6 @@ def _pixels(text: str, default: tuple[int, int]) -> tuple[int, int]:
 def _check_player(opponent: str, size: int) -> None:
     """ParseError for a player that does not exist, before anything is opened."""
     if opponent != "agent":
-        from othello.players.specs import parse
-
         parse(opponent, size).close()
 
 

@@ -6,22 +6,23 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
 
 from app.commands.options import AsJson, CheckpointOption, one_thread, print_json
-
-if TYPE_CHECKING:
-    from app.experiments.record import Progress
-    from app.experiments.runner import Request
+from app.experiments import report
+from app.experiments.catalogue import experiment
+from app.experiments.catalogue import experiments as catalogue
+from app.experiments.record import Progress
+from app.experiments.runner import Request, durations, run, run_all
 
 FOLDER = Path("runs/experiments")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
-    app.command()(experiments)
 
 
 def experiments(
@@ -65,8 +66,6 @@ def experiments(
     if name is None:
         _list(as_json)
         return
-    from app.experiments.catalogue import experiment
-    from app.experiments.runner import Request, run
 
     if name != "all" and (processes > 1 or docs is not None):
         raise typer.BadParameter("--processes and --docs go with all")
@@ -90,8 +89,6 @@ def experiments(
 def _all(
     request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None
 ) -> None:
-    from app.experiments import report
-    from app.experiments.runner import durations, run_all
 
     if docs is not None:
         docs.mkdir(parents=True, exist_ok=True)
@@ -123,7 +120,6 @@ def _all(
 
 
 def _list(as_json: bool) -> None:
-    from app.experiments.catalogue import experiments as catalogue
 
     entries = [
         {"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
@@ -132,8 +128,6 @@ def _list(as_json: bool) -> None:
     if as_json:
         print_json(entries)
         return
-    from rich.console import Console
-    from rich.table import Table
 
     table = Table("#", "name", "shows", "redoes", box=None)
     for entry in entries:
@@ -144,9 +138,6 @@ def _list(as_json: bool) -> None:
 
 
 def _print_record(record: dict[str, Any], tables: bool = True) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console()
     console.print(Text(f"\n{record['number']}. {record['title']}", style="bold"))
@@ -164,11 +155,9 @@ def _progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield lambda share, what: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     share, what = TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}")
-    with Progress(
+    with Bar(
         share, BarColumn(), TimeElapsedColumn(), what, console=Console(stderr=True), transient=True
     ) as bar:
         task = bar.add_task("", total=1.0)

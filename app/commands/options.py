@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from othello.rules.board import Board
+from othello.rules.board import Board
 
 Position = Annotated[
     str, typer.Argument(metavar="POSITION", help="A board string, a transcript, or `start`.")
@@ -49,8 +48,6 @@ def wants_json(asked: bool) -> bool:
 
 def parse_position(text: str, size: int | None = None) -> Board:
     """The position a user typed; ParseError or IllegalMove says what is wrong."""
-    from othello.rules.board import Board
-
     return Board.parse(text, None if size == 8 else size)
 
 

@@ -1,4 +1,4 @@
-"""`othello match` and `othello engine`: players against each other, and the agent as an engine for other programs."""
+"""`othello match`: players against each other; no torch without a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,15 +14,13 @@ from app.commands.options import (
     AsJson,
     CheckpointOption,
     Size,
-    SolveEmpties,
     check_writable,
     one_thread,
     print_json,
 )
 from othello.players.endgame import SOLVE_EMPTIES
-
-if TYPE_CHECKING:
-    from othello.strength.arena import MatchGame, MatchResult
+from othello.strength.arena import MatchGame, MatchResult, play_match
+from othello.strength.rating import SequentialTest
 
 
 class Root(StrEnum):
@@ -30,19 +28,6 @@ class Root(StrEnum):
 
     puct = "puct"
     gumbel = "gumbel"
-
-
-class Protocol(StrEnum):
-    """The protocols the agent speaks."""
-
-    gtp = "gtp"
-    nboard = "nboard"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(match)
-    app.command()(engine)
 
 
 def match(
@@ -90,8 +75,6 @@ def match(
     as_json: AsJson = False,
 ) -> None:
     """Play a match: every opening twice, with colours swapped."""
-    from othello.strength.arena import play_match
-    from othello.strength.rating import SequentialTest
 
     if sprt is not None and not sprt[0] < sprt[1]:
         raise typer.BadParameter(
@@ -180,27 +163,3 @@ def _print(result: MatchResult) -> None:
     print(
         f"{result.openings} openings of {result.opening_plies} plies, seed {result.seed}, {result.seconds:.1f} s"
     )
-
-
-def engine(
-    protocol: Annotated[
-        Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")
-    ],
-    simulations: Annotated[
-        int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")
-    ] = 400,
-    root: Annotated[
-        Root, typer.Option("--root", help="The search: PUCT, or Gumbel's sequential halving.")
-    ] = Root.puct,
-    solve: SolveEmpties = SOLVE_EMPTIES,
-    size: Size = 8,
-    checkpoint: CheckpointOption = None,
-) -> None:
-    """Serve the agent on standard input and output to a program that speaks GTP or NBoard."""
-    one_thread()
-    if protocol is Protocol.gtp:
-        from othello.serve.gtp import main
-    else:
-        from othello.serve.nboard import main
-    if code := main(simulations, checkpoint, size, root.value, solve):
-        raise typer.Exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,23 +17,20 @@ from app.commands.options import (
     print_json,
     wants_json,
 )
-
-if TYPE_CHECKING:
-    from othello.records import GameRecord
-    from othello.rules.board import Board
-    from othello.strength.review import MoveReview
+from app.models import load_model_for
+from othello.errors import ParseError
+from othello.records import FORMATS, GameRecord, load_games, save_games, write_games
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+from othello.search.mcts import Search
+from othello.strength.review import MoveReview
+from othello.strength.review import review as review_game
 
 Source = Annotated[
     str,
     typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript."),
 ]
 _TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(convert)
-    app.command()(review)
 
 
 def convert(
@@ -57,8 +54,6 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Convert a file of games or positions into another format."""
-    from othello.errors import ParseError
-    from othello.records import FORMATS, load_games, save_games, write_games
 
     suffixes = {".txt": "transcript", ".wtb": "wthor"}
     wanted = to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
@@ -113,9 +108,6 @@ def review(
 
     Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.
     """
-    from app.models import load_model_for
-    from othello.search.mcts import Search
-    from othello.strength.review import review as review_game
 
     game = _game(source, number, size)
     one_thread()
@@ -148,7 +140,6 @@ def review(
 
 
 def _line(move: MoveReview, size: int) -> str:
-    from othello.rules.notation import square_name
 
     name = square_name(move.action, size)
     if move.before is None or move.after is None or move.loss is None:
@@ -161,8 +152,6 @@ def _line(move: MoveReview, size: int) -> str:
 
 
 def _game(source: str, number: int, size: int) -> GameRecord:
-    from othello.errors import ParseError
-    from othello.records import GameRecord, load_games
 
     path = Path(source)
     if not path.is_file():

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.commands.options import AsJson, Position, Size, parse_position, print_json, wants_json
-
-if TYPE_CHECKING:
-    from othello.rules.board import Board
-    from othello.solver.solver import Verdict
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(perft)
-    app.command()(solve)
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+from othello.rules.perft import divide as leaves_by_move
+from othello.rules.perft import perft as count_leaves
+from othello.solver.solver import Solver, Verdict
 
 
 def perft(
@@ -28,9 +23,6 @@ def perft(
     as_json: AsJson = False,
 ) -> None:
     """Count the leaves of the game tree DEPTH plies below a position."""
-    from othello.rules.notation import square_name
-    from othello.rules.perft import divide as leaves_by_move
-    from othello.rules.perft import perft as count_leaves
 
     board = parse_position(position, size)
     began = time.perf_counter()
@@ -64,8 +56,6 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
-    from othello.rules.notation import square_name
-    from othello.solver.solver import Solver
 
     board = parse_position(position, size)
     solver = Solver(board.size)
@@ -105,7 +95,6 @@ def _unsolved(board: Board, seconds: float | None) -> RuntimeError:
 def _print_verdict(
     board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool
 ) -> None:
-    from othello.rules.notation import square_name
 
     if verdict is None:
         raise _unsolved(board, seconds)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from app.commands.options import AsJson, check_writable, one_thread, print_json
-
-if TYPE_CHECKING:
-    from othello.strength.ladder import Rung
+from othello.errors import OthelloError
+from othello.strength.arena import play_match
+from othello.strength.ladder import Rung, climb
+from othello.training.release import Strength
+from othello.training.release import release as write
+from othello.training.run import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's directory.")]
 RELEASE_MATCHES = (
@@ -35,12 +38,6 @@ FROM_THE_START = (
 )  # there without random moves, and twice as many games
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(ladder)
-    app.command()(release)
-
-
 def ladder(
     run: RunFolder,
     kind: Annotated[
@@ -57,8 +54,6 @@ def ladder(
     as_json: AsJson = False,
 ) -> None:
     """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
-    from othello.strength.ladder import climb
-    from othello.training.run import Run
 
     Run.open(run)
     check_writable(plot)
@@ -142,8 +137,6 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Copy a generation out of a run with a model card that says how strong it is, measured now."""
-    from othello.training.release import release as write
-    from othello.training.run import Run
 
     opened = Run.open(run)
     number = opened.state.iteration if generation is None else generation
@@ -168,9 +161,6 @@ def release(
 
 
 def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> list[Any]:
-    from othello.errors import OthelloError
-    from othello.strength.arena import play_match
-    from othello.training.release import Strength
 
     strengths = []
     matches = [(*pair, games, 4) for pair in (RELEASE_MATCHES if size == 8 else SMALL_MATCHES)]

@@ -7,25 +7,26 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from app.commands.options import AsJson, one_thread, print_json
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from othello.training.metrics import Metrics
+from othello.errors import ConfigError, RunLocked
+from othello.training.config import RunConfig, read_config
+from othello.training.loop import local_workers
+from othello.training.loop import train as train_run
+from othello.training.metrics import Metrics
+from othello.training.preflight import check_disk, check_start
+from othello.training.ray_executor import ray_cluster
 
 _ROWS = 12  # iterations the live table shows
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(train)
 
 
 def train(
@@ -63,7 +64,6 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
-    from othello.errors import ConfigError, RunLocked
 
     if address is not None and not ray:
         raise ConfigError(
@@ -81,8 +81,6 @@ def train(
         raise ConfigError(
             f"{run}: holds a run already; go on with --resume or choose another --run"
         )
-    from othello.training.config import RunConfig, read_config
-    from othello.training.preflight import check_disk, check_start
 
     settings = (
         read_config(run / "config.toml" if resume else config)
@@ -94,9 +92,6 @@ def train(
     if warning := check_start(settings, run):
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
-    from othello.training.loop import local_workers
-    from othello.training.loop import train as train_run
-    from othello.training.ray_executor import ray_cluster
 
     def on_iteration(metrics: Metrics) -> None:
         view.on_iteration(metrics)
@@ -191,7 +186,6 @@ class JsonLines(PlainLines):
 
     def on_iteration(self, metrics: Metrics) -> None:
         """Print the metrics."""
-        from dataclasses import asdict
 
         more = {
             "games_per_hour": round(metrics.games_per_hour, 1),
@@ -206,7 +200,6 @@ class LiveTable(PlainLines):
     """A table of the last iterations, the ladder's newest rating and a line of progress, redrawn in place."""
 
     def __init__(self, folder: Path, batch: int) -> None:
-        from rich.live import Live
 
         super().__init__(folder, batch)
         self._rows: list[Metrics] = []
@@ -236,9 +229,6 @@ class LiveTable(PlainLines):
         self._live.update(self._draw())
 
     def _draw(self) -> RenderableType:
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
 
         table = Table(
             "iteration",

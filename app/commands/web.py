@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +12,9 @@ from typing import Annotated
 import typer
 
 from app.commands.options import CheckpointOption
+from app.game import opponents
 from othello.errors import ParseError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command("app")(serve)
+from othello.network import checkpoint as checkpoints
 
 
 def serve(
@@ -56,12 +54,10 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the web app on 127.0.0.1 until it is interrupted."""
-    from othello.network import checkpoint as checkpoints
 
     if checkpoint is not None:
         checkpoints.info(checkpoint)
         os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
-    from app.game import opponents
 
     os.environ[opponents.ENGINES] = (
         opponents.engine_lines(engine) if engine else os.environ.get(opponents.ENGINES, "")
@@ -95,8 +91,6 @@ def _hosts(more: list[str]) -> list[str]:
 
 
 def _check_free(port: int) -> None:
-    import socket
-
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

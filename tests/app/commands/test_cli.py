@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.cli import join_boards, run
+from app.cli import COMMANDS, LazyGroup, join_boards, run
 
 ROOT = Path(__file__).parents[3]
 FFO40 = "O--OOOOX-OOOOOOXOOXXOOOXOOXOOOXXOOOOOOXX---OOOOX----O--X--------"
@@ -291,3 +291,10 @@ def test_training_stops_cleanly_on_a_signal(how: signal.Signals, tmp_path: Path)
     assert process.returncode == 0, err
     assert "stopped, resume with: othello train --run run --resume" in out and err == ""
     assert json.loads((tmp_path / "run" / "state.json").read_text())["generation_sha256"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_command_says_of_itself(name: str) -> None:
+    command = LazyGroup(name="othello").get_command(None, name)
+    assert command.name == name
+    assert " ".join(command.help.split("\n\n")[0].split()) == COMMANDS[name][1]
