@@ -8,6 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 APP_STAMP := $(VENV)/.app-$(TORCH)
 STAMP  := $(VENV)/.installed-$(TORCH)
 PORT   ?= 8501
+WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: app desktop install test test-long check bench system clean
@@ -44,7 +45,7 @@ system:
 	else echo "no permission to install Chromium or GRhino: tests that need them skip unless they are there"; fi
 
 test: $(STAMP) system  ## everything that takes minutes
-	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules othello lrp tests -m "not long" -q
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules othello lrp tests -m "not long" -q -n $(WORKERS) --dist loadfile
 
 test-long: $(STAMP) system  ## the hour-long proofs
 	$(ONE_THREAD) $(BIN)/python -m pytest tests -m long --timeout 7200
