@@ -88,7 +88,9 @@ def test_a_network_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "meta", [{"weights": 1}, {"loss": float("nan")}, {"object": object()}], ids=str
+    "meta",
+    [{"weights": 1}, {"loss": float("nan")}, {"object": object()}],
+    ids=["reserved", "not a number", "not JSON"],
 )
 def test_meta_that_is_reserved_or_not_json_is_refused(tmp_path: Path, meta: dict[str, Any]) -> None:
     with pytest.raises((CheckpointError, TypeError)):
