@@ -35,7 +35,11 @@ class Baseline(ABC):
     """A method that explains a model of one input by evaluating or differentiating it."""
 
     def __init__(
-        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation"
+        self,
+        model: nn.Module,
+        example_inputs: Tensor,
+        *,
+        start: str = "preactivation",
     ) -> None:
         self._lrp = LRP(model, Zero(), example_inputs, start=start)
         if len(self._lrp.graph.inputs) != 1:
@@ -44,7 +48,11 @@ class Baseline(ABC):
             )
 
     def attribute(
-        self, inputs: Tensor, target: Target = None, *, output: int | str | None = None
+        self,
+        inputs: Tensor,
+        target: Target = None,
+        *,
+        output: int | str | None = None,
     ) -> Attribution:
         """Scores of `inputs` [B, ...] for `target`; arguments as in `LRP.attribute`, initial relevance excluded."""
         (x,) = self._lrp.checked(inputs)
@@ -58,7 +66,10 @@ class Baseline(ABC):
         return Attribution(self._scores(value, x).detach().to(x), explained, type(self).__name__)
 
     def _function(
-        self, x: Tensor, target: Target, output: int | str | None
+        self,
+        x: Tensor,
+        target: Target,
+        output: int | str | None,
     ) -> Callable[[Tensor], Tensor]:
         """The target as a differentiable function of the input, at any batch size that is a multiple of x's."""
         if isinstance(target, Tensor) and target.is_floating_point():
@@ -80,7 +91,11 @@ class Baseline(ABC):
         return value
 
     @abstractmethod
-    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
         """The method itself."""
 
 
@@ -94,7 +109,11 @@ def gradient(value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 class GradientTimesInput(Baseline):
     """x · ∂f/∂x (Shrikumar et al. 2016); equals LRP-0 in ReLU networks."""
 
-    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
         return x * gradient(value, x)
 
 
@@ -113,7 +132,11 @@ class IntegratedGradients(Baseline):
         super().__init__(model, example_inputs, start=start)
         self.steps, self.baseline = steps, baseline
 
-    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
         method = _captum().IntegratedGradients(value)
         return method.attribute(x, baselines=self.baseline, n_steps=self.steps)  # type: ignore[no-any-return]
 
@@ -134,7 +157,11 @@ class SmoothGrad(Baseline):
         super().__init__(model, example_inputs, start=start)
         self.samples, self.noise, self.seed = samples, noise, seed
 
-    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
         method = _captum().NoiseTunnel(_captum().InputXGradient(value))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -161,7 +188,11 @@ class Occlusion(Baseline):
         self.window = window or ((shape[0], *[1] * (len(shape) - 1)) if len(shape) > 1 else (1,))
         self.fill = fill
 
-    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
         method = _captum().Occlusion(value)
         return method.attribute(x, sliding_window_shapes=self.window, baselines=self.fill)  # type: ignore[no-any-return]
 
@@ -170,12 +201,20 @@ class FullGrad:
     """Input gradient and bias gradient of every unit (Srinivas and Fleuret 2019): LRP-0 with `sink` in ReLU nets."""
 
     def __init__(
-        self, model: nn.Module, example_inputs: Tensor, *, start: str = "preactivation"
+        self,
+        model: nn.Module,
+        example_inputs: Tensor,
+        *,
+        start: str = "preactivation",
     ) -> None:
         self._lrp = LRP(model, Zero(), example_inputs, start=start)
 
     def attribute(
-        self, inputs: Tensor, target: Target = None, *, output: int | str | None = None
+        self,
+        inputs: Tensor,
+        target: Target = None,
+        *,
+        output: int | str | None = None,
     ) -> Relevance:
         """`.input` is gradient × input, `.bias` is bias × gradient for every unit."""
         return self._lrp.attribute(inputs, target, output=output)

@@ -1,37 +1,29 @@
-"""A captured graph and a composite made into steps: constants evaluated, BatchNorm folded, rules given to layers."""
+"""A captured graph and a composite made into steps: constants evaluated, rules given to layers."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+import lrp.ops.contractions
+import lrp.ops.linear_layers
+import lrp.ops.normalization
+import lrp.ops.routing
+import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.ops.embedding import OPERATION as EMBEDDING
-from lrp.ops.embedding import tokens
-from lrp.ops.step import Static, Step
+from lrp.ops.context import Flow, Run, Sent, Static, Step
+from lrp.ops.embedding import Relabelled
+from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
-from lrp.tracing.graph import Graph, Node, Param, Ref, leaves, rewrite
-
-Build = Callable[["Compiler", Node], Step]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What the catalogue knows of an operation: its kind, how to make its step, and whether its value is ≥ 0."""
-
-    kind: str
-    build: Build
-    nonnegative: Callable[[Compiler, Node], bool] = lambda compiler, node: False
-
-
-CATALOGUE: dict[str, Operation] = {}
+from lrp.tracing.graph import Graph, Node, leaves
+from lrp.tracing.tokens import EMBEDDING, tokens
 
 
 @dataclass(frozen=True)
@@ -55,23 +47,44 @@ class Program:
             stack.extend(self.steps[index].reads)
         return tuple(self.steps[i] for i in sorted(needed))
 
+    def explains(self, index: int) -> bool:
+        """Whether a node depends on an input through operations that carry relevance."""
+        return index in self.graph.inputs or (
+            index in self.steps and not isinstance(self.steps[index], Static)
+        )
 
-class Compiler:
+    def refused(self, outputs: tuple[int, ...]) -> UnsupportedOperation | None:
+        """Why these outputs cannot be explained; None if they can."""
+        found = (step.error for step in self.path(outputs) if isinstance(step, Refused))
+        return next(found, None)
+
+
+class Refused(Step):
+    """An operation that cannot be explained: computed where an output needs it, an error where that is explained."""
+
+    def __init__(self, node: Node, error: UnsupportedOperation) -> None:
+        super().__init__(node)
+        self.error = error
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        raise self.error
+
+
+class Compiler(Lowering):
     """Turns the nodes of a graph into steps; one use, one program."""
 
     def __init__(
-        self, graph: Graph, tensors: Mapping[str, Tensor], composite: Composite, model: nn.Module
+        self,
+        graph: Graph,
+        tensors: Mapping[str, Tensor],
+        composite: Composite,
+        model: nn.Module,
     ) -> None:
-        self.graph, self.tensors, self.composite = graph, tensors, composite
-        self.modules = dict(model.named_modules())
+        super().__init__(graph, tensors)
+        self.composite, self.modules = composite, dict(model.named_modules())
         self.readers = graph.consumers()
-        self.constants: dict[int, Any] = {}
-        self.signal: set[int] = set()
-        self.positive: set[int] = set()
-        self.gates: set[int] = set()
         self.tokens = tokens(graph)
         self.steps: dict[int, Step] = {}
-        self.names: dict[str, int] = {}
         self._classify()
         self.layers = self._layers()
 
@@ -79,7 +92,7 @@ class Compiler:
         """Finds the nodes that carry signal from an input and evaluates those that depend on parameters alone."""
         for node in self.graph.nodes:
             if node.operation == "input":
-                if node.floating:
+                if node.floating or node.index in self.tokens:
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
                 _deterministic(node)
@@ -87,54 +100,19 @@ class Compiler:
                     self.constants[node.index] = node.function(
                         *self.value(node.args), **self.value(node.kwargs)
                     )
-            elif (node.operation == EMBEDDING and any(ref in self.tokens for ref in node.refs)) or (
-                node.floating
-                and node.operation not in STATIC
-                and any(ref in self.signal for ref in node.refs)
-            ):
+            elif self._carries(node):
                 self.signal.add(node.index)
 
-    def value(self, tree: Any) -> Any:
-        """Arguments with parameters and constants put in; references to other nodes stay."""
-
-        def known(leaf: Any) -> Any:
-            if isinstance(leaf, Param):
-                return self.tensors[leaf.name]
-            if isinstance(leaf, Ref) and leaf.index in self.constants:
-                return self.constants[leaf.index]
-            return leaf
-
-        return rewrite(tree, known)
-
-    def tensor(self, node: Node, argument: Any, what: str) -> Tensor:
-        """A parameter of the operation; UnsupportedOperation if it depends on the input."""
-        found = self.value(argument)
-        if not isinstance(found, Tensor):
-            raise UnsupportedOperation(
-                node.operation, node.module, f"its {what} is computed from the input"
-            )
-        return found.detach()
-
-    def optional(self, node: Node, argument: Any, what: str) -> Tensor | None:
-        """Like `tensor`, for a parameter that may be None."""
-        return None if argument is None else self.tensor(node, argument, what)
-
-    def is_signal(self, argument: Any) -> bool:
-        """Whether the argument is a node that carries signal from an input."""
-        return isinstance(argument, Ref) and argument.index in self.signal
-
-    def source(self, node: Node) -> int:
-        """The one signal the operation reads; UnsupportedOperation if there are several."""
-        found = [ref for ref in node.refs if ref in self.signal]
-        if len(found) != 1:
-            reason = f"{len(found)} of its arguments depend on the input"
-            raise UnsupportedOperation(node.operation, node.module, reason)
-        return found[0]
-
-    def rank(self, index: int) -> int:
-        """Number of dimensions of a node's value."""
-        shape = self.graph.nodes[index].shape
-        return len(shape) if shape is not None else 0
+    def _carries(self, node: Node) -> bool:
+        """Whether a node hands signal on: floating numbers made of signal, and ids on their way to an embedding."""
+        if node.operation == EMBEDDING:
+            return any(ref in self.tokens for ref in node.refs)
+        carrying = node.index in self.tokens or (node.floating and node.operation not in STATIC)
+        known = OPERATIONS.get(node.operation)
+        if known is not None and known.carrier is not None and node.index not in self.tokens:
+            return node.floating and self.is_signal(node.args[known.carrier])
+        own = (r for r in node.refs if node.index in self.tokens or r not in self.tokens)
+        return carrying and any(ref in self.signal for ref in own)
 
     def rule(self, node: Node) -> Rule | None:
         """The composite's rule for this layer, else the default of its kind."""
@@ -145,19 +123,15 @@ class Compiler:
         """The rule's bias mode, else the composite's."""
         return (rule.bias if rule is not None else None) or self.composite.bias
 
-    def only_reader(self, index: int) -> bool:
-        """Whether the node has one reader and is no output of the model."""
-        return len(self.readers[index]) == 1 and index not in self.graph.outputs
-
     def _kind(self, index: int) -> str:
         """The kind of a signal node; a product with one signal is a linear layer."""
         node = self.graph.nodes[index]
-        kind = CATALOGUE[node.operation].kind
+        kind = OPERATIONS[node.operation].kind
         signals = sum(self.is_signal(leaf) for leaf in leaves(node.args))
         return "linear" if kind == "matmul" and signals == 1 else kind
 
     def _layers(self) -> tuple[Layer, ...]:
-        known = [i for i in sorted(self.signal) if self.graph.nodes[i].operation in CATALOGUE]
+        known = [i for i in sorted(self.signal) if self.graph.nodes[i].operation in OPERATIONS]
         kinds = {i: self._kind(i) for i in known}
         weighted = [i for i, kind in kinds.items() if kind in ("conv", "linear")]
         convolutions = [i for i in weighted if kinds[i] == "conv"]
@@ -188,72 +162,63 @@ class Compiler:
         return tuple(self._layer_of.values())
 
     def compile(self) -> Program:
-        """The program. Raises UnsupportedOperation or CompositeError."""
-        for node in self.graph.nodes:
-            if node.index in self.signal:
-                self._supported(node)
-            elif node.index not in self.constants:
-                _deterministic(node)
+        """The program. Raises CompositeError, and UnsupportedOperation where no output can be explained."""
         self.composite.check(self.layers)
         for node in self.graph.nodes:
             if node.operation == "input" or node.index in self.constants:
                 continue
-            self.steps[node.index] = self._step(node)
-        for index, step in self.steps.items():
-            self.names[step.node.name] = index
-        return Program(self.graph, self.steps, self.constants, self.names, self.layers)
+            known = replace(node, args=self.value(node.args), kwargs=self.value(node.kwargs))
+            try:
+                self._supported(node)
+                self.steps[node.index] = self._step(known)
+            except UnsupportedOperation as error:
+                self.steps[node.index] = Refused(known, error)
+        names = {step.node.name: index for index, step in self.steps.items()}
+        for alias, name in self.graph.aliases.items():
+            names[alias] = names[name]
+        program = Program(self.graph, self.steps, self.constants, names, self.layers)
+        refused = [program.refused((i,)) for i in self.graph.outputs]
+        if refused and all(refused) and refused[0] is not None:
+            raise refused[0]
+        return program
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
-        for reader in self.readers[node.index]:
-            found = self.graph.nodes[reader]
-            if found.dtype is not None and found.dtype.is_complex:
-                raise UnsupportedOperation(
-                    found.operation, found.module, "complex numbers carry no relevance"
-                )
-        if node.operation == "input":
+        _deterministic(node)
+        reads = [self.graph.nodes[ref] for ref in node.refs if ref in self.signal]
+        if node.dtype is not None and node.dtype.is_complex and reads:
+            reason = "complex numbers carry no relevance"
+            raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+        if node.index not in self.signal:
             return
-        if node.operation not in CATALOGUE:
+        if node.operation not in OPERATIONS and node.index not in self.tokens:
             raise UnsupportedOperation(node.operation, node.module)
-        sizes = node.shape
-        if (
-            self.graph.batch_symbols
-            and sizes is not None
-            and not any(isinstance(size, str) for size in sizes)
-        ):
-            reads = [self.graph.nodes[ref].shape for ref in node.refs if ref in self.signal]
-            if any(
-                shape is not None and any(isinstance(size, str) for size in shape)
-                for shape in reads
-            ):
-                raise UnsupportedOperation(
-                    node.operation, node.module, "it mixes the samples of a batch"
-                )
+        fixed = node.shape is not None and not node.free
+        if self.graph.batch_symbols and fixed and any(read.free for read in reads):
+            reason = "it mixes the samples of a batch"
+            raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
 
     def _step(self, node: Node) -> Step:
-        known = replace(node, args=self.value(node.args), kwargs=self.value(node.kwargs))
         if node.index not in self.signal:
-            return Static(known)
-        operation = CATALOGUE[node.operation]
-        step = operation.build(self, known)
-        if operation.nonnegative(self, known):
+            return Static(node)
+        found = OPERATIONS.get(node.operation)
+        cast = node.operation.startswith(("aten.to.", "aten._to_copy."))
+        if found is None or (node.index in self.tokens and (cast or found.kind != "route")):
+            return Relabelled(node, self.source(node))
+        step = found.build(self, node)
+        if found.nonnegative(self, node):
             self.positive.add(node.index)
-        if self._is_gate(node, operation.kind):
+        if found.gate or self._is_gate(node, found.kind):
             self.gates.add(node.index)
         return step
 
     def _is_gate(self, node: Node, kind: str) -> bool:
-        """Whether a product with a signal leaves the signal everything: it scales, and is made of what scales."""
-        if node.operation in GATES:
-            return True
+        """Whether a product with a signal leaves the signal everything: it is made of what scales."""
         signals = [ref for ref in node.refs if ref in self.signal]
         if kind in ("route", "sum", "average", "product", "activation", "maxpool"):
-            bounded = (
-                kind == "sum"
-                and len(signals) == 1
-                and self.graph.nodes[signals[0]].operation in BOUNDED
-            )
-            return bounded or all(ref in self.gates for ref in signals)
+            before = OPERATIONS.get(self.graph.nodes[signals[0]].operation)
+            shifted = kind == "sum" and len(signals) == 1 and before is not None and before.bounded
+            return shifted or all(ref in self.gates for ref in signals)
         return False
 
 
@@ -272,43 +237,14 @@ STATIC = {
 }
 
 
-GATES = {
-    "aten.sigmoid.default",
-    "aten.hardsigmoid.default",
-    "aten.softmax.int",
-    "lrp.complement",
-    "aten.rsqrt.default",
-    "aten._softmax.default",
-    "aten.reciprocal.default",
-    "aten.exp.default",
-    "aten.pow.Tensor_Scalar",
-    "aten.square.default",
-    "aten.sqrt.default",
-    "aten.abs.default",
-    "aten.sign.default",
-    "aten.var.correction",
-    "aten.std.correction",
-    "aten.var.dim",
-    "aten.std.dim",
-    "aten.norm.ScalarOpt_dim",
-    "aten.linalg_vector_norm.default",
-    "aten.linalg_norm.default",
-    "aten.logsumexp.default",
-}
-"""Operations whose value scales what it is multiplied with and takes no relevance from a product."""
-BOUNDED = {"aten.tanh.default", "aten.erf.default"}
-"""1 + tanh(x) and 1 + erf(x), as in GELU written out, scale as well."""
-
-
 def _deterministic(node: Node) -> None:
     """Raises UnsupportedOperation for an operation that draws random numbers."""
     if (
         torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ())
         and "dropout" not in node.operation
     ):
-        raise UnsupportedOperation(
-            node.operation, node.module, "it is random: two passes would not be the same model"
-        )
+        reason = "it is random: two passes would not be the same model"
+        raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
 
 
 def finite(tensors: Mapping[str, Tensor]) -> None:

@@ -3,104 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor, nn
 
 from lrp.bias import BiasMode, checked_mode
 from lrp.errors import CompositeError
-from lrp.rules import AlphaBeta, AsAverage, Epsilon, Flat, Gamma, Norm, Rule, ZBox, Zero, ZPlus
-
-KINDS = (
-    "linear",
-    "conv",
-    "norm",
-    "sum",
-    "average",
-    "maxpool",
-    "activation",
-    "product",
-    "matmul",
-    "softmax",
-    "custom",
+from lrp.layers import (
+    KINDS,
+    Layer,
+    Named,
+    Selector,
+    everything,
+    first,
+    kind,
+    last,
+    named,
+    nth,
+    of_type,
+    selector_of,
 )
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What a composite may ask about a layer.
-
-    kind: one of KINDS. position: 0-based place among the convolutions and linear layers in order of computation,
-    None for other kinds. first / last: no convolution or linear layer lies between it and the inputs / the outputs.
-    depth: how many of the model's `convolutions` come up to this layer, itself included, in order of computation.
-    """
-
-    name: str
-    kind: str
-    operation: str
-    module: nn.Module | None
-    position: int | None
-    count: int
-    first: bool
-    last: bool
-    depth: int = 0
-    convolutions: int = 0
-
-
-Selector = Callable[[Layer], bool]
-RuleChoice = "Rule | Composite"
-
-
-@dataclass(frozen=True)
-class _Named:
-    """Matches layers whose name fits a pattern; must match at least one."""
-
-    pattern: str
-
-    def __call__(self, layer: Layer) -> bool:
-        return fnmatchcase(layer.name, self.pattern)
-
-
-def named(pattern: str) -> Selector:
-    """Layers whose name fits the shell-style pattern: `named("blocks.*.conv1")`."""
-    return _Named(pattern)
-
-
-def kind(*kinds: str) -> Selector:
-    """Layers of these kinds, however they were called: `kind("conv")` sees nn.Conv2d and F.conv2d alike."""
-    for k in kinds:
-        if k not in KINDS:
-            raise CompositeError(f"unknown kind of layer {k!r}; known: {', '.join(KINDS)}")
-    return lambda layer: layer.kind in kinds
-
-
-def of_type(*types: type[nn.Module]) -> Selector:
-    """Layers computed by modules of these types."""
-    return lambda layer: isinstance(layer.module, types)
-
-
-def first(layer: Layer) -> bool:
-    """Convolutions and linear layers that read the inputs directly."""
-    return layer.first
-
-
-def last(layer: Layer) -> bool:
-    """Convolutions and linear layers that no other one follows."""
-    return layer.last
-
-
-def nth(position: int) -> Selector:
-    """The convolution or linear layer at this place in order of computation; negative from the end."""
-    return lambda layer: (
-        layer.position is not None and layer.position == position % max(layer.count, 1)
-    )
-
-
-def everything(layer: Layer) -> bool:
-    """Every layer."""
-    return True
+from lrp.rules import AlphaBeta, AsAverage, Epsilon, Flat, Gamma, Norm, Rule, ZBox, Zero, ZPlus
 
 
 class Composite:
@@ -109,6 +33,7 @@ class Composite:
     A selector is a function of a `Layer`, a kind ("conv"), a name pattern ("head.*"), or a module type (nn.Conv2d).
     A rule may itself be a Composite, asked only about the layers its selector matched.
     Layers that nothing matches take the default of their kind (`DEFAULTS`): LRP-ε for affine layers.
+    required: whether a model in which no layer matches is an error, as it is not for presets.
     """
 
     def __init__(
@@ -116,10 +41,11 @@ class Composite:
         *entries: tuple[Selector | str | type[nn.Module], Rule | Composite],
         bias: BiasMode = "sink",
         name: str = "Composite",
+        required: bool = True,
     ) -> None:
         checked_mode(bias)
         self.entries: tuple[tuple[Selector, Rule | Composite], ...] = tuple(
-            (_selector(s), r) for s, r in entries
+            (selector_of(s), r) for s, r in entries
         )
         for _, rule in self.entries:
             if not isinstance(rule, (Rule, Composite)):
@@ -127,7 +53,7 @@ class Composite:
                     f"a composite maps layers to rules or composites, not to {rule!r}"
                 )
         self.bias: BiasMode = bias
-        self.name = name
+        self.name, self.required = name, required
 
     def rule_for(self, layer: Layer) -> Rule | None:
         """The rule of the first entry that matches, or None."""
@@ -141,16 +67,13 @@ class Composite:
     def check(self, layers: Sequence[Layer]) -> None:
         """Raises CompositeError if a name pattern, or the composite as a whole, matches none of the layers."""
         for select, rule in self.entries:
-            if isinstance(select, _Named) and not any(select(layer) for layer in layers):
+            if isinstance(select, Named) and not any(select(layer) for layer in layers):
                 names = ", ".join(layer.name for layer in layers)
                 raise CompositeError(f"no layer is named {select.pattern!r}; layers: {names}")
             if isinstance(rule, Composite) and any(select(layer) for layer in layers):
                 rule.check([layer for layer in layers if select(layer)])
-        if (
-            self.entries
-            and layers
-            and not any(self.rule_for(layer) is not None for layer in layers)
-        ):
+        matched = any(self.rule_for(layer) is not None for layer in layers)
+        if self.required and self.entries and layers and not matched:
             raise CompositeError(
                 f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}"
             )
@@ -159,52 +82,72 @@ class Composite:
         return f"<{self.name}: {len(self.entries)} entries, bias {self.bias}>"
 
 
-def _selector(selector: Selector | str | type[nn.Module]) -> Selector:
-    if isinstance(selector, str):
-        return kind(selector) if selector in KINDS else named(selector)
-    if isinstance(selector, type):
-        if issubclass(selector, nn.Module):
-            return of_type(selector)
-    elif callable(selector):
-        return selector
-    raise CompositeError(
-        f"a selector is a function of a Layer, a kind, a name pattern or a module type: {selector!r}"
-    )
+def _preset(
+    name: str,
+    bias: BiasMode,
+    epsilon: float,
+    stabilizer: float | None,
+    convolution: Rule,
+    lowest: Rule | None = None,
+) -> Composite:
+    """LRP-ε for linear layers and norms, a rule for convolutions and perhaps one for the first layer.
+
+    A stabilizer reaches every rule but LRP-ε, sums and averages included; None leaves each rule its own.
+    """
+
+    def stable(rule: Rule) -> Rule:
+        return rule if stabilizer is None else replace(rule, epsilon=stabilizer)
+
+    start = () if lowest is None else ((first, stable(lowest)),)
+    sums = () if stabilizer is None else ((kind("sum", "average"), stable(Norm())),)
+    linear = (kind("linear", "norm"), Epsilon(epsilon=epsilon))
+    entries = (*start, ("conv", stable(convolution)), linear, *sums)
+    return Composite(*entries, bias=bias, name=name, required=False)
 
 
-def EpsilonPlus(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
-    """z⁺ for convolutions, LRP-ε for linear layers (Kohlbrenner et al. 2020)."""
-    return Composite(
-        ("conv", ZPlus()),
-        ("linear", Epsilon(epsilon=epsilon)),
-        ("norm", Epsilon(epsilon=epsilon)),
-        bias=bias,
-        name="EpsilonPlus",
-    )
+def EpsilonPlus(
+    epsilon: float = 1e-6,
+    bias: BiasMode = "sink",
+    *,
+    stabilizer: float | None = None,
+) -> Composite:
+    """z⁺ for convolutions, LRP-ε for linear layers (Kohlbrenner et al. 2020).
+
+    epsilon: of LRP-ε. stabilizer: ε of every other rule, sums and averages included; None leaves each its own
+    (1e-6 of convolutions, 0 of sums, averages and the flat rule).
+    """
+    return _preset("EpsilonPlus", bias, epsilon, stabilizer, ZPlus())
 
 
-def EpsilonPlusFlat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+def EpsilonPlusFlat(
+    epsilon: float = 1e-6,
+    bias: BiasMode = "sink",
+    *,
+    stabilizer: float | None = None,
+) -> Composite:
     """EpsilonPlus with the flat rule in the first layer."""
-    return Composite(
-        (first, Flat()), (everything, EpsilonPlus(epsilon, bias)), bias=bias, name="EpsilonPlusFlat"
-    )
+    return _preset("EpsilonPlusFlat", bias, epsilon, stabilizer, ZPlus(), Flat())
 
 
-def EpsilonAlpha2Beta1(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
-    """αβ with α = 2, β = 1 for convolutions, LRP-ε for linear layers."""
-    return Composite(
-        ("conv", AlphaBeta(2.0, 1.0)),
-        ("linear", Epsilon(epsilon=epsilon)),
-        ("norm", Epsilon(epsilon=epsilon)),
-        bias=bias,
-        name="EpsilonAlpha2Beta1",
-    )
+def EpsilonAlpha2Beta1(
+    epsilon: float = 1e-6,
+    bias: BiasMode = "sink",
+    *,
+    stabilizer: float | None = None,
+) -> Composite:
+    """αβ with α = 2, β = 1 for convolutions, LRP-ε for linear layers; ε as in EpsilonPlus."""
+    return _preset("EpsilonAlpha2Beta1", bias, epsilon, stabilizer, AlphaBeta(2.0, 1.0))
 
 
-def EpsilonAlpha2Beta1Flat(epsilon: float = 1e-6, bias: BiasMode = "sink") -> Composite:
+def EpsilonAlpha2Beta1Flat(
+    epsilon: float = 1e-6,
+    bias: BiasMode = "sink",
+    *,
+    stabilizer: float | None = None,
+) -> Composite:
     """EpsilonAlpha2Beta1 with the flat rule in the first layer."""
-    inner = EpsilonAlpha2Beta1(epsilon, bias)
-    return Composite((first, Flat()), (everything, inner), bias=bias, name="EpsilonAlpha2Beta1Flat")
+    alpha = AlphaBeta(2.0, 1.0)
+    return _preset("EpsilonAlpha2Beta1Flat", bias, epsilon, stabilizer, alpha, Flat())
 
 
 def EpsilonGammaBox(
@@ -213,16 +156,12 @@ def EpsilonGammaBox(
     gamma: float = 0.25,
     epsilon: float = 1e-6,
     bias: BiasMode = "sink",
+    *,
+    stabilizer: float | None = None,
 ) -> Composite:
     """zᴮ in the first layer, γ for convolutions, LRP-ε for linear layers (Montavon et al. 2019)."""
-    return Composite(
-        (first, ZBox(low, high)),
-        ("conv", Gamma(gamma)),
-        ("linear", Epsilon(epsilon=epsilon)),
-        ("norm", Epsilon(epsilon=epsilon)),
-        bias=bias,
-        name="EpsilonGammaBox",
-    )
+    box = ZBox(low, high)
+    return _preset("EpsilonGammaBox", bias, epsilon, stabilizer, Gamma(gamma), box)
 
 
 def Tutorial(
@@ -246,37 +185,41 @@ def Tutorial(
     if part not in ("vgg16", "mlp"):
         raise CompositeError(f"the tutorial's parts are 'vgg16' and 'mlp', not {part!r}")
     upper = _vgg16_above_pixels() if part == "vgg16" else _mlp_above_pixels()
-    return Composite((first, ZBox(low, high)), *upper, bias=bias, name="Tutorial")
+    return Composite((first, ZBox(low, high)), *upper, bias=bias, name="Tutorial", required=False)
+
+
+def _in_lower_half(layer: Layer) -> bool:
+    return 2 * layer.depth <= layer.convolutions + 1
+
+
+def _low_pool(layer: Layer) -> bool:
+    return layer.kind == "maxpool" and _in_lower_half(layer)
+
+
+def _low_convolution(layer: Layer) -> bool:
+    return layer.kind == "conv" and _in_lower_half(layer)
 
 
 def _vgg16_above_pixels() -> tuple[tuple[Selector | str, Rule], ...]:
-    def lower(layer: Layer) -> bool:
-        return 2 * layer.depth <= layer.convolutions + 1
-
-    def low_pool(layer: Layer) -> bool:
-        return layer.kind == "maxpool" and lower(layer)
-
-    def low_convolution(layer: Layer) -> bool:
-        return layer.kind == "conv" and lower(layer)
-
     return (
-        (low_pool, AsAverage()),
+        (_low_pool, AsAverage()),
         ("maxpool", AsAverage(epsilon=0.25, relative=True)),
         (last, Zero()),
-        (low_convolution, Gamma(0.25)),
+        (_low_convolution, Gamma(0.25)),
         ("conv", Epsilon(epsilon=0.25, relative=True)),
         ("linear", Zero()),
     )
 
 
-def _mlp_above_pixels() -> tuple[tuple[Selector | str, Rule], ...]:
-    def lower(layer: Layer) -> bool:
-        return layer.position is not None and 2 * layer.position < layer.count
+def _low_weights(layer: Layer) -> bool:
+    return layer.position is not None and 2 * layer.position < layer.count
 
+
+def _mlp_above_pixels() -> tuple[tuple[Selector | str, Rule], ...]:
     return (
         (last, Zero()),
         ("maxpool", AsAverage()),
-        (lower, Gamma(0.1)),
+        (_low_weights, Gamma(0.1)),
         (kind("conv", "linear"), Epsilon(epsilon=0.1, relative=True)),
     )
 
@@ -332,3 +275,27 @@ DEFAULTS: dict[str, Rule] = {
     "sum": Norm(),
     "average": Norm(),
 }
+
+__all__ = [
+    "DEFAULTS",
+    "KINDS",
+    "PRESETS",
+    "ArchitecturePrior",
+    "Composite",
+    "EpsilonAlpha2Beta1",
+    "EpsilonAlpha2Beta1Flat",
+    "EpsilonGammaBox",
+    "EpsilonPlus",
+    "EpsilonPlusFlat",
+    "Layer",
+    "Selector",
+    "Tutorial",
+    "as_composite",
+    "everything",
+    "first",
+    "kind",
+    "last",
+    "named",
+    "nth",
+    "of_type",
+]

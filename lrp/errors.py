@@ -17,16 +17,27 @@ class LRPError(ValueError):
 
 
 class UnsupportedOperation(LRPError):
-    """An operation without a rule: says which, where, and how to give it one."""
+    """An operation that cannot be explained: says which, where, why, and how to give it a rule where that helps."""
 
-    def __init__(self, operation: str, where: str, reason: str = "") -> None:
+    def __init__(
+        self,
+        operation: str,
+        where: str,
+        reason: str = "",
+        *,
+        registrable: bool = True,
+    ) -> None:
         self.operation = operation
         self.where = where
+        place = where or "the model itself"
         detail = f" ({reason})" if reason else ""
-        super().__init__(
-            f"no rule for {operation} in {where or 'the model itself'}{detail}; "
-            f"give it one with lrp.register_operation({operation!r}, ...)"
-        )
+        if "." not in operation:
+            super().__init__(f"{operation} {place} failed{detail}")
+        elif registrable:
+            remedy = f"give it one with lrp.register_operation({operation!r}, ...)"
+            super().__init__(f"no rule for {operation} in {place}{detail}; {remedy}")
+        else:
+            super().__init__(f"{operation} in {place} cannot be explained{detail}")
 
 
 class InvalidInput(LRPError):

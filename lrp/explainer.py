@@ -9,19 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import lrp.ops.catalogue  # noqa: F401  (fills the catalogue of operations)
 from lrp.compiler import Program
 from lrp.composites import Composite, as_composite
-from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
-from lrp.live import Live
-from lrp.ops.flow import Flow
-from lrp.ops.operations import Reshape, Transparent
-from lrp.ops.run import Layout, Run
-from lrp.ops.step import Static, Step
+from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
+from lrp.live import Compiled, Live
+from lrp.ops.context import Flow, Layout, Run, Step
+from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.targets import Target, each_index, one_hot, seeds
+from lrp.targets import Target, each_index, masks, one_hot, seeds
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
 
@@ -61,16 +58,49 @@ class LRP:
         self.composite = as_composite(composite)
         examples = self._tuple(example_inputs)
         for x in examples:
-            _check_kind(x, tokens=True)
-        self._shapes = tuple(tuple(x.shape[1:]) for x in examples)
-        self._dtypes = tuple(x.dtype for x in examples)
+            _check_kind(x)
+        self._examples = tuple(_plain(x).clone() for x in examples)
         self._live = Live(self.model, self.composite)
+        program = self._compiled(self._examples).program
+        integers = [x.dtype for x in examples if _is_integral(x)]
+        if integers and not any(program.explains(i) for i in program.graph.outputs):
+            raise InvalidInput(
+                "integers are token ids, or constants such as masks and indices beside floating point inputs; "
+                "this model does not look them up in an embedding: convert them if they are numbers"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The model, the composite and the examples; what is captured is captured again."""
+        return {name: value for name, value in vars(self).items() if name != "_live"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._live = Live(self.model, self.composite)
+
+    def _compiled(self, xs: tuple[Tensor, ...]) -> Compiled:
+        """The steps for inputs like these. Raises InvalidInput where the model itself does not take them."""
         try:
-            self._live.at(tuple(_plain(x) for x in examples))
-        except UnsupportedOperation:
-            for x in examples:
-                _check_kind(x)
-            raise
+            return self._live.at(xs)
+        except Exception as error:
+            known = isinstance(error, LRPError)
+            unsupported = isinstance(error, UnsupportedOperation)
+            says = None if known and not unsupported else self._live.refusal(xs)
+            if says is None:
+                raise
+            for x, example in zip(xs, self._examples, strict=True):
+                if x.shape[1:] != example.shape[1:]:
+                    wanted = ", ".join(map(str, example.shape[1:]))
+                    raise InvalidInput(
+                        f"an input has shape [B, {wanted}], not {list(x.shape)}: the model says: {says}"
+                    ) from error
+                if _is_integral(x):
+                    raise InvalidInput(
+                        f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
+                        f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
+                    ) from error
+            if known:
+                raise
+            raise InvalidInput(f"the model does not take inputs like these: {says}") from error
 
     @staticmethod
     def _tuple(inputs: Any) -> tuple[Tensor, ...]:
@@ -86,12 +116,12 @@ class LRP:
     @property
     def graph(self) -> Graph:
         """The captured operations of the model."""
-        return self._live.newest().graph
+        return self._compiled(self._examples).graph
 
     @property
     def program(self) -> Program:
         """The compiled steps, with the rule of each layer."""
-        return self._live.newest().program
+        return self._compiled(self._examples).program
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -164,7 +194,10 @@ class LRP:
             )
 
     def _prepare(
-        self, xs: tuple[Tensor, ...], output: int | str | None, through: Any
+        self,
+        xs: tuple[Tensor, ...],
+        output: int | str | None,
+        through: Any,
     ) -> tuple[Run, Plan]:
         """The forward pass, and everything the backward pass needs to know."""
         plan, program = self.plan(xs, output)
@@ -172,18 +205,23 @@ class LRP:
         check_finite([run.values[i] for i in plan.chosen])
         return run, replace(plan, conditions=masks(through, program, run)) if through else plan
 
-    def plan(self, xs: tuple[Tensor, ...], output: int | str | None) -> tuple[Plan, Program]:
+    def plan(
+        self,
+        xs: tuple[Tensor, ...],
+        output: int | str | None,
+    ) -> tuple[Plan, Program]:
         """The steps to one output (or all), and the program they belong to."""
-        compiled = self._live.at(xs)
+        compiled = self._compiled(xs)
         chosen, whole = self._chosen(compiled.program, output)
         for index in chosen:
-            if index in compiled.program.constants or isinstance(
-                compiled.program.steps.get(index), Static
-            ):
+            if not compiled.program.explains(index):
                 name = compiled.graph.nodes[index].name
                 raise InvalidTarget(
                     f"{name} depends on no input through operations that carry relevance"
                 )
+        refused = compiled.program.refused(chosen)
+        if refused is not None:
+            raise refused
         steps = self._steps(compiled.program, chosen)
         return Plan(
             compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts
@@ -201,17 +239,19 @@ class LRP:
     def checked(self, inputs: Any) -> tuple[Tensor, ...]:
         """The inputs as a tuple; raises InvalidInput unless they are like the examples and finite."""
         xs = self._tuple(inputs)
-        if len(xs) != len(self._shapes):
-            raise InvalidInput(f"the model takes {len(self._shapes)} inputs, not {len(xs)}")
+        if len(xs) != len(self._examples):
+            raise InvalidInput(f"the model takes {len(self._examples)} inputs, not {len(xs)}")
         batch = None
-        for x, shape, dtype in zip(xs, self._shapes, self._dtypes, strict=True):
-            _check_kind(x, tokens=not dtype.is_floating_point)
-            if tuple(x.shape[1:]) != shape or x.dim() != len(shape) + 1:
+        for x, example in zip(xs, self._examples, strict=True):
+            _check_kind(x)
+            if x.dim() != example.dim():
+                wanted = ", ".join(map(str, example.shape[1:]))
+                raise InvalidInput(f"an input has shape [B, {wanted}], not {list(x.shape)}")
+            if x.dtype != example.dtype:
                 raise InvalidInput(
-                    f"an input has shape [B, {', '.join(map(str, shape))}], not {list(x.shape)}"
+                    f"an input has type {example.dtype}, not {x.dtype}: inputs are floating point, token ids or masks "
+                    "as in the example"
                 )
-            if x.dtype != dtype:
-                raise InvalidInput(f"an input has type {dtype}, not {x.dtype}")
             if x.is_floating_point() and not bool(torch.isfinite(x).all()):
                 raise InvalidInput(
                     "an input contains NaN or Inf; only finite inputs can be explained"
@@ -223,7 +263,11 @@ class LRP:
             raise InvalidInput("the batch is empty")
         return tuple(_plain(x) for x in xs)
 
-    def _chosen(self, program: Program, output: int | str | None) -> tuple[tuple[int, ...], Any]:
+    def _chosen(
+        self,
+        program: Program,
+        output: int | str | None,
+    ) -> tuple[tuple[int, ...], Any]:
         """Indices of the nodes to explain, and whether a target function receives one tensor or a tuple."""
         outputs, names = program.graph.outputs, program.graph.output_names
         if output is None:
@@ -247,7 +291,11 @@ class LRP:
             f"layers are {', '.join(layer.name for layer in program.layers)}"
         )
 
-    def _steps(self, program: Program, chosen: tuple[int, ...]) -> tuple[Step, ...]:
+    def _steps(
+        self,
+        program: Program,
+        chosen: tuple[int, ...],
+    ) -> tuple[Step, ...]:
         """The steps to the chosen nodes; output activations are transparent where explanations start before them."""
         steps = program.path(chosen)
         if self.start == "activation":
@@ -277,45 +325,6 @@ class Plan:
     layouts: Mapping[int, Layout]
 
 
-def masks(
-    through: Mapping[str, Sequence[int] | Tensor], program: Program, run: Run
-) -> dict[int, Tensor]:
-    """Boolean masks, by node, of the units through which relevance may pass."""
-    found: dict[int, Tensor] = {}
-    for name, units in through.items():
-        index = program.names.get(name)
-        value = run.values[index] if index is not None else None
-        if index is None or not isinstance(value, Tensor):
-            layers = ", ".join(layer.name for layer in program.layers)
-            raise InvalidTarget(f"no layer {name!r} leads to this output; layers: {layers}")
-        if isinstance(units, Tensor) and units.dtype == torch.bool:
-            if units.shape != value.shape[1:]:
-                raise InvalidTarget(
-                    f"a mask for {name!r} has shape {tuple(value.shape[1:])}, not {tuple(units.shape)}"
-                )
-            found[index] = units.expand(value.shape)[:1]
-            continue
-        dim = (
-            1
-            if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type
-            else value.dim() - 1
-        )
-        channels = torch.as_tensor(units, dtype=torch.long)
-        count = value.shape[dim]
-        if (
-            channels.dim() != 1
-            or bool((channels >= count).any())
-            or bool((channels < -count).any())
-        ):
-            raise InvalidTarget(
-                f"channels of {name!r} are 0 to {count - 1}, not {channels.tolist()}"
-            )
-        mask = torch.zeros(count, dtype=torch.bool, device=value.device)
-        mask[channels % count] = True
-        found[index] = mask.reshape([-1 if d == dim else 1 for d in range(value.dim())])
-    return found
-
-
 def _plain(x: Tensor) -> Tensor:
     """The tensor without its history; a copy if it was made in inference mode, which autograd refuses."""
     if not x.is_inference():
@@ -324,13 +333,13 @@ def _plain(x: Tensor) -> Tensor:
         return x.clone()
 
 
-def _check_kind(x: Tensor, tokens: bool = False) -> None:
-    """Raises InvalidInput for a scalar, complex numbers, and integers unless they may be `tokens`."""
+def _is_integral(x: Tensor) -> bool:
+    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
+
+
+def _check_kind(x: Tensor) -> None:
+    """Raises InvalidInput for a scalar and for complex numbers."""
     if x.dim() == 0:
         raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
-    integers = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-    if x.is_complex() or (integers and not tokens):
-        raise InvalidInput(
-            f"inputs are floating point, not {x.dtype}: convert them; "
-            "only token ids that the model looks up in an embedding may be integers"
-        )
+    if x.is_complex():
+        raise InvalidInput(f"inputs are floating point, not {x.dtype}: convert them")

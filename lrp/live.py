@@ -11,21 +11,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import lrp.tracing.attention
+import lrp.tracing.recurrent  # noqa: F401  (both fill the expansions)
 from lrp.compiler import Compiler, Program, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation
-from lrp.ops.run import Layout
+from lrp.ops.context import Layout
 from lrp.propagate import forward, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
 from lrp.tracing.canonizers import canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.content import Content
+from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.watch import Values, registered
 
 KEPT = 4
 """Graphs that are remembered for one model, for the next explainers of the same model with the same content."""
+SIZES = 8
+"""Sizes of inputs for which one explainer keeps a graph; of more, the newest."""
 _LOCK = threading.Lock()
 _KNOWN: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, Graph]]] = weakref.WeakKeyDictionary()
 TOLERANCE = {torch.float64: 1e-7, torch.float32: 2e-3}
@@ -77,11 +82,7 @@ class Live:
     def __init__(self, model: nn.Module, composite: Composite) -> None:
         self.model, self.composite = model, composite
         self._lock = threading.RLock()
-        self._entries: dict[int | None, _Captured] = {}
-
-    def newest(self) -> Compiled:
-        """The steps for the inputs seen first."""
-        return self.at(next(iter(self._entries.values())).examples)
+        self._entries: dict[Any, _Captured] = {}
 
     def at(self, xs: tuple[Tensor, ...]) -> Compiled:
         """The steps for inputs like these. Raises what capture and compilation raise, and ModelMismatch."""
@@ -108,7 +109,8 @@ class Live:
             return compiled
 
     def _for(self, xs: tuple[Tensor, ...]) -> _Captured | None:
-        return self._entries.get(None) or self._entries.get(xs[0].shape[0])
+        sizes = tuple(x.shape[1:] for x in xs)
+        return self._entries.get((None, sizes)) or self._entries.get((xs[0].shape[0], sizes))
 
     def _refreshed(self, xs: tuple[Tensor, ...]) -> _Captured:
         """The capture of the model as it is, made anew where its content has changed."""
@@ -126,8 +128,13 @@ class Live:
         self._entries.clear()
         return self._capture(xs, content)
 
-    def _capture(self, xs: tuple[Tensor, ...], content: Content, anew: bool = False) -> _Captured:
-        """Captures the model; once in all if its batch size is free, else once for each batch size."""
+    def _capture(
+        self,
+        xs: tuple[Tensor, ...],
+        content: Content,
+        anew: bool = False,
+    ) -> _Captured:
+        """Captures the model for inputs of this size; if its batch size is free, for every one."""
         key = (
             tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in xs),
             tuple(sorted(MODULES.items())),
@@ -141,7 +148,7 @@ class Live:
                 p: f"{type(m).__module__}.{type(m).__qualname__}"
                 for p, m in self.model.named_modules()
             }
-            found = canonical(collapsed(capture(self.model, xs), types))
+            found = folded(canonical(collapsed(capture(self.model, xs), types)))
         places = {
             t.untyped_storage().data_ptr()
             for t in registered(self.model)
@@ -154,7 +161,9 @@ class Live:
                 del known[:-KEPT]
         entry = _Captured(found, content, tuple(x.clone() for x in xs), fixed)
         self._compiled(entry)
-        self._entries[None if found.batch_symbols else xs[0].shape[0]] = entry
+        batch = None if found.batch_symbols else xs[0].shape[0]
+        entries = {**self._entries, (batch, tuple(x.shape[1:] for x in xs)): entry}
+        self._entries = dict(list(entries.items())[-SIZES:])
         return entry
 
     def _tensors(self, entry: _Captured) -> dict[str, Tensor]:
@@ -186,7 +195,9 @@ class Live:
             program = Compiler(graph, tensors, self.composite, self.model).compile()
             flat = None
             if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
-                flat = Compiler(graph, tensors, as_composite(Flat()), self.model).compile()
+                flat = Compiler(
+                    graph, tensors, as_composite(Flat(bias="uniform")), self.model
+                ).compile()
             layouts: Mapping[int, Layout] = {}
             if not graph.batch_first:
                 layouts = (
@@ -195,7 +206,25 @@ class Live:
             entry.compiled = Compiled(graph, values, program, flat, layouts)
             return entry.compiled
 
-    def _agrees(self, entry: _Captured, compiled: Compiled, xs: tuple[Tensor, ...]) -> bool:
+    def _called(self, xs: tuple[Tensor, ...]) -> Any:
+        """What the model itself returns, in eval mode."""
+        return twin(self.model, buffers=True)(*(x.clone() for x in xs))
+
+    def refusal(self, xs: tuple[Tensor, ...]) -> str | None:
+        """What the model itself says to inputs that it does not take; None if it takes them."""
+        with EXPORTING, torch.inference_mode(False), torch.no_grad():
+            try:
+                self._called(xs)
+            except Exception as error:
+                return " ".join(str(error).split())[:200] or type(error).__name__
+        return None
+
+    def _agrees(
+        self,
+        entry: _Captured,
+        compiled: Compiled,
+        xs: tuple[Tensor, ...],
+    ) -> bool:
         """Whether the graph gives the model's outputs: run on a copy of the model in eval mode, on few samples."""
         graph, program = compiled.graph, compiled.program
         if any("dropout" in node.operation and True in node.args for node in graph.nodes):
@@ -204,13 +233,11 @@ class Live:
             return True
         if graph.batch_symbols:
             xs = tuple(x[:2] for x in xs)
-        other = twin(self.model, buffers=True)
         try:
-            wanted = torch.utils._pytree.tree_leaves(other(*(x.clone() for x in xs)))
+            wanted = torch.utils._pytree.tree_leaves(self._called(xs))
         except Exception as error:
-            raise UnsupportedOperation(
-                "calling", type(self.model).__name__, str(error)[:200]
-            ) from error
+            name, reason = type(self.model).__name__, str(error)[:200]
+            raise UnsupportedOperation("calling", name, reason) from error
         steps = program.path(tuple(i for i in graph.outputs if i in program.steps))
         run = forward(program, steps, xs, compiled.layouts)
         found = [run.values[i] for i in graph.outputs]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from lrp.compiler import Program
 from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.ops.context import Flow, Layout, Run, Sent, Step
 from lrp.ops.embedding import Embedding
-from lrp.ops.flow import Flow
-from lrp.ops.run import Layout, Run
-from lrp.ops.step import Step
 
 
 def forward(
@@ -38,7 +36,10 @@ def forward(
 
 
 def backward(
-    run: Run, steps: Sequence[Step], starts: Mapping[int, Flow], conditions: Mapping[int, Tensor]
+    run: Run,
+    steps: Sequence[Step],
+    starts: Mapping[int, Flow],
+    conditions: Mapping[int, Tensor],
 ) -> None:
     """Sends relevance from `starts` to the inputs; at conditioned nodes only the part under the mask goes on."""
     flows = run.flows
@@ -53,7 +54,7 @@ def backward(
         _deliver(flows, step.backward(run, flow))
 
 
-def _deliver(flows: dict[int, Flow], sent: Iterable[tuple[int, Flow]]) -> None:
+def _deliver(flows: dict[int, Flow], sent: Sent) -> None:
     for source, flow in sent:
         old = flows.get(source)
         flows[source] = flow if old is None else old + flow
@@ -61,8 +62,8 @@ def _deliver(flows: dict[int, Flow], sent: Iterable[tuple[int, Flow]]) -> None:
 
 def _conditioned(run: Run, step: Step, flow: Flow, mask: Tensor) -> Flow:
     value = run.lift(run.values[step.node.index])
-    run.book_excluded(step.node, flow.relevance(value) * ~mask)
-    return Flow(*(None if t is None else t * mask for t in (flow.gain, flow.rest)))
+    run.book_stabilizer(step.node, flow.relevance(value) * ~mask)
+    return flow.map(lambda t: t * mask)
 
 
 def project(run: Run, steps: Sequence[Step], flat: Program) -> None:
@@ -97,9 +98,8 @@ def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
             layout = _layout(value.isnan(), batch)
             if layout is None:
-                raise UnsupportedOperation(
-                    step.node.operation, step.node.module, "it mixes the samples of a batch"
-                )
+                node, reason = step.node, "it mixes the samples of a batch"
+                raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
             layouts[step.node.index] = layout
     return layouts
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from lrp.compiler import CATALOGUE, Build, Compiler, Operation
 from lrp.errors import LRPError, UnsupportedOperation
-from lrp.ops.builders import mean, unary
-from lrp.ops.flow import Flow
-from lrp.ops.operations import Activation, Route
-from lrp.ops.run import Run
-from lrp.ops.step import Step
+from lrp.ops.activations import Activation
+from lrp.ops.context import Flow, Run, Sent, Step
+from lrp.ops.registry import OPERATIONS, Build, Lowering, Operation, always, never, unary
+from lrp.ops.routing import Route
+from lrp.ops.sums import mean
 from lrp.tracing.capture import MODULES
 from lrp.tracing.graph import Graph, Node, Param, Ref, rewrite
 
@@ -31,11 +30,16 @@ average: Build = mean
 class Custom(Step):
     """A step whose relevance is propagated by a function of one's own."""
 
-    def __init__(self, node: Node, sources: tuple[int, ...], propagate: Propagate) -> None:
+    def __init__(
+        self,
+        node: Node,
+        sources: tuple[int, ...],
+        propagate: Propagate,
+    ) -> None:
         super().__init__(node)
         self.sources, self.propagate = sources, propagate
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         z = run.lift(run.values[self.node.index])
         inputs = [run.lift(run.values[i]).expand(run.shape(run.values[i])) for i in self.sources]
         r = flow.relevance(z)
@@ -60,30 +64,37 @@ def custom(propagate: Propagate) -> Build:
     What the function does not hand on is booked in the ledger's stabilizer column.
     """
 
-    def make(compiler: Compiler, node: Node) -> Step:
-        sources = tuple(ref for ref in node.refs if ref in compiler.signal)
+    def make(lowering: Lowering, node: Node) -> Step:
+        sources = tuple(ref for ref in node.refs if ref in lowering.signal)
         return Custom(node, sources, propagate)
 
     return make
 
 
 def register_operation(
-    operation: str, make: Build, *, kind: str = "custom", nonnegative: bool = False
+    operation: str,
+    make: Build,
+    *,
+    kind: str = "custom",
+    nonnegative: bool = False,
 ) -> None:
     """Teaches lrp an ATen or custom operation, for every model captured from now on.
 
     operation: its full name, as the UnsupportedOperation error gives it.
-    make: `activation`, `route`, `average`, `custom(function)`, or a function (compiler, node) → Step.
+    make: `activation`, `route`, `average`, `custom(function)`, or a function (lowering, node) → Step.
     kind: what composites see; nonnegative: whether its values are always ≥ 0.
 
     >>> import lrp
     >>> lrp.register_operation("aten.hardshrink.default", lrp.activation, kind="activation")
     """
-    CATALOGUE[operation] = Operation(kind, make, lambda compiler, node: nonnegative)
+    OPERATIONS[operation] = Operation(kind, make, always if nonnegative else never)
 
 
 def register_module(
-    module: type[nn.Module], make: Build | Propagate, *, kind: str = "custom"
+    module: type[nn.Module],
+    make: Build | Propagate,
+    *,
+    kind: str = "custom",
 ) -> None:
     """Makes every module of this type one layer with a rule of its own, whatever operations it is made of.
 
@@ -98,57 +109,62 @@ def register_module(
     name = f"{module.__module__}.{module.__qualname__}"
     MODULES[name] = MODULES.get(name, 0) + 1
     build = make if getattr(make, "__qualname__", "").startswith("custom.") else custom(make)  # type: ignore[arg-type]
-    CATALOGUE[f"module:{name}"] = Operation(kind, build)  # type: ignore[arg-type]
+    OPERATIONS[f"module:{name}"] = Operation(kind, build)  # type: ignore[arg-type]
 
 
 def collapsed(graph: Graph, types: dict[str, str]) -> Graph:
     """The graph with the nodes of each registered module joined into one; `types`: class name by module path."""
-    roots = sorted(path for path, name in types.items() if name in MODULES)
-    for root in roots:
-        uses = {
-            n.module.partition("@")[2].partition(".")[0]
-            for n in graph.nodes
-            if _inside(n.module, root)
-        }
+    for root in sorted(path for path, name in types.items() if name in MODULES):
+        uses = {_use(node) for node in graph.nodes if _inside(node, root)}
         for use in sorted(uses):
             graph = _joined(graph, root, use, types[root])
     return graph
 
 
-def _inside(path: str, root: str) -> bool:
-    plain = ".".join(part.partition("@")[0] for part in path.split("."))
-    return plain == root or plain.startswith(root + ".") or root == ""
+def _use(node: Node) -> str:
+    """Which use of its module a node belongs to: "" for the first one."""
+    return node.module.partition("@")[2].partition(".")[0]
+
+
+def _inside(node: Node, root: str) -> bool:
+    plain = ".".join(part.partition("@")[0] for part in node.module.split("."))
+    inside = plain == root or plain.startswith(root + ".") or root == ""
+    return inside and node.operation != "input"
 
 
 def _joined(graph: Graph, root: str, use: str, name: str) -> Graph:
     """One use of one module as one node."""
-
-    def here(node: Node) -> bool:
-        return (
-            _inside(node.module, root)
-            and node.operation != "input"
-            and node.module.partition("@")[2].partition(".")[0] == use
-        )
-
-    inner = [node for node in graph.nodes if here(node)]
-    if not inner:
-        return graph
+    inner = [node for node in graph.nodes if _inside(node, root) and _use(node) == use]
     members = {node.index for node in inner}
     readers = graph.consumers()
-    ends = [
-        n
-        for n in inner
-        if n.index in graph.outputs or any(reader not in members for reader in readers[n.index])
-    ]
+    ends = [n for n in inner if n.index in graph.outputs or set(readers[n.index]) - members]
     if len(ends) != 1:
-        raise UnsupportedOperation(
-            f"module:{name}", root, f"it has {len(ends)} outputs; a registered module has one"
-        )
-    outer = list(dict.fromkeys(ref for node in inner for ref in node.refs if ref not in members))
+        reason = f"it has {len(ends)} outputs; a registered module has one"
+        raise UnsupportedOperation(f"module:{name}", root, reason)
+    refs = [ref for node in inner for ref in node.refs]
+    outer = list(dict.fromkeys(ref for ref in refs if ref not in members))
     params = list(dict.fromkeys(name for node in inner for name in node.params))
+    whole = replace(
+        ends[0],
+        name=f"{root}@{use}" if use else root or name.rpartition(".")[2],
+        operation=f"module:{name}",
+        function=_as_function(inner, ends[0].index, [*outer, *params]),
+        args=(*(Ref(i) for i in outer), *(Param(p) for p in params)),
+        kwargs={},
+    )
+    kept = [whole if node is ends[0] else node for node in graph.nodes]
+    return graph.keep(node for node in kept if node is whole or node.index not in members)
+
+
+def _as_function(
+    inner: Sequence[Node],
+    end: int,
+    given: Sequence[int | str],
+) -> Callable[..., Any]:
+    """Some nodes as one function of the values and parameters `given`, which returns node `end`'s value."""
 
     def function(*values: Any) -> Any:
-        known: dict[Any, Any] = dict(zip([*outer, *params], values, strict=True))
+        known: dict[Any, Any] = dict(zip(given, values, strict=True))
 
         def value(leaf: Any) -> Any:
             if isinstance(leaf, Ref):
@@ -156,39 +172,11 @@ def _joined(graph: Graph, root: str, use: str, name: str) -> Graph:
             return known[leaf.name] if isinstance(leaf, Param) else leaf
 
         for node in inner:
-            known[node.index] = node.function(
-                *rewrite(node.args, value), **rewrite(node.kwargs, value)
-            )
-        return known[ends[0].index]
+            args, kwargs = rewrite(node.args, value), rewrite(node.kwargs, value)
+            known[node.index] = node.function(*args, **kwargs)
+        return known[end]
 
-    whole = replace(
-        ends[0],
-        name=f"{root}@{use}" if use else root or name.rpartition(".")[2],
-        operation=f"module:{name}",
-        function=function,
-        args=(*(Ref(i) for i in outer), *(Param(p) for p in params)),
-        kwargs={},
-    )
-    kept = [
-        whole if n.index == ends[0].index else n
-        for n in graph.nodes
-        if n.index not in members or n is ends[0]
-    ]
-    place = {node.index: new for new, node in enumerate(kept)}
-
-    def change(leaf: Any) -> Any:
-        return Ref(place[leaf.index]) if isinstance(leaf, Ref) else leaf
-
-    nodes = tuple(
-        replace(node, index=i, args=rewrite(node.args, change), kwargs=rewrite(node.kwargs, change))
-        for i, node in enumerate(kept)
-    )
-    return replace(
-        graph,
-        nodes=nodes,
-        inputs=tuple(place[i] for i in graph.inputs),
-        outputs=tuple(place[i] for i in graph.outputs),
-    )
+    return function
 
 
 __all__ = ["activation", "average", "custom", "register_module", "register_operation", "route"]

@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from lrp.ops.affine import AffineStep
-from lrp.ops.flow import Flow
-from lrp.ops.run import Layout, Run
-from lrp.ops.step import Step
+from lrp.ops.context import Flow, Layout, Run, Step
 from lrp.tracing.graph import Graph
 
 
 class LayerMap(Mapping[str, Tensor]):
-    """Relevance at each layer's output, computed when it is read."""
+    """A tensor for each of some layers, computed when it is read."""
 
-    def __init__(self, entries: Mapping[str, Callable[[], Tensor]]) -> None:
-        self._entries = dict(entries)
-        self._known: dict[str, Tensor] = {}
+    def __init__(
+        self,
+        names: Iterable[str],
+        read: Callable[[str], Tensor],
+    ) -> None:
+        self._known: dict[str, Tensor | None] = dict.fromkeys(names)
+        self._read = read
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._known:
-            self._known[name] = self._entries[name]()
-        return self._known[name]
+        found = self._known[name]
+        if found is None:
+            found = self._known[name] = self._read(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self._known)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._known)
 
     def __repr__(self) -> str:
         return f"<relevance at {len(self)} layers: {', '.join(self)}>"
+
+
+@dataclass(frozen=True)
+class Account:
+    """By layer: [B] what its bias keeps, what its folded bias is made of, and [B] what rounding leaves."""
+
+    totals: Mapping[str, Tensor]
+    parts: Mapping[str, Mapping[str, Tensor]]
+    closures: Mapping[str, Tensor]
 
 
 class Relevance:
@@ -54,24 +66,17 @@ class Relevance:
         bias: Mapping[str, Tensor],
         stabilizer: Mapping[str, Tensor],
         layers: Mapping[str, Tensor],
-        totals: Callable[[str], Tensor],
-        parts: Mapping[str, Mapping[str, Tensor]] | None = None,
-        closures: Mapping[str, Tensor] | None = None,
+        account: Account,
     ) -> None:
-        self.input, self.target, self.bias, self.stabilizer, self.layers = (
-            input,
-            target,
-            bias,
-            stabilizer,
-            layers,
-        )
-        self._totals, self._parts, self._closures = totals, parts or {}, closures or {}
+        self.input, self.target = input, target
+        self.bias, self.stabilizer = bias, stabilizer
+        self.layers, self._account = layers, account
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything as tensors, layers included, so that a result can be pickled or cached."""
-        totals = {name: self.bias_of(name) for name in self.bias}
-        lazy = {"layers": dict(self.layers), "_closures": dict(self._closures)}
-        return {**self.__dict__, **lazy, "_totals": totals.__getitem__}
+        known = self._account
+        account = Account(dict(known.totals), known.parts, dict(known.closures))
+        return {**self.__dict__, "layers": dict(self.layers), "_account": account}
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -88,7 +93,7 @@ class Relevance:
 
     def bias_of(self, layer: str) -> Tensor:
         """[B]: the relevance that this layer's bias keeps."""
-        return self._totals(layer)
+        return self._account.totals[layer]
 
     def bias_parts(self, layer: str) -> dict[str, Tensor]:
         """R_bias of a layer with a folded BatchNorm, split in proportion to what its bias is made of.
@@ -97,7 +102,7 @@ class Relevance:
         A layer without BatchNorm has the one part "layer".
         """
         kept = self.bias[layer]
-        parts = self._parts.get(layer)
+        parts = self._account.parts.get(layer)
         if not parts:
             return {"layer": kept}
         whole = torch.stack(list(parts.values())).sum(0)
@@ -124,7 +129,7 @@ class Relevance:
 
         Only rounding is left. What mode `project` sends on from here counts as the bias's.
         """
-        return self._closures[layer]
+        return self._account.closures[layer]
 
     def summary(self) -> str:
         """A table of batch means: for each layer ΣR at its output, its bias, its stabilizer, its closure."""
@@ -138,14 +143,11 @@ class Relevance:
             return f"{'':>12}" if t is None else f"{t.mean().item():>+12.5g}"
 
         for name in reversed(names):
-            at = (
-                self._sum(self.layers[name])
-                if name in self.layers and self._countable(name)
-                else None
-            )
+            counted = name in self.layers and self._countable(name)
+            at = self._sum(self.layers[name]) if counted else None
             bias = self.bias_of(name) if name in self.bias else None
-            own = (at, bias, self.stabilizer.get(name), self._closures.get(name))
-            lines.append(f"{name:<{width}}  " + "  ".join(cell(t) for t in own))
+            own = (at, bias, self.stabilizer.get(name), self._account.closures.get(name))
+            lines.append(f"{name:<{width}}  " + "  ".join(map(cell, own)))
         totals = (self.input_total, self.bias_total, self.stabilizer_total)
         lines.append(f"{'input':<{width}}  " + "  ".join(cell(t) for t in totals))
         lines.append(
@@ -185,61 +187,80 @@ class Relevance:
         return f"<Relevance of inputs {shapes}: {text}>"
 
 
-def gather(
-    runs: list[Run], steps: tuple[Step, ...], graph: Graph, target: Tensor, single: bool, each: bool
-) -> Relevance:
-    """The result of one run, or of several runs that carried parts of the targets of `attribute_each`."""
-    nodes = {step.node.name: step.node for step in steps}
+class _Runs:
+    """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
 
-    def joined(parts: list[Tensor]) -> Tensor:
-        """[T, B, ...] from parts [T·B, ...]."""
-        if not each:
-            return parts[0]
-        shaped = [t.reshape(run.fold, -1, *t.shape[1:]) for t, run in zip(parts, runs, strict=True)]
-        return torch.cat(shaped)
+    def __init__(self, runs: Sequence[Run], each: bool) -> None:
+        self.runs, self.each = runs, each
 
-    def received(index: int) -> Tensor:
-        value = runs[0].values[index]
-        if not value.is_floating_point() and all(index not in run.flows for run in runs):
-            return torch.zeros(target.shape[:-1] + value.shape, device=value.device)
-        return joined(
-            [
-                _fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value)
-                for run in runs
-            ]
+    def joined(self, part: Callable[[Run], Tensor]) -> Tensor:
+        """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
+        if not self.each:
+            return part(self.runs[0])
+        parts = []
+        for run in self.runs:
+            t = part(run)
+            parts.append(t.reshape(run.fold, -1, *t.shape[1:]))
+        return torch.cat(parts)
+
+    def received(self, index: int, target: Tensor) -> Tensor:
+        """The relevance of an input."""
+        value = self.runs[0].values[index]
+        if not value.is_floating_point() and all(index not in run.flows for run in self.runs):
+            return target.new_zeros(target.shape[:-1] + value.shape)
+        return self.joined(
+            lambda run: _fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value)
         )
 
-    def at(index: int) -> Callable[[], Tensor]:
-        def read() -> Tensor:
-            value = runs[0].values[index]
-            return joined(
-                [torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0) for run in runs]
-            )
+    def at(self, index: int) -> Tensor:
+        """The relevance of a node's value."""
+        value = self.runs[0].values[index]
+        return self.joined(
+            lambda run: torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0)
+        )
 
-        return read
 
-    def closing(step: Step) -> Callable[[], Tensor]:
-        return lambda: joined([_closure(run, step) for run in runs])
+def gather(
+    runs: Sequence[Run],
+    steps: tuple[Step, ...],
+    graph: Graph,
+    target: Tensor,
+    single: bool,
+    each: bool,
+) -> Relevance:
+    """The result of one run, or of several runs that carried parts of the targets of `attribute_each`."""
+    found, first = _Runs(runs, each), runs[0]
+    named = {step.node.name: step for step in steps}
+    reached = {name: step for name, step in named.items() if step.node.index in first.flows}
+    inputs = tuple(found.received(index, target) for index in graph.inputs)
 
-    inputs = tuple(received(index) for index in graph.inputs)
-    reached = [step for step in steps if step.node.index in runs[0].flows]
-    layers = {step.node.name: at(step.node.index) for step in reached}
+    def total(name: str) -> Tensor:
+        return found.joined(lambda run: run.per_sample(named[name].node, run.bias[name]))
+
+    def closure(name: str) -> Tensor:
+        return found.joined(lambda run: _closure(run, named[name]))
+
+    def at(name: str) -> Tensor:
+        return found.at(named[name].node.index)
+
+    parts = {
+        name: _laid(step)
+        for name, step in named.items()
+        if isinstance(step, AffineStep) and step.bias_parts
+    }
     return Relevance(
         input=inputs[0] if single else inputs,
         target=target,
-        bias={name: joined([run.bias[name] for run in runs]) for name in runs[0].bias},
-        stabilizer={
-            name: joined([run.stabilizer[name] for run in runs]) for name in runs[0].stabilizer
-        },
-        layers=LayerMap(layers),
-        totals=lambda name: joined([run.per_sample(nodes[name], run.bias[name]) for run in runs]),
-        parts={
-            step.node.name: _laid(step)
-            for step in steps
-            if isinstance(step, AffineStep) and step.bias_parts
-        },
-        closures=LayerMap({step.node.name: closing(step) for step in reached}),
+        bias={name: found.joined(_of(name, "bias")) for name in first.bias},
+        stabilizer={name: found.joined(_of(name, "stabilizer")) for name in first.stabilizer},
+        layers=LayerMap(reached, at),
+        account=Account(LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
     )
+
+
+def _of(name: str, column: Literal["bias", "stabilizer"]) -> Callable[[Run], Tensor]:
+    """One layer's entry in one column of a run's ledger."""
+    return lambda run: getattr(run, column)[name]  # type: ignore[no-any-return]
 
 
 def _closure(run: Run, step: Step) -> Tensor:

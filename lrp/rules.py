@@ -31,6 +31,18 @@ class Term:
     weight: Tensor
     value: Tensor | None = None
 
+    def input(self, x: Tensor) -> Tensor:
+        """This term's part of the layer's input."""
+        if self.part == "a":
+            return x
+        if self.part == "a+":
+            return p(x)
+        if self.part == "a-":
+            return n(x)
+        if self.part == "const" and self.value is not None:
+            return self.value.expand(x.shape)
+        return x.new_ones((1, *x.shape[1:]))
+
 
 @dataclass(frozen=True)
 class Side:
@@ -93,7 +105,11 @@ class AffineRule(Rule):
         """The sides for this layer; `nonnegative` says that the graph proves a ≥ 0."""
 
 
-def _signed(plus: Tensor, minus: Tensor, nonnegative: bool) -> tuple[Term, ...]:
+def _signed(
+    plus: Tensor,
+    minus: Tensor,
+    nonnegative: bool,
+) -> tuple[Term, ...]:
     """p(a)·plus + n(a)·minus, without the second product where a ≥ 0."""
     if nonnegative:
         return (Term("a", plus),)
@@ -104,7 +120,7 @@ def _signed(plus: Tensor, minus: Tensor, nonnegative: bool) -> tuple[Term, ...]:
 class Epsilon(AffineRule):
     """LRP-ε: R_j = Σ_k a_j w_jk R_k / S(z_k) (Bach et al. 2015, eq. 58).
 
-    The seed notebook's `lrp_epsilon` adds ε without the sign of z, which has a pole at z = −ε.
+    ε takes the sign of z: without it there is a pole at z = −ε.
     """
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
@@ -113,10 +129,7 @@ class Epsilon(AffineRule):
 
 @dataclass(frozen=True)
 class Zero(Epsilon):
-    """LRP-0: LRP-ε with ε = 0 (Bach et al. 2015, eq. 56); the relevance of an output with z = 0 goes to the stabilizer.
-
-    The notebook's `lrp_zero` clamps the weights, which is z⁺, another rule.
-    """
+    """LRP-0: LRP-ε with ε = 0 (Bach et al. 2015, eq. 56); relevance where z = 0 goes to the stabilizer."""
 
     epsilon: float = field(default=0.0, kw_only=True)
 
@@ -125,7 +138,7 @@ class Zero(Epsilon):
 class ZPlus(AffineRule):
     """z⁺: R_j = Σ_k (p(a)p(w) + n(a)n(w)) R_k / S(same sum + p(b)) (Montavon et al. 2017, for signed inputs).
 
-    The notebook's `lrp_z_plus` splits only the weights, which is wrong for negative inputs.
+    Weights and inputs are both split, so that negative inputs count where their product is positive.
     """
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
@@ -139,7 +152,6 @@ class AlphaBeta(AffineRule):
     """αβ, α − β = 1: α·positive·R/S(Z⁺) − β·negative·R/S(Z⁻), each side by its own sum (Bach et al. 2015, eq. 60).
 
     A neuron with an empty side loses that side's share to the stabilizer column of the ledger.
-    The notebook's `lrp_alpha_beta` uses one denominator for both sides and does not check α − β = 1.
     """
 
     alpha: float = 2.0
@@ -164,7 +176,6 @@ class Gamma(AffineRule):
     """γ: z ≥ 0 takes p(a)(w + γp(w)) + n(a)(w + γn(w)), z < 0 the mirror image (Montavon et al. 2019; Andéol 2021).
 
     For a ≥ 0 and z ≥ 0 this is the overview paper's a(w + γp(w)). The sign test uses the true z, bias included.
-    The notebook's `lrp_gamma` turns negative weights positive.
     """
 
     gamma: float = 0.25
@@ -189,7 +200,7 @@ class Gamma(AffineRule):
 class WSquare(AffineRule):
     """w²: R_j = Σ_k w²_jk / Σ_j w²_jk · R_k, without the input (Montavon et al. 2017, eq. 12).
 
-    `square_bias` puts b² into the denominator, as some libraries do. The notebook's version multiplies by the input.
+    `square_bias` puts b² into the denominator.
     """
 
     square_bias: bool = False
@@ -202,10 +213,7 @@ class WSquare(AffineRule):
 
 @dataclass(frozen=True)
 class Flat(AffineRule):
-    """Flat: R_j = Σ_k R_k / N_k with N_k the number of unpadded inputs of k (Lapuschkin et al. 2019, supplement).
-
-    The notebook's version multiplies by the input.
-    """
+    """Flat: R_j = Σ_k R_k / (N_k + ε), N_k the number of unpadded inputs of k (Lapuschkin et al. 2019, supplement)."""
 
     epsilon: float = field(default=0.0, kw_only=True)
 
@@ -253,7 +261,7 @@ class Norm(Rule):
 
 @dataclass(frozen=True)
 class Pass(Rule):
-    """Activations: R_in = R_out."""
+    """R_in = R_out: of activations always, of a layer with weights or a norm whose output has its input's shape."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,25 @@
-"""What is explained: an index per sample, a linear function of the outputs, or an initial relevance."""
+"""What is explained: an index per sample, a linear function of the outputs, or an initial relevance; through what."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from lrp.compiler import Program
 from lrp.errors import InvalidTarget
-from lrp.ops.flow import Flow
+from lrp.ops.context import Flow, Run
 
 Target: TypeAlias = "int | tuple[int, ...] | Tensor | Callable[[Any], Tensor] | None"
 
 
 def seeds(
-    target: Any, outputs: Sequence[Tensor], whole: bool, batch: int
+    target: Any,
+    outputs: Sequence[Tensor],
+    whole: bool,
+    batch: int,
 ) -> tuple[list[Flow], Tensor]:
     """The relevance each output starts with and the target's value [B].
 
@@ -114,7 +118,10 @@ def one_hot(indices: Tensor, y: Tensor) -> Tensor:
 
 
 def _function(
-    target: Callable[[Any], Tensor], outputs: Sequence[Tensor], whole: bool, batch: int
+    target: Callable[[Any], Tensor],
+    outputs: Sequence[Tensor],
+    whole: bool,
+    batch: int,
 ) -> tuple[list[Flow], Tensor]:
     with torch.enable_grad():
         leaves = [y.detach().clone().requires_grad_(True) for y in outputs]
@@ -140,3 +147,44 @@ def _function(
             "use weighted sums of outputs"
         )
     return flows, value
+
+
+def masks(
+    through: Mapping[str, Sequence[int] | Tensor],
+    program: Program,
+    run: Run,
+) -> dict[int, Tensor]:
+    """Boolean masks, by node, of the units through which relevance may pass."""
+    found: dict[int, Tensor] = {}
+    for name, units in through.items():
+        index = program.names.get(name)
+        value = run.values[index] if index is not None else None
+        if index is None or not isinstance(value, Tensor):
+            layers = ", ".join(layer.name for layer in program.layers)
+            raise InvalidTarget(f"no layer {name!r} leads to this output; layers: {layers}")
+        if isinstance(units, Tensor) and units.dtype == torch.bool:
+            if units.shape != value.shape[1:]:
+                raise InvalidTarget(
+                    f"a mask for {name!r} has shape {tuple(value.shape[1:])}, not {tuple(units.shape)}"
+                )
+            found[index] = units.expand(value.shape)[:1]
+            continue
+        dim = (
+            1
+            if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type
+            else value.dim() - 1
+        )
+        channels = torch.as_tensor(units, dtype=torch.long)
+        count = value.shape[dim]
+        if (
+            channels.dim() != 1
+            or bool((channels >= count).any())
+            or bool((channels < -count).any())
+        ):
+            raise InvalidTarget(
+                f"channels of {name!r} are 0 to {count - 1}, not {channels.tolist()}"
+            )
+        mask = torch.zeros(count, dtype=torch.bool, device=value.device)
+        mask[channels % count] = True
+        found[index] = mask.reshape([-1 if d == dim else 1 for d in range(value.dim())])
+    return found

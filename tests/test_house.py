@@ -323,6 +323,18 @@ def test_lrp_imports_torch_and_the_standard_library_only() -> None:
         assert foreign <= FOREIGN_FOR_LRP, f"{path.relative_to(ROOT)} imports {foreign}"
 
 
+def test_a_bias_is_booked_in_one_place() -> None:
+    booking = {"book_bias", "book_projection"}
+    for path in sources("lrp"):
+        called = {
+            node.func.attr
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        found = called & booking
+        assert found == (booking if path.name == "bias.py" else set()), path
+
+
 @pytest.mark.parametrize("part", UNDER_BOTH_FRONT_ENDS)
 def test_what_lies_under_both_front_ends_knows_neither(part: str) -> None:
     place = ROOT / part

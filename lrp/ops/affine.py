@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from lrp.bias import BiasMode
+from lrp.bias import BiasMode, settle
+from lrp.errors import RuleError
+from lrp.ops.activations import Activation
 from lrp.ops.affine_maps import Affine, Back
-from lrp.ops.flow import Flow
-from lrp.ops.run import Run, divided, stabilised
-from lrp.ops.step import Step
-from lrp.rules import AffineRule, Flat, Side, Term
+from lrp.ops.context import Flow, Run, Sent, Step, Unary, added, divided_at, stabilised
+from lrp.ops.registry import Lowering
+from lrp.rules import AffineRule, Flat, Pass, Side, Term
 from lrp.tracing.graph import Node
 
 
-class AffineStep(Step):
+class AffineStep(Unary):
     """Computes z = a·w + b and redistributes R_k by the sides of a rule.
 
     Where every side is one product of the whole input (a ≥ 0 is known, or the rule is ε), the passes of all sides
@@ -33,11 +33,11 @@ class AffineStep(Step):
         mode: BiasMode,
         nonnegative: bool,
     ) -> None:
-        super().__init__(node)
+        super().__init__(node, source)
         self.reads = (source,)
         if layer.bias is not None and not bool(layer.bias.any()):
             layer = replace(layer, bias=None)
-        self.source, self.layer, self.rule, self.mode = source, layer, rule, mode
+        self.layer, self.rule, self.mode = layer, rule, mode
         self.epsilon, self.flat = rule.epsilon, isinstance(rule, Flat)
         self.weight = layer.laid(layer.weight)
         self.sides = () if self.flat else rule.sides(layer, nonnegative)
@@ -121,7 +121,7 @@ class AffineStep(Step):
         bias = None if self.mode == "ignore" else side.bias
         total: Tensor | None = None
         for term in side.terms:
-            part = self.layer.apply(part_of(x, term), term.weight, bias if total is None else None)
+            part = self.layer.apply(term.input(x), term.weight, bias if total is None else None)
             total = part if total is None else total + part
         assert total is not None
         return total
@@ -134,7 +134,7 @@ class AffineStep(Step):
             found = self._fan_in[key] = self.layer.fan_in(shape)
         return found
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         if self.flat:
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
@@ -163,11 +163,15 @@ class AffineStep(Step):
 
     def _evenly(self, run: Run, r: Tensor, x: Tensor) -> Flow:
         counts = self.fan_in(tuple(x.shape))
-        share = r / counts
-        if not bool(counts.all()):
-            share, dropped = divided(r, counts)
-            if dropped.dim():
-                run.book_stabilizer(self.node, dropped)
+        stable = counts
+        if self.epsilon > 0:
+            size = counts.square().mean().sqrt() if self.rule.relative else 1.0
+            stable = counts + self.epsilon * size
+        share = r / stable
+        if not bool(stable.all()):
+            share = divided_at(run, self.node, r, stable)
+        if self.epsilon > 0:
+            run.book_stabilizer(self.node, r - share * counts)
         return Flow(rest=self.layer.spread(share, run.shape(x)))
 
 
@@ -190,7 +194,14 @@ class Shares:
         self.run.book_lost(self.step.node, self.run.dot(self.step.node, gain - s, self.run.lift(z)))
         self.send(side, s)
 
-    def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor, wide: bool) -> None:
+    def divide(
+        self,
+        side: Side,
+        relevance: Tensor,
+        d: Tensor,
+        z: Tensor,
+        wide: bool,
+    ) -> None:
         """s = share · R / S(d); d already holds the stabilizer where a wide pass could foresee it."""
         step, run = self.step, self.run
         arrived = relevance if side.share == 1 else relevance * side.share
@@ -208,9 +219,7 @@ class Shares:
         epsilon = run.epsilon_of(step.node, step.rule, d)
         stable = stabilised(d, epsilon, sign)
         if step.epsilon == 0 or step.rule.relative:
-            s, dropped = divided(arrived, run.lift(stable))
-            if dropped.dim():
-                run.book_stabilizer(step.node, dropped)
+            s = divided_at(run, step.node, arrived, run.lift(stable))
         else:
             s = arrived / run.lift(stable)
         if step.epsilon > 0:
@@ -227,31 +236,23 @@ class Shares:
                 self._receive(term, step._back[id(term)](s, self.shape))
         if side.bias is None or step.mode == "ignore":
             return
-        claimed = layer.at_output(side.bias, s.dim()) * s
-        if step.mode == "sink":
-            run.book_bias(step.node, claimed)
-        elif step.mode == "absorb":
-            run.book_stabilizer(step.node, claimed)
-        elif step.mode == "project":
-            run.book_projection(step.node, claimed)
-        elif step.mode == "uniform":
-            share, dropped = divided(claimed, step.fan_in(tuple(self.x.shape)))
-            self._add_rest(layer.spread(share, self.shape))
-            if dropped.dim():
-                run.book_stabilizer(step.node, dropped)
+        left = settle(run, step.node, layer.at_output(side.bias, s.dim()) * s, step.mode)
+        if left is None:
+            return
+        if step.mode == "proportional":
+            self._proportionally(side, left)
         else:
-            self._proportionally(side, claimed)
+            share = divided_at(run, step.node, left, step.fan_in(tuple(self.x.shape)))
+            self._add_rest(layer.spread(share, self.shape))
 
     def _proportionally(self, side: Side, claimed: Tensor) -> None:
         """β·s to the inputs in proportion to the size of their contributions on this side."""
         layer, size = self.step.layer, None
         for term in side.terms:
-            part = layer.apply(part_of(self.x, term).abs(), term.weight.abs())
+            part = layer.apply(term.input(self.x).abs(), term.weight.abs())
             size = part if size is None else size + part
         assert size is not None
-        t, dropped = divided(claimed, self.run.lift(size))
-        if dropped.dim():
-            self.run.book_stabilizer(self.step.node, dropped)
+        t = divided_at(self.run, self.step.node, claimed, self.run.lift(size))
         for term in side.terms:
             sent = layer.adjoint(t, term.weight.abs(), self.shape)
             if term.part == "a":
@@ -264,42 +265,46 @@ class Shares:
 
     def _receive(self, term: Term, sent: Tensor) -> None:
         if term.part == "a":
-            self.gain = _plus(self.gain, sent)
+            self.gain = added(self.gain, sent)
         elif term.part == "a+":
-            self.positive = _plus(self.positive, sent)
+            self.positive = added(self.positive, sent)
         elif term.part == "a-":
-            self.negative = _plus(self.negative, sent)
+            self.negative = added(self.negative, sent)
         elif term.part == "const" and term.value is not None:
             self._add_rest(sent * term.value)
         else:
             self._add_rest(sent)
 
     def _add_rest(self, r: Tensor) -> None:
-        self.rest = _plus(self.rest, r)
+        self.rest = added(self.rest, r)
 
     def flow(self) -> Flow:
         """The relevance of the layer's input."""
         if self.waiting and self.step.joint is not None:
             s = torch.cat(self.waiting, self.step.layer.channel_dim)
-            self.gain = _plus(self.gain, self.step.joint(s, self.shape))
+            self.gain = added(self.gain, self.step.joint(s, self.shape))
         if self.positive is not None and self.negative is not None:
             signed = torch.where(self.run.lift(self.x) >= 0, self.positive, self.negative)
-            self.gain = _plus(self.gain, signed)
+            self.gain = added(self.gain, signed)
         return Flow(self.gain, self.rest)
 
 
-def _plus(x: Tensor | None, y: Tensor) -> Tensor:
-    return y if x is None else x + y
-
-
-def part_of(x: Tensor, term: Term) -> Tensor:
-    """The input of a term: a, its positive or negative part, ones, or a constant."""
-    if term.part == "a":
-        return x
-    if term.part == "a+":
-        return x.clamp(min=0)
-    if term.part == "a-":
-        return x.clamp(max=0)
-    if term.part == "const" and term.value is not None:
-        return term.value.expand(x.shape)
-    return x.new_ones((1, *x.shape[1:]))
+def affine_step(
+    lowering: Lowering,
+    node: Node,
+    source: int,
+    layer: Affine,
+) -> Step:
+    """The step of an affine layer under the composite's rule. Raises RuleError for a rule of other layers."""
+    rule = lowering.rule(node)
+    if isinstance(rule, AffineRule):
+        positive = source in lowering.positive
+        return AffineStep(node, source, layer, rule, lowering.mode(rule), positive)
+    shapes = (node.shape, lowering.graph.nodes[source].shape)
+    if isinstance(rule, Pass) and shapes[0] == shapes[1]:
+        return Activation(node, source)
+    reason = f": its output {shapes[0]} has another shape than its input {shapes[1]}"
+    raise RuleError(
+        f"{type(rule).__name__} is no rule for the affine layer {node.name}"
+        + (reason if isinstance(rule, Pass) else "")
+    )

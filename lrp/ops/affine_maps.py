@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +22,21 @@ class Affine(ABC):
     bias: Tensor | None
 
     @abstractmethod
-    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         """x·weight + bias."""
 
     @abstractmethod
-    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+    def adjoint(
+        self,
+        s: Tensor,
+        weight: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         """Σ_k weight_jk s_k, of the input's `shape`."""
 
     @abstractmethod
@@ -55,26 +65,26 @@ class Affine(ABC):
         return False
 
     channel_dim = -1
-    foldable = True
-    """Whether `scaled` can take a BatchNorm that follows."""
-
-    def scaled(self, scale: Tensor, shift: Tensor) -> Affine:
-        """The same map followed by z·scale + shift per output channel [K]."""
-        bias = shift if self.bias is None else self.bias * scale + shift
-        return replace(self, weight=self._scaled_weight(scale), bias=bias)
-
-    def _scaled_weight(self, scale: Tensor) -> Tensor:
-        return self.weight * scale.reshape(-1, *([1] * (self.weight.dim() - 1)))
 
 
 @dataclass(frozen=True)
 class Linear(Affine):
     """z = a Wᵀ + b on the last dimension; weight [K, J]."""
 
-    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         return F.linear(x, weight, bias)
 
-    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+    def adjoint(
+        self,
+        s: Tensor,
+        weight: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         return s @ weight
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
@@ -105,7 +115,12 @@ class Convolution(Affine):
 
     channel_dim = 1
 
-    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         if self.after:
             x = F.pad(x, [size for more in reversed(self.after) for size in (0, more)])
         return _convolve(
@@ -120,7 +135,12 @@ class Convolution(Affine):
             self.groups,
         )
 
-    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+    def adjoint(
+        self,
+        s: Tensor,
+        weight: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         padded = (
             [size + more for size, more in zip(shape[2:], self.after, strict=True)]
             if self.after
@@ -196,16 +216,6 @@ class Convolution(Affine):
     def stackable(self) -> bool:
         return self.groups == 1 and not self.transposed
 
-    def _scaled_weight(self, scale: Tensor) -> Tensor:
-        if not self.transposed:
-            return super()._scaled_weight(scale)
-        inputs, per_group = self.weight.shape[:2]
-        blocks = self.weight.reshape(
-            self.groups, inputs // self.groups, per_group, *self.weight.shape[2:]
-        )
-        factor = scale.reshape(self.groups, 1, per_group, *([1] * (self.weight.dim() - 2)))
-        return (blocks * factor).reshape(self.weight.shape)
-
 
 @dataclass(frozen=True)
 class Diagonal(Affine):
@@ -216,11 +226,21 @@ class Diagonal(Affine):
     def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (dims - 1 - self.channel)))
 
-    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         z = x * self.at_output(weight, x.dim())
         return z if bias is None else z + self.at_output(bias, x.dim())
 
-    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+    def adjoint(
+        self,
+        s: Tensor,
+        weight: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         return s * self.at_output(weight, s.dim())
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:

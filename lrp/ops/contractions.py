@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lrp.compiler import Compiler
 from lrp.errors import UnsupportedOperation
+from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Affine, Linear
-from lrp.ops.builders import affine_step
-from lrp.ops.flow import Flow
-from lrp.ops.operations import Mean, gain_at
-from lrp.ops.products import MatMul, epsilon_of, shares
-from lrp.ops.run import Run
-from lrp.ops.step import Step
-from lrp.rules import Norm
+from lrp.ops.context import Flow, Run, Sent, Step, fitted, gain_at
+from lrp.ops.products import product_rule, shares
+from lrp.ops.registry import Lowering, operation
+from lrp.ops.sums import Mean
+from lrp.rules import Rule
 from lrp.tracing.graph import Node
+
+Bilinear = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Contraction(Affine):
     """z = function(a, weight), linear in both, without bias; its adjoint is torch's own."""
 
-    function: Callable[[Tensor, Tensor], Tensor] = torch.matmul
+    function: Bilinear = torch.matmul
 
-    foldable = False
-
-    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    def apply(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         z = self.function(x, weight)
         return z if bias is None else z + bias
 
-    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
+    def adjoint(
+        self,
+        s: Tensor,
+        weight: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         with torch.enable_grad():
             leaf = s.new_zeros(tuple(shape)).requires_grad_(True)
             return torch.autograd.grad(self.function(leaf, weight), leaf, s)[0]
@@ -44,86 +52,99 @@ class Contraction(Affine):
         return self.function(ones, torch.ones_like(self.weight)).round_()
 
 
-class Bilinear(Step):
-    """z = function(a, b) of two signals; `shares` says which part of the relevance each takes (0, ½ or 1)."""
+class TwoSignals(Step):
+    """z = function(a, b) of two signals; `parts` says which part of the relevance each takes (0, ½ or 1)."""
 
     def __init__(
         self,
         node: Node,
-        function: Callable[[Tensor, Tensor], Tensor],
+        function: Bilinear,
         factors: tuple[int, int],
         parts: tuple[float, float],
-        epsilon: float,
+        rule: Rule,
     ) -> None:
         super().__init__(node)
-        self.function, self.factors, self.parts, self.epsilon = function, factors, parts, epsilon
+        self.function, self.factors, self.parts, self.rule = function, factors, parts, rule
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        s = gain_at(run, self.node, flow, run.values[self.node.index], self.epsilon)
-        a, b = (run.values[i] for i in self.factors)
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
         back = []
-        if self.parts[0]:
-            back.append(
-                (
-                    self.factors[0],
-                    Flow(run.vjp(lambda x: self.function(x, b), a, s) * self.parts[0]),
-                )
-            )
-        if self.parts[1]:
-            back.append(
-                (
-                    self.factors[1],
-                    Flow(run.vjp(lambda x: self.function(a, x), b, s) * self.parts[1]),
-                )
-            )
+        for place, (index, part) in enumerate(zip(self.factors, self.parts, strict=True)):
+            if part:
+                back.append((index, Flow(self.pull(run, place, s) * part)))
         return back
+
+    def pull(self, run: Run, place: int, s: Tensor) -> Tensor:
+        """The adjoint with respect to one factor, the other one held."""
+        a, b = (run.values[i] for i in self.factors)
+        if place == 0:
+            return run.vjp(lambda x: self.function(x, b), a, s)
+        return run.vjp(lambda x: self.function(a, x), b, s)
+
+
+class MatMul(TwoSignals):
+    """a @ b of two signals."""
+
+    def pull(self, run: Run, place: int, s: Tensor) -> Tensor:
+        a, b = (run.values[i] for i in self.factors)
+        if place == 0:
+            return fitted(torch.matmul(s, run.lift(b).transpose(-2, -1)), run.shape(a))
+        return fitted(torch.matmul(run.lift(a).transpose(-2, -1), s), run.shape(b))
 
 
 def contraction(
-    compiler: Compiler, node: Node, x: Any, y: Any, function: Callable[[Tensor, Tensor], Tensor]
+    lowering: Lowering,
+    node: Node,
+    x: Any,
+    y: Any,
+    function: Bilinear,
 ) -> Step:
     """The step of function(x, y): an affine layer where one of them is a parameter."""
-    if compiler.is_signal(x) and compiler.is_signal(y):
-        rule = compiler.rule(node)
-        gates = (x.index in compiler.gates, y.index in compiler.gates)
-        return Bilinear(node, function, (x.index, y.index), shares(rule, gates), epsilon_of(rule))
-    if compiler.is_signal(x) and isinstance(y, Tensor):
-        return affine_step(compiler, node, x.index, Contraction(y.detach(), None, function))
-    if compiler.is_signal(y) and isinstance(x, Tensor):
+    if lowering.is_signal(x) and lowering.is_signal(y):
+        rule, factors = product_rule(lowering, node), (x.index, y.index)
+        parts = shares(rule, *(i in lowering.gates for i in factors))
+        kind = MatMul if function is torch.matmul else TwoSignals
+        return kind(node, function, factors, parts, rule)
+    if lowering.is_signal(x) and isinstance(y, Tensor):
+        return affine_step(lowering, node, x.index, Contraction(y.detach(), None, function))
+    if lowering.is_signal(y) and isinstance(x, Tensor):
         layer = Contraction(x.detach(), None, lambda a, w: function(w, a))
-        return affine_step(compiler, node, y.index, layer)
-    return Mean(node, compiler.source(node), Norm())
+        return affine_step(lowering, node, y.index, layer)
+    return Mean(node, lowering.source(node))
 
 
-def einsum(compiler: Compiler, node: Node) -> Step:
+@operation("einsum", "matmul")
+def einsum(lowering: Lowering, node: Node) -> Step:
     """einsum of one or two tensors; of more, write it as several."""
     equation, operands = node.args[0], list(node.args[1])
     if len(operands) == 1:
-        return Mean(node, compiler.source(node), Norm())
+        return Mean(node, lowering.source(node))
     if len(operands) != 2:
         reason = f"einsum of {len(operands)} tensors; write it as several of two"
         raise UnsupportedOperation(node.operation, node.module, reason)
-    x, y = operands
-    plain = replace(
-        node, function=lambda a, b: torch.einsum(equation, a, b), args=(x, y), kwargs={}
-    )
-    return contraction(compiler, plain, x, y, plain.function)
+
+    def function(a: Tensor, b: Tensor) -> Tensor:
+        return torch.einsum(equation, a, b)
+
+    plain = replace(node, function=function, args=tuple(operands), kwargs={})
+    return contraction(lowering, plain, operands[0], operands[1], function)
 
 
-def tensordot(compiler: Compiler, node: Node) -> Step:
+@operation("tensordot", "matmul")
+def tensordot(lowering: Lowering, node: Node) -> Step:
     """tensordot of two tensors over pairs of dimensions."""
-    a, b, dims_a, dims_b = node.args
-    function = lambda x, y: torch.tensordot(x, y, dims=(dims_a, dims_b))  # noqa: E731
-    return contraction(compiler, replace(node, function=function, args=(a, b)), a, b, function)
+    a, b, *dims = node.args
+
+    def function(x: Tensor, y: Tensor) -> Tensor:
+        return torch.tensordot(x, y, dims=dims)  # type: ignore[no-any-return]
+
+    return contraction(lowering, replace(node, function=function, args=(a, b)), a, b, function)
 
 
-def matmul(compiler: Compiler, node: Node) -> Step:
+@operation("matmul mm bmm mv", "matmul")
+def matmul(lowering: Lowering, node: Node) -> Step:
     """a @ b: of two signals, or a linear layer where one is a parameter."""
     a, b = node.args[:2]
-    if compiler.is_signal(a) and compiler.is_signal(b):
-        rule = compiler.rule(node)
-        gates = (a.index in compiler.gates, b.index in compiler.gates)
-        return MatMul(node, (a.index, b.index), shares(rule, gates), epsilon_of(rule))
-    if compiler.is_signal(a) and isinstance(b, Tensor) and b.dim() == 2:
-        return affine_step(compiler, node, a.index, Linear(b.detach().t(), None))
-    return contraction(compiler, node, a, b, torch.matmul)
+    if lowering.is_signal(a) and isinstance(b, Tensor) and b.dim() == 2:
+        return affine_step(lowering, node, a.index, Linear(b.detach().t(), None))
+    return contraction(lowering, node, a, b, torch.matmul)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
 
 from lrp.errors import InvalidInput
-from lrp.ops.flow import Flow
-from lrp.ops.run import Run
-from lrp.ops.step import Step
-from lrp.tracing.graph import Graph, Node, Ref
-
-OPERATION = "aten.embedding.default"
+from lrp.ops.context import Flow, Run, Sent, Unary, fitted
+from lrp.ops.registry import Lowering, operation
+from lrp.tracing.graph import Node
 
 
-class Embedding(Step):
+class Embedding(Unary):
     """Vectors [..., D] of integer tokens [...]: each token receives the sum over its vector."""
-
-    def __init__(self, node: Node, source: int) -> None:
-        super().__init__(node)
-        self.source = source
 
     def forward(self, run: Run) -> Any:
         table, ids = (run.resolve(a) for a in self.node.args[:2])
@@ -29,25 +21,19 @@ class Embedding(Step):
             raise InvalidInput(f"token ids of {self.node.name} are 0 to {table.shape[0] - 1}")
         return super().forward(run)
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         value: Tensor = run.lift(run.values[self.node.index])
         return ((self.source, Flow(rest=flow.relevance(value).sum(-1))),)
 
 
-def tokens(graph: Graph) -> frozenset[int]:
-    """The integer inputs, each of which must be looked up in an embedding.
+@operation("embedding", "route")
+def embedding(lowering: Lowering, node: Node) -> Embedding:
+    return Embedding(node, node.args[1].index)
 
-    Raises InvalidInput for any other integer input.
-    """
-    looked_up = {
-        node.args[1].index
-        for node in graph.nodes
-        if node.operation == OPERATION and isinstance(node.args[1], Ref)
-    }
-    found = {i for i in graph.inputs if not graph.nodes[i].floating and graph.nodes[i].integral}
-    for index in found - looked_up:
-        raise InvalidInput(
-            f"input {graph.nodes[index].name} holds integers, but the model does not look them up in an embedding: "
-            "inputs are floating point, token ids that go straight into an embedding, or bool masks"
-        )
-    return frozenset(found)
+
+class Relabelled(Unary):
+    """Arithmetic on token ids: the new id stands for the old one, R_in = R_out."""
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        r = flow.relevance(run.lift(run.values[self.node.index]))
+        return ((self.source, Flow(rest=fitted(r, run.shape(run.values[self.source])))),)

@@ -1,26 +1,22 @@
-"""BatchNorm folded or as a diagonal layer; LayerNorm, RMSNorm, GroupNorm, InstanceNorm with a constant deviation."""
+"""BatchNorm as a diagonal layer; LayerNorm, RMSNorm, GroupNorm, InstanceNorm with a constant deviation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lrp.bias import BiasMode
-from lrp.compiler import Compiler
+from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.affine import AffineStep
+from lrp.ops.activations import Activation
+from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Diagonal
-from lrp.ops.builders import affine_step, arguments_of
-from lrp.ops.flow import Flow
-from lrp.ops.operations import gain_at
-from lrp.ops.run import Run, divided
-from lrp.ops.step import Step
-from lrp.rules import Epsilon, Flat, Rule
-from lrp.tracing.graph import Node, Ref
+from lrp.ops.context import Flow, Run, Sent, Step, Unary, divided_at, gain_at
+from lrp.ops.registry import Lowering, arguments_of, operation
+from lrp.rules import Epsilon, Flat, Pass, Rule
+from lrp.tracing.graph import Node
 
 
 @dataclass(frozen=True)
@@ -60,183 +56,153 @@ class Normalization:
         return (square + eps).rsqrt().expand(parts.shape).reshape(x.shape)
 
 
-class NormalizationStep(Step):
+class NormalizationStep(Unary):
     """Relevance through y = A x + β with A = γ/σ·(1 − 11ᵀ/n) held constant."""
 
     def __init__(
-        self, node: Node, source: int, norm: Normalization, rule: Rule, mode: BiasMode
+        self,
+        node: Node,
+        source: int,
+        norm: Normalization,
+        rule: Rule,
+        mode: BiasMode,
     ) -> None:
-        super().__init__(node)
+        super().__init__(node, source)
         if norm.bias is not None and not bool(norm.bias.any()):
             norm = replace(norm, bias=None)
-        self.source, self.norm, self.rule, self.mode = source, norm, rule, mode
+        self.norm, self.rule, self.mode = norm, rule, mode
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         x, z, norm = run.values[self.source], run.values[self.node.index], self.norm
         if isinstance(self.rule, Flat):
             r = flow.relevance(run.lift(z))
-            return ((self.source, Flow(rest=norm.mean(r) if norm.centred else r)),)
+            return ((self.source, Flow(rest=self._even(r))),)
         d = z - norm.bias if self.mode == "ignore" and norm.bias is not None else z
         if d is not z:
             flow = Flow(rest=flow.relevance(run.lift(z)))
-        s = gain_at(run, self.node, flow, d, self.rule.epsilon)
+        s = gain_at(run, self.node, flow, d, self.rule)
         scale = run.lift(norm.scale(x))
         sent = self._pull(s, scale)
-        rest = None
-        if norm.bias is not None and self.mode != "ignore":
-            claimed = s * norm.bias
-            if self.mode == "sink":
-                run.book_bias(self.node, claimed)
-            elif self.mode == "project":
-                run.book_projection(self.node, claimed)
-            elif self.mode == "absorb":
-                run.book_stabilizer(self.node, claimed)
-            elif self.mode == "uniform":
-                rest = norm.mean(claimed) if norm.centred else claimed
-            else:
-                rest = self._proportional(run, x, scale, claimed)
-        return ((self.source, Flow(sent, rest)),)
+        if norm.bias is None or self.mode == "ignore":
+            return ((self.source, Flow(sent)),)
+        left = settle(run, self.node, s * norm.bias, self.mode)
+        if left is not None:
+            proportional = self.mode == "proportional"
+            left = self._proportional(run, x, scale, left) if proportional else self._even(left)
+        return ((self.source, Flow(sent, left)),)
+
+    def _even(self, r: Tensor) -> Tensor:
+        return self.norm.mean(r) if self.norm.centred else r
 
     def _pull(self, s: Tensor, scale: Tensor) -> Tensor:
         u = s if self.norm.weight is None else s * self.norm.weight
         u = u * scale
         return u - self.norm.mean(u) if self.norm.centred else u
 
-    def _proportional(self, run: Run, x: Tensor, scale: Tensor, claimed: Tensor) -> Tensor:
+    def _proportional(
+        self,
+        run: Run,
+        x: Tensor,
+        scale: Tensor,
+        claimed: Tensor,
+    ) -> Tensor:
         """βs in proportion to |A_kj x_j|."""
         norm, a = self.norm, run.lift(x.abs())
         weight = torch.ones_like(a) if norm.weight is None else norm.weight.abs().expand(a.shape)
         one = 1.0 / norm.parts(x).shape[-1] if norm.centred else 0.0
         size = weight * scale * (a * (1 - 2 * one) + (norm.mean(a) if norm.centred else 0.0))
-        t, dropped = divided(claimed, size)
-        if dropped.dim():
-            run.book_stabilizer(self.node, dropped)
-        u = t * weight * scale
+        u = divided_at(run, self.node, claimed, size) * weight * scale
         return a * (u * (1 - 2 * one) + (norm.mean(u) if norm.centred else 0.0))
 
 
-def batch_norm(compiler: Compiler, node: Node) -> Step:
-    names: list[tuple[str, Any]] = [
-        ("input", None),
-        ("weight", None),
-        ("bias", None),
-        ("running_mean", None),
-        ("running_var", None),
-    ]
-    if node.operation == "aten.batch_norm.default":
-        names += [("training", False), ("momentum", 0.1), ("eps", 1e-5)]
-    else:
-        names += [("momentum", 0.1), ("eps", 1e-5)]
-    values = arguments_of(node, names)
-    mean, var = (compiler.optional(node, v, "running statistics") for v in values[3:5])
-    if mean is None or var is None or (len(values) == 8 and values[5]):
-        raise UnsupportedOperation(
-            node.operation, node.module, "BatchNorm without running statistics mixes samples"
-        )
-    scale = (var + values[-1]).rsqrt()
-    weight, shift = (
-        compiler.optional(node, values[1], "weight"),
-        compiler.optional(node, values[2], "bias"),
-    )
-    if weight is not None:
-        scale = scale * weight
-    shift = -mean * scale if shift is None else shift - mean * scale
-    source = compiler.source(node)
-    before = compiler.steps.get(source)
-    foldable = (
-        isinstance(before, AffineStep)
-        and before.layer.foldable
-        and compiler.only_reader(source)
-        and (before.layer.channel_dim == 1 or compiler.rank(source) == 2)
-    )
-    if foldable and isinstance(before, AffineStep):
-        del compiler.steps[source]
-        compiler.names[node.name] = node.index
-        folded = before.layer.scaled(scale, shift)
-        named = replace(node, name=before.node.name, args=(Ref(before.source),), kwargs={})
-        step = AffineStep(
-            named,
-            before.source,
-            folded,
-            before.rule,
-            before.mode,
-            before.source in compiler.positive,
-        )
-        if before.layer.bias is not None:
-            step.bias_parts["layer"] = before.layer.bias * scale
-        step.bias_parts["mean"] = -mean * scale
-        step.bias_parts["shift"] = shift + mean * scale
-        return step
-    return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
+@operation("batch_norm _native_batch_norm_legit_no_training", "norm")
+def batch_norm(lowering: Lowering, node: Node) -> Step:
+    """A BatchNorm that is not folded: a diagonal layer from its running statistics."""
+    names = "input weight bias running_mean running_var training momentum eps"
+    if "native" in node.operation:
+        names = "input weight bias running_mean running_var momentum eps"
+    given = dict(zip(names.split(), arguments_of(node, names, eps=1e-5), strict=True))
+    return _diagonal(lowering, node, given)
 
 
-def layer_norm(compiler: Compiler, node: Node) -> Step:
-    names: list[tuple[str, Any]] = [
-        ("input", None),
-        ("shape", None),
-        ("weight", None),
-        ("bias", None),
-        ("eps", 1e-5),
-    ]
+def _diagonal(
+    lowering: Lowering,
+    node: Node,
+    given: dict[str, Any],
+) -> Step:
+    """γ (x − μ) / σ + β with known μ and σ."""
+    mean, var = (
+        lowering.optional(node, given[n], "running statistics")
+        for n in ("running_mean", "running_var")
+    )
+    if mean is None or var is None or given.get("training"):
+        reason = "BatchNorm without running statistics mixes samples"
+        raise UnsupportedOperation(node.operation, node.module, reason)
+    weight, bias = (lowering.optional(node, given[n], n) for n in ("weight", "bias"))
+    scale = (var + given["eps"]).rsqrt()
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return affine_step(lowering, node, lowering.source(node), Diagonal(scale, shift, channel=1))
+
+
+@operation("layer_norm rms_norm", "norm")
+def layer_norm(lowering: Lowering, node: Node) -> Step:
     rms = node.operation == "aten.rms_norm.default"
     if rms:
-        names = [("input", None), ("shape", None), ("weight", None), ("eps", None)]
-    values = arguments_of(node, names)
-    source = compiler.source(node)
-    eps = None if values[-1] is None else float(values[-1])
-    weight = compiler.optional(node, values[2], "weight")
-    bias = None if rms else compiler.optional(node, values[3], "bias")
-    start = compiler.rank(source) - len(values[1])
-    norm = Normalization(weight, bias, eps, start, centred=not rms)
-    return _normalization(compiler, node, source, norm)
-
-
-def group_norm(compiler: Compiler, node: Node) -> Step:
-    source = compiler.source(node)
-    rank = compiler.rank(source)
-    if node.operation == "aten.instance_norm.default":
-        values = arguments_of(
-            node,
-            [
-                ("input", None),
-                ("weight", None),
-                ("bias", None),
-                ("mean", None),
-                ("var", None),
-                ("use_input_stats", True),
-                ("momentum", 0.1),
-                ("eps", 1e-5),
-            ],
-        )
-        if not values[5]:
-            mean, var = (
-                compiler.tensor(node, values[3], "mean"),
-                compiler.tensor(node, values[4], "variance"),
-            )
-            scale = (var + values[7]).rsqrt()
-            weight, bias = (
-                compiler.optional(node, values[1], "weight"),
-                compiler.optional(node, values[2], "bias"),
-            )
-            scale = scale if weight is None else scale * weight
-            shift = -mean * scale if bias is None else bias - mean * scale
-            return affine_step(compiler, node, source, Diagonal(scale, shift, channel=1))
-        channels = compiler.graph.nodes[source].shape[1]  # type: ignore[index]
-        groups, place, eps = int(channels), (1, 2), values[7]
+        _, shape, weight, eps = arguments_of(node, "input normalized_shape weight eps")
+        bias = None
     else:
-        values = arguments_of(
-            node, [("input", None), ("groups", 1), ("weight", None), ("bias", None), ("eps", 1e-5)]
+        _, shape, weight, bias, eps = arguments_of(
+            node, "input normalized_shape weight bias eps", eps=1e-5
         )
-        groups, place, eps = values[1], (2, 3), values[4]
+    norm = Normalization(
+        lowering.optional(node, weight, "weight"),
+        lowering.optional(node, bias, "bias"),
+        None if eps is None else float(eps),
+        lowering.rank(lowering.source(node)) - len(shape),
+        centred=not rms,
+    )
+    return _normalization(lowering, node, norm)
 
-    def laid(argument: Any, what: str) -> Tensor | None:
-        found = compiler.optional(node, argument, what)
-        return None if found is None else found.reshape(-1, *([1] * (rank - 2)))
 
-    weight, bias = laid(values[place[0]], "weight"), laid(values[place[1]], "bias")
-    return _normalization(compiler, node, source, Normalization(weight, bias, eps, 1, groups))
+@operation("group_norm", "norm")
+def group_norm(lowering: Lowering, node: Node) -> Step:
+    _, groups, weight, bias, eps = arguments_of(node, "input num_groups weight bias eps", eps=1e-5)
+    return _by_channel(lowering, node, weight, bias, eps, groups)
 
 
-def _normalization(compiler: Compiler, node: Node, source: int, norm: Normalization) -> Step:
-    rule = compiler.rule(node) or Epsilon()
-    return NormalizationStep(node, source, norm, rule, compiler.mode(rule))
+@operation("instance_norm", "norm")
+def instance_norm(lowering: Lowering, node: Node) -> Step:
+    names = "input weight bias running_mean running_var use_input_stats momentum eps"
+    values = arguments_of(node, names, use_input_stats=True, eps=1e-5)
+    given = dict(zip(names.split(), values, strict=True))
+    if not given["use_input_stats"]:
+        return _diagonal(lowering, node, given)
+    channels = lowering.graph.nodes[lowering.source(node)].shape[1]  # type: ignore[index]
+    return _by_channel(lowering, node, given["weight"], given["bias"], given["eps"], int(channels))
+
+
+def _by_channel(
+    lowering: Lowering,
+    node: Node,
+    weight: Any,
+    bias: Any,
+    eps: float,
+    groups: int,
+) -> Step:
+    """A norm over groups of channels, whose weight and bias [C] are per channel."""
+    rank = lowering.rank(lowering.source(node))
+    known = (lowering.optional(node, weight, "weight"), lowering.optional(node, bias, "bias"))
+    laid = [None if t is None else t.reshape(-1, *([1] * (rank - 2))) for t in known]
+    return _normalization(lowering, node, Normalization(laid[0], laid[1], eps, 1, groups))
+
+
+def _normalization(
+    lowering: Lowering,
+    node: Node,
+    norm: Normalization,
+) -> Step:
+    rule, source = lowering.rule(node) or Epsilon(), lowering.source(node)
+    if isinstance(rule, Pass):
+        return Activation(node, source)
+    return NormalizationStep(node, source, norm, rule, lowering.mode(rule))

@@ -1,104 +1,158 @@
-"""Products of two signals: gates, attention, softmax (Arras et al. 2019; Ali et al. 2022; Achtibat et al. 2024)."""
+"""Products of two signals: gates, quotients, softmax (Arras et al. 2019; Ali et al. 2022; Achtibat et al. 2024)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.flow import Flow
-from lrp.ops.operations import gain_at
-from lrp.ops.run import Run
-from lrp.ops.step import Step
-from lrp.rules import HalfAndHalf, Rule, SignalTakesAll, Stop
-from lrp.tracing.graph import Node, Ref
+from lrp.ops.context import Flow, Run, Sent, Step, Unary, fitted, gain_at
+from lrp.ops.registry import Lowering, always, constant_at_least_0, inherited, operation
+from lrp.ops.sums import Mean, total
+from lrp.rules import HalfAndHalf, Norm, Rule, SignalTakesAll, SoftmaxTaylor, Stop
+from lrp.tracing.graph import Node
 
 
 class Product(Step):
-    """signal · gate, elementwise; `shares` says which part of R each factor takes (0, ½ or 1).
-
-    A signal that depends on no input (a GRU's initial state) leaves its share to the layer's bias relevance.
-    """
+    """signal · gate, elementwise; `shares` says which part of R each factor takes (0, ½ or 1)."""
 
     def __init__(
-        self, node: Node, factors: tuple[Any, Any], shares: tuple[float, float], epsilon: float
+        self,
+        node: Node,
+        factors: tuple[int, int],
+        shares: tuple[float, float],
+        rule: Rule,
     ) -> None:
         super().__init__(node)
-        self.factors, self.shares, self.epsilon = factors, shares, epsilon
+        self.factors, self.shares, self.rule = factors, shares, rule
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        z = run.values[self.node.index]
-        s = gain_at(run, self.node, flow, z, self.epsilon)
-        x, y = (run.resolve(f) for f in self.factors)
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
+        x, y = (run.values[i] for i in self.factors)
         back = []
-        for factor, value, other, share in zip(
+        for index, value, other, share in zip(
             self.factors, (x, y), (y, x), self.shares, strict=True
         ):
-            if share == 0:
-                continue
-            gain = s * run.lift(other) * share
-            if isinstance(factor, Ref):
-                shape = run.shape(value)
-                back.append(
-                    (factor.index, Flow(gain if gain.shape == shape else gain.sum_to_size(shape)))
-                )
+            if share:
+                gain = s * run.lift(other) * share
+                back.append((index, Flow(fitted(gain, run.shape(value)))))
         return back
 
 
-class GatedConstant(Step):
-    """gate · signal where the signal depends on no input: everything is the layer's bias relevance."""
+class GatedConstant(Unary):
+    """gate · signal where the signal depends on no input (a GRU's initial state): all of it is bias relevance."""
 
-    def __init__(self, node: Node, mode: str) -> None:
-        super().__init__(node)
+    def __init__(self, node: Node, gate: int, mode: BiasMode) -> None:
+        super().__init__(node, gate)
         self.mode = mode
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
-        if self.mode == "sink":
-            run.book_bias(self.node, r)
-        else:
-            run.book_stabilizer(self.node, r)
-        return ()
+        left = settle(run, self.node, r, self.mode)
+        if left is None:
+            return ()
+        return ((self.source, Flow(rest=fitted(left, run.shape(run.values[self.source])))),)
 
 
-class MatMul(Step):
-    """a @ b of two signals; `shares` as in Product."""
+class Quotient(Unary):
+    """x / y of two signals: the denominator is held constant, as the deviation of a normalisation is."""
 
     def __init__(
-        self, node: Node, factors: tuple[int, int], shares: tuple[float, float], epsilon: float
+        self,
+        node: Node,
+        numerator: int,
+        denominator: Any,
     ) -> None:
-        super().__init__(node)
-        self.factors, self.shares, self.epsilon = factors, shares, epsilon
+        super().__init__(node, numerator)
+        self.denominator = denominator
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        z = run.values[self.node.index]
-        s = gain_at(run, self.node, flow, z, self.epsilon)
-        a, b = (run.values[i] for i in self.factors)
-        back = []
-        if self.shares[0]:
-            sent = torch.matmul(s, run.lift(b).transpose(-2, -1)) * self.shares[0]
-            back.append((self.factors[0], Flow(_fitted(sent, run.shape(a)))))
-        if self.shares[1]:
-            sent = torch.matmul(run.lift(a).transpose(-2, -1), s) * self.shares[1]
-            back.append((self.factors[1], Flow(_fitted(sent, run.shape(b)))))
-        return back
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        y, x = run.lift(run.resolve(self.denominator)), run.values[self.source]
+        s = gain_at(run, self.node, flow, run.values[self.node.index], Norm()) / y
+        return ((self.source, Flow(fitted(s, run.shape(x)))),)
 
 
-def _fitted(t: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return t if tuple(t.shape) == shape else t.sum_to_size(shape)
+@operation("lrp.complement", "activation", always, gate=True)
+@operation(
+    "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm logsumexp sign",
+    "activation",
+    gate=True,
+)
+@operation("log_softmax.int _log_softmax", "activation")
+def statistic(lowering: Lowering, node: Node) -> Step:
+    return Statistic(node)
 
 
-class Softmax(Step):
+class Statistic(Step):
+    """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        reason = "it can only be a gate, a denominator or a last activation"
+        raise UnsupportedOperation(self.node.operation, self.node.module, reason)
+
+
+def shares(rule: Rule | None, *gates: bool) -> tuple[float, float]:
+    """Which part of the relevance each of two factors takes: half or, beside a gate, all of it."""
+    if isinstance(rule, HalfAndHalf) or gates[0] == gates[1]:
+        return (0.5, 0.5)
+    return (0.0, 1.0) if gates[0] else (1.0, 0.0)
+
+
+def product_rule(lowering: Lowering, node: Node) -> Rule:
+    """The layer's rule, or the default where that one is not for products."""
+    rule = lowering.rule(node)
+    return rule if isinstance(rule, (SignalTakesAll, HalfAndHalf)) else SignalTakesAll()
+
+
+def _positive_product(lowering: Lowering, node: Node) -> bool:
+    constants = [a for a in node.args[:2] if not lowering.is_signal(a)]
+    return inherited(lowering, node) and all(map(constant_at_least_0, constants))
+
+
+@operation("mul.Tensor mul.Scalar", "product", _positive_product)
+def product(lowering: Lowering, node: Node) -> Step:
+    x, y = node.args[:2]
+    if lowering.is_signal(x) != lowering.is_signal(y):
+        return Mean(node, lowering.source(node))
+    rule, factors = product_rule(lowering, node), (x.index, y.index)
+    return Product(node, factors, shares(rule, *(i in lowering.gates for i in factors)), rule)
+
+
+@operation("lrp.gated", "product")
+def gated(lowering: Lowering, node: Node) -> Step:
+    signal, gate = node.args
+    if not lowering.is_signal(signal):
+        return GatedConstant(node, gate.index, lowering.mode(lowering.rule(node)))
+    if not lowering.is_signal(gate):
+        return Mean(node, signal.index)
+    rule = product_rule(lowering, node)
+    return Product(node, (signal.index, gate.index), shares(rule, False, True), rule)
+
+
+@operation("div.Tensor div.Scalar", "product")
+def quotient(lowering: Lowering, node: Node) -> Step:
+    x, y = node.args[:2]
+    if lowering.is_signal(x) and not lowering.is_signal(y):
+        return Mean(node, x.index)
+    return Quotient(node, x.index, y) if lowering.is_signal(x) else Statistic(node)
+
+
+class Softmax(Unary):
     """y = softmax(x): R_x = x·(R − y·ΣR), or nothing goes further."""
 
-    def __init__(self, node: Node, source: int, dim: int, rule: Rule) -> None:
-        super().__init__(node)
-        self.source, self.dim, self.rule = source, dim, rule
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        dim: int,
+        rule: Rule,
+    ) -> None:
+        super().__init__(node, source)
+        self.dim, self.rule = dim, rule
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
         x, y = run.values[self.source], run.lift(run.values[self.node.index])
         r = flow.relevance(y)
         arrived = run.per_sample(self.node, r)
@@ -111,54 +165,37 @@ class Softmax(Step):
         return ((self.source, Flow(gain)),)
 
 
-class Masked(Step):
-    """Scores under an attention mask: what is masked receives nothing, a mask of numbers is a constant."""
+@operation("softmax.int _softmax", "softmax", always, gate=True)
+def softmax(lowering: Lowering, node: Node) -> Step:
+    rule = lowering.rule(node) or SoftmaxTaylor()
+    return Softmax(node, lowering.source(node), node.args[1], rule)
 
-    def __init__(self, node: Node, source: int) -> None:
-        super().__init__(node)
-        self.source = source
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+class Masked(Unary):
+    """Scores under an attention mask: what is masked receives nothing; a mask of numbers is bias relevance."""
+
+    def __init__(self, node: Node, source: int, mode: BiasMode) -> None:
+        super().__init__(node, source)
+        self.mode = mode
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
-        fine = run.lift(torch.isfinite(z))
-        gain = None if flow.gain is None else torch.where(fine, flow.gain, 0.0)
-        if flow.rest is not None:
-            s = torch.where(fine, flow.rest / run.lift(torch.where(z == 0, 1.0, z)), 0.0)
-            gain = s if gain is None else gain + s
-        assert gain is not None
-        offset = torch.where(torch.isfinite(z), z - x, 0.0)
-        run.book_stabilizer(self.node, gain * run.lift(offset))
-        return ((self.source, Flow(gain)),)
+        seen = torch.isfinite(z)
+        offset = torch.where(seen, z - x, 0.0)
+        flow = flow.map(lambda t: torch.where(run.lift(seen), t, 0.0))
+        plain = torch.where(seen, z, 0.0)
+        if self.mode == "ignore":
+            flow, plain = Flow(rest=flow.relevance(run.lift(plain))), torch.where(seen, x, 0.0)
+        s = gain_at(run, self.node, flow, plain, Norm())
+        if self.mode == "ignore" or not bool(offset.any()):
+            return ((self.source, Flow(s)),)
+        left = settle(run, self.node, s * run.lift(offset), self.mode)
+        return ((self.source, Flow(s, left)),)
 
 
-def shares(rule: Rule | None, gates: tuple[bool, bool]) -> tuple[float, float]:
-    """Which part of the relevance each factor takes: half and half, or the signal all where one factor is a gate."""
-    if isinstance(rule, HalfAndHalf) or gates[0] == gates[1]:
-        return (0.5, 0.5)
-    return (0.0, 1.0) if gates[0] else (1.0, 0.0)
-
-
-def epsilon_of(rule: Rule | None) -> float:
-    """The stabilizer of a rule for products."""
-    return rule.epsilon if isinstance(rule, (SignalTakesAll, HalfAndHalf)) else 0.0
-
-
-class Quotient(Step):
-    """x / y of two signals: the denominator is held constant, as the deviation of a normalisation is."""
-
-    def __init__(self, node: Node, numerator: int, denominator: Any) -> None:
-        super().__init__(node)
-        self.numerator, self.denominator = numerator, denominator
-
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        y, x = run.lift(run.resolve(self.denominator)), run.values[self.numerator]
-        s = gain_at(run, self.node, flow, run.values[self.node.index], 0.0) / y
-        return ((self.numerator, Flow(_fitted(s, run.shape(x)))),)
-
-
-class Statistic(Step):
-    """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
-
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        reason = "it can only be a gate, a denominator or a last activation"
-        raise UnsupportedOperation(self.node.operation, self.node.module, reason)
+@operation("lrp.masked", "route")
+def masked(lowering: Lowering, node: Node) -> Step:
+    x, y = node.args
+    if lowering.is_signal(x) and lowering.is_signal(y):
+        return total(lowering, node, (x, 1.0), (y, 1.0), rule=None)
+    return Masked(node, lowering.source(node), lowering.mode(None))

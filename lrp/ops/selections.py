@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,149 +10,272 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrp.compiler import Build, Compiler
-from lrp.ops.flow import Flow
-from lrp.ops.operations import Linear1
-from lrp.ops.run import Run, divided, stabilised
-from lrp.ops.step import Step
+from lrp.bias import BiasMode, settle
+from lrp.errors import UnsupportedOperation
+from lrp.ops.context import Flow, Linear1, Run, Sent, Step, divided_at, stabilised
+from lrp.ops.registry import Build, Lowering, arguments_of, inherited, operation
 from lrp.rules import AsAverage, Flat, Rule, WinnerTakesAll
-from lrp.tracing.graph import Node, Ref
+from lrp.tracing.graph import Node
 
 Average = Callable[[Tensor], Tensor]
+POOLS: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+LARGEST: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+SUMMED: dict[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+ADAPTIVE: dict[int, Callable[..., Tensor]] = {
+    1: F.adaptive_avg_pool1d,
+    2: F.adaptive_avg_pool2d,
+    3: F.adaptive_avg_pool3d,
+}
 
 
 class MaxPool(Linear1):
     """Max pooling: the winner takes all, or the pooling is explained as an average (`AsAverage`), or flat."""
 
-    def __init__(self, node: Node, source: int, rule: Rule, average: Average) -> None:
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        rule: Rule | None,
+        average: Average,
+    ) -> None:
         super().__init__(node, source)
-        self.rule, self.average = rule, average
+        self.rule, self.average = rule or WinnerTakesAll(), average
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        if not isinstance(self.rule, (AsAverage, Flat)):
+            return ((self.source, flow.map(lambda t: self.pull(run, t))),)
         x, z = run.values[self.source], run.values[self.node.index]
-        if isinstance(self.rule, (AsAverage, Flat)):
-            flat = isinstance(self.rule, Flat)
-            d = self.average(torch.ones_like(x) if flat else x)
-            r = flow.relevance(run.lift(z))
-            stable = stabilised(d, run.epsilon_of(self.node, self.rule, d))
-            s, dropped = divided(r, run.lift(stable))
-            if dropped.dim():
-                run.book_stabilizer(self.node, dropped)
-            if self.rule.epsilon > 0:
-                run.book_stabilizer(self.node, s * run.lift(stable - d))
-            sent = run.vjp(self.average, x, s)
-            return ((self.source, Flow(rest=sent) if flat else Flow(sent)),)
-        back = [None if t is None else self.pull(run, t) for t in (flow.gain, flow.rest)]
-        return ((self.source, Flow(back[0], back[1])),)
+        flat = isinstance(self.rule, Flat)
+        d = self.average(torch.ones_like(x) if flat else x)
+        stable = stabilised(d, run.epsilon_of(self.node, self.rule, d))
+        s = divided_at(run, self.node, flow.relevance(run.lift(z)), run.lift(stable))
+        if self.rule.epsilon > 0:
+            run.book_stabilizer(self.node, s * run.lift(stable - d))
+        sent = run.vjp(self.average, x, s)
+        return ((self.source, Flow(rest=sent) if flat else Flow(sent)),)
 
 
-def _max_pool(compiler: Compiler, node: Node, average: Average) -> Step:
-    return MaxPool(node, compiler.source(node), compiler.rule(node) or WinnerTakesAll(), average)
+def dilated_average(
+    x: Tensor,
+    sizes: Sequence[list[int]],
+    ceil: bool,
+) -> Tensor:
+    """The averages over the windows that max pooling compares; like there, padding is no member of a window."""
+    kernel, stride, padding, dilation = sizes
+    dims = len(kernel)
+    like = LARGEST[dims](x[:1, :1].detach(), kernel, stride, padding, dilation, ceil)
+    sides: list[int] = []
+    for i in reversed(range(dims)):
+        reach = (like.shape[2 + i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
+        sides += [padding[i], max(0, reach - x.shape[2 + i] - padding[i])]
+    ones = x.new_ones((1, 1, *kernel))
+
+    def total(t: Tensor) -> Tensor:
+        summed = SUMMED[dims](F.pad(t, sides), ones, stride=stride, dilation=dilation)
+        for i in range(dims):
+            summed = summed.narrow(2 + i, 0, like.shape[2 + i])
+        return summed
+
+    single = x.reshape(-1, 1, *x.shape[2:])
+    counts = total(torch.ones_like(single[:1]))
+    return (total(single) / counts).reshape(*x.shape[:2], *like.shape[2:])
 
 
 def max_pool(dims: int) -> Build:
     """Max pooling over windows; its average does not count padding."""
-    pool: Callable[..., Tensor] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[dims]
 
-    def build(compiler: Compiler, node: Node) -> Step:
-        args = list(node.args[1:]) + [None] * 5
-        kernel = args[0]
-        stride = args[1] if args[1] else kernel
-        padding = args[2] if args[2] is not None else 0
-        ceil = bool(args[4] if args[4] is not None else node.kwargs.get("ceil_mode", False))
-        return _max_pool(compiler, node, lambda x: pool(x, kernel, stride, padding, ceil, False))
+    def build(lowering: Lowering, node: Node) -> Step:
+        names = "input kernel_size stride padding dilation ceil_mode"
+        kernel, stride, padding, dilation, ceil = arguments_of(node, names)[1:]
+
+        def wide(value: Any) -> list[int]:
+            values = [value] if isinstance(value, int) else list(value)
+            return values * dims if len(values) == 1 else values
+
+        sizes = [wide(v) for v in (kernel, stride or kernel, padding or 0, dilation or 1)]
+
+        def average(x: Tensor) -> Tensor:
+            if sizes[3] != [1] * dims:
+                return dilated_average(x, sizes, bool(ceil))
+            return POOLS[dims](x, *sizes[:3], bool(ceil), False)
+
+        return MaxPool(node, lowering.source(node), lowering.rule(node), average)
 
     return build
 
 
 def adaptive_max_pool(dims: int) -> Build:
     """Max pooling to a given size."""
-    pool: Callable[..., Tensor] = {
-        1: F.adaptive_avg_pool1d,
-        2: F.adaptive_avg_pool2d,
-        3: F.adaptive_avg_pool3d,
-    }[dims]
-    return lambda compiler, node: _max_pool(compiler, node, lambda x: pool(x, node.args[1]))
+    return lambda lowering, node: MaxPool(
+        node,
+        lowering.source(node),
+        lowering.rule(node),
+        lambda x: ADAPTIVE[dims](x, node.args[1]),
+    )
 
 
-def extremum(compiler: Compiler, node: Node) -> Step:
-    """The largest or smallest value along dimensions: max(dim), min(dim), amax, amin."""
-    places = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", [])
-    keep = bool(node.args[2] if len(node.args) > 2 else node.kwargs.get("keepdim", False))
-    return _max_pool(compiler, node, lambda x: x.mean(places or None, keepdim=keep))
+for _n in (1, 2, 3):
+    operation(f"max_pool{_n}d max_pool{_n}d_with_indices", "maxpool", inherited)(max_pool(_n))
+    operation(f"adaptive_max_pool{_n}d", "maxpool", inherited)(adaptive_max_pool(_n))
+
+
+@operation("max.dim min.dim amax amin", "maxpool", inherited)
+def extremum(lowering: Lowering, node: Node) -> Step:
+    """The largest or smallest value along dimensions."""
+    places, keep = arguments_of(node, "input dim keepdim", dim=[], keepdim=False)[1:]
+
+    def average(x: Tensor) -> Tensor:
+        return x.mean(places if isinstance(places, int) else places or None, keepdim=bool(keep))
+
+    return MaxPool(node, lowering.source(node), lowering.rule(node), average)
 
 
 class Choice(Step):
-    """Each output copies one of several candidates; what a constant candidate takes is booked as bias relevance."""
+    """Each output copies one of several candidates; what a constant candidate takes is bias relevance.
+
+    Where the mode hands that on, the signals beside the constant share it evenly; where no signal stands beside it
+    (a constant that a signal is written into), all signals of the sample do.
+    """
 
     def __init__(
-        self, node: Node, candidates: tuple[int, ...], signals: tuple[bool, ...], mode: str
+        self,
+        node: Node,
+        candidates: tuple[int, ...],
+        signals: tuple[bool, ...],
+        mode: BiasMode,
     ) -> None:
         super().__init__(node)
-        self.candidates, self.signals, self.mode = candidates, signals, mode
+        self.mode = mode
+        places = list(zip(candidates, signals, strict=True))
+        self.signals = [(place, node.args[place].index) for place, signal in places if signal]
+        self.constants = [place for place, signal in places if not signal]
 
-    def backward(self, run: Run, flow: Flow) -> Iterable[tuple[int, Flow]]:
-        z = run.values[self.node.index]
+    def backward(self, run: Run, flow: Flow) -> Sent:
         args = list(run.resolve(self.node.args))
         back = []
-        for place, signal in zip(self.candidates, self.signals, strict=True):
-            value = torch.as_tensor(args[place], dtype=z.dtype, device=z.device)
-            if not signal:
-                value = value.expand(z.shape)
-            gain, rest = (
-                None if t is None else run.vjp(self._of(place, args), value, t)
-                for t in (flow.gain, flow.rest)
-            )
-            if signal:
-                back.append((self.node.args[place].index, Flow(gain, rest)))
-                continue
-            claimed = torch.zeros_like(run.lift(z)) if rest is None else rest
-            if gain is not None:
-                claimed = claimed + torch.where(gain == 0, 0.0, gain * run.lift(value))
-            if self.mode == "sink":
-                run.book_bias(self.node, claimed)
-            else:
-                run.book_stabilizer(self.node, claimed)
+        for place, index in self.signals:
+            back.append((index, self._sent(run, flow, place, args, run.values[index])))
+        for place in self.constants:
+            left = settle(run, self.node, self._claimed(run, flow, place, args), self.mode)
+            if left is not None:
+                back += self._evenly(run, left)
         return back
 
-    def _of(self, place: int, args: list[Any]) -> Callable[[Tensor], Tensor]:
-        """The operation as a function of one candidate."""
-        return lambda x: self.node.function(*args[:place], x, *args[place + 1 :])
+    def _claimed(
+        self,
+        run: Run,
+        flow: Flow,
+        place: int,
+        args: list[Any],
+    ) -> Tensor:
+        """What a constant takes of each output."""
+        z = run.values[self.node.index]
+        value = torch.as_tensor(args[place], dtype=z.dtype, device=z.device).expand(z.shape)
+        sent = self._sent(run, flow, place, args, value)
+        taken = torch.zeros_like(run.lift(z)) if sent.rest is None else sent.rest
+        if sent.gain is None:
+            return taken
+        return taken + torch.where(sent.gain == 0, 0.0, sent.gain * run.lift(value))
+
+    def _sent(
+        self,
+        run: Run,
+        flow: Flow,
+        place: int,
+        args: list[Any],
+        value: Tensor,
+    ) -> Flow:
+        """What one candidate receives."""
+
+        def chosen(x: Tensor) -> Tensor:
+            return self.node.function(*args[:place], x, *args[place + 1 :])  # type: ignore[no-any-return]
+
+        return flow.map(lambda t: run.vjp(chosen, value, t))
+
+    def _evenly(self, run: Run, left: Tensor) -> list[tuple[int, Flow]]:
+        shapes = [run.shape(run.values[index]) for _, index in self.signals]
+        if all(_beside(shape, tuple(left.shape)) for shape in shapes):
+            share = left / len(shapes)
+            parts = [share.sum_to_size(shape) for shape in shapes]
+        else:
+            count = sum(run.values[index].numel() for _, index in self.signals) / run.batch
+            each = run.per_sample(self.node, left) / count
+            parts = []
+            for (_, index), shape in zip(self.signals, shapes, strict=True):
+                like = left.new_zeros(()).expand(shape)
+                parts.append(run.layout(run.nodes[index]).spread(each, like).expand(shape))
+        return [(i, Flow(rest=part)) for (_, i), part in zip(self.signals, parts, strict=True)]
+
+
+def _beside(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a tensor of `shape` broadcasts to `whole`."""
+    ends = zip(reversed(shape), reversed(whole), strict=False)
+    return len(shape) <= len(whole) and all(a in (1, b) for a, b in ends)
 
 
 def choice(
-    function: Callable[..., Tensor], order: tuple[int, ...], candidates: tuple[int, ...]
+    function: Callable[..., Tensor],
+    order: tuple[int, ...],
+    candidates: tuple[int, ...],
 ) -> Build:
     """Build for `function` of the node's arguments taken in `order`; `candidates` are places in that order."""
 
-    def build(compiler: Compiler, node: Node) -> Step:
+    def build(lowering: Lowering, node: Node) -> Step:
         args = tuple(node.args[i] for i in order)
-        signals = tuple(compiler.is_signal(args[i]) for i in candidates)
-        return Choice(
-            replace(node, function=function, args=args, kwargs={}),
-            candidates,
-            signals,
-            compiler.mode(None),
-        )
+        signals = tuple(lowering.is_signal(args[i]) for i in candidates)
+        plain = replace(node, function=function, args=args, kwargs={})
+        return Choice(plain, candidates, signals, lowering.mode(None))
 
     return build
 
 
-def overwritten(base: Tensor, source: Tensor) -> Tensor:
-    """The source in the shape of what it is copied over."""
-    return source.to(base.dtype).expand(base.shape)
+operation("where.self where.ScalarOther where.ScalarSelf where.Scalar", "route")(
+    choice(torch.where, (0, 1, 2), (1, 2))
+)
+operation("masked_fill.Scalar masked_fill.Tensor", "route")(choice(torch.where, (1, 2, 0), (1, 2)))
+operation("maximum max.other", "route")(choice(torch.maximum, (0, 1), (0, 1)))
+operation("minimum min.other", "route")(choice(torch.minimum, (0, 1), (0, 1)))
 
 
-def scattered(compiler: Compiler, node: Node) -> Step:
-    """Values written into parts of a tensor: slice_scatter, select_scatter, scatter, index_put."""
-    candidates = tuple(i for i, a in enumerate(node.args) if _numbers(compiler, a))
-    signals = tuple(compiler.is_signal(node.args[i]) for i in candidates)
-    function = node.function
-    plain = replace(node, function=lambda *args: function(*args, **node.kwargs), kwargs={})
-    return Choice(plain, candidates, signals, compiler.mode(None))
+class Written(Choice):
+    """Values written into parts of a tensor: which output copies which candidate does not depend on the values."""
+
+    def _claimed(
+        self,
+        run: Run,
+        flow: Flow,
+        place: int,
+        args: list[Any],
+    ) -> Tensor:
+        z = run.values[self.node.index]
+        known = list(args)
+        for other in (*self.constants, *(place for place, _ in self.signals)):
+            value = torch.as_tensor(args[other], device=z.device)
+            known[other] = torch.full_like(value, float(other == place), dtype=z.dtype)
+        return flow.relevance(run.lift(z)) * run.lift(self.node.function(*known))
 
 
-def _numbers(compiler: Compiler, argument: Any) -> bool:
-    if isinstance(argument, Ref):
-        return compiler.graph.nodes[argument.index].floating
-    return isinstance(argument, Tensor) and argument.is_floating_point()
+SOURCES = {"scatter": 3, "index_put": 2}
+"""Where the written values stand among the arguments, if not behind the tensor that is written into."""
+
+
+@operation(
+    "slice_scatter select_scatter diagonal_scatter scatter.src scatter.value index_put", "route"
+)
+def written(lowering: Lowering, node: Node) -> Step:
+    name = node.operation.split(".")[1]
+    if name == "index_put" and len(node.args) > 3 and node.args[3]:
+        reason = "it adds to what is there"
+        raise UnsupportedOperation(node.operation, node.module, reason)
+    function, kwargs = node.function, node.kwargs
+
+    def write(*args: Any) -> Tensor:
+        if name == "scatter":
+            base, dim, index, source = args
+            return torch.scatter(base, dim, index, torch.as_tensor(source).expand(index.shape))
+        return function(*args, **kwargs)  # type: ignore[no-any-return]
+
+    candidates = (0, SOURCES.get(name, 1))
+    signals = tuple(lowering.is_signal(node.args[i]) for i in candidates)
+    plain = replace(node, function=write, kwargs={})
+    return Written(plain, candidates, signals, lowering.mode(None))

@@ -12,8 +12,6 @@ from lrp.errors import UnsupportedOperation
 from lrp.tracing.canonizers import EXPANSIONS, Writer
 from lrp.tracing.graph import Node, Ref
 
-aten = torch.ops.aten
-
 
 def _attention(writer: Writer, node: Node) -> Any:
     """softmax(q kᵀ · scale + mask) v as separate nodes; with grouped queries each key and value serves several."""
@@ -35,44 +33,39 @@ def _attention(writer: Writer, node: Node) -> Any:
         node,
         "keys",
         "aten.transpose.int",
-        aten.transpose.int,
         (k, -2, -1),
         (*shape_k[:-2], shape_k[-1], long),
     )
     shape = (*shape_q[:-1], long)
-    scores = writer.emit(
-        node, "scores", "aten.matmul.default", aten.matmul.default, (q, flipped), shape
-    )
+    scores = writer.emit(node, "scores", "aten.matmul", (q, flipped), shape)
     factor = float(scale) if scale is not None else float(int(width)) ** -0.5
-    scores = writer.emit(
-        node, "scaled", "aten.mul.Scalar", aten.mul.Scalar, (scores, factor), shape
-    )
+    scores = writer.emit(node, "scaled", "aten.mul.Scalar", (scores, factor), shape)
     if given.get("is_causal"):
-        mask = writer.emit(node, "mask", "lrp.causal", _causal(int(wide), int(long)), (), None)
+        mask = writer.emit(node, "mask", "lrp.causal", (), None, _causal(int(wide), int(long)))
     if mask is not None:
-        scores = writer.emit(node, "masked", "lrp.masked", masked, (scores, mask), shape)
-    weights = writer.emit(
-        node, "softmax", "aten.softmax.int", aten.softmax.int, (scores, -1), shape
-    )
+        scores = writer.emit(node, "masked", "lrp.masked", (scores, mask), shape, masked)
+    weights = writer.emit(node, "softmax", "aten.softmax.int", (scores, -1), shape)
     out = (*shape[:-1], writer.shape(v)[-1])
-    return writer.emit(
-        node, "values", "aten.matmul.default", aten.matmul.default, (weights, v), out
-    )
+    return writer.emit(node, "values", "aten.matmul", (weights, v), out)
 
 
-def _repeated(writer: Writer, node: Node, label: str, part: Ref, q: Ref) -> Ref:
+def _repeated(
+    writer: Writer,
+    node: Node,
+    label: str,
+    part: Ref,
+    q: Ref,
+) -> Ref:
     """Keys or values [..., H, L, E] once for each of the query's heads."""
     shape, heads = writer.shape(part), int(writer.shape(q)[-3])
     times = heads // int(shape[-3])
     if times == 1:
         return part
-    operation = aten.repeat_interleave.self_int
     wide = (*shape[:-3], heads, *shape[-2:])
     return writer.emit(
         node,
         label,
         "aten.repeat_interleave.self_int",
-        operation,
         (part, times, len(shape) - 3),
         wide,
     )
@@ -94,16 +87,14 @@ def _baddbmm(writer: Writer, node: Node) -> Any:
     c, a, b = (writer.moved(argument) for argument in node.args[:3])
     alpha, beta = node.kwargs.get("alpha", 1), node.kwargs.get("beta", 1)
     shape = node.shape
-    z = writer.emit(node, "product", "aten.matmul.default", aten.matmul.default, (a, b), shape)
+    z = writer.emit(node, "product", "aten.matmul", (a, b), shape)
     if alpha != 1:
-        z = writer.emit(
-            node, "scaled", "aten.mul.Scalar", aten.mul.Scalar, (z, float(alpha)), shape
-        )
+        z = writer.emit(node, "scaled", "aten.mul.Scalar", (z, float(alpha)), shape)
     if beta == 0:
         return z
     if beta != 1:
-        c = writer.emit(node, "offset", "aten.mul.Scalar", aten.mul.Scalar, (c, float(beta)), None)
-    return writer.emit(node, "masked", "lrp.masked", masked, (z, c), shape)
+        c = writer.emit(node, "offset", "aten.mul.Scalar", (c, float(beta)), None)
+    return writer.emit(node, "masked", "lrp.masked", (z, c), shape, masked)
 
 
 def _glu(writer: Writer, node: Node) -> Any:
@@ -117,33 +108,28 @@ def _glu(writer: Writer, node: Node) -> Any:
         writer.emit(
             node,
             name,
-            "aten.narrow.default",
-            aten.narrow.default,
+            "aten.narrow",
             (x, dim, start, half),
             node.shape,
         )
         for name, start in (("signal", 0), ("gate", half))
     )
-    gate = writer.emit(
-        node, "sigmoid", "aten.sigmoid.default", aten.sigmoid.default, (gate,), node.shape
-    )
-    return writer.emit(node, "gated", "lrp.gated", torch.mul, (signal, gate), node.shape)
+    gate = writer.emit(node, "sigmoid", "aten.sigmoid", (gate,), node.shape)
+    return writer.emit(node, "gated", "lrp.gated", (signal, gate), node.shape, torch.mul)
 
 
 def _addcmul(writer: Writer, node: Node) -> Any:
     """x + value · a · b."""
     x, a, b = writer.moved(node.args)[:3]
     factor = float(node.kwargs.get("value", 1))
-    z = writer.emit(node, "product", "aten.mul.Tensor", aten.mul.Tensor, (a, b), node.shape)
-    return writer.emit(
-        node, "sum", "aten.add.Tensor", aten.add.Tensor, (x, z), node.shape, alpha=factor
-    )
+    z = writer.emit(node, "product", "aten.mul.Tensor", (a, b), node.shape)
+    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
 
 
 def _hstack(writer: Writer, node: Node) -> Any:
     """Concatenation along the second dimension."""
     parts = writer.moved(node.args[0])
-    return writer.emit(node, "cat", "aten.cat.default", aten.cat.default, (parts, 1), node.shape)
+    return writer.emit(node, "cat", "aten.cat", (parts, 1), node.shape)
 
 
 EXPANSIONS["aten.scaled_dot_product_attention.default"] = _attention

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -43,12 +44,18 @@ class Writer:
         origin: Node,
         name: str,
         operation: str,
-        function: Callable[..., Any],
         args: Sequence[Any],
         shape: Sequence[Size] | None,
+        function: Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> Ref:
-        """A new node that belongs to the module of `origin`; args hold new references."""
+        """A new node that belongs to the module of `origin`; args hold new references.
+
+        operation: a full name (aten's without overload means `.default`); function: what it computes if not aten's.
+        """
+        if function is None:
+            operation = operation if operation.count(".") == 2 else f"{operation}.default"
+            function = attrgetter(operation.removeprefix("aten."))(torch.ops.aten)
         base = f"{origin.name}.{name}"
         count = self.names.get(base, 0)
         self.names[base] = count + 1
@@ -66,6 +73,15 @@ class Writer:
         )
         self.nodes.append(node)
         return Ref(node.index)
+
+    def graph_of(self, graph: Graph) -> Graph:
+        """The old graph with the new nodes."""
+        return replace(
+            graph,
+            nodes=tuple(self.nodes),
+            inputs=tuple(self.ref[i].index for i in graph.inputs),
+            outputs=tuple(self.ref[i].index for i in graph.outputs),
+        )
 
     def shape(self, argument: Any) -> tuple[Size, ...]:
         """The shape of a new reference's value."""
@@ -94,17 +110,15 @@ def canonical(graph: Graph) -> Graph:
             writer.ref[node.index] = EXPANSIONS[node.operation](writer, node)
         else:
             writer.ref[node.index] = writer.copy(_in_place_as_plain(node))
-    return _alive(
-        replace(
-            graph,
-            nodes=tuple(writer.nodes),
-            inputs=tuple(writer.ref[i].index for i in graph.inputs),
-            outputs=tuple(writer.ref[i].index for i in graph.outputs),
-        )
-    )
+    return alive(writer.graph_of(graph))
 
 
-def _item(writer: Writer, node: Node, originals: dict[int, Node], item: int) -> Ref:
+def _item(
+    writer: Writer,
+    node: Node,
+    originals: dict[int, Node],
+    item: int,
+) -> Ref:
     """One item of an operation that returns a tuple, as a node of its own."""
     parent = originals[node.args[0].index]
 
@@ -160,7 +174,7 @@ def _in_place_as_plain(node: Node) -> Node:
     return replace(node, operation=f"aten.{parts[1].rstrip('_')}.{parts[2]}", function=overload)
 
 
-def _alive(graph: Graph) -> Graph:
+def alive(graph: Graph) -> Graph:
     """Without the nodes that neither the outputs nor the inputs need."""
     needed, stack = set(graph.inputs), list(graph.outputs)
     while stack:
@@ -168,24 +182,4 @@ def _alive(graph: Graph) -> Graph:
         if index not in needed:
             needed.add(index)
             stack.extend(graph.nodes[index].refs)
-    order = sorted(needed)
-    place = {old: new for new, old in enumerate(order)}
-
-    def change(leaf: Any) -> Any:
-        return Ref(place[leaf.index]) if isinstance(leaf, Ref) else leaf
-
-    nodes = tuple(
-        replace(
-            graph.nodes[old],
-            index=place[old],
-            args=rewrite(graph.nodes[old].args, change),
-            kwargs=rewrite(graph.nodes[old].kwargs, change),
-        )
-        for old in order
-    )
-    return replace(
-        graph,
-        nodes=nodes,
-        inputs=tuple(place[i] for i in graph.inputs),
-        outputs=tuple(place[i] for i in graph.outputs),
-    )
+    return graph.keep(graph.nodes[index] for index in sorted(needed))

@@ -6,9 +6,12 @@ import copy
 import inspect
 import logging
 import operator
+import os
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -102,15 +105,27 @@ def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:
         except LRPError:
             raise
         except Exception as error:
-            raise UnsupportedOperation(
-                "tracing",
-                type(model).__name__,
-                " ".join(str(error).split())[:300] or type(error).__name__,
-            ) from error
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            where = f"{_line(error)}: {reason}"
+            raise UnsupportedOperation("tracing", type(model).__name__, where) from error
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
     return _from_program(program, outputs)
+
+
+def _line(error: BaseException) -> str:
+    """The innermost line that is neither torch's nor lrp's on the way to an error."""
+    own = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+    found = "its forward"
+    chain: BaseException | None = error
+    while chain is not None:
+        for frame in traceback.extract_tb(chain.__traceback__):
+            inside = frame.filename.startswith((*own, "<")) or "importlib" in frame.filename
+            if not inside and f"{os.sep}lib{os.sep}python" not in frame.filename:
+                found = f"{frame.filename}, line {frame.lineno}, `{frame.line}`"
+        chain = chain.__cause__
+    return found
 
 
 def _writes_through_views(graph: Any) -> bool:
@@ -227,7 +242,12 @@ def _module(fx: Any) -> tuple[str, str]:
     )
 
 
-def _node(fx: Any, index: int, index_of: dict[str, Any], names: dict[str, int]) -> Node:
+def _node(
+    fx: Any,
+    index: int,
+    index_of: dict[str, Any],
+    names: dict[str, int],
+) -> Node:
     value = fx.meta.get("val")
     shape = None
     if isinstance(value, Tensor):
@@ -254,7 +274,13 @@ def _node(fx: Any, index: int, index_of: dict[str, Any], names: dict[str, int]) 
     )
 
 
-def _name(fx: Any, operation: str, module: str, kind: str, names: dict[str, int]) -> str:
+def _name(
+    fx: Any,
+    operation: str,
+    module: str,
+    kind: str,
+    names: dict[str, int],
+) -> str:
     """`conv1` for a module that is one operation, `block.add` for an operation of a larger module's forward."""
     if operation == "input":
         name = str(fx.name)

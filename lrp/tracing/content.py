@@ -170,7 +170,11 @@ class Content:
         return "function", value.__code__, tuple(parts)
 
     def _scope(
-        self, scope: dict[str, Any], names: set[str], parts: list[Any], library: bool
+        self,
+        scope: dict[str, Any],
+        names: set[str],
+        parts: list[Any],
+        library: bool,
     ) -> None:
         """The values of these names; of a module, those of its names that occur too (`F.relu`)."""
         for name in sorted(names & scope.keys()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,11 @@ class Node:
         )
 
     @property
+    def free(self) -> bool:
+        """Whether the batch size enters the shape."""
+        return any(isinstance(size, str) for size in self.shape or ())
+
+    @property
     def refs(self) -> tuple[int, ...]:
         """Indices of the nodes this one reads, in order, each once."""
         found: dict[int, None] = {}
@@ -77,6 +82,8 @@ class Graph:
     output_names: tuple[str, ...]
     input_shapes: tuple[tuple[int | str, ...], ...]
     constants: dict[str, Tensor] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Layers that became part of another one (a folded BatchNorm), and that one's name."""
 
     @property
     def batch_symbols(self) -> frozenset[str]:
@@ -97,6 +104,25 @@ class Graph:
             if node.shape and isinstance(node.shape[0], str) and node.shape[0] not in symbols:
                 return False
         return True
+
+    def keep(self, nodes: Iterable[Node]) -> Graph:
+        """The graph with these of its nodes, or others in their places, numbered anew."""
+        kept = tuple(nodes)
+        place = {node.index: new for new, node in enumerate(kept)}
+
+        def change(leaf: Any) -> Any:
+            return Ref(place[leaf.index]) if isinstance(leaf, Ref) else leaf
+
+        renumbered = [
+            replace(n, index=i, args=rewrite(n.args, change), kwargs=rewrite(n.kwargs, change))
+            for i, n in enumerate(kept)
+        ]
+        return replace(
+            self,
+            nodes=tuple(renumbered),
+            inputs=tuple(place[i] for i in self.inputs),
+            outputs=tuple(place[i] for i in self.outputs),
+        )
 
     def consumers(self) -> dict[int, list[int]]:
         """For each node, the indices of the nodes that read it."""

@@ -15,8 +15,6 @@ from lrp.errors import UnsupportedOperation
 from lrp.tracing.canonizers import EXPANSIONS, Size, Writer
 from lrp.tracing.graph import Node, Ref
 
-aten = torch.ops.aten
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -33,7 +31,12 @@ class Weights:
 
 
 def _weights(
-    writer: Writer, node: Node, label: str, own: Sequence[Any], biased: bool, out: int
+    writer: Writer,
+    node: Node,
+    label: str,
+    own: Sequence[Any],
+    biased: bool,
+    out: int,
 ) -> Weights:
     """Weights from what torch lists for one direction: w_ih, w_hh, then b_ih, b_hh, then w_hr of an LSTM."""
     w_ih, w_hh = own[:2]
@@ -41,20 +44,23 @@ def _weights(
     projection = own[-1] if len(own) in (3, 5) else None
     joint = bias = None
     if "gru" not in node.operation:
-        joint = writer.emit(
-            node, f"{label}weight", "aten.cat.default", aten.cat.default, ([w_ih, w_hh], 1), None
-        )
+        joint = writer.emit(node, f"{label}weight", "aten.cat", ([w_ih, w_hh], 1), None)
         if biased:
-            bias = writer.emit(
-                node, f"{label}bias", "aten.add.Tensor", aten.add.Tensor, (b_ih, b_hh), None
-            )
+            bias = writer.emit(node, f"{label}bias", "aten.add.Tensor", (b_ih, b_hh), None)
     return Weights(w_ih, w_hh, b_ih, b_hh, projection, joint, bias, out)
 
 
 class _Cell:
     """Emits the nodes of one direction of one layer."""
 
-    def __init__(self, writer: Writer, node: Node, label: str, width: int, batch: Size) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        node: Node,
+        label: str,
+        width: int,
+        batch: Size,
+    ) -> None:
         self.writer, self.node, self.label, self.width, self.batch = (
             writer,
             node,
@@ -68,38 +74,42 @@ class _Cell:
         step: int,
         name: str,
         operation: str,
-        function: Any,
         *args: Any,
         width: int | None = None,
+        function: Any = None,
     ) -> Ref:
         """A node at one time step, of shape [B, width]."""
         full = f"{self.label}t{step}.{name}"
         return self.writer.emit(
-            self.node, full, operation, function, args, (self.batch, width or self.width)
+            self.node, full, operation, args, (self.batch, width or self.width), function
         )
 
     def part(self, step: int, name: str, whole: Ref, place: int) -> Ref:
         """One gate's rows of a pre-activation."""
         start = place * self.width
-        return self.emit(
-            step, name, "aten.narrow.default", aten.narrow.default, whole, 1, start, self.width
-        )
+        return self.emit(step, name, "aten.narrow", whole, 1, start, self.width)
 
     def sigmoid(self, step: int, name: str, z: Ref) -> Ref:
-        return self.emit(step, name, "aten.sigmoid.default", aten.sigmoid.default, z)
+        return self.emit(step, name, "aten.sigmoid", z)
 
     def tanh(self, step: int, name: str, z: Ref) -> Ref:
-        return self.emit(step, name, "aten.tanh.default", aten.tanh.default, z)
+        return self.emit(step, name, "aten.tanh", z)
 
     def gated(self, step: int, name: str, signal: Ref, gate: Ref) -> Ref:
-        return self.emit(step, name, "lrp.gated", torch.mul, signal, gate)
+        return self.emit(step, name, "lrp.gated", signal, gate, function=torch.mul)
 
     def add(self, step: int, name: str, x: Ref, y: Ref) -> Ref:
-        return self.emit(step, name, "aten.add.Tensor", aten.add.Tensor, x, y)
+        return self.emit(step, name, "aten.add.Tensor", x, y)
 
 
 def _lstm_step(
-    cell: _Cell, t: int, x: Ref, h: Ref | None, c: Ref | None, weights: Weights, inputs: int
+    cell: _Cell,
+    t: int,
+    x: Ref,
+    h: Ref | None,
+    c: Ref | None,
+    weights: Weights,
+    inputs: int,
 ) -> tuple[Ref, Ref]:
     """i, f, g, o = rows of W [x, h] + b;  c = f·c + i·g;  h = o·tanh(c), projected where W_hr is given.
 
@@ -108,16 +118,10 @@ def _lstm_step(
     joint, w_ih, b, projection = weights.joint, weights.w_ih, weights.bias, weights.projection
     width = cell.width
     if h is None:
-        z = cell.emit(
-            t, "gates", "aten.linear.default", aten.linear.default, x, w_ih, b, width=4 * width
-        )
+        z = cell.emit(t, "gates", "aten.linear", x, w_ih, b, width=4 * width)
     else:
-        both = cell.emit(
-            t, "xh", "aten.cat.default", aten.cat.default, [x, h], 1, width=inputs + weights.out
-        )
-        z = cell.emit(
-            t, "gates", "aten.linear.default", aten.linear.default, both, joint, b, width=4 * width
-        )
+        both = cell.emit(t, "xh", "aten.cat", [x, h], 1, width=inputs + weights.out)
+        z = cell.emit(t, "gates", "aten.linear", both, joint, b, width=4 * width)
     i, f, g, o = (
         cell.part(t, name, z, place) for place, name in enumerate(("zi", "zf", "zg", "zo"))
     )
@@ -128,45 +132,42 @@ def _lstm_step(
     shown = cell.gated(t, "h", cell.tanh(t, "tanh", kept), cell.sigmoid(t, "o", o))
     if projection is not None:
         out = weights.out
-        shown = cell.emit(
-            t, "projected", "aten.linear.default", aten.linear.default, shown, projection, width=out
-        )
+        shown = cell.emit(t, "projected", "aten.linear", shown, projection, width=out)
     return shown, kept
 
 
 def _elman_step(
-    cell: _Cell, t: int, x: Ref, h: Ref | None, weights: Weights, inputs: int, rectified: bool
+    cell: _Cell,
+    t: int,
+    x: Ref,
+    h: Ref | None,
+    weights: Weights,
+    inputs: int,
+    rectified: bool,
 ) -> Ref:
     """h = tanh or relu of W [x, h] + b."""
     if h is None:
-        z = cell.emit(
-            t, "z", "aten.linear.default", aten.linear.default, x, weights.w_ih, weights.bias
-        )
+        z = cell.emit(t, "z", "aten.linear", x, weights.w_ih, weights.bias)
     else:
-        both = cell.emit(
-            t, "xh", "aten.cat.default", aten.cat.default, [x, h], 1, width=inputs + cell.width
-        )
-        z = cell.emit(
-            t, "z", "aten.linear.default", aten.linear.default, both, weights.joint, weights.bias
-        )
-    return (
-        cell.emit(t, "h", "aten.relu.default", aten.relu.default, z)
-        if rectified
-        else cell.tanh(t, "h", z)
-    )
+        both = cell.emit(t, "xh", "aten.cat", [x, h], 1, width=inputs + cell.width)
+        z = cell.emit(t, "z", "aten.linear", both, weights.joint, weights.bias)
+    return cell.emit(t, "h", "aten.relu", z) if rectified else cell.tanh(t, "h", z)
 
 
-def _gru_step(cell: _Cell, t: int, x: Ref, h: Ref | None, weights: Weights, start: Ref) -> Ref:
+def _gru_step(
+    cell: _Cell,
+    t: int,
+    x: Ref,
+    h: Ref | None,
+    weights: Weights,
+    start: Ref,
+) -> Ref:
     """r, z = σ(..);  n = tanh(W x + b + r·(W h + b));  h = n − z·n + z·h."""
     w_ih, b_ih, w_hh, b_hh = weights.w_ih, weights.b_ih, weights.w_hh, weights.b_hh
     width = cell.width
-    zi = cell.emit(
-        t, "x", "aten.linear.default", aten.linear.default, x, w_ih, b_ih, width=3 * width
-    )
+    zi = cell.emit(t, "x", "aten.linear", x, w_ih, b_ih, width=3 * width)
     before = start if h is None else h
-    zh = cell.emit(
-        t, "hidden", "aten.linear.default", aten.linear.default, before, w_hh, b_hh, width=3 * width
-    )
+    zh = cell.emit(t, "hidden", "aten.linear", before, w_hh, b_hh, width=3 * width)
     (ri, ui, ni), (rh, uh, nh) = (
         [cell.part(t, f"{name}{side}", z, place) for place, name in enumerate("rzn")]
         for side, z in (("x", zi), ("h", zh))
@@ -174,7 +175,7 @@ def _gru_step(cell: _Cell, t: int, x: Ref, h: Ref | None, weights: Weights, star
     reset = cell.sigmoid(t, "r", cell.add(t, "zr", ri, rh))
     update = cell.sigmoid(t, "z", cell.add(t, "zz", ui, uh))
     new = cell.tanh(t, "n", cell.add(t, "zn", ni, cell.gated(t, "reset", nh, reset)))
-    rest = cell.emit(t, "keep", "lrp.complement", complement, update)
+    rest = cell.emit(t, "keep", "lrp.complement", update, function=complement)
     out = cell.gated(t, "new", new, rest)
     return out if h is None else cell.add(t, "h", out, cell.gated(t, "kept", h, update))
 
@@ -186,123 +187,118 @@ def complement(gate: torch.Tensor) -> torch.Tensor:
 
 def _recurrent(writer: Writer, node: Node) -> Any:
     """(output, h_n) or (output, h_n, c_n) as new references."""
-    lstm = node.operation == "aten.lstm.input"
-    x, states, params, biased, layers, dropout, training, both, batch_first = writer.moved(
-        node.args
-    )
-    states = list(states) if lstm else [states]
+    arguments = writer.moved(node.args)
+    x, states, params, biased, layers, dropout, training, both, batch_first = arguments
+    states = list(states) if node.operation == "aten.lstm.input" else [states]
     if dropout and training:
-        raise UnsupportedOperation(
-            node.operation, node.module, "dropout that stays on in eval mode is random"
-        )
-    if isinstance(x, Ref) and len(writer.shape(x)) != 3:
+        reason = "dropout that stays on in eval mode is random"
+        raise UnsupportedOperation(node.operation, node.module, reason)
+    shape, time, directions = writer.shape(x), (1 if batch_first else 0), (2 if both else 1)
+    if len(shape) != 3:
         raise UnsupportedOperation(node.operation, node.module, "an input without batch")
-    time, directions = (1 if batch_first else 0), (2 if both else 1)
-    shape = writer.shape(x)
     length, batch = int(shape[time]), shape[1 - time]
     each = len(params) // (layers * directions)
-    zero = all(
-        isinstance(s, Ref) and writer.nodes[s.index].operation.startswith("aten.zeros")
-        for s in states
-    )
-    sequence = [
-        writer.emit(
-            node, f"x{t}", "aten.select.int", aten.select.int, (x, time, t), (batch, shape[2])
-        )
-        for t in range(length)
-    ]
-    inputs, width = int(shape[2]), int(writer.shape(states[-1])[2])
-    out = int(writer.shape(states[0])[2])
+    out, width = int(writer.shape(states[0])[2]), int(writer.shape(states[-1])[2])
+    sequence = []
+    for t in range(length):
+        sizes = (batch, shape[2])
+        sequence.append(writer.emit(node, f"x{t}", "aten.select.int", (x, time, t), sizes))
     last: list[list[Ref]] = [[], []]
     for layer in range(layers):
         halves = []
         for direction in range(directions):
             place = layer * directions + direction
             label = f"l{layer}{'r' if direction else ''}."
-            weights = _weights(
-                writer, node, label, params[place * each : (place + 1) * each], biased, out
-            )
+            own = params[place * each : (place + 1) * each]
             cell = _Cell(writer, node, label, width, batch)
-            halves.append(
-                _run(cell, sequence, weights, states, place, zero, inputs, last, direction == 1)
-            )
-        if directions == 1:
-            sequence = halves[0]
-        else:
-            shape_both = (batch, 2 * out)
-            sequence = [
-                writer.emit(
-                    node,
-                    f"l{layer}.both{t}",
-                    "aten.cat.default",
-                    aten.cat.default,
-                    ([a, b], 1),
-                    shape_both,
-                )
-                for t, (a, b) in enumerate(zip(*halves, strict=True))
-            ]
-        inputs = out * directions
-    sizes: list[Size] = [length, batch, inputs] if time == 0 else [batch, length, inputs]
-    whole = writer.emit(
-        node, "output", "aten.stack.default", aten.stack.default, (sequence, time), sizes
+            weights = _weights(writer, node, label, own, biased, out)
+            starts = _starts(cell, states, place, (out, width))
+            hidden, states_at_end = _run(cell, sequence, weights, starts, direction == 1)
+            halves.append(hidden)
+            for found, state in zip(last, states_at_end, strict=False):
+                found.append(state)
+        sequence = halves[0] if directions == 1 else _side_by_side(cell, layer, halves, out)
+    return _results(cell, sequence, last, time, (out, width))
+
+
+def _side_by_side(cell: _Cell, layer: int, halves: list[list[Ref]], out: int) -> list[Ref]:
+    """Both directions' hidden states at each time step as one."""
+    made = []
+    for t, pair in enumerate(zip(*halves, strict=True)):
+        name, shape = f"l{layer}.both{t}", (cell.batch, 2 * out)
+        made.append(cell.writer.emit(cell.node, name, "aten.cat", (list(pair), 1), shape))
+    return made
+
+
+def _results(
+    cell: _Cell,
+    sequence: list[Ref],
+    last: list[list[Ref]],
+    time: int,
+    widths: tuple[int, int],
+) -> tuple[Ref, ...]:
+    """The whole output, and the states at its end."""
+    batch, size = cell.batch, cell.writer.shape(sequence[0])[1]
+    sizes: list[Size] = [batch, size]
+    sizes.insert(time, len(sequence))
+    made = [cell.writer.emit(cell.node, "output", "aten.stack", (sequence, time), sizes)]
+    for name, found, width in zip(("h_n", "c_n"), last, widths, strict=True):
+        if found:
+            shape = (len(found), batch, width)
+            made.append(cell.writer.emit(cell.node, name, "aten.stack", (found, 0), shape))
+    return tuple(made)
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The states before the first step, and whether they are zeros that need no product."""
+
+    states: list[Ref]
+    zero: bool
+
+
+def _starts(
+    cell: _Cell,
+    states: Sequence[Any],
+    place: int,
+    widths: tuple[int, int],
+) -> Starts:
+    zero = all(
+        isinstance(s, Ref) and cell.writer.nodes[s.index].operation.startswith("aten.zeros")
+        for s in states
     )
-    stacked = tuple(
-        writer.emit(
-            node,
-            name,
-            "aten.stack.default",
-            aten.stack.default,
-            (found, 0),
-            (len(found), batch, size),
-        )
-        for name, found, size in zip(("h_n", "c_n"), last, (out, width), strict=True)
-        if found
-    )
-    return (whole, *stacked)
+    made = []
+    for i, (state, width) in enumerate(zip(states, widths, strict=False)):
+        name, shape = f"{cell.label}start{i}", (cell.batch, width)
+        select = (state, 0, place)
+        made.append(cell.writer.emit(cell.node, name, "aten.select.int", select, shape))
+    return Starts(made, zero)
 
 
 def _run(
     cell: _Cell,
     sequence: Sequence[Ref],
     weights: Weights,
-    states: Sequence[Any],
-    place: int,
-    zero: bool,
-    inputs: int,
-    last: list[list[Ref]],
+    starts: Starts,
     backwards: bool,
-) -> list[Ref]:
-    """The hidden states of one direction of one layer, in order of time."""
+) -> tuple[list[Ref], tuple[Ref, ...]]:
+    """The hidden states of one direction of one layer, in order of time, and the states at its end."""
     operation = cell.node.operation
-    sizes = (weights.out, cell.width)
-    start = [
-        cell.writer.emit(
-            cell.node,
-            f"{cell.label}start{i}",
-            "aten.select.int",
-            aten.select.int,
-            (s, 0, place),
-            (cell.batch, size),
-        )
-        for i, (s, size) in enumerate(zip(states, sizes, strict=False))
-    ]
-    h: Ref | None = None if zero else start[0]
-    c: Ref | None = None if zero or len(start) == 1 else start[1]
+    inputs = int(cell.writer.shape(sequence[0])[1])
+    known = [None, None] if starts.zero else [*starts.states, None]
+    h, c = known[:2]
     found: dict[int, Ref] = {}
-    order = range(len(sequence) - 1, -1, -1) if backwards else range(len(sequence))
-    for t in order:
+    places = range(len(sequence))
+    for t in reversed(places) if backwards else places:
         if "lstm" in operation:
             h, c = _lstm_step(cell, t, sequence[t], h, c, weights, inputs)
         elif "gru" in operation:
-            h = _gru_step(cell, t, sequence[t], h, weights, start[0])
+            h = _gru_step(cell, t, sequence[t], h, weights, starts.states[0])
         else:
             h = _elman_step(cell, t, sequence[t], h, weights, inputs, "relu" in operation)
         found[t] = h
     assert h is not None
-    last[0].append(h)
-    if c is not None:
-        last[1].append(c)
-    return [found[t] for t in range(len(sequence))]
+    return [found[t] for t in places], (h,) if c is None else (h, c)
 
 
 def _one_step(writer: Writer, node: Node) -> Any:

@@ -133,8 +133,10 @@ def test_composites_that_match_nothing_are_refused(
 
 
 def test_a_rule_that_does_not_fit_its_layer_is_refused(model: nn.Module) -> None:
-    with pytest.raises(lrp.RuleError, match="no rule for the affine layer conv1"):
-        lrp.LRP(model, lrp.Composite(("conv1", rules.Pass())), GOOD)
+    with pytest.raises(lrp.RuleError, match="no rule for the affine layer stem: its output"):
+        lrp.LRP(model, lrp.Composite(("stem", rules.Pass())), GOOD)
+    with pytest.raises(lrp.RuleError, match="Stop is no rule for the affine layer conv1"):
+        lrp.LRP(model, lrp.Composite(("conv1", rules.Stop())), GOOD)
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:
@@ -162,8 +164,51 @@ def test_control_flow_that_reads_the_data_is_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x * 2 if x.sum() > 0 else x
 
-    with pytest.raises(lrp.UnsupportedOperation, match="Branch"):
+    with pytest.raises(lrp.UnsupportedOperation, match="Branch") as caught:
         lrp.LRP(Branch(), rules.Zero(), torch.rand(1, 2))
+    assert "register_operation" not in str(caught.value)
+    assert "test_errors.py, line" in str(caught.value) and "x.sum() > 0" in str(caught.value)
+
+
+def test_an_operation_that_no_rule_could_mend_is_refused_without_that_advice() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.rand_like(x).relu()
+
+    class Mixed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum(0, keepdim=True)
+
+    for model, says in ((Mixed(), "mixes the samples"), (Noisy(), "random")):
+        with pytest.raises(lrp.UnsupportedOperation, match=says) as caught:
+            lrp.LRP(model, rules.Zero(), torch.rand(2, 2))
+        assert "register_operation" not in str(caught.value)
+
+
+class TwoHeads(nn.Module):
+    """A linear head, and one of distances, which have no rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.points = nn.Linear(4, 3), nn.Parameter(torch.randn(2, 4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.linear(x), torch.cdist(x, self.points)
+
+
+def test_an_operation_without_a_rule_refuses_only_the_outputs_that_need_it() -> None:
+    model, x = TwoHeads(), torch.randn(2, 4)
+    explainer = lrp.LRP(model, "EpsilonPlus", x)
+    torch.testing.assert_close(explainer.attribute(x, 1, output=0).target, model(x)[0][:, 1])
+    for output, target in ((1, 0), (None, lambda ys: ys[0].sum(1))):
+        with pytest.raises(lrp.UnsupportedOperation, match="cdist"):
+            explainer.attribute(x, target, output=output)
+
+
+def test_a_preset_explains_a_model_without_layers_of_its_kinds() -> None:
+    x = torch.tensor([[[[1.0, 2.0], [5.0, 6.0]]]])
+    r = lrp.LRP(nn.MaxPool2d(2), "EpsilonPlusFlat", x).attribute(x)
+    assert r.input.flatten().tolist() == [0, 0, 0, 6]
 
 
 def test_every_error_is_an_lrp_error_and_a_value_error() -> None:

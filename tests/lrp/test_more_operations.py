@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +53,43 @@ def test_adaptive_max_pooling_pays_the_winner_or_the_average(dims: int) -> None:
     )
     (spread,) = torch.autograd.grad(average(leaf, size), leaf, largest(x, size) / average(x, size))
     torch.testing.assert_close(shared.input, x * spread)
+
+
+DILATED = {
+    "1-d": (nn.MaxPool1d(2, 2, dilation=2), (2, 9)),
+    "1-d, padded": (nn.MaxPool1d(3, 1, padding=1, dilation=3), (2, 9)),
+    "1-d, ceiled": (nn.MaxPool1d(2, 3, dilation=3, ceil_mode=True), (1, 11)),
+    "2-d": (nn.MaxPool2d((2, 3), (1, 2), padding=(1, 1), dilation=(3, 1)), (2, 6, 7)),
+    "3-d": (nn.MaxPool3d(2, 2, dilation=(1, 2, 1)), (1, 3, 5, 4)),
+}
+
+
+def windows(pool: nn.Module, shape: tuple[int, ...]) -> dict[tuple[int, ...], list[tuple]]:
+    """For each output place the places of the input that max pooling compares there, one by one."""
+    found: dict[tuple[int, ...], list[tuple]] = {}
+    for place in itertools.product(*map(range, shape)):
+        x = torch.full((1, 1, *shape), -1.0)
+        x[(0, 0, *place)] = 1.0
+        for at in (pool(x)[0, 0] > 0).nonzero().tolist():
+            found.setdefault(tuple(at), []).append(place)
+    return found
+
+
+@pytest.mark.parametrize("name", DILATED)
+def test_dilated_max_pooling_as_an_average_pays_the_members_of_its_windows(name: str) -> None:
+    pool, (channels, *sizes) = DILATED[name]
+    x = torch.rand(2, channels, *sizes, dtype=torch.float64) + 0.1
+    rule = lrp.Composite(("maxpool", rules.AsAverage(epsilon=0.0)))
+    r = lrp.LRP(pool, rule, x).attribute(x, lambda y: y.flatten(1).sum(1))
+    expected = torch.zeros_like(x)
+    arrived = pool(x)
+    for at, members in windows(pool, tuple(sizes)).items():
+        total = sum(x[(slice(None), slice(None), *place)] for place in members)
+        for place in members:
+            here = (slice(None), slice(None), *place)
+            expected[here] += x[here] / total * arrived[(slice(None), slice(None), *at)]
+    torch.testing.assert_close(r.input, expected)
+    assert float(r.closure.abs().max()) < 1e-12
 
 
 WINNERS = {

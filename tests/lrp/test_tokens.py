@@ -1,4 +1,4 @@
-"""Models over token ids: a token's relevance is the sum over its vector; other integers are refused."""
+"""Models over token ids: a token's relevance is the sum over its vector; other integers are constants."""
 
 from __future__ import annotations
 
@@ -40,6 +40,91 @@ def test_tokens_receive_the_sum_over_their_vectors(batch_first: bool) -> None:
     assert not bool(r.input[0, 3:].any()) and bool(r.input[1:].all())
     torch.testing.assert_close(explainer.attribute_each(ids, [2, 1]).input[1], r.input)
     torch.testing.assert_close(explainer.attribute(ids[1:2], 1).input[0], r.input[1])
+
+
+WAYS = {
+    "reshaped": lambda ids: ids.view(-1, ids.shape[-1]),
+    "transposed twice": lambda ids: ids.t().contiguous().t(),
+    "with an offset": lambda ids: ids + 2,
+    "clamped": lambda ids: ids.clamp(max=6),
+    "cast": lambda ids: ids.int().long(),
+    "shifted right": lambda ids: nn.functional.pad(ids[:, :-1], (1, 0)),
+    "masked": lambda ids: ids.masked_fill(ids == 3, 0),
+}
+
+
+class Relabelled(nn.Module):
+    """Ids that are changed on their way to the table."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.table, self.head = way, nn.Embedding(12, 4), nn.Linear(4, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.head(torch.relu(self.table(WAYS[self.way](ids)))).mean(1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ids_may_be_moved_and_relabelled_on_their_way_to_the_table(way: str) -> None:
+    torch.manual_seed(1)
+    model = Relabelled(way).double().eval()
+    ids = torch.randint(1, 9, (3, 5))
+    r = lrp.LRP(model, "EpsilonPlus", ids).attribute(ids, 1)
+    vectors = r.layers["table"].sum(-1)
+    torch.testing.assert_close(r.target, model(ids)[:, 1].detach())
+    assert r.input.shape == ids.shape and r.closure.abs().max() < 1e-12
+    expected = vectors
+    if way == "shifted right":
+        expected = torch.cat([vectors[:, 1:], torch.zeros(3, 1, dtype=vectors.dtype)], 1)
+    if way == "masked":
+        expected = vectors.masked_fill(ids == 3, 0.0)
+    torch.testing.assert_close(r.input, expected)
+
+
+class Averaged(nn.Module):
+    """The mean over the tokens that an integer mask shows, with places counted by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.places, self.head = nn.Embedding(9, 4), nn.Embedding(6, 4), nn.Linear(4, 2)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        x = self.table(ids) + self.places(mask.cumsum(1))
+        return self.head((torch.relu(x) * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+
+
+def test_an_integer_mask_is_a_constant_without_relevance() -> None:
+    torch.manual_seed(0)
+    model = Averaged().double().eval()
+    ids, mask = torch.randint(0, 9, (2, 5)), torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    r = lrp.LRP(model, "EpsilonPlus", (ids, mask)).attribute((ids, mask), 1)
+    torch.testing.assert_close(r.target, model(ids, mask)[:, 1].detach())
+    assert r.inputs[1].shape == mask.shape and not bool(r.inputs[1].any())
+    assert not bool(r.inputs[0][1, 3:].any()) and bool(r.inputs[0][0].all())
+    assert float(r.closure.abs().max()) < 1e-12
+
+
+def test_prompts_of_several_lengths_are_explained_by_one_explainer() -> None:
+    torch.manual_seed(0)
+    model = Text().double().eval()
+    model.places = nn.Embedding(20, 8).double()
+    explainer = lrp.LRP(model, "EpsilonPlus", torch.randint(1, 11, (2, 5)))
+    for length in (5, 7, 3, 7):
+        ids = torch.randint(1, 11, (2, length))
+        r = explainer.attribute(ids, 1)
+        assert r.input.shape == (2, length)
+        torch.testing.assert_close(r.target, model(ids)[:, 1].detach())
+    with pytest.raises(lrp.InvalidInput, match=r"shape \[B, 5\], not \[2, 30\]: the model says"):
+        explainer.attribute(torch.randint(1, 11, (2, 30)), 1)
+
+
+def test_what_stops_a_model_over_ids_is_named_and_not_blamed_on_the_ids() -> None:
+    class Reading(Text):
+        def forward(self, ids: Tensor) -> Tensor:
+            return super().forward(ids) if ids.sum() > 3 else -super().forward(ids)
+
+    with pytest.raises(lrp.UnsupportedOperation, match=r"ids\.sum\(\) > 3"):
+        lrp.LRP(Reading(), "EpsilonPlus", torch.ones(2, 5, dtype=torch.long))
 
 
 def test_token_ids_outside_the_table_are_refused() -> None:

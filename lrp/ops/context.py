@@ -1,17 +1,67 @@
-"""The state of one explanation: values of the forward pass, relevance on its way back, and the ledger."""
+"""What every step works with: relevance on its way (`Flow`), the state of one explanation (`Run`), the step itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from lrp.ops.flow import Flow
-from lrp.rules import Rule
-from lrp.tracing.graph import Node, Ref, rewrite
+from lrp.tracing.graph import Node, Ref, leaves, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Relevance of a value `a`: R = a · gain + rest; either part may be absent.
+
+    Rules that give an input a share proportional to its activation produce a `gain`, which a ReLU only masks
+    and an addition only copies, so that no activation is divided by itself; rules that do not look at the
+    activation (flat, w²) produce a `rest`.
+    """
+
+    gain: Tensor | None = None
+    rest: Tensor | None = None
+
+    def relevance(self, value: Tensor) -> Tensor:
+        """R, of the shape of `value` (with a longer batch when several targets are explained at once)."""
+        if self.gain is None:
+            return self.rest if self.rest is not None else value.new_zeros(value.shape)
+        product = self.gain * value
+        return product if self.rest is None else product + self.rest
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Flow:
+        """Both parts through a linear function."""
+        return Flow(
+            None if self.gain is None else change(self.gain),
+            None if self.rest is None else change(self.rest),
+        )
+
+    def __add__(self, other: Flow) -> Flow:
+        return Flow(added(self.gain, other.gain), added(self.rest, other.rest))
+
+
+def added(x: Tensor | None, y: Tensor | None) -> Tensor | None:
+    """x + y, where None is 0."""
+    if x is None:
+        return y
+    return x if y is None else x + y
+
+
+Sent = Iterable[tuple[int, Flow]]
+"""Pairs of a source's index and the relevance it receives."""
+
+
+class Stabilizer(Protocol):
+    """A rule's ε: a number, or with `relative` a multiple of rms(z) of each sample."""
+
+    @property
+    def epsilon(self) -> float: ...
+
+    @property
+    def relative(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +130,12 @@ class Run:
         """The batch layout of this node's value."""
         return self.layouts.get(node.index, _BATCH_FIRST)
 
-    def epsilon_of(self, node: Node, rule: Rule, d: Tensor) -> float | Tensor:
+    def epsilon_of(
+        self,
+        node: Node,
+        rule: Stabilizer,
+        d: Tensor,
+    ) -> float | Tensor:
         """The rule's ε for this node's denominators d: a number, or ε·rms(d) of each sample, to broadcast."""
         if not rule.relative or rule.epsilon == 0:
             return float(rule.epsilon)
@@ -119,20 +174,21 @@ class Run:
         """Adds relevance [.. like the layer's output ..] that the stabilizer swallowed, summed per sample."""
         self.book_lost(node, self.per_sample(node, t))
 
-    def book_excluded(self, node: Node, t: Tensor) -> None:
-        """Adds relevance that a condition keeps from going on; it is in the stabilizer column."""
-        self.book_stabilizer(node, t)
-
     def book_lost(self, node: Node, t: Tensor) -> None:
         """Adds relevance [T·B] that no input, no bias received."""
         old = self.stabilizer.get(node.name)
         self.stabilizer[node.name] = t if old is None else old + t
 
-    def vjp(self, function: Callable[[Tensor], Tensor], x: Tensor, s: Tensor) -> Tensor:
+    def vjp(
+        self,
+        function: Callable[[Tensor], Tensor],
+        x: Tensor,
+        s: Tensor,
+    ) -> Tensor:
         """The adjoint of a linear function of x [B, ...] applied to s [T·B, ...]."""
         with torch.enable_grad():
-            leaf = x.detach().requires_grad_(True)
-            out = function(leaf)
+            leaf = x.detach() if x.is_floating_point() else x.to(s.dtype)
+            out = function(leaf.requires_grad_(True))
         if self.fold == 1:
             return torch.autograd.grad(out, leaf, s.expand(out.shape))[0]
         parts = torch.split(s.expand(self.fold * self.batch, *s.shape[1:]), self.batch)
@@ -163,3 +219,104 @@ def divided(r: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         return s, torch.zeros((), dtype=r.dtype, device=r.device)
     zero = torch.zeros((), dtype=s.dtype, device=s.device)
     return torch.where(fine, s, zero), torch.where(fine, zero, r)
+
+
+def fitted(t: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Sums over the dimensions that broadcasting added or stretched."""
+    return t if tuple(t.shape) == shape else t.sum_to_size(shape)
+
+
+def divided_at(run: Run, node: Node, r: Tensor, d: Tensor) -> Tensor:
+    """r / d where that is finite, else 0; what is dropped is booked with the node's stabilizer."""
+    s, dropped = divided(r, d)
+    if dropped.dim():
+        run.book_stabilizer(node, dropped)
+    return s
+
+
+def gain_at(
+    run: Run,
+    node: Node,
+    flow: Flow,
+    z: Tensor,
+    rule: Stabilizer,
+) -> Tensor:
+    """R / S(z): the gain itself where ε = 0; books the stabilizer's share."""
+    gain, rest = flow.gain, flow.rest
+    epsilon = run.epsilon_of(node, rule, z)
+    d = run.lift(stabilised(z, epsilon))
+    exact = isinstance(epsilon, float) and epsilon == 0
+    if gain is not None and not exact:
+        gain = gain * run.lift(z) / d
+        run.book_stabilizer(node, gain * (d - run.lift(z)))
+    if rest is None:
+        assert gain is not None
+        return gain
+    s = divided_at(run, node, rest, d)
+    if not exact:
+        run.book_stabilizer(node, s * (d - run.lift(z)))
+    return s if gain is None else gain + s
+
+
+class Step(ABC):
+    """One compiled operation, a node together with its rule: computes its value, then sends relevance to its sources.
+
+    Holds parameters derived from the model, no state of any explanation.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.reads: tuple[int, ...] = node.refs
+        self._refs = tuple((i, a.index) for i, a in enumerate(node.args) if isinstance(a, Ref))
+        nested = [a for a in node.args if isinstance(a, (tuple, list, dict))]
+        self._direct = not node.kwargs and not any(isinstance(leaf, Ref) for leaf in leaves(nested))
+
+    def forward(self, run: Run) -> Any:
+        """The node's value, from the values of earlier nodes."""
+        if not self._direct:
+            return self.node.function(*run.resolve(self.node.args), **run.resolve(self.node.kwargs))
+        args = list(self.node.args)
+        for place, index in self._refs:
+            args[place] = run.values[index]
+        return self.node.function(*args)
+
+    @abstractmethod
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        """What each source receives; what nobody receives is booked in the ledger."""
+
+
+class Static(Step):
+    """A value that depends on no input (sizes, masks, constants shaped by the batch): receives no relevance."""
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        return ()
+
+
+class Unary(Step):
+    """A step whose relevance goes to one source."""
+
+    def __init__(self, node: Node, source: int) -> None:
+        super().__init__(node)
+        self.source = source
+
+
+class Linear1(Unary):
+    """A linear operation of one tensor argument, through torch's own adjoint."""
+
+    def function(self, run: Run) -> Callable[[Tensor], Tensor]:
+        """The operation as a function of the source alone."""
+        node = self.node
+
+        def call(x: Tensor) -> Tensor:
+            def value(leaf: Any) -> Any:
+                if not isinstance(leaf, Ref):
+                    return leaf
+                return x if leaf.index == self.source else run.values[leaf.index]
+
+            return node.function(*rewrite(node.args, value), **rewrite(node.kwargs, value))  # type: ignore[no-any-return]
+
+        return call
+
+    def pull(self, run: Run, s: Tensor) -> Tensor:
+        """The adjoint applied to s."""
+        return run.vjp(self.function(run), run.values[self.source], s)
