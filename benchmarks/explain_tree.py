@@ -23,7 +23,7 @@ from app.explain.search import BATCH, explain_tree
 from app.explain.targets import Target
 from app.models import load_model
 from othello.rules.board import Board
-from othello.search.mcts import Search
+from othello.search.search import Search
 from othello.search.tree import EXPANDED
 
 

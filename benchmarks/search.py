@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from othello.network.architecture import Architecture, Network
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.board import Board
-from othello.search.mcts import Search, SearchResult, search_many
-from othello.search.race import gumbel_many
+from othello.search.search import Gumbel, Search, SearchResult, search_many
 from othello.training.selfplay import SelfPlaySettings, play_games
 
 Words = NDArray[np.uint64]
@@ -82,7 +81,7 @@ def measure(blocks: int, channels: int, rounds: int) -> dict[str, float]:
     play_games(evaluator, SelfPlaySettings(simulations=4, slots=4), 1, 0, range(4))
     runs: dict[str, Callable[[Clocked], Sequence[SearchResult]]] = {
         "128 games": lambda clocked: search_many(clocked, boards, 48),
-        "128 games, Gumbel": lambda clocked: gumbel_many(clocked, boards, 48, range(128)),
+        "128 games, Gumbel": lambda clocked: search_many(clocked, boards, 48, Gumbel(), range(128)),
         "128 games near the end": lambda clocked: search_many(clocked, late, 48),
         "one board, batch 16": lambda clocked: [Search(clocked).run(boards[0], 1600)],
     }

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from othello.jit import kernel
 from othello.rules.bitboard import flip_mask, legal_mask, lowest_bit_index, popcount
-from othello.search.tree import ROOT, Forest
-from othello.training.game_slots import MAX_PLIES, Rules, Slots, after, play, set_root
+from othello.search.tree import ROOT, Forest, make_move
+from othello.training.game_slots import MAX_PLIES, Rules, Slots, play, set_root
 from othello.training.random_streams import below, uniform
 
 TEMPERATURE: Final = 1.0  # of the raw policy in openings against the greedy player
@@ -115,7 +115,7 @@ def open_game(
         moves = legal_mask(own, opp, rules.board)
         if popcount(rules.board & ~(own | opp)) <= rules.solve_empties + 1:
             break
-        mine, theirs, again = after(own, opp, random_move(moves, slots.random, g), rules.board)
+        mine, theirs, again = make_move(own, opp, random_move(moves, slots.random, g), rules.board)
         if again or legal_mask(mine, theirs, rules.board) == np.uint64(0):
             break
         own, opp, colour = mine, theirs, 1 - colour

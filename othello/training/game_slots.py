@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.rules.bitboard import flip_mask, legal_mask, popcount
-from othello.search.tree import MAX_MOVES, ROOT, Forest
+from othello.rules.bitboard import legal_mask, popcount
+from othello.search.policy import Policy
+from othello.search.tree import MAX_MOVES, ROOT, Forest, make_move
 from othello.search.tree import set_root as set_tree_root
 from othello.training.random_streams import gumbel, uniform
 
@@ -24,14 +25,10 @@ class Rules(NamedTuple):
     board: np.uint64
     size: int
     puct: bool
+    policy: Policy
     simulations: int
     fast_simulations: int
     full_share: float
-    considered: int
-    c_visit: float
-    c_scale: float
-    c_puct: float
-    first_play: float
     noise_alpha: float
     noise_share: float
     sampled_plies: int
@@ -40,7 +37,6 @@ class Rules(NamedTuple):
     greedy_plies: int
     solve_empties: int
     label_empties: int
-    leaf_empties: int
     quiet_plies: int
     quiet_noise: float
 
@@ -108,20 +104,6 @@ def new_leaves(count: int) -> Leaves:
 
 
 @kernel
-def after(
-    own: np.uint64, opp: np.uint64, bit: int, board: np.uint64
-) -> tuple[np.uint64, np.uint64, bool]:
-    """The position after a move, forced passes played, and whether the same side moves again."""
-    flips = flip_mask(own, opp, bit)
-    mine, theirs = own | flips | (np.uint64(1) << np.uint64(bit)), opp & ~flips
-    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(
-        mine, theirs, board
-    ) != np.uint64(0):
-        return mine, theirs, True
-    return theirs, mine, False
-
-
-@kernel
 def set_root(
     slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint64, rules: Rules
 ) -> None:
@@ -139,7 +121,7 @@ def set_root(
 @kernel
 def play(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -> None:
     """Make a move of slot `g`'s root and set up the next root; the game leaves the search where it is to be solved."""
-    own, opp, again = after(forest.own[g, ROOT], forest.opp[g, ROOT], bit, rules.board)
+    own, opp, again = make_move(forest.own[g, ROOT], forest.opp[g, ROOT], bit, rules.board)
     if not again:
         slots.colour[g] = 1 - slots.colour[g]
     set_root(slots, forest, g, own, opp, rules)

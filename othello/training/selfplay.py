@@ -17,6 +17,7 @@ from othello.errors import ConfigError
 from othello.network.evaluator import Evaluator, ask, board_size
 from othello.rules.bitboard import BOARD_MASK, start_bits
 from othello.search.gumbel import halving_schedule
+from othello.search.policy import Gumbel, Policy, Puct
 from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver.search import new_workspace
 from othello.solver.workspace import Workspace
@@ -71,14 +72,10 @@ class SelfPlaySettings:
             board=BOARD_MASK[size],
             size=size,
             puct=self.search == "puct",
+            policy=self._policy(size),
             simulations=self.simulations,
             fast_simulations=min(self.fast_simulations, self.simulations),
             full_share=self.full_share,
-            considered=self.considered,
-            c_visit=self.c_visit,
-            c_scale=self.c_scale,
-            c_puct=self.c_puct,
-            first_play=self.first_play,
             noise_alpha=self.noise_alpha,
             noise_share=self.noise_share,
             sampled_plies=self.sampled_plies,
@@ -87,10 +84,15 @@ class SelfPlaySettings:
             greedy_plies=self.greedy_plies,
             solve_empties=self.solve_empties,
             label_empties=self.label_empties,
-            leaf_empties=self.leaf_empties,
             quiet_plies=self.quiet_plies,
             quiet_noise=self.quiet_noise,
         )
+
+    def _policy(self, size: int) -> Policy:
+        if self.search == "puct":
+            return Puct(self.c_puct, self.first_play, self.leaf_empties).policy(size)
+        race = Gumbel(self.considered, self.c_visit, self.c_scale, leaf_empties=self.leaf_empties)
+        return race.policy(size)
 
 
 class Samples(NamedTuple):

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from othello.jit import kernel
 from othello.rules.bitboard import final_score, legal_mask, lowest_bit_index, popcount
-from othello.search.gumbel import descend, improved_policy, most_visits, root_choice
-from othello.search.puct import LEAF, walk
+from othello.search.gumbel import improved_policy, most_visits, root_choice
+from othello.search.simulate import LEAF, simulate
 from othello.search.tree import (
     FRESH,
     MAX_MOVES,
@@ -19,11 +19,12 @@ from othello.search.tree import (
     Paths,
     add_edges,
     back_up,
+    make_move,
 )
 from othello.solver.search import solve_best
 from othello.solver.workspace import Workspace
 from othello.training.game_openings import greediest_move, play_opening, policy_move, random_move
-from othello.training.game_slots import Leaves, Rules, Slots, after, play
+from othello.training.game_slots import Leaves, Rules, Slots, play
 from othello.training.random_streams import gamma, uniform
 
 
@@ -49,7 +50,7 @@ def _begin_search(
     slots: Slots, forest: Forest, g: int, rules: Rules, scratch: NDArray[np.float32]
 ) -> None:
     """Prepare the search of a root that has its edges; a single legal move needs none."""
-    slots.considered[g] = min(rules.considered, forest.count[g, ROOT])
+    slots.considered[g] = min(rules.policy.considered, forest.count[g, ROOT])
     if rules.puct:
         _mix_noise(slots, forest, g, rules, scratch)
     slots.simulation[g] = rules.simulations if forest.count[g, ROOT] == 1 else 0
@@ -110,8 +111,10 @@ def _finish_move(
         chosen = _visited_policy(slots, forest, g, rules, policy)
     else:
         most = most_visits(forest, g)
-        chosen = root_choice(forest, g, most, slots.gumbel[g], rules.c_visit, rules.c_scale, policy)
-        improved_policy(forest, g, ROOT, rules.c_visit, rules.c_scale, policy)
+        chosen = root_choice(
+            forest, g, most, slots.gumbel[g], rules.policy.c_visit, rules.policy.c_scale, policy
+        )
+        improved_policy(forest, g, ROOT, rules.policy.c_visit, rules.policy.c_scale, policy)
     first = forest.first[g, ROOT]
     if slots.full[g] and slots.left[g] > 0:
         slots.left[g] -= 1
@@ -193,38 +196,10 @@ def step(
                 continue
             else:
                 slots.total[g] += 1
-                if rules.puct:
-                    open_leaf = (
-                        walk(
-                            forest,
-                            g,
-                            paths,
-                            g,
-                            rules.board,
-                            rules.c_puct,
-                            rules.first_play,
-                            rules.leaf_empties,
-                        )
-                        == LEAF
-                    )
-                else:
-                    wanted = schedules[int(slots.full[g]), slots.considered[g], slots.simulation[g]]
-                    edge = root_choice(
-                        forest, g, wanted, slots.gumbel[g], rules.c_visit, rules.c_scale, scratch
-                    )
-                    open_leaf = descend(
-                        forest,
-                        g,
-                        edge,
-                        paths,
-                        g,
-                        rules.board,
-                        rules.c_visit,
-                        rules.c_scale,
-                        rules.leaf_empties,
-                        scratch,
-                    )
-                if not open_leaf:
+                wanted = schedules[int(slots.full[g]), slots.considered[g], slots.simulation[g]]
+                noise, policy = slots.gumbel[g], rules.policy
+                ending = simulate(forest, g, int(wanted), noise, paths, g, policy, scratch)
+                if ending != LEAF:
                     slots.simulation[g] += 1
                     continue
             leaf, leaves.slot[waiting] = paths.leaf[g], g
@@ -264,6 +239,6 @@ def play_out(slots: Slots, forest: Forest, g: int, rules: Rules, solver: Workspa
                 1.0
             ) / np.float32(count)
         slots.ply[g] = ply + 1
-        own, opp, again = after(own, opp, random_move(best, slots.random, g), rules.board)
+        own, opp, again = make_move(own, opp, random_move(best, slots.random, g), rules.board)
         if not again:
             colour = 1 - colour
