@@ -34,7 +34,7 @@ from othello import atomic
 from othello.network import checkpoint
 from othello.network.architecture import Network
 from othello.network.evaluator import NetworkEvaluator
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import match_rating
 from othello.training.config import RunConfig, read_config
 from othello.training.learner import Learner
@@ -223,7 +223,9 @@ def matches(
             number = 1000 * mine + theirs
             key = (f"{spec}:{first}", f"{spec}:{second}", games, number)
             if key not in played:
-                result = play_match(key[0], key[1], games, None, number, PLIES, size=6).summary()
+                result = play_match(
+                    key[0], key[1], MatchSettings(games, None, number, PLIES, size=6)
+                ).summary()
                 with open(store, "a", encoding="utf-8") as file:
                     file.write(json.dumps(result) + "\n")
                 played[key] = result

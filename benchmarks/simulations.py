@@ -19,7 +19,7 @@ import torch
 
 from othello import atomic
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 
 COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
@@ -34,7 +34,9 @@ def measure(settings: dict[str, Any], file: Path, counts: list[int]) -> dict[str
         row = data["rows"].get(str(count))
         if row is None:
             result = play_match(
-                f"mcts:{count},solve={solve}:{checkpoint}", against, games, None, seed
+                f"mcts:{count},solve={solve}:{checkpoint}",
+                against,
+                MatchSettings(games, None, seed),
             )
             rating = result.rating
             row = {

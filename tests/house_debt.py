@@ -15,7 +15,6 @@ LONG_FILES: dict[str, int] = {
     "benchmarks/ablations.py": 422,
     "othello/network/cpu/convolution.py": 369,
     "othello/network/cpu/inference.py": 450,
-    "othello/strength/arena.py": 467,
     "othello/training/ray_executor.py": 380,
 }
 LONG_FUNCTIONS: dict[str, int] = {
@@ -59,9 +58,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "othello/network/cpu/winograd.py:generate": 46,
     "othello/network/cpu/winograd.py:output_transform": 48,
     "othello/network/cpu/winograd.py:panel_product": 62,
-    "othello/strength/arena.py:play_match": 83,
-    "othello/strength/ladder.py:climb": 56,
-    "othello/strength/rating.py:fit": 54,
     "othello/training/loop.py:iterate": 56,
     "othello/training/release.py:card": 55,
 }
@@ -80,8 +76,6 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "lrp/result.py:__init__": 9,
     "lrp/tracing/recurrent.py:_run": 9,
     "othello/network/cpu/convolution.py:convolve_backward": 10,
-    "othello/strength/arena.py:play_match": 13,
-    "othello/strength/ladder.py:climb": 10,
 }
 INNER_IMPORTS = {
     "app": 52,

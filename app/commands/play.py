@@ -19,8 +19,9 @@ from app.commands.options import (
     print_json,
 )
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.strength.arena import MatchGame, MatchResult, play_match
+from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import SequentialTest
+from othello.strength.results import MatchGame, MatchResult
 
 
 class Root(StrEnum):
@@ -86,16 +87,18 @@ def match(
         result = play_match(
             a,
             b,
-            games,
-            openings,
-            seed,
-            plies,
-            size=size,
-            checkpoint=checkpoint,
-            move_timeout=move_timeout,
+            MatchSettings(
+                games,
+                openings,
+                seed,
+                plies,
+                size=size,
+                checkpoint=checkpoint,
+                move_timeout=move_timeout,
+                adjudicate=adjudicate,
+                sequential=SequentialTest(*sprt) if sprt else None,
+            ),
             on_game=progress.game,
-            adjudicate=adjudicate,
-            sequential=SequentialTest(*sprt) if sprt else None,
         )
     if out is not None:
         result.write(out)

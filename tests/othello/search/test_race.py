@@ -17,7 +17,7 @@ from othello.search.disc_count import DiscCount
 from othello.search.gumbel import halving_schedule
 from othello.search.search import Gumbel, Search, search_many
 from othello.solver.solver import exact_scores
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 from tests.othello.networks import Uneven
 from tests.othello.positions import certain_value, position_with_empties, random_position
 
@@ -200,7 +200,8 @@ def test_a_gumbel_player_solves_endgames_and_plays_the_same_alone_and_in_step() 
     )
     small = SearchPlayer(DiscCount(6), 8, Gumbel(), solve_empties=6)
     together, alone = (
-        play_match(small, "random", 8, seed=3, size=6, parallel=games) for games in (None, 1)
+        play_match(small, "random", MatchSettings(8, seed=3, size=6, parallel=games))
+        for games in (None, 1)
     )
     assert [game.moves for game in together.games] == [game.moves for game in alone.games]
     assert together.points >= 5
