@@ -55,6 +55,14 @@ LONG_FUNCTIONS: dict[str, int] = {
     "othello/strength/ladder.py:climb": 56,
     "othello/strength/rating.py:fit": 54,
 }
+WALL_CLOCK: dict[str, int] = {  # asserts of how long something took, outside `-m long`
+    "tests/app/desktop/test_desktop.py": 1,
+    "tests/othello/engines/test_engines.py": 1,
+    "tests/othello/records/test_damaged_records.py": 1,
+    "tests/othello/serve/test_gtp_server.py": 2,
+    "tests/othello/solver/test_solver.py": 3,
+    "tests/othello/strength/test_arena.py": 1,
+}
 WIDE_FUNCTIONS: dict[str, int] = {
     "app/commands/analysis.py:analyze": 10,
     "app/commands/analysis.py:explain": 10,
