@@ -84,22 +84,10 @@ def match(
     check_writable(out)
     one_thread_if_needed(a, b)
     with Progress(games, as_json) as progress:
-        result = play_match(
-            a,
-            b,
-            MatchSettings(
-                games,
-                openings,
-                seed,
-                plies,
-                size=size,
-                checkpoint=checkpoint,
-                move_timeout=move_timeout,
-                adjudicate=adjudicate,
-                sequential=SequentialTest(*sprt) if sprt else None,
-            ),
-            on_game=progress.game,
-        )
+        test = SequentialTest(*sprt) if sprt else None
+        limits = (move_timeout, None, adjudicate, test)
+        settings = MatchSettings(games, openings, seed, plies, size, checkpoint, *limits)
+        result = play_match(a, b, settings, on_game=progress.game)
     if out is not None:
         result.write(out)
     if as_json:

@@ -122,9 +122,7 @@ def play_match(
     True
     """
     began = time.monotonic()
-    pairs = (settings.games + 1) // 2
-    count = min(settings.openings or pairs, pairs)
-    starts = random_openings(count, settings.opening_plies, settings.seed, settings.size)
+    starts = _starts(settings)
     records: list[MatchGame] = []
     decision = None
     with _Chair("a", a, settings) as first, _Chair("b", b, settings) as second:
@@ -132,7 +130,7 @@ def play_match(
         step = settings.parallel or _games_at_once(*chairs)
         for start in range(0, settings.games, step):
             numbers = range(start, min(settings.games, start + step))
-            tables = [_Table(n, starts[n // 2 % count], chairs, settings) for n in numbers]
+            tables = [_Table(n, starts[n // 2 % len(starts)], chairs, settings) for n in numbers]
             for record in _play(tables, chairs):
                 records.append(record)
                 if on_game is not None:
@@ -147,12 +145,18 @@ def play_match(
         checkpoints={"a": first.checkpoint, "b": second.checkpoint},
         size=settings.size,
         seed=settings.seed,
-        openings=count,
+        openings=len(starts),
         opening_plies=settings.opening_plies,
         games=tuple(sorted(records, key=lambda record: record.number)),
         seconds=time.monotonic() - began,
         decision=decision,
     )
+
+
+def _starts(settings: MatchSettings) -> tuple[tuple[int, ...], ...]:
+    pairs = (settings.games + 1) // 2
+    count = min(settings.openings or pairs, pairs)
+    return random_openings(count, settings.opening_plies, settings.seed, settings.size)
 
 
 class _Chair:

@@ -128,17 +128,24 @@ def fit(
         elo: float | None = 0.0
         low, high = elo, elo
         if i != origin:
-
-            def profile(elo: float, i: int = i) -> float:
-                return _log_likelihood(points, _maximum(points, {origin: 0.0, i: elo}, best))
-
-            middle = float(best[i])
-            elo = None if abs(middle) >= LIMIT - 1 else middle
-            low, high = (_crossing(profile, floor, middle, end) for end in (-LIMIT, LIMIT))
+            elo = None if abs(best[i]) >= LIMIT - 1 else float(best[i])
+            low, high = _profile_interval(points, origin, i, best, floor)
         elo, low, high = (None if x is None else x + anchor_elo for x in (elo, low, high))
         games = round(float(real[i].sum() + real[:, i].sum()))
         ratings[name] = Rating(elo, low, high, games, float(real[i].sum()))
     return ratings
+
+
+def _profile_interval(
+    points: NDArray[np.float64], origin: int, i: int, best: NDArray[np.float64], floor: float
+) -> tuple[float | None, float | None]:
+    """Where player i's rating makes the likelihood, at its best for all others, fall to `floor`."""
+
+    def profile(elo: float) -> float:
+        return _log_likelihood(points, _maximum(points, {origin: 0.0, i: elo}, best))
+
+    middle = float(best[i])
+    return _crossing(profile, floor, middle, -LIMIT), _crossing(profile, floor, middle, LIMIT)
 
 
 def _points(scores: Sequence[Score], number: Mapping[str, int]) -> NDArray[np.float64]:
