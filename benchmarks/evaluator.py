@@ -7,30 +7,29 @@ last column is the first one over the best of the others.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import statistics
-import time
 import warnings
 from collections.abc import Callable
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import contextlib
+from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from benchmarks.harness import Words, interleaved, options, seconds
 from othello.network.architecture import Architecture, Network
+from othello.network.backends import TorchBackend
 from othello.network.batchnorm_folding import Folded, Layer, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
-from othello.network.evaluator import TorchBackend
 from othello.rules.bitboard import BOARD_MASK
 
-Words = NDArray[np.uint64]
+try:
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError:
+    onnxruntime = None  # its column is left out
+
 Backend = Callable[[Words, Words], object]
 
 
@@ -54,19 +53,15 @@ def frozen_torch(folded: Folded, size: int, planes: int) -> Backend:
         example = torch.zeros(2, planes, size, size).contiguous(memory_format=torch.channels_last)
         module = torch.jit.freeze(torch.jit.trace(Module().eval(), example))
 
+    @torch.inference_mode()
     def run(own: Words, opp: Words) -> object:
-        with torch.inference_mode():
-            return module(torch.from_numpy(encode(own, opp, size, planes)))
+        return module(torch.from_numpy(encode(own, opp, size, planes)))
 
     return run
 
 
-def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
-    """The folded network as an ONNX graph in ONNX Runtime, one thread."""
-    import onnx
-    import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
-
+def onnx_model(folded: Folded, size: int, planes: int) -> onnx.ModelProto:
+    """The folded network as an ONNX graph."""
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
 
@@ -95,60 +90,56 @@ def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
     value = node("Flatten", node("Relu", convolution(x, folded.value_conv)))
     hidden = node("Relu", layer("Gemm", value, folded.value_hidden, transB=1))
     outcome = node("Tanh", layer("Gemm", hidden, folded.value_out, transB=1))
-    graph = helper.make_graph(
-        nodes,
-        "network",
-        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, ["B", planes, size, size])],
-        [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-            for name in (logits, outcome)
-        ],
-        weights,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, ["CPUExecutionProvider"]
-    )
+    shape = ["B", planes, size, size]
+    inputs = [helper.make_tensor_value_info("planes", TensorProto.FLOAT, shape)]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (logits, outcome)
+    ]
+    graph = helper.make_graph(nodes, "network", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
+    """The folded network in ONNX Runtime, one thread."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    model = onnx_model(folded, size, planes).SerializeToString()
+    session = onnxruntime.InferenceSession(model, settings, ["CPUExecutionProvider"])
     return lambda own, opp: session.run(
         None, {"planes": np.ascontiguousarray(encode(own, opp, size, planes))}
     )
 
 
 def measure(
-    backends: dict[str, Backend], batch: int, size: int, rounds: int, seconds: float
+    backends: dict[str, Backend], batch: int, size: int, rounds: int, span: float
 ) -> dict[str, float]:
-    """Median positions per second of each backend over interleaved rounds of about `seconds` each."""
+    """Median positions per second of each backend over interleaved rounds of about `span` seconds each."""
     own, opp = positions(batch, size)
-    repeats = {}
+    repeats: dict[str, int] = {}
+    jobs: dict[str, Callable[[], object]] = {}
     for name, backend in backends.items():
-        backend(own, opp)
-        start = time.thread_time()
-        backend(own, opp)
-        repeats[name] = max(1, int(seconds / (time.thread_time() - start)))
-    rates: dict[str, list[float]] = {name: [] for name in backends}
-    for _ in range(rounds):
-        for name, backend in backends.items():
-            start = time.thread_time()
-            for _ in range(repeats[name]):
-                backend(own, opp)
-            rates[name].append(batch * repeats[name] / (time.thread_time() - start))
-    return {name: statistics.median(found) for name, found in rates.items()}
+        once = partial(backend, own, opp)
+        once()
+        repeats[name] = max(1, int(span / seconds(once)))
+        jobs[name] = partial(_repeat, once, repeats[name])
+    spent = interleaved(jobs, rounds)
+    return {name: batch * repeats[name] / spent[name] for name in backends}
+
+
+def _repeat(job: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        job()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--nets", nargs="+", default=["4x48", "6x64", "10x128"], help="blocks x channels"
+    arguments = options(
+        __doc__,
+        nets={"default": ["4x48", "6x64", "10x128"], "help": "blocks x channels"},
+        batches=[1, 16, 64, 128, 256],
+        size={"default": 8, "choices": sorted(BOARD_MASK)},
+        rounds=7,
+        seconds={"default": 0.15, "help": "of each backend in each round"},
     )
-    parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 64, 128, 256])
-    parser.add_argument("--size", type=int, default=8, choices=sorted(BOARD_MASK))
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.15, help="of each backend in each round")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
     results: dict[str, dict[int, dict[str, float]]] = {}
     for net in arguments.nets:
         blocks, channels = map(int, net.split("x"))
@@ -161,7 +152,7 @@ def main() -> None:
             "torch": TorchBackend(folded, "cpu", None),
             "frozen": frozen_torch(folded, arguments.size, planes),
         }
-        with contextlib.suppress(ImportError):
+        if onnxruntime is not None:
             backends["onnxruntime"] = onnx_runtime(folded, arguments.size, planes)
         for batch in arguments.batches:
             rates = measure(backends, batch, arguments.size, arguments.rounds, arguments.seconds)

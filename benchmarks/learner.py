@@ -7,18 +7,14 @@ the clock; `data` is what making the batch costs, as a share of the faster step.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import statistics
 import time
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
 
 from benchmarks.evaluator import positions
+from benchmarks.harness import medians, options
 from othello.network.architecture import Architecture, Network
 from othello.rules.bitboard import BOARD_MASK
 from othello.training.config import LearnerSettings
@@ -54,34 +50,36 @@ def measure(
     data = batches(
         samples(4 * batch, size), 2 + rounds, settings, size, 4, np.random.default_rng(0)
     )
-    cpu: dict[str, list[float]] = {"torch": [], "winograd": [], "data": []}
-    clock: dict[str, list[float]] = {"torch": [], "winograd": []}
-    for index in range(2 + rounds):
+
+    def one_round(index: int) -> dict[str, float]:
         start = time.process_time()
         arrays, legal = next(data)
-        cpu["data"].append(time.process_time() - start)
+        found = {"data": time.process_time() - start}
         for name, learner in learners.items():
             start, began = time.process_time(), time.perf_counter()
             learner._step(arrays, torch.from_numpy(legal), index)
-            cpu[name].append(time.process_time() - start)
-            clock[name].append(time.perf_counter() - began)
-    median = {name: statistics.median(seconds[2:]) for name, seconds in cpu.items()}
+            found[name] = time.process_time() - start
+            found[f"{name} clock"] = time.perf_counter() - began
+        return found
+
+    for index in range(2):
+        one_round(index)
+    spent = medians(one_round(index) for index in range(rounds))
     return (
-        {name: batch / median[name] for name in learners},
-        {name: batch / statistics.median(clock[name][2:]) for name in learners},
-        median["data"] / median["winograd"],
+        {name: batch / spent[name] for name in learners},
+        {name: batch / spent[f"{name} clock"] for name in learners},
+        spent["data"] / spent["winograd"],
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nets", nargs="+", default=["4x48", "6x64"], help="blocks x channels")
-    parser.add_argument("--size", type=int, default=8, choices=sorted(BOARD_MASK))
-    parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    arguments = options(
+        __doc__,
+        nets={"default": ["4x48", "6x64"], "help": "blocks x channels"},
+        size={"default": 8, "choices": sorted(BOARD_MASK)},
+        batch=512,
+        rounds=9,
+    )
     results = {}
     if not arguments.json:
         print(

@@ -9,10 +9,8 @@ Run it as `python -m benchmarks.lrp` (as a script, this file would stand in the 
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -20,81 +18,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lrp
+from benchmarks.harness import interleaved, options
+from othello.network.architecture import Architecture, Network
 
 
-class Block(nn.Module):
-    """conv-BN-ReLU-conv-BN, then relu(x + y)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x))))))
-
-
-class Net(nn.Module):
-    """Planes [B, 3, 8, 8] to policy logits [B, 65] and value [B]."""
-
-    def __init__(self, channels: int = 64, blocks: int = 6) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
-        )
-        self.blocks = nn.Sequential(*(Block(channels) for _ in range(blocks)))
-        self.policy = nn.Sequential(
-            nn.Conv2d(channels, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten()
-        )
-        self.logits = nn.Linear(1024, 65)
-        self.value = nn.Sequential(
-            nn.Conv2d(channels, 8, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten()
-        )
-        self.hidden, self.out = nn.Linear(512, 64), nn.Linear(64, 1)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.blocks(self.stem(x))
-        value = self.out(F.relu(self.hidden(self.value(x))))
-        return self.logits(self.policy(x)), torch.tanh(value).flatten()
-
-
-def network() -> Net:
-    """The net in eval mode with running statistics that are not trivial."""
+def network() -> Network:
+    """The net in eval mode with scales and running statistics that are not trivial."""
     torch.manual_seed(0)
-    net = Net().eval()
+    net = Network(Architecture(planes=3, blocks=6, channels=64)).eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
             module.running_mean.copy_(torch.randn(module.num_features) * 0.2)
             module.running_var.copy_(torch.rand(module.num_features) + 0.5)
     return net
 
 
-def medians(jobs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Seconds a job takes, as the median of interleaved rounds."""
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for job in jobs.values():
-        job()
-    for _ in range(rounds):
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            job()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(found) for name, found in times.items()}
-
-
-def full_pass(net: Net, x: Tensor) -> None:
+def full_pass(net: Network, x: Tensor) -> None:
     """One forward and backward pass with the weights' gradients."""
     net.zero_grad()
     net(x)[0][:, 3].sum().backward()
 
 
-def input_pass(frozen: Net, x: Tensor) -> None:
+def input_pass(frozen: Network, x: Tensor) -> None:
     """One forward and backward pass to the input alone."""
     leaf = x.detach().requires_grad_(True)
     torch.autograd.grad(frozen(leaf)[0][:, 3].sum(), leaf)
@@ -125,7 +74,7 @@ def speed(batch: int, rounds: int) -> list[dict[str, object]]:
     if batch == 1:
         each = explainers["EpsilonPlusFlat, sink"]
         jobs[LOGITS] = lambda: each.attribute_each(x, output=0)
-    found = medians(jobs, rounds)
+    found = interleaved(jobs, rounds, time.perf_counter)
     rows: list[dict[str, object]] = []
     for name, seconds in found.items():
         many = 65 if name == LOGITS else 1
@@ -189,19 +138,14 @@ def _status(key: str) -> float:
 
 def main() -> None:
     """Prints the table, or JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    chosen = options(
+        __doc__,
+        rounds={"default": 40, "help": "interleaved rounds at each batch size (40)"},
     )
-    parser.add_argument(
-        "--rounds", type=int, default=40, help="interleaved rounds at each batch size (40)"
-    )
-    parser.add_argument("--json", action="store_true", help="the same figures as JSON")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
     wall, busy = capture_seconds()
-    rows = speed(1, options.rounds) + speed(64, options.rounds)
+    rows = speed(1, chosen.rounds) + speed(64, chosen.rounds)
     memory = {what: peak_memory(what, 256) for what in ("F", "LRP")}
-    if options.json:
+    if chosen.json:
         units = {
             "F": "forward and backward with weight gradients",
             "F input": "forward and gradient of the input",
@@ -209,7 +153,7 @@ def main() -> None:
         capture = {"capture_s": wall, "capture_cpu_s": busy}
         print(json.dumps({"units": units, **capture, "rows": rows, "memory_mib": memory}))
         return
-    print(f"medians of {options.rounds} interleaved rounds, one thread; gates are in units of F")
+    print(f"medians of {chosen.rounds} interleaved rounds, one thread; gates are in units of F")
     print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
     for row in rows:
         gate = "" if row["gate"] is None else f"{row['gate']:.1f}"

@@ -10,19 +10,16 @@ free one.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness import options, seconds
 from othello.network.evaluator import Evaluator
 from othello.players.agent import evaluate, load_evaluator
 from othello.rules.board import Board
@@ -59,13 +56,9 @@ def _drawn(board: Board, logits: NDArray[np.float32], random: np.random.Generato
 
 def perft_speed(depth: int = 10, rounds: int = 7) -> float:
     """Median leaves a second of perft(depth)."""
-    perft(depth)
-    speeds = []
-    for _ in range(rounds):
-        start = time.process_time()
-        leaves = perft(depth)
-        speeds.append(leaves / (time.process_time() - start))
-    return statistics.median(speeds)
+    leaves = perft(depth)
+    taken = [seconds(lambda: perft(depth)) for _ in range(rounds)]
+    return leaves / statistics.median(taken)
 
 
 def solver_times(positions: Sequence[Board], empties: int, every: bool) -> dict[str, float]:
@@ -101,38 +94,38 @@ def ffo_times() -> list[dict[str, object]]:
             start = time.process_time()
             solution = Solver(8, 20).solve(Board.parse(f"{squares} {side}"), line=False)
             assert solution is not None
-            row = {
-                "ffo": int(number),
-                "score": solution.score,
-                "right": solution.score == int(score),
-            }
             rows.append(
-                row | {"nodes": solution.nodes, "seconds": round(time.process_time() - start, 2)}
+                {
+                    "ffo": int(number),
+                    "score": solution.score,
+                    "right": solution.score == int(score),
+                    "nodes": solution.nodes,
+                    "seconds": round(time.process_time() - start, 2),
+                }
             )
     return rows
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--json", action="store_true")
-    arguments.add_argument("--positions", type=int, default=200)
-    arguments.add_argument("--ffo", action="store_true", help="also solve FFO 40-45 (a minute)")
-    arguments.add_argument(
-        "--checkpoint", type=Path, default=None, help="if not the one that comes with the project"
+    chosen = options(
+        (__doc__ or "").splitlines()[0],
+        positions=200,
+        ffo={"default": False, "help": "also solve FFO 40-45 (a minute)"},
+        checkpoint={"type": Path, "help": "if not the one that comes with the project"},
     )
-    options = arguments.parse_args()
     Solver(8, 10).solve(Board.parse("-" * 8 + "XO" * 28))
-    evaluator, _ = load_evaluator(options.checkpoint, 8)
+    evaluator, _ = load_evaluator(chosen.checkpoint, 8)
     played = {
-        n: played_positions(evaluator, options.positions, n, seed=n)
-        for n in (8, 10, 12, 14, 16, 18)
+        n: played_positions(evaluator, chosen.positions, n, seed=n) for n in (8, 10, 12, 14, 16, 18)
     }
-    report: dict[str, object] = {"perft_10_leaves_per_second": round(perft_speed())}
-    report["solver"] = [solver_times(boards, n, False) for n, boards in played.items()]
-    report["solver_all_best"] = [solver_times(played[n], n, True) for n in (12, 14, 16)]
-    if options.ffo:
+    report: dict[str, object] = {
+        "perft_10_leaves_per_second": round(perft_speed()),
+        "solver": [solver_times(boards, n, False) for n, boards in played.items()],
+        "solver_all_best": [solver_times(played[n], n, True) for n in (12, 14, 16)],
+    }
+    if chosen.ffo:
         report["ffo"] = ffo_times()
-    if options.json:
+    if chosen.json:
         print(json.dumps(report))
         return
     for name, value in report.items():

@@ -1,6 +1,6 @@
 """How fast the Play page feels in a real Chromium: from a click to the disc, the server's board, the reply, the map.
 
-    python benchmarks/page.py [--address URL] [--moves N]
+    python -m benchmarks.page [--address URL] [--moves N]
 
 Starts its own server if no address is given.  Times in milliseconds, median and 95th percentile over the moves; the
 agent searches 100 simulations a move, and the map and ledger of the value are shown after its reply.  Before that, what
@@ -10,7 +10,6 @@ of the work: the load average is printed with them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import socket
@@ -23,6 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+
+from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
+from app.explain.network import attribute, explain, planes_of
+from app.explain.targets import Target
+from app.models import load_model
+from benchmarks.harness import interleaved, options
+from othello.rules.board import Board
 
 FLAGS = [
     "--headless",
@@ -61,10 +67,7 @@ WATCH = """name => new Promise(resolve => {
 
 def main() -> None:
     """Play games by clicks and print the times."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--address")
-    parser.add_argument("--moves", type=int, default=40)
-    chosen = parser.parse_args()
+    chosen = options(__doc__, address={}, moves=40)
     process = None
     if chosen.address is None:
         process, chosen.address = start_server()
@@ -88,29 +91,14 @@ def main() -> None:
 
 def report_overhead(rounds: int = 40) -> None:
     """Print what one explanation with its layers costs above the attribution by `lrp`, in processor time."""
-    import torch
-
-    from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-    from app.explain.network import attribute, explain, planes_of
-    from app.explain.targets import Target
-    from app.models import load_model
-    from othello.rules.board import Board
-
-    torch.set_num_threads(1)
     model, board, target = load_model(), Board.parse("f5d6c3d3c4f4f6"), Target("value")
     planes = planes_of(model, [board])
     jobs = {
         "lrp": lambda: attribute(model, planes, [target], DEFAULT_COMPOSITE, DEFAULT_BIAS),
         "app": lambda: explain(model, board, target, layers=True),
     }
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for round_ in range(rounds + 3):
-        for name, job in jobs.items():
-            began = time.thread_time()
-            job()
-            if round_ >= 3:
-                times[name].append(1000 * (time.thread_time() - began))
-    own, whole = (statistics.median(times[name]) for name in ("lrp", "app"))
+    spent = interleaved(jobs, rounds)
+    own, whole = 1000 * spent["lrp"], 1000 * spent["app"]
     print(
         f"one explanation: lrp {own:.1f} ms, with the app's own part {whole:.1f} ms: {whole - own:.1f} ms more"
     )
@@ -118,15 +106,13 @@ def report_overhead(rounds: int = 40) -> None:
 
 def start_server() -> tuple[subprocess.Popen[bytes], str]:
     """A server of this checkout on a free port."""
-    root = Path(__file__).parents[1]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    code = "from app.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "app", "--port", str(port)],
+        [sys.executable, "-m", "app.cli", "app", "--port", str(port)],
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
     address = f"http://127.0.0.1:{port}"
     for _ in range(200):
@@ -148,8 +134,7 @@ def play(browser: Any, address: str, moves: int) -> list[dict[str, float]]:
     print(f"first page usable after {time.perf_counter() - began:.2f} s")
     time.sleep(2)
     found: list[dict[str, float]] = []
-    number = 0
-    while len(found) < moves:
+    for number in range(moves + 2):
         if "over" in page.get_by_role("status").first.inner_text():
             page.goto(address)
         legal = page.get_by_role("gridcell", name="legal move")
@@ -158,7 +143,6 @@ def play(browser: Any, address: str, moves: int) -> list[dict[str, float]]:
         times = page.evaluate(WATCH, name)
         if number > 1:  # the first ones compile
             found.append(times)
-        number += 1
         time.sleep(0.3)
     page.close()
     return found

@@ -6,15 +6,12 @@ For each number of empty squares from which play is exact, two players of 100 si
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import time
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
 
+from benchmarks.harness import options
 from othello.network.evaluator import Evaluator
 from othello.players.agent import SearchPlayer, load_evaluator
 from othello.players.endgame import SOLVE_EMPTIES
@@ -37,18 +34,17 @@ def replies(evaluator: Evaluator, simulations: int, solve: int, seed: int) -> li
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--solve", type=int, nargs="+", default=[14, SOLVE_EMPTIES], metavar="EMPTIES"
+    chosen = options(
+        (__doc__ or "").splitlines()[0],
+        solve={"default": [14, SOLVE_EMPTIES], "metavar": "EMPTIES"},
+        simulations=100,
+        games=40,
     )
-    parser.add_argument("--simulations", type=int, default=100)
-    parser.add_argument("--games", type=int, default=40)
-    options = parser.parse_args()
     evaluator, _ = load_evaluator(None, 8)
-    spent: dict[int, list[float]] = {solve: [] for solve in options.solve}
-    for game in range(-1, options.games):
+    spent: dict[int, list[float]] = {solve: [] for solve in chosen.solve}
+    for game in range(-1, chosen.games):
         for solve, times in spent.items():
-            found = replies(evaluator, options.simulations, solve, game + 1)
+            found = replies(evaluator, chosen.simulations, solve, game + 1)
             times.extend(found if game >= 0 else [])  # the first game compiles
     for solve, times in spent.items():
         median, late, later, most = np.percentile(times, [50, 95, 99, 100])

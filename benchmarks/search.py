@@ -9,43 +9,19 @@ machine tells nearly the same as a free one.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
 import time
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from benchmarks.evaluator import positions
+from benchmarks.harness import Watched, evaluations_per_second, medians, options, show
 from othello.network.architecture import Architecture, Network
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.board import Board
-from othello.search.mcts import Search, SearchResult, search_many
-from othello.search.race import gumbel_many
+from othello.search.search import Gumbel, Search, SearchResult, search_many
 from othello.training.selfplay import SelfPlaySettings, play_games
-
-Words = NDArray[np.uint64]
-
-
-class Clocked:
-    """An evaluator that counts its positions and the processor seconds spent in it."""
-
-    def __init__(self, evaluator: NetworkEvaluator) -> None:
-        self.evaluator, self.size = evaluator, evaluator.size
-        self.positions, self.seconds = 0, 0.0
-
-    def __call__(self, own: Words, opp: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        began = time.process_time()
-        answer = self.evaluator(own, opp)
-        self.seconds += time.process_time() - began
-        self.positions += len(own)
-        return answer
 
 
 def openings(count: int, plies: int = 6, seed: int = 0) -> list[Board]:
@@ -61,72 +37,50 @@ def openings(count: int, plies: int = 6, seed: int = 0) -> list[Board]:
     return boards
 
 
-def raw_rate(evaluator: NetworkEvaluator, batch: int, calls: int) -> float:
-    """Evaluations per second of the network alone on mixed positions."""
-    random = np.random.default_rng(1)
-    own = random.integers(0, 2**64, batch, dtype=np.uint64)
-    opp = random.integers(0, 2**64, batch, dtype=np.uint64) & ~own
-    began = time.process_time()
-    for _ in range(calls):
-        evaluator(own, opp)
-    return batch * calls / (time.process_time() - began)
-
-
 def measure(blocks: int, channels: int, rounds: int) -> dict[str, float]:
     """The figures of the module's docstring."""
-    torch.set_num_threads(1)
     torch.manual_seed(0)
     evaluator = NetworkEvaluator(Network(Architecture(blocks=blocks, channels=channels)).eval())
     settings = SelfPlaySettings(simulations=32, slots=128)
+    words = positions(128, 8)
     boards, late = openings(128), openings(128, 44)
     play_games(evaluator, SelfPlaySettings(simulations=4, slots=4), 1, 0, range(4))
-    runs: dict[str, Callable[[Clocked], Sequence[SearchResult]]] = {
-        "128 games": lambda clocked: search_many(clocked, boards, 48),
-        "128 games, Gumbel": lambda clocked: gumbel_many(clocked, boards, 48, range(128)),
-        "128 games near the end": lambda clocked: search_many(clocked, late, 48),
-        "one board, batch 16": lambda clocked: [Search(clocked).run(boards[0], 1600)],
+    runs: dict[str, Callable[[Watched], Sequence[SearchResult]]] = {
+        "128 games": lambda watched: search_many(watched, boards, 48),
+        "128 games, Gumbel": lambda watched: search_many(watched, boards, 48, Gumbel(), range(128)),
+        "128 games near the end": lambda watched: search_many(watched, late, 48),
+        "one board, batch 16": lambda watched: [Search(watched).run(boards[0], 1600)],
     }
     for run in runs.values():  # compiled before clocks run
-        run(Clocked(evaluator))
-    rows: dict[str, list[float]] = {}
+        run(Watched(evaluator))
 
-    def note(name: str, value: float) -> None:
-        rows.setdefault(name, []).append(value)
-
-    for number in range(rounds):
-        before = raw_rate(evaluator, 128, 20)
+    def one_round(number: int) -> dict[str, float]:
+        before = evaluations_per_second(evaluator, [words] * 20)
         began = time.process_time()
         _, effort = play_games(evaluator, settings, 1, number, range(128))
         rate = effort.evaluations / (time.process_time() - began)
-        raw = (before + raw_rate(evaluator, 128, 20)) / 2
-        note("raw evaluations/s, batch 128", raw)
-        note("self-play evaluations/s, 128 games", rate)
-        note("self-play / raw", rate / raw)
-        note("  simulations an evaluation, self-play", effort.simulations / effort.evaluations)
+        raw = (before + evaluations_per_second(evaluator, [words] * 20)) / 2
+        found = {
+            "raw evaluations/s, batch 128": raw,
+            "self-play evaluations/s, 128 games": rate,
+            "self-play / raw": rate / raw,
+            "  simulations an evaluation, self-play": effort.simulations / effort.evaluations,
+        }
         for name, run in runs.items():
-            clocked = Clocked(evaluator)
+            watched = Watched(evaluator)
             began = time.process_time()
-            simulations = sum(result.simulations for result in run(clocked))
-            note(
-                f"outside the network, {name}", 1 - clocked.seconds / (time.process_time() - began)
-            )
-            note(f"  simulations an evaluation, {name}", simulations / clocked.positions)
-    return {name: statistics.median(values) for name, values in rows.items()}
+            simulations = sum(result.simulations for result in run(watched))
+            outside = 1 - watched.seconds / (time.process_time() - began)
+            found[f"outside the network, {name}"] = outside
+            found[f"  simulations an evaluation, {name}"] = simulations / watched.positions
+        return found
+
+    return medians(one_round(number) for number in range(rounds))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--blocks", type=int, default=4)
-    parser.add_argument("--channels", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    figures = measure(arguments.blocks, arguments.channels, arguments.rounds)
-    if arguments.json:
-        print(json.dumps(figures, indent=2))
-        return
-    for name, value in figures.items():
-        print(f"{name:50s} {value:10,.0f}" if value > 10 else f"{name:50s} {value:10.3f}")
+    chosen = options(__doc__, blocks=4, channels=48, rounds=5)
+    show(measure(chosen.blocks, chosen.channels, chosen.rounds), chosen.json)
 
 
 if __name__ == "__main__":

@@ -12,48 +12,26 @@ processor time, and the largest memory of one; last the learner, as `benchmarks.
 
 from __future__ import annotations
 
-import argparse
-import json
 import multiprocessing
-import os
 import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from benchmarks import learner
+from benchmarks.harness import Watched, evaluations_per_second, medians, options, show
 from othello.network.checkpoint import default_checkpoint
-from othello.network.evaluator import Evaluation, Evaluator
+from othello.network.evaluator import Evaluator
 from othello.players.agent import load_evaluator
 from othello.training import selfplay
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
-Words = NDArray[np.uint64]
 BATCH = 128
-
-
-class Watched:
-    """An evaluator that keeps, for each call, its batch, and the processor seconds before and after it."""
-
-    def __init__(self, evaluator: Evaluator) -> None:
-        self.evaluator, self.size = evaluator, evaluator.size
-        self.calls: list[tuple[int, float, float]] = []
-
-    def __call__(self, own: Words, opp: Words) -> Evaluation:
-        began = time.thread_time()
-        answer = self.evaluator(own, opp)
-        self.calls.append((len(own), began, time.thread_time()))
-        return answer
 
 
 @contextmanager
@@ -75,106 +53,72 @@ def clocked_solver() -> Iterator[list[float]]:
         selfplay.play_out = original
 
 
-@dataclass(frozen=True)
-class Play:
-    """One chunk: counts, processor seconds and where they went."""
-
-    simulations: int
-    evaluations: int
-    seconds: float
-    network: float
-    labelling: float
-    wall: float
-    batch: float  # mean positions a call
-    full_rate: float  # evaluations a second while every game is under way
-    full_network: float  # the network's share of that time
-
-    @property
-    def rest(self) -> float:
-        return self.seconds - self.network - self.labelling
-
-
 def warm(evaluator: Evaluator) -> None:
     """Load the compiled code."""
-    settings = SelfPlaySettings(simulations=4, slots=4)
-    play_games(evaluator, settings, 0, 0, range(4))
-    play_games(evaluator, replace(settings, search="puct"), 0, 0, range(4))
+    play_games(evaluator, SelfPlaySettings(simulations=4, slots=4), 0, 0, range(4))
 
 
 def play(
     evaluator: Evaluator, settings: SelfPlaySettings, games: int, number: int
-) -> tuple[Samples, Play]:
-    """Play a chunk and see where its time goes."""
+) -> dict[str, float]:
+    """Play a chunk and see where its time goes; `full batches` is while every game is under way."""
     watched = Watched(evaluator)
     with clocked_solver() as solver:
         wall, began = time.perf_counter(), time.thread_time()
-        samples, effort = play_games(watched, settings, 1, number, range(games))
-        seconds, wall = time.thread_time() - began, time.perf_counter() - wall
+        _, effort = play_games(watched, settings, 1, number, range(games))
+        spent, wall = time.thread_time() - began, time.perf_counter() - wall
     waiting = np.array([call[0] for call in watched.calls])
-    spent = np.array([after - before for _, before, after in watched.calls])
-    slots = min(games, settings.slots)
-    short = np.flatnonzero(
-        waiting < 0.95 * slots
-    )  # the odd slot is missing while a game solves all its leaves
+    network = np.array([after - before for _, before, after in watched.calls])
+    # the odd slot is missing while a game solves all its leaves
+    short = np.flatnonzero(waiting < 0.95 * min(games, settings.slots))
     last = int(short[0]) if len(short) and short[0] > 1 else len(waiting) - 1
     length = watched.calls[last][1] - watched.calls[0][1]
-    return samples, Play(
-        effort.simulations,
-        effort.evaluations,
-        seconds,
-        float(spent.sum()),
-        sum(solver),
-        wall,
-        float(waiting.mean()),
-        float(waiting[:last].sum()) / length,
-        float(spent[:last].sum()) / length,
-    )
+    return {
+        "chunk, simulations/s": effort.simulations / spent,
+        "chunk, simulations/s without labelling": effort.simulations / (spent - sum(solver)),
+        "chunk, evaluations/s": effort.evaluations / spent,
+        "full batches, evaluations/s": float(waiting[:last].sum()) / length,
+        "full batches, share of time in the network": float(network[:last].sum()) / length,
+        "chunk, share of time in the network": watched.seconds / spent,
+        "chunk, share of time in labelling": sum(solver) / spent,
+        "chunk, share of time in the rest": 1 - (watched.seconds + sum(solver)) / spent,
+        "chunk, mean batch": float(waiting.mean()),
+        "chunk, evaluations a simulation": effort.evaluations / effort.simulations,
+        "chunk, processor s": spent,
+        "chunk, wall s": wall,
+    }
 
 
 def raw_rate(evaluator: Evaluator, samples: Samples, calls: int, number: int) -> float:
     """Evaluations of the network alone per processor second on positions from self-play."""
     random = np.random.default_rng(number)
     chosen = random.integers(len(samples.own), size=(calls, BATCH))
-    batches = [(samples.own[rows], samples.opp[rows]) for rows in chosen]
-    began = time.thread_time()
-    for own, opp in batches:
-        evaluator(own, opp)
-    return BATCH * calls / (time.thread_time() - began)
+    return evaluations_per_second(
+        evaluator, [(samples.own[rows], samples.opp[rows]) for rows in chosen]
+    )
 
 
 def one_process(checkpoint: str, settings: SelfPlaySettings, rounds: int) -> dict[str, float]:
     """Rates of a chunk and of the network alone, and where the chunk's time goes."""
     evaluator, _ = load_evaluator(checkpoint, 8)
     warm(evaluator)
-    samples, _ = play_games(evaluator, replace(settings, simulations=4), 1, 99, range(BATCH))
+    samples, _ = play_games(evaluator, settings._replace(simulations=4), 1, 99, range(BATCH))
     raw_rate(evaluator, samples, 4, 0)
-    rows: dict[str, list[float]] = {}
-    for number in range(rounds):
+
+    def one_round(number: int) -> dict[str, float]:
         before = raw_rate(evaluator, samples, 100, 2 * number)
-        _, chunk = play(evaluator, settings, BATCH, number)
+        found = play(evaluator, settings, BATCH, number)
         raw = (before + raw_rate(evaluator, samples, 100, 2 * number + 1)) / 2
-        unlabelled = chunk.simulations / (chunk.seconds - chunk.labelling)
-        found = {
+        return {
             "network alone, batch 128, evaluations/s": raw,
-            "chunk, simulations/s": chunk.simulations / chunk.seconds,
-            "chunk, simulations/s without labelling": unlabelled,
-            "chunk, evaluations/s": chunk.evaluations / chunk.seconds,
-            "full batches, evaluations/s": chunk.full_rate,
-            "simulations/s ÷ network alone": chunk.simulations / chunk.seconds / raw,
-            "the same without labelling": unlabelled / raw,
-            "full batches, evaluations/s ÷ network alone": chunk.full_rate / raw,
-            "full batches, share of time in the network": chunk.full_network,
-            "chunk, share of time in the network": chunk.network / chunk.seconds,
-            "chunk, share of time in labelling": chunk.labelling / chunk.seconds,
-            "chunk, share of time in the rest": chunk.rest / chunk.seconds,
-            "chunk, mean batch": chunk.batch,
-            "chunk, evaluations a simulation": chunk.evaluations / chunk.simulations,
-            "chunk, processor s": chunk.seconds,
-            "chunk, wall s": chunk.wall,
+            **found,
+            "simulations/s ÷ network alone": found["chunk, simulations/s"] / raw,
+            "the same without labelling": found["chunk, simulations/s without labelling"] / raw,
+            "full batches, evaluations/s ÷ network alone": found["full batches, evaluations/s"]
+            / raw,
         }
-        for name, value in found.items():
-            rows.setdefault(name, []).append(value)
-    return {name: statistics.median(values) for name, values in rows.items()}
+
+    return medians(one_round(number) for number in range(rounds))
 
 
 def _worker(
@@ -230,16 +174,13 @@ def two_processes(checkpoint: str, settings: SelfPlaySettings, rounds: int) -> d
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    arguments = options(
+        __doc__,
+        rounds=3,
+        simulations=32,
+        checkpoint=str(default_checkpoint(8)),
+        part={"choices": ("process", "workers", "learner"), "help": "only this part"},
     )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--simulations", type=int, default=32)
-    parser.add_argument("--checkpoint", default=str(default_checkpoint(8)))
-    parser.add_argument("--part", choices=("process", "workers", "learner"), help="only this part")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
     settings = SelfPlaySettings(simulations=arguments.simulations, slots=BATCH)
     figures: dict[str, float] = {}
     if arguments.part in (None, "process"):
@@ -252,11 +193,7 @@ def main() -> None:
             "learner, samples/s": cpu["winograd"],
             "learner, samples/s by the clock": clock["winograd"],
         }
-    if arguments.json:
-        print(json.dumps(figures, indent=2, ensure_ascii=False))
-        return
-    for name, value in figures.items():
-        print(f"{name:48s}{value:12,.0f}" if value >= 30 else f"{name:48s}{value:12.3f}")
+    show(figures, arguments.json)
 
 
 if __name__ == "__main__":

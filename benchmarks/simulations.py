@@ -7,19 +7,16 @@ the JSON file instead of played again.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from matplotlib.figure import Figure
 
-import torch
-
+from benchmarks.harness import options
 from othello import atomic
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 
 COUNTS = (25, 50, 100, 200, 400, 800, 1600)
 
@@ -34,7 +31,9 @@ def measure(settings: dict[str, Any], file: Path, counts: list[int]) -> dict[str
         row = data["rows"].get(str(count))
         if row is None:
             result = play_match(
-                f"mcts:{count},solve={solve}:{checkpoint}", against, games, None, seed
+                f"mcts:{count},solve={solve}:{checkpoint}",
+                against,
+                MatchSettings(games, None, seed),
             )
             rating = result.rating
             row = {
@@ -53,8 +52,6 @@ def measure(settings: dict[str, Any], file: Path, counts: list[int]) -> dict[str
 
 def draw(data: dict[str, Any], file: Path) -> None:
     """Elo difference to the opponent over simulations, bars: 95 % intervals."""
-    from matplotlib.figure import Figure
-
     rows = sorted(
         (int(count), row) for count, row in data["rows"].items() if row["elo"] is not None
     )
@@ -69,10 +66,9 @@ def draw(data: dict[str, Any], file: Path) -> None:
     axes.errorbar(counts, elos, yerr=bars, fmt="o-", color="#1b7837", capsize=3)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
-    opponent = data["settings"]["against"].removeprefix("gtp:")
     axes.set(
         xlabel="simulations a move",
-        ylabel=f"Elo difference to {opponent}",
+        ylabel="Elo difference to " + data["settings"]["against"].removeprefix("gtp:"),
         title="What more search is worth",
     )
     axes.spines[["top", "right"]].set_visible(False)
@@ -80,22 +76,22 @@ def draw(data: dict[str, Any], file: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", default="checkpoints/othello8")
-    parser.add_argument("--against", default="gtp:gtp-rhino -l 3")
-    parser.add_argument("--games", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--solve", type=int, default=SOLVE_EMPTIES, metavar="EMPTIES")
-    parser.add_argument("--counts", type=int, nargs="+", default=list(COUNTS))
-    parser.add_argument("--json", type=Path, default=Path("docs/simulations.json"))
-    parser.add_argument("--plot", type=Path, default=Path("docs/simulations.png"))
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    chosen = options(
+        (__doc__ or "").splitlines()[0],
+        checkpoint="checkpoints/othello8",
+        against="gtp:gtp-rhino -l 3",
+        games=100,
+        seed=0,
+        solve={"default": SOLVE_EMPTIES, "metavar": "EMPTIES"},
+        counts=list(COUNTS),
+        json={"default": Path("docs/simulations.json"), "type": Path},
+        plot={"default": Path("docs/simulations.png"), "type": Path},
+    )
     settings = {
-        name: getattr(options, name) for name in ("checkpoint", "against", "games", "seed", "solve")
+        name: getattr(chosen, name) for name in ("checkpoint", "against", "games", "seed", "solve")
     }
-    data = measure(settings, options.json, options.counts)
-    draw(data, options.plot)
+    data = measure(settings, chosen.json, chosen.counts)
+    draw(data, chosen.plot)
 
 
 if __name__ == "__main__":

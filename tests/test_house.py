@@ -26,6 +26,7 @@ from tests.house_debt import (
     LONG_FUNCTIONS,
     NESTED_PER_1000,
     SAME_NAMES,
+    WALL_CLOCK,
     WIDE_FUNCTIONS,
 )
 
@@ -348,6 +349,46 @@ def test_the_page_on_architecture_names_every_folder() -> None:
     folders = {path.parent.relative_to(ROOT).as_posix() for path in MODULES.values()}
     missing = sorted(folder for folder in folders if f"`{folder}/`" not in page)
     assert not missing
+
+
+def takes_time(node: ast.AST, names: set[str]) -> bool:
+    """Whether an expression holds `time.…() - …`, or a name of what holds or returns that."""
+    for part in ast.walk(node):
+        subtracted = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Sub)
+        if subtracted and ast.unparse(part.left).startswith("time."):
+            return True
+        if isinstance(part, ast.Name) and part.id in names:
+            return True
+    return False
+
+
+def timed_names(node: ast.AST, names: set[str]) -> set[str]:
+    """Variables of a function, beside `names`, that hold a difference of times."""
+    found = set(names)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and takes_time(part.value, found):
+            found.update(target.id for target in part.targets if isinstance(target, ast.Name))
+    return found
+
+
+def test_no_time_is_asserted_outside_the_long_tests() -> None:
+    count: Counter[str] = Counter()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        defined = [node for node in tree(path).body if isinstance(node, ast.FunctionDef)]
+        stopwatches: set[str] = set()
+        for node in defined:
+            names = timed_names(node, set())
+            returned = [part.value for part in ast.walk(node) if isinstance(part, ast.Return)]
+            if any(takes_time(value, names) for value in returned if value):
+                stopwatches.add(node.name)
+        for node in defined:
+            if any("mark.long" in ast.unparse(mark) for mark in node.decorator_list):
+                continue
+            names = timed_names(node, stopwatches)
+            asserts = [part for part in ast.walk(node) if isinstance(part, ast.Assert)]
+            timed = sum(takes_time(part.test, names) for part in asserts)
+            count[path.relative_to(ROOT).as_posix()] += timed
+    held("asserted times", dict(+count), WALL_CLOCK)
 
 
 @pytest.mark.parametrize("line", LIGHT, ids=" ".join)

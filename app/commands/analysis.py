@@ -34,10 +34,10 @@ from app.present.picture import as_png, as_svg
 from app.present.sentences import explanation_words, q_words
 from othello import atomic
 from othello.errors import ParseError
-from othello.players.agent import GumbelPlayer, SearchPlayer
+from othello.players.agent import SearchPlayer
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.rules.notation import square_name
-from othello.search.mcts import C_PUCT, SearchResult
+from othello.search.search import C_PUCT, Gumbel, Puct, SearchResult
 
 Simulations = Annotated[
     int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")
@@ -86,13 +86,9 @@ def analyze(
     model = load_model_for(board.size, checkpoint)
     usual = C_PUCT if c_puct is None else c_puct
     wanted = simulations or (400 if seconds is None else 1_000_000)
-    player: SearchPlayer
-    if root is Root.gumbel:
-        player = GumbelPlayer(model.evaluator, wanted, solve_empties=empties, seed=seed)
-    else:
-        player = SearchPlayer(
-            model.evaluator, wanted, solve_empties=empties, c_puct=usual, batch=16
-        )
+    policy = Gumbel() if root is Root.gumbel else Puct(c_puct=usual)
+    player = SearchPlayer(model.evaluator, wanted, policy, solve_empties=empties, batch=16)
+    player.new_game(seed)
     result = player.think(board, seconds=seconds)
     report = search_report(result, model.sha256)
     if wants_json(as_json):
@@ -118,7 +114,7 @@ def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
                 "visits": m.visits,
                 "prior": m.prior,
                 "q": m.q,
-                "u": m.u,
+                "u": m.perturbed_logit if m.u is None else m.u,
             }
             | ({} if m.improved is None else {"improved": m.improved})
             for m in result.moves

@@ -19,8 +19,9 @@ from app.commands.options import (
     print_json,
 )
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.strength.arena import MatchGame, MatchResult, play_match
+from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import SequentialTest
+from othello.strength.results import MatchGame, MatchResult
 
 
 class Root(StrEnum):
@@ -83,20 +84,10 @@ def match(
     check_writable(out)
     one_thread_if_needed(a, b)
     with Progress(games, as_json) as progress:
-        result = play_match(
-            a,
-            b,
-            games,
-            openings,
-            seed,
-            plies,
-            size=size,
-            checkpoint=checkpoint,
-            move_timeout=move_timeout,
-            on_game=progress.game,
-            adjudicate=adjudicate,
-            sequential=SequentialTest(*sprt) if sprt else None,
-        )
+        test = SequentialTest(*sprt) if sprt else None
+        limits = (move_timeout, None, adjudicate, test)
+        settings = MatchSettings(games, openings, seed, plies, size, checkpoint, *limits)
+        result = play_match(a, b, settings, on_game=progress.game)
     if out is not None:
         result.write(out)
     if as_json:

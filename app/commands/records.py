@@ -22,7 +22,7 @@ from othello.errors import ParseError
 from othello.records import FORMATS, GameRecord, load_games, save_games, write_games
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import Search
+from othello.search.search import Search
 from othello.strength.review import MoveReview
 from othello.strength.review import review as review_game
 

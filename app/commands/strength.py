@@ -10,8 +10,8 @@ import typer
 
 from app.commands.options import AsJson, check_writable, one_thread, print_json
 from othello.errors import OthelloError
-from othello.strength.arena import play_match
-from othello.strength.ladder import Rung, climb
+from othello.strength.arena import MatchSettings, play_match
+from othello.strength.ladder import LadderSettings, Rung, climb
 from othello.training.release import Strength
 from othello.training.release import release as write
 from othello.training.run import Run
@@ -59,7 +59,9 @@ def ladder(
     check_writable(plot)
     one_thread()
     rungs = climb(
-        run, kind=kind, every=every, games=games, size=size, on_match=None if as_json else _tell
+        run,
+        LadderSettings(kind=kind, every=every, games=games, size=size),
+        on_match=None if as_json else _tell,
     )
     if plot is not None:
         _draw(rungs, kind, plot)
@@ -167,7 +169,9 @@ def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> lis
     matches += [] if size == 8 else [(*pair, 2 * games, 0) for pair in FROM_THE_START]
     for player, opponent, number, plies in matches:
         try:
-            result = play_match(f"{player}:{weights}", opponent, number, None, 0, plies, size=size)
+            result = play_match(
+                f"{player}:{weights}", opponent, MatchSettings(number, None, 0, plies, size=size)
+            )
         except OthelloError as error:  # an engine that is not installed is left out of the card
             if not opponent.startswith("gtp:"):
                 raise

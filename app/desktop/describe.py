@@ -14,7 +14,7 @@ from othello.rules.openings import opening_of
 if TYPE_CHECKING:
     from app.explain.network import Explanation
     from app.game.session import Session
-    from othello.search.mcts import SearchResult
+    from othello.search.search import SearchResult
 
 
 def seated(game: Session, ply: int) -> tuple[Seated, Seated]:

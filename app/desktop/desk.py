@@ -24,7 +24,7 @@ from othello.errors import EngineError, OthelloError
 from othello.rules.board import Board, squares_of
 
 if TYPE_CHECKING:
-    from othello.search.mcts import SearchResult
+    from othello.search.search import SearchResult
 
 STRENGTHS = (0, 10, 25, 50, 100, 200, 400, 800, 1600)  # simulations a move; 0 is the policy alone
 TURN_SECONDS = 0.22

@@ -21,7 +21,7 @@ from app.explain.targets import Target
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import C_PUCT, TreeView
+from othello.search.search import C_PUCT, TreeView
 from othello.search.tree import ROOT
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from app.explain.targets import Target
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import Search, TreeView
+from othello.search.search import Search, TreeView
 from othello.search.tree import EXACT, EXPANDED, ROOT
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.explain.targets import Target
     from app.models import Model
     from othello.players.agent import SearchPlayer
-    from othello.search.mcts import SearchResult
+    from othello.search.search import SearchResult
 
 __all__ = ["SEATS", "Loss", "Ply", "Seat", "Session", "Strength"]
 
@@ -189,7 +189,7 @@ class Session(Line):
     ) -> int:
         if strength.simulations == 0:
             return self._by_policy(board, strength.temperature)
-        from othello.search.mcts import choose
+        from othello.search.search import choose
 
         seconds = strength.seconds
         simulations = strength.simulations if seconds is None else 1_000_000

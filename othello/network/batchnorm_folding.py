@@ -6,15 +6,13 @@ the rows of the preceding weight and shifts its bias (Jacob et al. 2018, section
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
-
-    from othello.network.architecture import Architecture, Network
+from othello.network.architecture import Architecture, Network
 
 
 class Layer(NamedTuple):

@@ -23,6 +23,7 @@ from othello import atomic
 from othello.errors import CheckpointError, EvaluationError
 from othello.network.alpha_zero_general import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network.architecture import Architecture, Network
+from othello.network.evaluator import NetworkEvaluator, ask
 from othello.network.safetensors_io import (
     MAX_FILE_BYTES,
     MAX_HEADER_BYTES,
@@ -93,14 +94,7 @@ def save(
     `replace`, and then a reader finds the old one or the new one at every moment.  Raises `CheckpointError` for
     weights that are not finite or a folder in use, `OSError` if the disk refuses.
     """
-    folder, meta = Path(path), dict(meta or {})
-    kind = next((kind for kind in KINDS if type(network) is kind.module), None)
-    if kind is None:
-        raise CheckpointError(f"cannot save a {type(network).__name__}; known: {_kind_names()}")
-    if taken := _RESERVED & meta.keys():
-        raise CheckpointError(
-            f"meta entries {sorted(taken)} are written by save itself; choose other names"
-        )
+    folder, described = Path(path), _described(network, meta or {})
     tensors = {
         name: tensor.detach().to("cpu").contiguous()
         for name, tensor in network.state_dict().items()
@@ -115,14 +109,7 @@ def save(
             f"{folder}: holds a checkpoint already; choose another folder or pass replace=True"
         )
     name = f"weights-{digest[:12]}.safetensors" if overwriting else WEIGHTS
-    architecture: Any = network.architecture
-    described = {
-        "format": FORMAT,
-        "kind": kind.name,
-        "architecture": architecture.to_dict(),
-        "weights": {"file": name, "size": len(data), "sha256": digest},
-        **meta,
-    }
+    described["weights"] = {"file": name, "size": len(data), "sha256": digest}
     try:
         atomic.write_bytes(folder / name, data)
         atomic.write_json(folder / META, described)
@@ -132,6 +119,20 @@ def save(
         if other.name != name and _WEIGHTS_NAME.fullmatch(other.name):
             other.unlink(missing_ok=True)
     return digest
+
+
+def _described(network: nn.Module, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """`meta.json` without what is known of the weights only once they are bytes, which has its place already."""
+    kind = next((kind for kind in KINDS if type(network) is kind.module), None)
+    if kind is None:
+        raise CheckpointError(f"cannot save a {type(network).__name__}; known: {_kind_names()}")
+    if taken := _RESERVED & meta.keys():
+        raise CheckpointError(
+            f"meta entries {sorted(taken)} are written by save itself; choose other names"
+        )
+    architecture: Any = network.architecture
+    own = {"format": FORMAT, "kind": kind.name, "architecture": architecture.to_dict()}
+    return {**own, "weights": {}, **meta}
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
@@ -268,8 +269,6 @@ def _check_values(tensors: Mapping[str, Tensor], name: str) -> None:
 
 def _check_evaluations(checkpoint: Checkpoint) -> None:
     """Finite weights may still overflow: the first position and boards of random discs must get finite evaluations."""
-    from othello.network.evaluator import NetworkEvaluator, ask
-
     evaluator = NetworkEvaluator(cast(Network | AlphaZeroGeneralNetwork, checkpoint.network))
     mask, start = int(BOARD_MASK[evaluator.size]), start_bits(evaluator.size)
     random = np.random.default_rng(0)

@@ -1,9 +1,9 @@
 """Our agent as a player: the raw policy of a network, or a search over it with exact endgames.
 
-`PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches by PUCT, `GumbelPlayer` by sequential
-halving; from `solve_empties` empty squares on they play the exact best move if the solver settles it within the move's
-budget, else the search's move.  The budget is `solve_nodes`, so that the same game gives the same moves everywhere, or
-with a clock a share of the move's seconds.  `think` gives the reasons.
+`PolicyPlayer` plays the network's likeliest legal move.  `SearchPlayer` searches, by PUCT or by sequential halving;
+from `solve_empties` empty squares on it plays the exact best move if the solver settles it within the move's budget,
+else the search's move.  The budget is `solve_nodes`, so that the same game gives the same moves everywhere, or with a
+clock a share of the move's seconds.  `think` gives the reasons.
 """
 
 from __future__ import annotations
@@ -12,28 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from othello.errors import CheckpointError
-from othello.network.evaluator import Evaluation, Evaluator, ask, board_size
+from othello.network.evaluator import Evaluation, Evaluator, ask
 from othello.players.endgame import SOLVE_EMPTIES, SOLVE_NODES
 from othello.players.simple import ManyGames
 from othello.rules.board import Board
-from othello.search.mcts import (
-    C_PUCT,
-    FIRST_PLAY,
-    LEAF_EMPTIES,
-    MAX_SIMULATIONS,
-    Search,
-    search_many,
-)
-from othello.search.race import GumbelSearch, RaceSettings, gumbel_many
+from othello.search.policy import ROOTS, Gumbel, RootPolicy, RootSearch
 from othello.search.result import SearchResult, check_searchable, check_simulations
+from othello.search.search import Search, search_many
 from othello.solver.solver import Solution, Solver
 
-RootSearch = Literal["puct", "gumbel"]
 _SOLVE_SHARE = 0.5  # of a move's seconds, for the solver
 _MOST_NODES = 1 << 19  # of all the trees that are searched side by side: half a gigabyte
 
@@ -84,62 +75,45 @@ class PolicyPlayer(ManyGames):
 
 
 class SearchPlayer(ManyGames):
-    """PUCT with `simulations` a move, and from `solve_empties` empty squares on (0: never) the exact solver, which may
-    visit `solve_nodes` nodes a move.
+    """A search of `simulations` a move by PUCT or as `root` says, and from `solve_empties` empty squares on (0: never)
+    the exact solver, which may visit `solve_nodes` nodes a move.
 
-    Many games are searched with one leaf of each a network batch; one game keeps its tree from move to move.  With 0
-    simulations it plays the raw policy's likeliest move, still with the solver.
+    Many games are searched with one leaf of each a network batch; one game by PUCT keeps its tree from move to move.
+    The noise of a Gumbel search is the game's seed's.  With 0 simulations it plays the raw policy's likeliest move,
+    still with the solver.  Raises `ConfigError` for more simulations than the root can make.
 
     >>> from othello.search.disc_count import DiscCount
     >>> player = SearchPlayer(DiscCount(4), 20, solve_empties=12)
     >>> player.think(Board.initial(4)).exact            # the second player wins 4×4
     -10
+    >>> player = SearchPlayer(DiscCount(8), 16, Gumbel())
+    >>> player.choose([Board.initial()] * 2, seeds=[5, 5]) == [player.choose([Board.initial()], [5])[0]] * 2
+    True
     """
 
     def __init__(
         self,
         evaluator: Evaluator,
         simulations: int,
+        root: RootPolicy = ROOTS["puct"],
         *,
         name: str = "",
         checkpoint: str | None = None,
         solve_empties: int = SOLVE_EMPTIES,
-        leaf_empties: int = LEAF_EMPTIES,
-        c_puct: float = C_PUCT,
-        first_play: float = FIRST_PLAY,
         batch: int = 8,
     ) -> None:
-        board_size(evaluator)
-        check_simulations(simulations, MAX_SIMULATIONS)
-        self.evaluator, self.simulations, self.solve_empties = evaluator, simulations, solve_empties
-        self.solve_nodes = SOLVE_NODES
-        self.name, self.checkpoint = name or f"mcts:{simulations}", checkpoint
-        self._leaf_empties, self._c_puct, self._first_play = leaf_empties, c_puct, first_play
-        self._search = self._new_search(batch)
+        check_simulations(simulations, root.most)
+        self.evaluator, self.simulations, self.root = evaluator, simulations, root
+        self.solve_empties, self.solve_nodes = solve_empties, SOLVE_NODES
+        kind = "gumbel" if isinstance(root, Gumbel) else "mcts"
+        self.name, self.checkpoint = name or f"{kind}:{simulations}", checkpoint
+        self._search = Search(evaluator, root, batch=batch)
         self._solver: Solver | None = None
-
-    def _new_search(self, batch: int) -> Search | GumbelSearch:
-        return Search(
-            self.evaluator,
-            c_puct=self._c_puct,
-            first_play=self._first_play,
-            leaf_empties=self._leaf_empties,
-            batch=batch,
-        )
-
-    def _search_many(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[SearchResult]:
-        return search_many(
-            self.evaluator,
-            boards,
-            self.simulations,
-            c_puct=self._c_puct,
-            first_play=self._first_play,
-            leaf_empties=self._leaf_empties,
-        )
 
     def new_game(self, seed: int = 0) -> None:
         super().new_game(seed)
         self._search.forget()
+        self._search.seed = seed
         self._solver = (
             None  # what it remembers of other games would change which of equal moves it finds
         )
@@ -211,8 +185,12 @@ class SearchPlayer(ManyGames):
         portion = max(1, _MOST_NODES // max(1, self.simulations))
         for start in range(0, len(still_open), portion):
             places = still_open[start : start + portion]
-            found = self._search_many(
-                [boards[place] for place in places], [seeds[place] for place in places]
+            found = search_many(
+                self.evaluator,
+                [boards[place] for place in places],
+                self.simulations,
+                self.root,
+                [seeds[place] for place in places],
             )
             for place, result in zip(places, found):
                 chosen[place] = result.moves[0].square
@@ -226,43 +204,6 @@ class SearchPlayer(ManyGames):
         return None if solution is None else solution.best[0]
 
 
-class GumbelPlayer(SearchPlayer):
-    """As `SearchPlayer`, with a Gumbel search at each move instead of PUCT; its noise is the game's seed's.
-
-    >>> from othello.search.disc_count import DiscCount
-    >>> player = GumbelPlayer(DiscCount(8), 16)
-    >>> player.choose([Board.initial()] * 2, seeds=[5, 5]) == [player.choose([Board.initial()], [5])[0]] * 2
-    True
-    """
-
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        simulations: int,
-        *,
-        name: str = "",
-        checkpoint: str | None = None,
-        solve_empties: int = SOLVE_EMPTIES,
-        race: RaceSettings | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.race, self._seed = race or RaceSettings(), seed
-        name = name or f"gumbel:{simulations}"
-        super().__init__(
-            evaluator, simulations, name=name, checkpoint=checkpoint, solve_empties=solve_empties
-        )
-
-    def _new_search(self, batch: int) -> GumbelSearch:
-        return GumbelSearch(self.evaluator, self.race, self._seed)
-
-    def _search_many(self, boards: Sequence[Board], seeds: Sequence[int]) -> list[SearchResult]:
-        return gumbel_many(self.evaluator, boards, self.simulations, seeds, self.race)
-
-    def new_game(self, seed: int = 0) -> None:
-        super().new_game(seed)
-        self._search = GumbelSearch(self.evaluator, self.race, seed)
-
-
 def load_player(
     simulations: int,
     checkpoint: str | Path | None = None,
@@ -272,5 +213,6 @@ def load_player(
 ) -> SearchPlayer:
     """A searching player with the weights of a checkpoint; raises as `load_evaluator` does."""
     evaluator, digest = load_evaluator(checkpoint, size)
-    kind = GumbelPlayer if root == "gumbel" else SearchPlayer
-    return kind(evaluator, simulations, checkpoint=digest, solve_empties=solve_empties)
+    return SearchPlayer(
+        evaluator, simulations, ROOTS[root], checkpoint=digest, solve_empties=solve_empties
+    )

@@ -29,7 +29,7 @@ _FINISHED = 10_000  # points a disc of a finished game; no table sum comes near 
 _QUADRANT = ((100, -12, 10, 5), (-12, -25, -3, -3), (10, -3, -2, -2), (5, -3, -2, -2))
 
 
-class Table(NamedTuple):
+class SquareValues(NamedTuple):
     """Squares of equal value as masks, best first: masks uint64 [K], points int64 [K]."""
 
     masks: NDArray[np.uint64]
@@ -37,7 +37,7 @@ class Table(NamedTuple):
 
 
 @cache
-def table(size: int) -> Table:
+def table(size: int) -> SquareValues:
     """The square values of an N×N board: a smaller board keeps the corner region of the 8×8 table."""
     masks: dict[int, int] = {}
     for row in range(size):
@@ -45,7 +45,7 @@ def table(size: int) -> Table:
             points = _QUADRANT[min(row, size - 1 - row)][min(column, size - 1 - column)]
             masks[points] = masks.get(points, 0) | 1 << (8 * row + column)
     ordered = sorted(masks, reverse=True)
-    return Table(
+    return SquareValues(
         np.array([masks[points] for points in ordered], np.uint64), np.array(ordered, np.int64)
     )
 

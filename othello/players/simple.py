@@ -95,10 +95,9 @@ class GreedyPlayer(ManyGames):
 
 
 def _greediest(board: Board) -> list[int]:
-    discs = {
-        square: board.play(square).opp.bit_count() for square in board.legal_moves()
-    }  # the mover's, afterwards
-    return [square for square, count in discs.items() if count == max(discs.values())]
+    turned = {square: len(board.flips(square)) for square in board.legal_moves()}
+    most = max(turned.values())
+    return [square for square, count in turned.items() if count == most]
 
 
 class AlphaBetaPlayer(ManyGames):

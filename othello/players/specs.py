@@ -25,10 +25,15 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from othello.engines.gtp import GtpPlayer
+from othello.engines.nboard import NBoardPlayer
 from othello.errors import ParseError
+from othello.players.agent import PolicyPlayer, SearchPlayer, load_evaluator
 from othello.players.alphabeta import MAX_DEPTH
+from othello.players.endgame import SOLVE_EMPTIES
 from othello.players.simple import AlphaBetaPlayer, GreedyPlayer, ManyGames, Player, RandomPlayer
 from othello.rules.notation import check_size, excerpt
+from othello.search.policy import Gumbel, Puct, RootPolicy
 from othello.search.tree import MAX_MOVES
 
 __all__ = ["ACCEPTED", "MAX_SIMULATIONS", "ManyGames", "Player", "parse"]
@@ -80,12 +85,8 @@ def parse(
         count, colon, path = rest.partition(":")
         player = _search_player(spec, kind, count, _checkpoint(spec, colon, path, checkpoint), size)
     elif kind == "gtp" and rest.strip():
-        from othello.engines.gtp import GtpPlayer
-
         player = GtpPlayer(rest.strip(), move_timeout, size)
     elif kind == "nboard" and rest.strip():
-        from othello.engines.nboard import NBoardPlayer
-
         player = NBoardPlayer(rest.strip(), move_timeout, size)
     else:
         raise ParseError(f"player {excerpt(spec, 60)}: accepted are {ACCEPTED}")
@@ -111,8 +112,6 @@ def _checkpoint(spec: str, colon: str, path: str, default: str | Path | None) ->
 
 
 def _policy_player(checkpoint: str | Path | None, size: int) -> Player:
-    from othello.players.agent import PolicyPlayer, load_evaluator
-
     evaluator, digest = load_evaluator(checkpoint, size)
     return PolicyPlayer(evaluator, "net" if checkpoint is None else f"net:{checkpoint}", digest)
 
@@ -170,19 +169,14 @@ def _settings(spec: str, kind: str, words: list[str]) -> dict[str, float]:
 def _search_player(
     spec: str, kind: str, text: str, checkpoint: str | Path | None, size: int
 ) -> Player:
-    from othello.players.agent import GumbelPlayer, SearchPlayer, load_evaluator
-    from othello.search.race import MAX_SIMULATIONS as MAX_RACE
-    from othello.search.race import RaceSettings
-
     count, *words = text.split(",")
-    simulations = _number(
-        spec, count.strip(), "simulations", MAX_SIMULATIONS if kind == "mcts" else MAX_RACE
-    )
+    root_kind: type[RootPolicy] = Gumbel if kind == "gumbel" else Puct
+    simulations = _number(spec, count.strip(), "simulations", min(root_kind.most, MAX_SIMULATIONS))
     settings: dict[str, Any] = _settings(spec, kind, words)
+    solve_empties = settings.pop("solve_empties", SOLVE_EMPTIES)
+    root = root_kind(**settings)
     evaluator, digest = load_evaluator(checkpoint, size)
     name = f"{kind}:{text.strip()}" if checkpoint is None else f"{kind}:{text.strip()}:{checkpoint}"
-    if kind == "mcts":
-        return SearchPlayer(evaluator, simulations, name=name, checkpoint=digest, **settings)
-    solve = {"solve_empties": settings.pop("solve_empties")} if "solve_empties" in settings else {}
-    race = RaceSettings(**settings)
-    return GumbelPlayer(evaluator, simulations, name=name, checkpoint=digest, race=race, **solve)
+    return SearchPlayer(
+        evaluator, simulations, root, name=name, checkpoint=digest, solve_empties=solve_empties
+    )

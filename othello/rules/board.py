@@ -160,6 +160,20 @@ class Board:
         """Whether neither side can move."""
         return not self.legal_bits and not self._legal(self.opp, self.own)
 
+    def flips(self, square: int) -> tuple[int, ...]:
+        """The squares, ascending, whose discs a move on `square` 0..N²-1 turns over; none where the move is illegal.
+
+        >>> Board.initial().flips(37)
+        (36,)
+        """
+        return squares_of(self._flips(square), self.size)
+
+    def _flips(self, square: int) -> int:
+        bit = square if self.size == 8 else 8 * (square // self.size) + square % self.size
+        if (self.black | self.white) >> bit & 1:
+            return 0
+        return int(flip_mask(np.uint64(self.own), np.uint64(self.opp), np.int64(bit)))
+
     def play(self, action: int | str) -> Board:
         """The position after the side to move plays `action`: a square, its name, or the pass N² where it is forced.
 
@@ -175,17 +189,11 @@ class Board:
             return self.pass_turn()
         if not 0 <= action < self.size * self.size:
             raise self._illegal(f"action {action}")
-        own, opp = self.own, self.opp
-        bit = action if self.size == 8 else 8 * (action // self.size) + action % self.size
-        move = 1 << bit
-        flips = (
-            0
-            if (own | opp) & move
-            else int(flip_mask(np.uint64(own), np.uint64(opp), np.int64(bit)))
-        )
+        flips = self._flips(action)
         if not flips:
             raise self._illegal(square_name(action, self.size))
-        own, opp = own | move | flips, opp & ~flips
+        move = 1 << (8 * (action // self.size) + action % self.size)
+        own, opp = self.own | move | flips, self.opp & ~flips
         black, white = (own, opp) if self.side == "X" else (opp, own)
         return Board(black, white, _OTHER[self.side], self.size)
 

@@ -13,17 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.search.tree import (
-    EXACT,
-    FRESH,
-    MAX_DEPTH,
-    MAX_MOVES,
-    ROOT,
-    Forest,
-    Paths,
-    back_up,
-    follow,
-)
+from othello.search.tree import MAX_MOVES, ROOT, Forest
 
 
 @cache
@@ -156,39 +146,3 @@ def inner_choice(
         if score > best_score:
             best, best_score = i, score
     return best
-
-
-@kernel
-def descend(
-    forest: Forest,
-    g: int,
-    root_edge: int,
-    paths: Paths,
-    slot: int,
-    board: np.uint64,
-    c_visit: float,
-    c_scale: float,
-    solve_empties: int,
-    scratch: NDArray[np.float32],
-) -> bool:
-    """Walk from the root's `root_edge`-th move to a leaf.
-
-    True if it needs an evaluation; otherwise its exact value is backed up already.
-    """
-    node = ROOT
-    choice = root_edge
-    for depth in range(MAX_DEPTH):
-        edge = forest.first[g, node] + choice
-        paths.edge[slot, depth] = edge
-        forest.pending[g, edge] += 1
-        node = follow(forest, g, node, edge, board, solve_empties)
-        if forest.state[g, node] == EXACT:
-            paths.length[slot] = depth + 1
-            back_up(forest, g, paths, slot, forest.value[g, node])
-            return False
-        if forest.state[g, node] == FRESH:
-            paths.length[slot] = depth + 1
-            paths.leaf[slot] = node
-            return True
-        choice = inner_choice(forest, g, node, c_visit, c_scale, scratch)
-    raise RuntimeError("a path deeper than a game")

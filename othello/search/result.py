@@ -5,7 +5,7 @@ Letters as in `othello.search.tree`; all values are in [−1, 1] for the side to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from othello.errors import ConfigError
 from othello.rules.board import Board
-from othello.search.tree import ROOT, Forest
+from othello.search.gumbel import improved_policy, most_visits, root_choice
+from othello.search.policy import Policy, Race
+from othello.search.tree import MAX_MOVES, ROOT, Forest
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,11 @@ class MoveStatistics:
     visits: int  # N: simulations that began with it
     prior: float  # P: the policy before search; sums to 1 over the legal moves
     q: float | None  # Q in [−1, 1]: their mean value; None for a move that no simulation tried
-    u: float  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N); in a Gumbel search the move's noise + logit
+    u: float | None  # U: exploration bonus c_puct · P · sqrt(ΣN) / (1 + N); None in a Gumbel search
     improved: float | None = (
         None  # of a Gumbel search: the policy after it, softmax(logits + σ(Q)); sums to 1
     )
+    perturbed_logit: float | None = None  # of a Gumbel search: the move's logit and its noise
 
 
 @dataclass(frozen=True)
@@ -115,28 +118,66 @@ def search_result(
     forest: Forest,
     g: int,
     board: Board,
+    policy: Policy,
+    race: Race,
     evaluations: int,
     seconds: float,
-    statistics: Callable[[int, int], MoveStatistics],
 ) -> SearchResult:
-    """The result of tree `g`; `statistics(i, square)` is its root's i-th move, which goes to `square`."""
+    """The result of tree `g`; the winner of a race comes first, else the most visited move."""
     first, count = int(forest.first[g, ROOT]), int(forest.count[g, ROOT])
     edges = slice(first, first + count)
-    squares = squares_of_bits(forest.bit[g, edges], board.size)
-    moves = [statistics(i, int(square)) for i, square in enumerate(squares)]
+    moves = _moves(forest, g, edges, policy, race)
     moves.sort(key=lambda move: (-move.visits, -move.prior))
     done, network_value = int(forest.visits[g, edges].sum()), float(forest.value[g, ROOT])
+    winner = None
+    if policy.gumbel and done:
+        scratch, most = np.zeros(MAX_MOVES, np.float32), most_visits(forest, g)
+        scales = policy.c_visit, policy.c_scale
+        winner = first + root_choice(forest, g, most, race.gumbel[g], *scales, scratch)
+    line = principal_variation(forest, g, board.size, winner)
+    if winner is not None:
+        moves.sort(key=lambda move: move.square != line[0])
     total = float(forest.total[g, edges].astype(np.float64).sum())
     return SearchResult(
         board=board,
         value=(network_value + total) / (done + 1),
         network_value=network_value,
         moves=tuple(moves),
-        principal_variation=principal_variation(forest, g, board.size),
+        principal_variation=line,
         simulations=done,
         evaluations=evaluations,
         seconds=seconds,
     )
+
+
+def _moves(
+    forest: Forest, g: int, edges: slice, policy: Policy, race: Race
+) -> list[MoveStatistics]:
+    """The statistics of the root's moves, in the order of its edges."""
+    squares = squares_of_bits(forest.bit[g, edges], policy.size).tolist()
+    visits, prior = forest.visits[g, edges], forest.prior[g, edges].astype(np.float64)
+    total = forest.total[g, edges].astype(np.float64)
+    count = len(squares)
+    bonus = improved = perturbed = [None] * count
+    if policy.gumbel:
+        after = np.zeros(MAX_MOVES, np.float32)
+        improved_policy(forest, g, ROOT, policy.c_visit, policy.c_scale, after)
+        improved = after[:count].tolist()
+        perturbed = (race.gumbel[g, :count] + forest.logit[g, edges]).tolist()
+    else:
+        bonus = (policy.c_puct * prior * np.sqrt(visits.sum()) / (1 + visits)).tolist()
+    return [
+        MoveStatistics(
+            square=squares[i],
+            visits=int(visits[i]),
+            prior=float(prior[i]),
+            q=float(total[i] / visits[i]) if visits[i] else None,
+            u=bonus[i],
+            improved=improved[i],
+            perturbed_logit=perturbed[i],
+        )
+        for i in range(count)
+    ]
 
 
 def squares_of_bits(bits: NDArray[np.int8], size: int) -> NDArray[np.int32]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel, popcount
-from othello.rules.bitboard import final_score, flip_mask, legal_mask, lowest_bit_index
+from othello.rules.bitboard import Integer, final_score, flip_mask, legal_mask, lowest_bit_index
 from othello.solver.search import new_workspace, solve_exact
 from othello.solver.workspace import Workspace
 
@@ -59,11 +59,14 @@ class Forest(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """The way from the root to each leaf under way: L leaves."""
+    """The leaves under way and how each was reached from its root: L leaves."""
 
-    length: NDArray[np.int32]  # [L]
+    length: NDArray[np.int32]  # [L] edges walked, 0 for a root that is its own leaf
     edge: NDArray[np.int32]  # [L, MAX_DEPTH]
     leaf: NDArray[np.int32]  # [L] node index
+    tree: NDArray[np.int32]  # [L] the leaf's tree
+    own: NDArray[np.uint64]  # [L] its discs of the side to move
+    opp: NDArray[np.uint64]  # [L] and of the other side
 
 
 def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
@@ -93,10 +96,14 @@ def new_forest(trees: int, nodes: int, edges: int, size: int) -> Forest:
 
 
 def new_paths(leaves: int) -> Paths:
+    """Room for so many leaves."""
     return Paths(
-        np.zeros(leaves, np.int32),
-        np.zeros((leaves, MAX_DEPTH), np.int32),
-        np.zeros(leaves, np.int32),
+        length=np.zeros(leaves, np.int32),
+        edge=np.zeros((leaves, MAX_DEPTH), np.int32),
+        leaf=np.zeros(leaves, np.int32),
+        tree=np.zeros(leaves, np.int32),
+        own=np.zeros(leaves, np.uint64),
+        opp=np.zeros(leaves, np.uint64),
     )
 
 
@@ -197,6 +204,20 @@ def add_edges(
 
 
 @kernel
+def make_move(
+    own: np.uint64, opp: np.uint64, bit: Integer, board: np.uint64
+) -> tuple[np.uint64, np.uint64, bool]:
+    """The position after a move, a forced pass behind it played too, and whether the same side moves again."""
+    flips = flip_mask(own, opp, bit)
+    mine, theirs = own | flips | (np.uint64(1) << np.uint64(bit)), opp & ~flips
+    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(
+        mine, theirs, board
+    ) != np.uint64(0):
+        return mine, theirs, True
+    return theirs, mine, False
+
+
+@kernel
 def follow(
     forest: Forest, g: int, node: int, edge: int, board: np.uint64, solve_empties: int
 ) -> int:
@@ -204,20 +225,10 @@ def follow(
     child = forest.child[g, edge]
     if child != UNEXPANDED:
         return child
-    own, opp = forest.own[g, node], forest.opp[g, node]
-    bit = forest.bit[g, edge]
-    flips = flip_mask(own, opp, np.int64(bit))
-    mine = own | flips | (np.uint64(1) << np.uint64(bit))
-    theirs = opp & ~flips
-    sign = -1
-    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(
-        mine, theirs, board
-    ) != np.uint64(0):
-        sign = 1
-        child = add_node(forest, g, mine, theirs, board, solve_empties)
-    else:
-        child = add_node(forest, g, theirs, mine, board, solve_empties)
-    forest.sign[g, edge] = sign
+    bit = np.int64(forest.bit[g, edge])
+    own, opp, again = make_move(forest.own[g, node], forest.opp[g, node], bit, board)
+    child = add_node(forest, g, own, opp, board, solve_empties)
+    forest.sign[g, edge] = 1 if again else -1
     forest.child[g, edge] = child
     return child
 

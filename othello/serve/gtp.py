@@ -17,12 +17,13 @@ from pathlib import Path
 
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.network.safetensors_io import read_regular_file
-from othello.players.agent import RootSearch, SearchPlayer, load_player
+from othello.players.agent import SearchPlayer, load_player
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.records import read_games
 from othello.rules.board import Board
 from othello.rules.notation import Side, parse_square, square_name
-from othello.serve.lines import Line, read_lines, write
+from othello.search.policy import RootSearch
+from othello.serve.lines import TextLine, read_lines, write
 
 NAME = "Othello LRP"
 GAME = "Othello"
@@ -286,7 +287,7 @@ def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:
     return 0
 
 
-def _guarded(server: GtpServer, line: Line) -> str | None:
+def _guarded(server: GtpServer, line: TextLine) -> str | None:
     try:
         return server.answer(line.text, line.whole)
     except Exception as error:  # the controller must have its answer, whatever went wrong here

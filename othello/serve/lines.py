@@ -12,14 +12,14 @@ MAX_LINE: Final = 1 << 14  # bytes; a whole game in GGF is some 2,000
 _CHUNK: Final = 1 << 16
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """One line without its end; of a line longer than MAX_LINE bytes only the beginning, and `whole` is false."""
 
     text: str
     whole: bool = True
 
 
-def read_lines(descriptor: int = 0) -> Iterator[Line]:
+def read_lines(descriptor: int = 0) -> Iterator[TextLine]:
     """The lines of a file descriptor until its end; bytes that are no UTF-8 become U+FFFD.
 
     A last line without an end counts.  However long a line is, at most MAX_LINE + 64 KiB of it are in memory.
@@ -39,9 +39,9 @@ def read_lines(descriptor: int = 0) -> Iterator[Line]:
         yield _line(kept, dropped)
 
 
-def _line(data: bytearray, dropped: bool) -> Line:
+def _line(data: bytearray, dropped: bool) -> TextLine:
     whole = not dropped and len(data) <= MAX_LINE
-    return Line(data[:MAX_LINE].decode(errors="replace").rstrip("\r"), whole)
+    return TextLine(data[:MAX_LINE].decode(errors="replace").rstrip("\r"), whole)
 
 
 def write(text: str, descriptor: int = 1) -> None:
@@ -59,7 +59,7 @@ class Inbox:
 
     def __init__(self, descriptor: int, urgent: Callable[[str], bool], room: int = 64) -> None:
         self._urgent, self._waiting = urgent, 0
-        self._queue: queue.Queue[Line | None] = queue.Queue(room)
+        self._queue: queue.Queue[TextLine | None] = queue.Queue(room)
         self._lock = threading.Lock()
         threading.Thread(target=self._read, args=(descriptor,), name="input", daemon=True).start()
 
@@ -68,7 +68,7 @@ class Inbox:
         """Whether an urgent line waits, or so many that one might be behind them."""
         return self._waiting > 0 or self._queue.full()
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[TextLine]:
         while (line := self._queue.get()) is not None:
             self._count(line, -1)
             yield line
@@ -81,7 +81,7 @@ class Inbox:
         finally:
             self._queue.put(None)
 
-    def _count(self, line: Line, step: int) -> None:
+    def _count(self, line: TextLine, step: int) -> None:
         if self._urgent(line.text):
             with self._lock:
                 self._waiting += step

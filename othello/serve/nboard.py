@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from othello.errors import OthelloError, ParseError
-from othello.players.agent import RootSearch, SearchPlayer, evaluate, load_player
+from othello.players.agent import SearchPlayer, evaluate, load_player
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.records import GameRecord, Ply, read_ggf
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, parse_square, square_name
-from othello.search.mcts import SearchResult
+from othello.search.policy import RootSearch
+from othello.search.search import SearchResult
 from othello.serve.lines import Inbox, write
 from othello.solver.solver import exact_scores
 

@@ -52,6 +52,14 @@ def odd_quadrants(empties: np.uint64, memory: Integer) -> np.uint64:
 
 
 @kernel
+def _next(odd: np.uint64, even: np.uint64) -> tuple[Integer, np.uint64, np.uint64]:
+    """The next square to try and what is left: squares of odd quadrants before those of even ones."""
+    if odd:
+        return lowest_bit_index(odd), odd & (odd - _ONE), even
+    return lowest_bit_index(even), odd, even & (even - _ONE)
+
+
+@kernel
 def _one(own: np.uint64, opp: np.uint64, x: Integer, memory: Integer) -> Integer:
     """One empty square, x."""
     difference = popcount(own) - popcount(opp)
@@ -183,12 +191,7 @@ def _four(
     best: Integer = NONE
     first, second = empties & odd, empties & ~odd
     while first | second:
-        if first:
-            x = lowest_bit_index(first)
-            first &= first - _ONE
-        else:
-            x = lowest_bit_index(second)
-            second &= second - _ONE
+        x, first, second = _next(first, second)
         if _NEIGHBOURS[np.uint64(x)] & opp:
             flips = flip_mask(own, opp, x)
             if flips:
@@ -244,12 +247,7 @@ def solve_few(
     best: Integer = NONE
     first, second = moves & odd, moves & ~odd
     while first | second:
-        if first:
-            x = lowest_bit_index(first)
-            first &= first - _ONE
-        else:
-            x = lowest_bit_index(second)
-            second &= second - _ONE
+        x, first, second = _next(first, second)
         flips = flip_mask(own, opp, x)
         best = max(best, -call(memory, FEW, opp ^ flips, own | flips | _bit(x), -beta, -alpha, 0))
         if best >= beta:

@@ -1,6 +1,6 @@
-"""Matches: pairs of games from the same random opening with colours swapped, results with everything to repeat them.
+"""Matches: pairs of games from the same random opening with colours swapped.
 
-    result = play_match("mcts:100", "random", games=100, seed=1)
+    result = play_match("mcts:100", "random", MatchSettings(games=100, seed=1))
     result.points, result.rating, result.to_dict()
 
 Players that answer for many positions at once play all their games in step, one network batch for all of them; every
@@ -10,16 +10,13 @@ breaks its protocol loses that game, with the reason in its record, and is start
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
-from othello import atomic
 from othello.engines.process import EngineFailure
 from othello.errors import ConfigError
 from othello.players.simple import ManyGames, Player, mix
@@ -27,11 +24,16 @@ from othello.players.specs import parse
 from othello.rules.board import Board
 from othello.rules.notation import check_size, format_moves
 from othello.solver.solver import solve
-from othello.strength.rating import Decision, Rating, SequentialTest, match_rating
+from othello.strength.rating import Decision, SequentialTest
+from othello.strength.results import (
+    ADJUDICATED,
+    SCORED,
+    MatchGame,
+    MatchResult,
+    Seat,
+    pair_points,
+)
 
-Seat = Literal["a", "b"]
-SCORED = "score"  # the termination of a game that was played to its end
-ADJUDICATED = "adjudicated"  # of one that was stopped and given the score of best play
 MAX_GAMES = 1_000_000
 MAX_ADJUDICATE = 20  # empty squares: a second or two of solving
 _IN_STEP = 256  # games that shared players play at once
@@ -39,131 +41,41 @@ _PROCESSES = 8  # of an engine, against a player that gains by playing games in 
 
 
 @dataclass(frozen=True)
-class MatchGame:
-    """One game.  `moves` is the whole transcript, the opening first; passes are not written."""
+class MatchSettings:
+    """How a match is played; `ConfigError` for what cannot be.
 
-    number: int  # from 0; games 2k and 2k + 1 are a pair
-    black: Seat
-    opening: str
-    moves: str
-    score: (
-        int | None
-    )  # discs, black minus white, empties to the winner, of best play if adjudicated; None if forfeited
-    winner: Seat | None  # None for a draw
-    termination: str  # "score", "adjudicated", or a forfeit: "timeout", "crash", "illegal move", "protocol", "resigned"
-    reason: str  # of a forfeit, in one line
-    seeds: dict[Seat, int]
-    seconds: float
+    Games 2k and 2k + 1 begin with the same opening of `opening_plies` random plies, the first player being black in the
+    first of them.
+    """
 
-    @property
-    def points(self) -> float:
-        """What player a got: 1, ½ or 0."""
-        return 0.5 if self.winner is None else float(self.winner == "a")
+    games: int = 100
+    openings: int | None = None  # used in turn; None: half as many as games
+    seed: int = 0
+    opening_plies: int = 4
+    size: int = 8
+    checkpoint: str | Path | None = None  # of players whose spec names none
+    move_timeout: float = 30.0  # seconds for each answer of an external engine
+    parallel: int | None = None  # games at once
+    adjudicate: int = 0  # stop games at so many empty squares, score them by best play; 0: never
+    sequential: SequentialTest | None = None  # the match ends when it has decided
 
-
-@dataclass(frozen=True)
-class MatchResult:
-    """All games of a match between player a and player b; points, wins, draws and losses are a's."""
-
-    a: str
-    b: str
-    checkpoints: dict[Seat, str | None]  # SHA-256 of the weights
-    size: int
-    seed: int
-    openings: int
-    opening_plies: int
-    games: tuple[MatchGame, ...]
-    seconds: float
-    decision: Decision | None = None  # of the sequential test, if there was one
-
-    @property
-    def wins(self) -> int:
-        return sum(game.winner == "a" for game in self.games)
-
-    @property
-    def losses(self) -> int:
-        return sum(game.winner == "b" for game in self.games)
-
-    @property
-    def draws(self) -> int:
-        return len(self.games) - self.wins - self.losses
-
-    @property
-    def points(self) -> float:
-        return self.wins + self.draws / 2
-
-    @property
-    def rating(self) -> Rating:
-        """Elo of a above b with its 95 % interval."""
-        return match_rating(self.wins, self.draws, self.losses)
-
-    @property
-    def pairs(self) -> tuple[float, ...]:
-        """Points of a in every finished pair, each in [0, 2]."""
-        return pair_points(self.games)
-
-    @property
-    def forfeits(self) -> dict[Seat, dict[str, int]]:
-        """How many games each side forfeited, by reason."""
-        lost: dict[Seat, dict[str, int]] = {"a": {}, "b": {}}
-        for game in self.games:
-            if game.termination not in (SCORED, ADJUDICATED) and game.winner is not None:
-                reasons = lost["b" if game.winner == "a" else "a"]
-                reasons[game.termination] = reasons.get(game.termination, 0) + 1
-        return lost
-
-    def points_as(self, black: bool) -> tuple[float, int]:
-        """Player a's points with one colour, and the number of those games."""
-        games = [game for game in self.games if (game.black == "a") is black]
-        return sum(game.points for game in games), len(games)
-
-    def summary(self) -> dict[str, Any]:
-        """Everything but the games, as JSON values."""
-        rating = self.rating
-        return {
-            "a": self.a,
-            "b": self.b,
-            "checkpoints": self.checkpoints,
-            "games": len(self.games),
-            "points": self.points,
-            "wins": self.wins,
-            "draws": self.draws,
-            "losses": self.losses,
-            "elo": rating.elo,
-            "points_as_black": self.points_as(True)[0],
-            "points_as_white": self.points_as(False)[0],
-            "interval": [rating.low, rating.high],
-            "confidence": 0.95,
-            "forfeits": self.forfeits,
-            "size": self.size,
-            "seed": self.seed,
-            "openings": self.openings,
-            "opening_plies": self.opening_plies,
-            "seconds": round(self.seconds, 3),
-            "decision": self.decision and self.decision.value,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary and `records`, one object a game, as JSON values."""
-        return {**self.summary(), "records": [asdict(game) for game in self.games]}
-
-    def json_lines(self) -> Iterator[str]:
-        """The summary as one line of JSON, then one line a game."""
-        yield json.dumps({"type": "match", **self.summary()})
-        for game in self.games:
-            yield json.dumps({"type": "game", **asdict(game)})
-
-    def write(self, path: str | Path) -> None:
-        """Write `json_lines` to a file, atomically."""
-        atomic.write_text(path, "\n".join(self.json_lines()) + "\n")
+    def __post_init__(self) -> None:
+        for name in ("games", "openings", "parallel"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= MAX_GAMES:
+                raise ConfigError(f"{name} {value}: accepted are 1..{MAX_GAMES}")
+        most = check_size(self.size) ** 2 - 4
+        if not 0 <= self.opening_plies <= most:
+            raise ConfigError(f"opening plies {self.opening_plies}: accepted are 0..{most}")
+        if not 0 <= self.adjudicate <= MAX_ADJUDICATE:
+            raise ConfigError(
+                f"adjudicate {self.adjudicate}: accepted are 0..{MAX_ADJUDICATE} empty squares"
+            )
+        if not self.move_timeout > 0:
+            raise ConfigError(f"move timeout {self.move_timeout}: accepted are seconds above 0")
 
 
-def pair_points(games: Sequence[MatchGame]) -> tuple[float, ...]:
-    """Points of player a in every pair of which both games are there."""
-    points = {game.number: game.points for game in games}
-    return tuple(
-        points[n] + points[n + 1] for n in sorted(points) if n % 2 == 0 and n + 1 in points
-    )
+_USUAL = MatchSettings()
 
 
 def random_openings(
@@ -198,107 +110,70 @@ def random_openings(
 def play_match(
     a: str | ManyGames,
     b: str | ManyGames,
-    games: int = 100,
-    openings: int | None = None,
-    seed: int = 0,
-    opening_plies: int = 4,
-    *,
-    size: int = 8,
-    checkpoint: str | Path | None = None,
-    move_timeout: float = 30.0,
-    parallel: int | None = None,
-    adjudicate: int = 0,
-    sequential: SequentialTest | None = None,
+    settings: MatchSettings = _USUAL,
     on_game: Callable[[MatchGame], None] | None = None,
 ) -> MatchResult:
-    """Play `games` games between `a` and `b`, player specs as `othello.players.specs.parse` reads them (or shared
-    players).
+    """Play a match between `a` and `b`, specs as `othello.players.specs.parse` reads them, or players of many games.
 
-    Games 2k and 2k + 1 begin with the same opening of `opening_plies` random plies, `a` being black in the first;
-    there are `openings` openings, half as many as games if not given, used in turn.  `move_timeout`: seconds for each
-    answer of an external engine.  `parallel`: games at once.  `adjudicate`: stop games at so many empty squares and
-    score them by best play (0: never).  With a `sequential` test the match ends when it has decided.  `on_game` hears
-    of every game when it is over.  Raises `ParseError`, `ConfigError` or `CheckpointError`
-    for what cannot be played.
+    `on_game` hears of every game when it is over.  Raises `ParseError`, `ConfigError` or `CheckpointError` for what
+    cannot be played.
 
-    >>> play_match("alphabeta:3", "random", games=20, seed=1).points > 15
+    >>> play_match("alphabeta:3", "random", MatchSettings(games=20, seed=1)).points > 15
     True
     """
-    for name, value in (("games", games), ("openings", openings), ("parallel", parallel)):
-        if value is not None and not 1 <= value <= MAX_GAMES:
-            raise ConfigError(f"{name} {value}: accepted are 1..{MAX_GAMES}")
-    if not 0 <= opening_plies <= check_size(size) ** 2 - 4:
-        raise ConfigError(f"opening plies {opening_plies}: accepted are 0..{size * size - 4}")
-    if not 0 <= adjudicate <= MAX_ADJUDICATE:
-        raise ConfigError(
-            f"adjudicate {adjudicate}: accepted are 0..{MAX_ADJUDICATE} empty squares"
-        )
-    if not move_timeout > 0:
-        raise ConfigError(f"move timeout {move_timeout}: accepted are seconds above 0")
     began = time.monotonic()
-    count = min(openings or (games + 1) // 2, (games + 1) // 2)
-    starts = random_openings(count, opening_plies, seed, size)
-    settings = (size, checkpoint, move_timeout)
-    with _Chair("a", a, *settings) as first, _Chair("b", b, *settings) as second:
-        step = parallel or (
-            _IN_STEP if first.shared and second.shared else _concurrency(first, second)
-        )
-        records: list[MatchGame] = []
-        decision = None
-        for start in range(0, games, step):
-            tables = [
-                _Table(
-                    number,
-                    starts[number // 2 % count],
-                    size,
-                    mix(mix(seed) ^ number),
-                    first,
-                    second,
-                    adjudicate,
-                )
-                for number in range(start, min(games, start + step))
-            ]
-            for record in _play(tables, first, second):
+    starts = _starts(settings)
+    records: list[MatchGame] = []
+    decision = None
+    with _Chair("a", a, settings) as first, _Chair("b", b, settings) as second:
+        chairs = first, second
+        step = settings.parallel or _games_at_once(*chairs)
+        for start in range(0, settings.games, step):
+            numbers = range(start, min(settings.games, start + step))
+            tables = [_Table(n, starts[n // 2 % len(starts)], chairs, settings) for n in numbers]
+            for record in _play(tables, chairs):
                 records.append(record)
                 if on_game is not None:
                     on_game(record)
-            if sequential is not None:
-                decision = sequential.decide(pair_points(records))
+            if settings.sequential is not None:
+                decision = settings.sequential.decide(pair_points(records))
                 if decision is not Decision.CONTINUE:
                     break
     return MatchResult(
-        first.name,
-        second.name,
-        {"a": first.checkpoint, "b": second.checkpoint},
-        size,
-        seed,
-        count,
-        opening_plies,
-        tuple(sorted(records, key=lambda record: record.number)),
-        time.monotonic() - began,
-        decision,
+        a=first.name,
+        b=second.name,
+        checkpoints={"a": first.checkpoint, "b": second.checkpoint},
+        size=settings.size,
+        seed=settings.seed,
+        openings=len(starts),
+        opening_plies=settings.opening_plies,
+        games=tuple(sorted(records, key=lambda record: record.number)),
+        seconds=time.monotonic() - began,
+        decision=decision,
     )
+
+
+def _starts(settings: MatchSettings) -> tuple[tuple[int, ...], ...]:
+    pairs = (settings.games + 1) // 2
+    count = min(settings.openings or pairs, pairs)
+    return random_openings(count, settings.opening_plies, settings.seed, settings.size)
 
 
 class _Chair:
     """Where one contestant sits: a player shared by all games, or a pool of engines, one for each game under way."""
 
-    def __init__(
-        self,
-        seat: Seat,
-        player: str | ManyGames,
-        size: int,
-        checkpoint: str | Path | None,
-        move_timeout: float,
-    ) -> None:
-        self.seat = seat
-        self._parse: Callable[[], Player] = lambda: parse(
-            str(player), size, checkpoint, move_timeout=move_timeout
-        )
+    def __init__(self, seat: Seat, player: str | ManyGames, settings: MatchSettings) -> None:
+        self.seat, self._spec, self._settings = seat, str(player), settings
         one = self._parse() if isinstance(player, str) else player
         self.shared = one if isinstance(one, ManyGames) else None
         self.name, self.checkpoint = one.name, one.checkpoint
         self._idle: list[Player] = [] if self.shared else [one]
+
+    def _parse(self) -> Player:
+        settings = self._settings
+        return parse(
+            self._spec, settings.size, settings.checkpoint, move_timeout=settings.move_timeout
+        )
 
     def take(self) -> Player:
         """A player for one more game."""
@@ -317,12 +192,11 @@ class _Chair:
             player.close()
 
 
-def _concurrency(first: _Chair, second: _Chair) -> int:
-    gains = any(
-        chair.shared is not None and chair.shared.checkpoint is not None
-        for chair in (first, second)
-    )
-    return _PROCESSES if gains else 1
+def _games_at_once(*chairs: _Chair) -> int:
+    shared = [chair.shared for chair in chairs if chair.shared is not None]
+    if len(shared) == len(chairs):
+        return _IN_STEP
+    return _PROCESSES if any(player.checkpoint is not None for player in shared) else 1
 
 
 class _Table:
@@ -332,24 +206,22 @@ class _Table:
         self,
         number: int,
         opening: Sequence[int],
-        size: int,
-        seed: int,
-        first: _Chair,
-        second: _Chair,
-        adjudicate: int,
+        chairs: tuple[_Chair, _Chair],
+        settings: MatchSettings,
     ) -> None:
         self.number, self.opening = number, tuple(opening)
-        self.board = Board.initial(size)
+        self.board = Board.initial(settings.size)
         self.actions: list[int] = []
         self.began = time.monotonic()
-        self.chairs: dict[Seat, _Chair] = {"a": first, "b": second}
+        self.chairs: dict[Seat, _Chair] = {chair.seat: chair for chair in chairs}
         self.black: Seat = "a" if number % 2 == 0 else "b"
+        seed = mix(mix(settings.seed) ^ number)
         self.seeds: dict[Seat, int] = {"a": mix(seed ^ 0xA) >> 1, "b": mix(seed ^ 0xB) >> 1}
         self.players: dict[Seat, Player] = {
             seat: chair.take() for seat, chair in self.chairs.items()
         }
         self.forfeit: tuple[Seat, EngineFailure] | None = None
-        self._adjudicate = adjudicate
+        self._adjudicate = settings.adjudicate
 
     @property
     def turn(self) -> Seat:
@@ -407,11 +279,8 @@ class _Table:
             seat, failure = self.forfeit
             winner, termination, reason = _other(seat), failure.failure.value, str(failure)
         else:
-            score, termination, reason = (
-                _score(self.board),
-                SCORED if self.board.is_over else ADJUDICATED,
-                "",
-            )
+            score, reason = _score(self.board), ""
+            termination = SCORED if self.board.is_over else ADJUDICATED
             winner = None if not score else self.black if score > 0 else _other(self.black)
         size = self.board.size
         return MatchGame(
@@ -441,14 +310,14 @@ def _other(seat: Seat) -> Seat:
     return "b" if seat == "a" else "a"
 
 
-def _play(tables: Sequence[_Table], first: _Chair, second: _Chair) -> Iterator[MatchGame]:
+def _play(tables: Sequence[_Table], chairs: Sequence[_Chair]) -> Iterator[MatchGame]:
     """Play these games side by side; each one's record as soon as it is over."""
     try:
         for table in tables:
             table.begin()
         live = list(tables)
         while live:
-            for chair in (first, second):
+            for chair in chairs:
                 ready = [table for table in live if not table.done and table.turn == chair.seat]
                 if chair.shared is not None and ready:
                     seeds = [table.seeds[chair.seat] for table in ready]

@@ -1,6 +1,6 @@
 """A run's strength over time: its generations against frozen earlier ones and fixed opponents, on one Elo scale.
 
-    climb("runs/main8", kind="net", every=5, games=40)
+    climb("runs/main8", LadderSettings(kind="net", every=5, games=40))
 
 Every match is kept in `metrics/ladder.jsonl` and never played twice, so that a ladder can be climbed again whenever a
 run has new generations; `metrics/ladder.csv` is the table of ratings, random = 0.
@@ -20,7 +20,7 @@ from typing import Any
 from othello import atomic
 from othello.errors import CheckpointError, ConfigError, ParseError
 from othello.players.specs import is_external, parse
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import Rating, Score, fit
 
 ANCHOR = "random"
@@ -64,54 +64,66 @@ class _Contestant:
     generation: int | None = None
 
 
+@dataclass(frozen=True)
+class LadderSettings:
+    """How a ladder is climbed; `ConfigError` for what cannot be."""
+
+    kind: str = "net"  # how generations play: "net", "mcts:SIMS" or "gumbel:SIMS"
+    every: int = 5  # of every so many generations the last, and the newest …
+    generations: Sequence[int] | None = None  # … or these
+    opponents: Sequence[str] = FIXED  # specs, `random` among them; engines take part if installed
+    games: int = 40
+    seed: int = 0
+    opening_plies: int = 6
+    size: int = 8
+
+    def __post_init__(self) -> None:
+        if self.kind != "net" and not self.kind.startswith(("mcts:", "gumbel:")):
+            raise ConfigError(
+                f"ladder of {self.kind!r}: accepted are net, mcts:SIMS and gumbel:SIMS"
+            )
+        if ANCHOR not in self.opponents:
+            opponents = ", ".join(self.opponents)
+            raise ConfigError(
+                f"ladder opponents {opponents}: {ANCHOR} must be among them, its rating is 0"
+            )
+
+    def match(self) -> MatchSettings:
+        """Of every match on it."""
+        return MatchSettings(
+            self.games, seed=self.seed, opening_plies=self.opening_plies, size=self.size
+        )
+
+
+_USUAL = LadderSettings()
+
+
 def climb(
     run: str | Path,
-    *,
-    kind: str = "net",
-    every: int = 5,
-    generations: Sequence[int] | None = None,
-    opponents: Sequence[str] = FIXED,
-    games: int = 40,
-    seed: int = 0,
-    opening_plies: int = 6,
-    size: int = 8,
+    settings: LadderSettings = _USUAL,
     on_match: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[Rung, ...]:
     """Rate generations of `run`, write its ladder and the name of its `best` generation; the strongest first.
 
-    `kind` is how they play: "net", "mcts:SIMS" or "gumbel:SIMS".  `generations` are their numbers, otherwise every
-    `every`-th and the newest.  `opponents` are specs, `random` among them; of engines only those that are installed
-    take part.  `on_match` hears the summary of every match played now.  Raises `CheckpointError` if a generation is
-    missing and `ConfigError` or `ParseError` for bad settings.
+    `on_match` hears the summary of every match played now.  Raises `CheckpointError` if a generation is missing and
+    `ConfigError` or `ParseError` for bad settings.
     """
     folder = Path(run)
-    if kind != "net" and not kind.startswith(("mcts:", "gumbel:")):
-        raise ConfigError(f"ladder of {kind!r}: accepted are net, mcts:SIMS and gumbel:SIMS")
-    if ANCHOR not in opponents:
-        raise ConfigError(
-            f"ladder opponents {', '.join(opponents)}: {ANCHOR} must be among them, its rating is 0"
-        )
-    fixed = [_Contestant(spec, spec) for spec in opponents if _installed(spec, size)]
-    numbers = _chosen(folder, every) if generations is None else sorted(set(generations))
-    climbers = [
-        _Contestant(f"{kind} {n:04d}", f"{kind}:{_generation(folder, n)}", n) for n in numbers
+    fixed = [
+        _Contestant(spec, spec) for spec in settings.opponents if _installed(spec, settings.size)
     ]
+    climbers = _climbers(folder, settings)
     (folder / "metrics").mkdir(exist_ok=True)
     file = folder / "metrics" / "ladder.jsonl"
     known = _read(file)
-    settings = {"games": games, "seed": seed, "opening_plies": opening_plies, "size": size}
-    done = {
-        (match["first"], match["second"]) for match in known if settings.items() <= match.items()
-    }
+    match = settings.match()
+    same = {name: getattr(settings, name) for name in ("games", "seed", "opening_plies", "size")}
+    done = {(row["first"], row["second"]) for row in known if same.items() <= row.items()}
     for first, second in _pairings(climbers, fixed):
         if (first.name, second.name) not in done:
-            result = play_match(
-                first.spec, second.spec, games, None, seed, opening_plies, size=size
-            )
-            known.append(
-                {"first": first.name, "second": second.name, **result.summary(), **settings}
-            )
-            atomic.write_text(file, "".join(json.dumps(match) + "\n" for match in known))
+            result = play_match(first.spec, second.spec, match)
+            known.append({"first": first.name, "second": second.name, **result.summary(), **same})
+            atomic.write_text(file, "".join(json.dumps(row) + "\n" for row in known))
             if on_match is not None:
                 on_match(known[-1])
     rungs = _rate(known)
@@ -120,6 +132,17 @@ def climb(
     if best is not None:
         atomic.write_text(folder / "best", f"{best:04d}\n")
     return rungs
+
+
+def _climbers(folder: Path, settings: LadderSettings) -> list[_Contestant]:
+    if settings.generations is None:
+        numbers = _chosen(folder, settings.every)
+    else:
+        numbers = sorted(set(settings.generations))
+    return [
+        _Contestant(f"{settings.kind} {n:04d}", f"{settings.kind}:{_generation(folder, n)}", n)
+        for n in numbers
+    ]
 
 
 def _installed(spec: str, size: int) -> bool:

@@ -113,40 +113,51 @@ def fit(
     """
     names = sorted({name for score in scores for name in (score.first, score.second)})
     number = {name: i for i, name in enumerate(names)}
-    points = np.zeros((len(names), len(names)))  # points[i, j]: what i scored against j
-    real = np.zeros_like(points)
-    for score in scores:
-        i, j = number[score.first], number[score.second]
-        if i == j:
-            raise ValueError(f"{score.first} cannot be rated by games against itself")
-        real[i, j] += score.wins + score.draws / 2
-        real[j, i] += score.losses + score.draws / 2
+    real = _points(scores, number)
     met = (real + real.T) > 0
-    points[:] = real + met * (prior / 2)
+    points = real + met * (prior / 2)
     if anchor not in number or not _connected(met).all():
         raise ValueError(
             f"not everybody can be compared with {anchor!r}: a chain of games between them is missing"
         )
     origin = number[anchor]
     best = _maximum(points, {origin: 0.0})
-    top = _log_likelihood(points, best)
-    floor = top - _drop(confidence)
+    floor = _log_likelihood(points, best) - _drop(confidence)
     ratings = {}
     for name, i in number.items():
+        elo: float | None = 0.0
+        low, high = elo, elo
+        if i != origin:
+            elo = None if abs(best[i]) >= LIMIT - 1 else float(best[i])
+            low, high = _profile_interval(points, origin, i, best, floor)
+        elo, low, high = (None if x is None else x + anchor_elo for x in (elo, low, high))
         games = round(float(real[i].sum() + real[:, i].sum()))
-        if i == origin:
-            ratings[name] = Rating(anchor_elo, anchor_elo, anchor_elo, games, float(real[i].sum()))
-            continue
-
-        def profile(elo: float, i: int = i) -> float:
-            return _log_likelihood(points, _maximum(points, {origin: 0.0, i: elo}, best))
-
-        middle = float(best[i])
-        bounds = [_crossing(profile, floor, middle, end) for end in (-LIMIT, LIMIT)]
-        low, high = (None if bound is None else bound + anchor_elo for bound in bounds)
-        elo = None if abs(middle) >= LIMIT - 1 else middle + anchor_elo
         ratings[name] = Rating(elo, low, high, games, float(real[i].sum()))
     return ratings
+
+
+def _profile_interval(
+    points: NDArray[np.float64], origin: int, i: int, best: NDArray[np.float64], floor: float
+) -> tuple[float | None, float | None]:
+    """Where player i's rating makes the likelihood, at its best for all others, fall to `floor`."""
+
+    def profile(elo: float) -> float:
+        return _log_likelihood(points, _maximum(points, {origin: 0.0, i: elo}, best))
+
+    middle = float(best[i])
+    return _crossing(profile, floor, middle, -LIMIT), _crossing(profile, floor, middle, LIMIT)
+
+
+def _points(scores: Sequence[Score], number: Mapping[str, int]) -> NDArray[np.float64]:
+    """[i, j]: what player i scored against player j."""
+    points = np.zeros((len(number), len(number)))
+    for score in scores:
+        i, j = number[score.first], number[score.second]
+        if i == j:
+            raise ValueError(f"{score.first} cannot be rated by games against itself")
+        points[i, j] += score.wins + score.draws / 2
+        points[j, i] += score.losses + score.draws / 2
+    return points
 
 
 def _drop(confidence: float) -> float:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from othello.errors import ConfigError, OthelloError
 from othello.network.architecture import Architecture
-from othello.training.selfplay import SelfPlaySettings
+from othello.training.game_slots import SelfPlaySettings
 
 _Settings = TypeVar("_Settings")
 _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low ≤ setting ≤ high
@@ -83,8 +83,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         for table, limits in _LIMITS.items():
             settings = getattr(self, table) if table else self
-            for name in limits.keys() & vars(settings).keys():
-                (low, high), value = limits[name], getattr(settings, name)
+            for name, (low, high) in limits.items():
+                value = getattr(settings, name)
                 if not low <= value <= high:
                     raise ConfigError(
                         f"{f'[{table}] ' if table else ''}{name} = {value} is not in {low}..{high}"
@@ -99,6 +99,8 @@ class RunConfig:
     def _contradiction(self) -> str | None:
         """Two settings that cannot both be meant, in words."""
         play, learner, squares = self.selfplay, self.learner, self.network.size**2 - 4
+        if play.search not in ("gumbel", "puct"):
+            return f'[selfplay] search = "{play.search}" is neither "gumbel" nor "puct"'
         if play.label_empties > play.solve_empties:
             return (
                 f"[selfplay] label_empties = {play.label_empties} is above solve_empties = {play.solve_empties}: "
@@ -122,21 +124,32 @@ class RunConfig:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {
+            name: _entries(value) if isinstance(value, _Table) else value
+            for name, value in _entries(self).items()
+        }
+
+
+_Table = Architecture | SelfPlaySettings | LearnerSettings
+
+
+def _entries(settings: Any) -> dict[str, Any]:
+    """Every setting by its name, tables as they are."""
+    names = [f.name for f in fields(settings)] if is_dataclass(settings) else settings._fields
+    return {name: getattr(settings, name) for name in names}
 
 
 def _build(kind: type[_Settings], data: dict[str, Any], where: str) -> _Settings:
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
-    default = kind()
+    known = _entries(kind())
     for name, value in data.items():
         if name not in known:
             here = ", ".join(known)
             raise ConfigError(
                 f"unknown setting {where}{name}; the nearest is {nearest(where + name)} (here: {here})"
             )
-        current = getattr(default, name)
-        if is_dataclass(current):
+        current = known[name]
+        if isinstance(current, _Table):
             if not isinstance(value, dict):
                 raise ConfigError(f"{where}{name} must be a table")
             values[name] = _build(type(current), value, f"{where}{name}.")
@@ -171,12 +184,10 @@ def nearest(name: str) -> str:
 def _names(settings: Any, where: str = "") -> list[str]:
     """Every setting, tables among them, with the tables they are in."""
     result: list[str] = []
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        result += [
-            where + f.name,
-            *(_names(value, f"{where}{f.name}.") if is_dataclass(value) else []),
-        ]
+    for name, value in _entries(settings).items():
+        result.append(where + name)
+        if isinstance(value, _Table):
+            result += _names(value, f"{where}{name}.")
     return result
 
 

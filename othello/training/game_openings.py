@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from othello.jit import kernel
 from othello.rules.bitboard import flip_mask, legal_mask, lowest_bit_index, popcount
-from othello.search.tree import ROOT, Forest
-from othello.training.game_slots import MAX_PLIES, Rules, Slots, after, play, set_root
+from othello.search.tree import ROOT, Forest, make_move
+from othello.training.game_slots import MAX_PLIES, SelfPlaySettings, Slots, play, set_root
 from othello.training.random_streams import below, uniform
 
 TEMPERATURE: Final = 1.0  # of the raw policy in openings against the greedy player
@@ -61,7 +61,7 @@ def policy_move(slots: Slots, forest: Forest, g: int) -> int:
 
 
 @kernel
-def play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -> None:
+def play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: SelfPlaySettings) -> None:
     """Make a move of an opening against the greedy player; at its end the game is set back to where it begins.
 
     That is one of the last `REWIND` moves that the other side had before the greedy player took its last disc.  An
@@ -100,7 +100,12 @@ def play_opening(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -
 
 @kernel
 def open_game(
-    slots: Slots, forest: Forest, g: int, black: np.uint64, white: np.uint64, rules: Rules
+    slots: Slots,
+    forest: Forest,
+    g: int,
+    black: np.uint64,
+    white: np.uint64,
+    rules: SelfPlaySettings,
 ) -> None:
     """Start a game in slot `g`.
 
@@ -112,11 +117,11 @@ def open_game(
     visit = rules.greedy_share > 0.0 and uniform(slots.random, g) < rules.greedy_share
     plies = min(4, rules.random_plies) if visit else rules.random_plies
     for _ in range(below(slots.random, g, plies + 1)):
-        moves = legal_mask(own, opp, rules.board)
-        if popcount(rules.board & ~(own | opp)) <= rules.solve_empties + 1:
+        moves = legal_mask(own, opp, slots.board)
+        if popcount(slots.board & ~(own | opp)) <= rules.solve_empties + 1:
             break
-        mine, theirs, again = after(own, opp, random_move(moves, slots.random, g), rules.board)
-        if again or legal_mask(mine, theirs, rules.board) == np.uint64(0):
+        mine, theirs, again = make_move(own, opp, random_move(moves, slots.random, g), slots.board)
+        if again or legal_mask(mine, theirs, slots.board) == np.uint64(0):
             break
         own, opp, colour = mine, theirs, 1 - colour
     slots.active[g] = True

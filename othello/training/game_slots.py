@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.rules.bitboard import flip_mask, legal_mask, popcount
-from othello.search.tree import MAX_MOVES, ROOT, Forest
+from othello.rules.bitboard import BOARD_MASK, legal_mask, popcount
+from othello.search.policy import Policy
+from othello.search.tree import MAX_MOVES, ROOT, Forest, make_move
 from othello.search.tree import set_root as set_tree_root
 from othello.training.random_streams import gumbel, uniform
 
@@ -18,36 +19,38 @@ NOISY_MOVES: Final = 34  # draws at every root; a root of more moves, which no g
 UNSEARCHED_TEMPERATURE: Final = 0.25  # of the raw policy where it plays a game on without a search
 
 
-class Rules(NamedTuple):
-    """What a game is played by: `SelfPlaySettings` in the types that kernels take."""
+class SelfPlaySettings(NamedTuple):
+    """How games are made, as TOML says it and kernels read it.  Counts are per move unless they say otherwise."""
 
-    board: np.uint64
-    size: int
-    puct: bool
-    simulations: int
-    fast_simulations: int
-    full_share: float
-    considered: int
-    c_visit: float
-    c_scale: float
-    c_puct: float
-    first_play: float
-    noise_alpha: float
-    noise_share: float
-    sampled_plies: int
-    random_plies: int
-    greedy_share: float
-    greedy_plies: int
-    solve_empties: int
-    label_empties: int
-    leaf_empties: int
-    quiet_plies: int
-    quiet_noise: float
+    search: str = "gumbel"  # or "puct": Dirichlet noise at the root, visit counts as policy target
+    simulations: int = 32
+    full_share: float = 1.0  # playout cap (Wu 2019): other moves use the next, and are not recorded
+    fast_simulations: int = 8
+    considered: int = 16  # Gumbel: root actions that enter sequential halving
+    c_visit: float = 50.0  # Gumbel
+    c_scale: float = 0.1  # Gumbel
+    quiet_plies: int = 12  # Gumbel: from this ply on the noise of searches is scaled by the next
+    quiet_noise: float = 1.0  # Gumbel
+    c_puct: float = 1.5  # PUCT
+    first_play: float = 0.2  # PUCT: how much worse than its parent an unvisited move is taken to be
+    noise_alpha: float = 0.5  # PUCT: Dirichlet concentration
+    noise_share: float = 0.25  # PUCT: share of the noise in the root's prior
+    sampled_plies: int = 20  # PUCT: plies whose move is drawn from the visits
+    slots: int = 128  # games side by side, the evaluator's batch
+    random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
+    greedy_share: float = 0.0  # of the games open with the raw policy against the greedy player
+    greedy_plies: int = 40  # the most moves of such an opening; the game begins somewhere in it
+    surprise_share: float = 0.0  # of the samples are repeats by how far the search moved the policy
+    solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
+    label_empties: int = 5  # positions of the solved part are recorded down to this many empties
+    leaf_empties: int = 9  # search leaves with this many empties or fewer get their exact outcome
 
 
 class Slots(NamedTuple):
     """The games under way, G of them, and what they have recorded."""
 
+    board: np.uint64  # the squares of all games' boards
+    size: int  # their side N
     random: NDArray[np.uint64]  # [G] state of the game's random stream
     active: NDArray[np.bool_]  # [G]
     opening: NDArray[np.int32]  # [G] moves left of an opening against the greedy player
@@ -79,8 +82,10 @@ class Leaves(NamedTuple):
     opp: NDArray[np.uint64]  # [G]
 
 
-def new_slots(count: int, actions: int) -> Slots:
+def new_slots(count: int, size: int) -> Slots:
     return Slots(
+        board=BOARD_MASK[size],
+        size=size,
         random=np.zeros(count, np.uint64),
         active=np.zeros(count, np.bool_),
         opening=np.zeros(count, np.int32),
@@ -97,7 +102,7 @@ def new_slots(count: int, actions: int) -> Slots:
         own=np.zeros((count, MAX_PLIES), np.uint64),
         opp=np.zeros((count, MAX_PLIES), np.uint64),
         side=np.zeros((count, MAX_PLIES), np.int8),
-        policy=np.zeros((count, MAX_PLIES, actions), np.float32),
+        policy=np.zeros((count, MAX_PLIES, size * size + 1), np.float32),
         value=np.zeros((count, MAX_PLIES), np.float32),
         surprise=np.zeros((count, MAX_PLIES), np.float32),
     )
@@ -108,41 +113,43 @@ def new_leaves(count: int) -> Leaves:
 
 
 @kernel
-def after(
-    own: np.uint64, opp: np.uint64, bit: int, board: np.uint64
-) -> tuple[np.uint64, np.uint64, bool]:
-    """The position after a move, forced passes played, and whether the same side moves again."""
-    flips = flip_mask(own, opp, bit)
-    mine, theirs = own | flips | (np.uint64(1) << np.uint64(bit)), opp & ~flips
-    if legal_mask(theirs, mine, board) == np.uint64(0) and legal_mask(
-        mine, theirs, board
-    ) != np.uint64(0):
-        return mine, theirs, True
-    return theirs, mine, False
+def policy_of(slots: Slots, rules: SelfPlaySettings) -> Policy:
+    """What the settings say to a search."""
+    return Policy(
+        slots.board,
+        slots.size,
+        rules.search != "puct",
+        rules.leaf_empties,
+        float(rules.c_puct),
+        float(rules.first_play),
+        rules.considered,
+        float(rules.c_visit),
+        float(rules.c_scale),
+    )
 
 
 @kernel
 def set_root(
-    slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint64, rules: Rules
+    slots: Slots, forest: Forest, g: int, own: np.uint64, opp: np.uint64, rules: SelfPlaySettings
 ) -> None:
-    set_tree_root(forest, g, own, opp, rules.board)
+    set_tree_root(forest, g, own, opp, slots.board)
     slots.simulation[g] = 0
     slots.full[g] = rules.full_share >= 1.0 or uniform(slots.random, g) < rules.full_share
     scale = 1.0 if slots.left[g] > 0 else UNSEARCHED_TEMPERATURE
     searched = slots.left[g] > 0 and slots.opening[g] == 0
     if searched and popcount(own | opp) >= 4 + rules.quiet_plies:
         scale = rules.quiet_noise
-    for i in range(max(NOISY_MOVES, popcount(legal_mask(own, opp, rules.board)))):
+    for i in range(max(NOISY_MOVES, popcount(legal_mask(own, opp, slots.board)))):
         slots.gumbel[g, i] = scale * gumbel(slots.random, g)
 
 
 @kernel
-def play(slots: Slots, forest: Forest, g: int, bit: int, rules: Rules) -> None:
+def play(slots: Slots, forest: Forest, g: int, bit: int, rules: SelfPlaySettings) -> None:
     """Make a move of slot `g`'s root and set up the next root; the game leaves the search where it is to be solved."""
-    own, opp, again = after(forest.own[g, ROOT], forest.opp[g, ROOT], bit, rules.board)
+    own, opp, again = make_move(forest.own[g, ROOT], forest.opp[g, ROOT], bit, slots.board)
     if not again:
         slots.colour[g] = 1 - slots.colour[g]
     set_root(slots, forest, g, own, opp, rules)
-    over = legal_mask(own, opp, rules.board) == np.uint64(0)
-    if over or popcount(rules.board & ~(own | opp)) <= rules.solve_empties:
+    over = legal_mask(own, opp, slots.board) == np.uint64(0)
+    if over or popcount(slots.board & ~(own | opp)) <= rules.solve_empties:
         slots.active[g] = False

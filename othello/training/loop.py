@@ -29,7 +29,7 @@ from othello.training.manifest import account
 from othello.training.metrics import Metrics, MetricsLog
 from othello.training.net2net import grow
 from othello.training.replay import newest, read_samples, window_size, write_samples
-from othello.training.run import Run, State, file_record, locked
+from othello.training.run import ReplayFile, Run, State, file_record, locked
 from othello.training.selfplay import Samples
 from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker
 
@@ -94,7 +94,7 @@ class Trainer:
             "positions": state.positions,
             "evaluations": state.evaluations,
             "core_seconds": round(state.core_seconds, 1),
-            "selfplay": asdict(self.config.selfplay),
+            "selfplay": self.config.selfplay._asdict(),
             "learner": asdict(self.config.learner),
             **meta,
         }
@@ -106,54 +106,38 @@ class Trainer:
         old.unlink(missing_ok=True)
 
     def _chunks(self, iteration: int) -> list[Chunk]:
-        starts = range(0, self.config.games, self.config.chunk)
+        config, folder = self.config, self.run.chunks
         weights = str(self.run.generation(iteration))
-        return [
-            Chunk(
-                weights,
-                self.config.selfplay,
-                self.config.seed,
-                iteration,
-                start,
-                stop,
-                str(self.run.chunks / f"{iteration:04d}-{start}-{stop}.npz"),
-                self.config.device,
-                self.run.state.generation_sha256,
+        chunks = []
+        for start in range(0, config.games, config.chunk):
+            stop = min(start + config.chunk, config.games)
+            chunks.append(
+                Chunk(
+                    weights,
+                    config.selfplay,
+                    config.seed,
+                    iteration,
+                    start,
+                    stop,
+                    str(folder / f"{iteration:04d}-{start}-{stop}.npz"),
+                    config.device,
+                    self.run.state.generation_sha256,
+                )
             )
-            for start in starts
-            for stop in (min(start + self.config.chunk, self.config.games),)
-        ]
+        return chunks
 
     def iterate(self, workers: Executor) -> Metrics:
         """One iteration: self-play and learning side by side, then the new generation and its manifest."""
         state, began = self.run.state, time.perf_counter()
         i = state.iteration
         chunks = self._chunks(i)
-        for chunk in chunks:
-            take(Path(chunk.out), chunk.identity)
-        futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
-        try:
-            learned = self._learn(i, began, futures)
-            reports = self._collect(futures, i)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+        learned, reports = self._play_and_learn(chunks, workers, began)
         samples = Samples.concatenate([self._samples(chunk, workers) for chunk in chunks])
         fresh = self.learner.measure(samples)
-        path = self.run.replay / f"{i:04d}.npz"
-        write_samples(path, samples)
+        replay = self._keep(samples)
         seconds = time.perf_counter() - began
         core = sum(report.seconds for report in reports)
         evaluations = sum(report.evaluations for report in reports)
-        self.parts.append(samples)
-        replay = [*state.replay, file_record(path, len(samples.own))]
-        while (
-            len(replay) > 1
-            and sum(entry.positions for entry in replay[1:]) >= self.config.learner.window_limit
-        ):
-            replay.pop(0)  # `Run.commit` removes the file once the manifest no longer names it
-            self.parts.pop(0)
         after = State(
             iteration=i + 1,
             games=state.games + self.config.games,
@@ -180,6 +164,33 @@ class Trainer:
         for chunk in chunks:
             Path(chunk.out).unlink(missing_ok=True)
         return metrics
+
+    def _play_and_learn(
+        self, chunks: list[Chunk], workers: Executor, began: float
+    ) -> tuple[dict[str, Any], list[ChunkReport]]:
+        """Learn from the games there are while the chunks are played: the learner's figures, the chunks' reports."""
+        for chunk in chunks:
+            take(Path(chunk.out), chunk.identity)
+        futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
+        try:
+            iteration = self.run.state.iteration
+            return self._learn(iteration, began, futures), self._collect(futures, iteration)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def _keep(self, samples: Samples) -> list[ReplayFile]:
+        """Write an iteration's samples into the replay window; the files that it then consists of."""
+        path = self.run.replay / f"{self.run.state.iteration:04d}.npz"
+        write_samples(path, samples)
+        self.parts.append(samples)
+        replay = [*self.run.state.replay, file_record(path, len(samples.own))]
+        limit = self.config.learner.window_limit
+        while len(replay) > 1 and sum(entry.positions for entry in replay[1:]) >= limit:
+            replay.pop(0)  # `Run.commit` removes the file once the manifest no longer names it
+            self.parts.pop(0)
+        return replay
 
     def _samples(self, chunk: Chunk, workers: Executor) -> Samples:
         """The samples of a finished chunk; one that was damaged on the disk in the meantime is played again."""

@@ -6,6 +6,8 @@ import errno
 import shutil
 from pathlib import Path
 
+import torch
+
 from othello.errors import CheckpointError, ConfigError
 from othello.network import checkpoint
 from othello.network.architecture import Network
@@ -39,8 +41,6 @@ def check_start(config: RunConfig, folder: Path) -> str | None:
 
 def check_device(device: str) -> None:
     """Raise `ConfigError` unless torch can use `device` here."""
-    import torch
-
     kind, _, number = device.partition(":")
     if kind == "cuda" and not torch.cuda.is_available():
         raise ConfigError(

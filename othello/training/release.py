@@ -99,28 +99,29 @@ def card(meta: dict[str, Any], network: Network) -> str:
         "",
     ]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
-    lines += ["## Strength", ""]
-    if meta["strength"]:
-        lines += [
-            "Paired openings of 4 random plies, or `--plies`, colours swapped; 95 % intervals.",
-            "",
-        ]
-        lines += [
-            "| player | opponent | points | Elo difference | command |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {s['player']} | {s['opponent']} | {s['points']:g} of {s['games']} | {s['elo']} | `{s['command']}` |"
-            for s in meta["strength"]
-        ]
-    else:
-        lines += ["Not measured yet."]
+    lines += ["## Strength", "", *_strength_table(meta["strength"])]
     lines += ["", "## Reproduce", "", "```", meta["reproduce"], "```", ""]
     lines += [
         "Values and policies are from the view of the side to move; planes as in `othello/network/encoding.py`.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _strength_table(matches: Sequence[dict[str, Any]]) -> list[str]:
+    """Every measured match as a line of a table."""
+    if not matches:
+        return ["Not measured yet."]
+    return [
+        "Paired openings of 4 random plies, or `--plies`, colours swapped; 95 % intervals.",
+        "",
+        "| player | opponent | points | Elo difference | command |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {s['player']} | {s['opponent']} | {s['points']:g} of {s['games']} | {s['elo']} | `{s['command']}` |"
+            for s in matches
+        ),
+    ]
 
 
 def _commit() -> str:

@@ -7,90 +7,25 @@ number of workers nor their order can change a game.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from othello.errors import ConfigError
 from othello.network.evaluator import Evaluator, ask, board_size
-from othello.rules.bitboard import BOARD_MASK, start_bits
+from othello.rules.bitboard import start_bits
 from othello.search.gumbel import halving_schedule
 from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver.search import new_workspace
 from othello.solver.workspace import Workspace
 from othello.training.game_openings import open_game
-from othello.training.game_slots import Rules, Slots, new_leaves, new_slots
+from othello.training.game_slots import SelfPlaySettings, Slots, new_leaves, new_slots
 from othello.training.random_streams import game_stream, uniform
 from othello.training.selfplay_step import play_out, step
 
+__all__ = ["Effort", "Samples", "SelfPlaySettings", "play_games", "repetitions"]
+
 LABEL_TABLE_BITS = 15  # the labelling solver's hash table: 2**15 buckets, 2 MiB
-
-
-@dataclass(frozen=True)
-class SelfPlaySettings:
-    """How games are made.  Counts are per move unless they say otherwise."""
-
-    search: str = "gumbel"  # or "puct", with Dirichlet noise at the root and visit counts as the policy target
-    simulations: int = 32
-    full_share: float = (
-        1.0  # playout cap: the other moves use `fast_simulations` and are not recorded (Wu 2019)
-    )
-    fast_simulations: int = 8
-    considered: int = 16  # Gumbel: root actions that enter sequential halving
-    c_visit: float = 50.0  # Gumbel
-    c_scale: float = 0.1  # Gumbel
-    quiet_plies: int = (
-        12  # Gumbel: from this ply on the noise of a searched root is `quiet_noise` times as large
-    )
-    quiet_noise: float = 1.0  # Gumbel
-    c_puct: float = 1.5  # PUCT
-    first_play: float = 0.2  # PUCT: how much worse than its parent an unvisited move is taken to be
-    noise_alpha: float = 0.5  # PUCT: Dirichlet concentration
-    noise_share: float = 0.25  # PUCT: share of the noise in the root's prior
-    sampled_plies: int = 20  # PUCT: the move is drawn from the visit counts this long, then the most visited is played
-    slots: int = 128  # games side by side, the evaluator's batch
-    random_plies: int = 8  # each game opens with 0..random_plies uniformly random moves
-    greedy_share: float = (
-        0.0  # share of the games that open with the raw policy against the greedy player instead
-    )
-    greedy_plies: int = 40  # the most moves of such an opening; the game begins somewhere in it
-    surprise_share: float = 0.0  # of the samples are repeats by how far the search moved the policy
-    solve_empties: int = 14  # the game stops here; the rest is played and labelled by the solver
-    label_empties: int = 5  # positions of the solved part are recorded down to this many empties
-    leaf_empties: int = 9  # search leaves with this many empties or fewer get their exact outcome
-
-    def __post_init__(self) -> None:
-        if self.search not in ("gumbel", "puct"):
-            raise ConfigError(f'[selfplay] search = "{self.search}" is neither "gumbel" nor "puct"')
-
-    def rules(self, size: int) -> Rules:
-        """The same for the kernels, on an N×N board."""
-        return Rules(
-            board=BOARD_MASK[size],
-            size=size,
-            puct=self.search == "puct",
-            simulations=self.simulations,
-            fast_simulations=min(self.fast_simulations, self.simulations),
-            full_share=self.full_share,
-            considered=self.considered,
-            c_visit=self.c_visit,
-            c_scale=self.c_scale,
-            c_puct=self.c_puct,
-            first_play=self.first_play,
-            noise_alpha=self.noise_alpha,
-            noise_share=self.noise_share,
-            sampled_plies=self.sampled_plies,
-            random_plies=self.random_plies,
-            greedy_share=self.greedy_share,
-            greedy_plies=self.greedy_plies,
-            solve_empties=self.solve_empties,
-            label_empties=self.label_empties,
-            leaf_empties=self.leaf_empties,
-            quiet_plies=self.quiet_plies,
-            quiet_noise=self.quiet_noise,
-        )
 
 
 class Samples(NamedTuple):
@@ -135,19 +70,13 @@ def repetitions(
 
 
 def _finished_game(
-    slots: Slots,
-    forest: Forest,
-    g: int,
-    rules: Rules,
-    number: int,
-    solver: Workspace,
-    surprise_share: float,
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, number: int, solver: Workspace
 ) -> Samples:
     black_score = play_out(slots, forest, g, rules, solver)
     plies = slots.ply[g]
     drawn = np.array([uniform(slots.random, g) for _ in range(plies)])
     rows = np.repeat(
-        np.arange(plies), repetitions(slots.surprise[g, :plies], surprise_share, drawn)
+        np.arange(plies), repetitions(slots.surprise[g, :plies], rules.surprise_share, drawn)
     )
     scores = np.where(slots.side[g, rows] == 0, black_score, -black_score)
     return Samples(
@@ -161,7 +90,7 @@ def _finished_game(
     )
 
 
-def _schedules(rules: Rules) -> NDArray[np.int32]:
+def _schedules(rules: SelfPlaySettings) -> NDArray[np.int32]:
     table = np.zeros((2, MAX_MOVES + 1, rules.simulations), np.int32)
     table[0, :, : rules.fast_simulations] = halving_schedule(rules.fast_simulations)
     table[1] = halving_schedule(rules.simulations)
@@ -176,10 +105,10 @@ def play_games(
     Raises `EvaluationError` for an evaluation that is not finite or misshapen.
     """
     size = board_size(evaluator)
-    rules = settings.rules(size)
+    rules = settings._replace(fast_simulations=min(settings.fast_simulations, settings.simulations))
     black, white = (np.uint64(word) for word in start_bits(size))
     count = min(settings.slots, len(games))
-    slots, leaves, paths = new_slots(count, size * size + 1), new_leaves(count), new_paths(count)
+    slots, leaves, paths = new_slots(count, size), new_leaves(count), new_paths(count)
     nodes = settings.simulations + 2
     forest = new_forest(count, nodes, nodes * MAX_MOVES, size)
     solver = new_workspace(size, LABEL_TABLE_BITS)
@@ -193,9 +122,7 @@ def play_games(
         for g in np.flatnonzero(~slots.active).tolist():
             number = playing[g]
             if number is not None:
-                finished[number] = _finished_game(
-                    slots, forest, g, rules, number, solver, settings.surprise_share
-                )
+                finished[number] = _finished_game(slots, forest, g, rules, number, solver)
             playing[g] = number = next(upcoming, None)
             if number is not None:
                 slots.random[g] = game_stream(seed, iteration, number)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from othello.jit import kernel
 from othello.rules.bitboard import final_score, legal_mask, lowest_bit_index, popcount
-from othello.search.gumbel import descend, improved_policy, most_visits, root_choice
-from othello.search.puct import LEAF, walk
+from othello.search.gumbel import improved_policy, most_visits, root_choice
+from othello.search.simulate import LEAF, simulate
 from othello.search.tree import (
     FRESH,
     MAX_MOVES,
@@ -19,17 +19,18 @@ from othello.search.tree import (
     Paths,
     add_edges,
     back_up,
+    make_move,
 )
 from othello.solver.search import solve_best
 from othello.solver.workspace import Workspace
 from othello.training.game_openings import greediest_move, play_opening, policy_move, random_move
-from othello.training.game_slots import Leaves, Rules, Slots, after, play
+from othello.training.game_slots import Leaves, SelfPlaySettings, Slots, play, policy_of
 from othello.training.random_streams import gamma, uniform
 
 
 @kernel
 def _mix_noise(
-    slots: Slots, forest: Forest, g: int, rules: Rules, noise: NDArray[np.float32]
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, noise: NDArray[np.float32]
 ) -> None:
     """Mix Dirichlet noise into the root's priors (Silver et al., Science 362, 2018)."""
     first, count = forest.first[g, ROOT], forest.count[g, ROOT]
@@ -46,11 +47,11 @@ def _mix_noise(
 
 @kernel
 def _begin_search(
-    slots: Slots, forest: Forest, g: int, rules: Rules, scratch: NDArray[np.float32]
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, scratch: NDArray[np.float32]
 ) -> None:
     """Prepare the search of a root that has its edges; a single legal move needs none."""
     slots.considered[g] = min(rules.considered, forest.count[g, ROOT])
-    if rules.puct:
+    if rules.search == "puct":
         _mix_noise(slots, forest, g, rules, scratch)
     slots.simulation[g] = rules.simulations if forest.count[g, ROOT] == 1 else 0
 
@@ -76,7 +77,7 @@ def _take_evaluation(forest: Forest, g: int, node: int) -> None:
 
 @kernel
 def _visited_policy(
-    slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDArray[np.float32]
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, policy: NDArray[np.float32]
 ) -> int:
     """Fill `policy` with the root's shares of visits; the move: drawn from them early in the game, then the highest."""
     first, count = forest.first[g, ROOT], forest.count[g, ROOT]
@@ -103,10 +104,10 @@ def _visited_policy(
 
 @kernel
 def _finish_move(
-    slots: Slots, forest: Forest, g: int, rules: Rules, policy: NDArray[np.float32]
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, policy: NDArray[np.float32]
 ) -> None:
     """Record the root with its improved policy, unless it was searched fast, and play the move the search chose."""
-    if rules.puct:
+    if rules.search == "puct":
         chosen = _visited_policy(slots, forest, g, rules, policy)
     else:
         most = most_visits(forest, g)
@@ -126,7 +127,7 @@ def _finish_move(
                 surprise += policy[i] * np.log(
                     policy[i] / max(forest.prior[g, first + i], np.float32(1e-9))
                 )
-            slots.policy[g, ply, (bit >> 3) * rules.size + (bit & 7)] = policy[i]
+            slots.policy[g, ply, (bit >> 3) * slots.size + (bit & 7)] = policy[i]
             visits += forest.visits[g, first + i]
             value += forest.total[g, first + i]
         slots.value[g, ply], slots.surprise[g, ply] = (
@@ -142,7 +143,7 @@ def _finish_move(
 
 
 @kernel
-def _budget(slots: Slots, g: int, rules: Rules) -> int:
+def _budget(slots: Slots, g: int, rules: SelfPlaySettings) -> int:
     """Simulations for the present move."""
     if slots.left[g] == 0:
         return 0
@@ -158,17 +159,18 @@ def step(
     leaves: Leaves,
     logits: NDArray[np.float32],
     values: NDArray[np.float32],
-    rules: Rules,
+    rules: SelfPlaySettings,
 ) -> int:
     """Take in the evaluations of `leaves`, then walk every active game to its next leaf; returns how many now wait.
 
     `schedules` [2, MAX_MOVES + 1, simulations] are the halving schedules of fast and full searches.
     """
     scratch = np.empty(MAX_MOVES, np.float32)
+    policy = policy_of(slots, rules)
     for k in range(len(values)):
         g = leaves.slot[k]
         node = paths.leaf[g]
-        add_edges(forest, g, node, rules.board, rules.size, logits[k], values[k])
+        add_edges(forest, g, node, slots.board, slots.size, logits[k], values[k])
         if node != ROOT:
             back_up(forest, g, paths, g, values[k])
             slots.simulation[g] += 1
@@ -180,7 +182,7 @@ def step(
             if slots.opening[g] > 0 and slots.colour[g] == slots.greedy[g]:
                 own, opp = forest.own[g, ROOT], forest.opp[g, ROOT]
                 play_opening(
-                    slots, forest, g, greediest_move(own, opp, rules.board, slots.random, g), rules
+                    slots, forest, g, greediest_move(own, opp, slots.board, slots.random, g), rules
                 )
                 continue
             if forest.state[g, ROOT] == FRESH:
@@ -193,38 +195,10 @@ def step(
                 continue
             else:
                 slots.total[g] += 1
-                if rules.puct:
-                    open_leaf = (
-                        walk(
-                            forest,
-                            g,
-                            paths,
-                            g,
-                            rules.board,
-                            rules.c_puct,
-                            rules.first_play,
-                            rules.leaf_empties,
-                        )
-                        == LEAF
-                    )
-                else:
-                    wanted = schedules[int(slots.full[g]), slots.considered[g], slots.simulation[g]]
-                    edge = root_choice(
-                        forest, g, wanted, slots.gumbel[g], rules.c_visit, rules.c_scale, scratch
-                    )
-                    open_leaf = descend(
-                        forest,
-                        g,
-                        edge,
-                        paths,
-                        g,
-                        rules.board,
-                        rules.c_visit,
-                        rules.c_scale,
-                        rules.leaf_empties,
-                        scratch,
-                    )
-                if not open_leaf:
+                wanted = schedules[int(slots.full[g]), slots.considered[g], slots.simulation[g]]
+                noise = slots.gumbel[g]
+                ending = simulate(forest, g, int(wanted), noise, paths, g, policy, scratch)
+                if ending != LEAF:
                     slots.simulation[g] += 1
                     continue
             leaf, leaves.slot[waiting] = paths.leaf[g], g
@@ -235,7 +209,9 @@ def step(
 
 
 @kernel
-def play_out(slots: Slots, forest: Forest, g: int, rules: Rules, solver: Workspace) -> int:
+def play_out(
+    slots: Slots, forest: Forest, g: int, rules: SelfPlaySettings, solver: Workspace
+) -> int:
     """Play the rest of slot `g` perfectly, recording positions of at least `label_empties`; black's final score.
 
     Policies are uniform over all best moves, and the move played is drawn from them.
@@ -243,12 +219,12 @@ def play_out(slots: Slots, forest: Forest, g: int, rules: Rules, solver: Workspa
     own, opp, colour = forest.own[g, ROOT], forest.opp[g, ROOT], slots.colour[g]
     result, known = 0, False
     while True:
-        if legal_mask(own, opp, rules.board) == np.uint64(0):
-            if legal_mask(opp, own, rules.board) == np.uint64(0):
-                return int(final_score(own, opp, rules.board)) * (1 if colour == 0 else -1)
+        if legal_mask(own, opp, slots.board) == np.uint64(0):
+            if legal_mask(opp, own, slots.board) == np.uint64(0):
+                return int(final_score(own, opp, slots.board)) * (1 if colour == 0 else -1)
             own, opp, colour = opp, own, 1 - colour
             continue
-        if known and popcount(rules.board & ~(own | opp)) < rules.label_empties:
+        if known and popcount(slots.board & ~(own | opp)) < rules.label_empties:
             return result
         score, best = solve_best(own, opp, np.int64(-64), np.int64(64), solver, NO_LIMIT, True)
         result, known = int(score) * (1 if colour == 0 else -1), True
@@ -260,10 +236,10 @@ def play_out(slots: Slots, forest: Forest, g: int, rules: Rules, solver: Workspa
         while rest:
             bit = lowest_bit_index(rest)
             rest &= rest - np.uint64(1)
-            slots.policy[g, ply, (bit >> 3) * rules.size + (bit & 7)] = np.float32(
+            slots.policy[g, ply, (bit >> 3) * slots.size + (bit & 7)] = np.float32(
                 1.0
             ) / np.float32(count)
         slots.ply[g] = ply + 1
-        own, opp, again = after(own, opp, random_move(best, slots.random, g), rules.board)
+        own, opp, again = make_move(own, opp, random_move(best, slots.random, g), slots.board)
         if not again:
             colour = 1 - colour

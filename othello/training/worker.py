@@ -9,13 +9,22 @@ import os
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from othello import atomic
 from othello.errors import EvaluationError
-from othello.training.selfplay import SelfPlaySettings
+from othello.network import checkpoint
+from othello.network.architecture import Network
+from othello.network.evaluator import NetworkEvaluator
+from othello.training.chunks import seal
+from othello.training.game_slots import SelfPlaySettings
+from othello.training.learner import NotFinite
+from othello.training.replay import Cost, read_cost, sample_bytes
+from othello.training.selfplay import play_games
 
 _cache: dict[str, Any] = {}
 
@@ -38,7 +47,7 @@ class Chunk:
     def identity(self) -> str:
         """What decides the games, in one line: two chunks of one identity hold the same games."""
         settings = hashlib.sha256(
-            json.dumps(asdict(self.settings), sort_keys=True).encode()
+            json.dumps(self.settings._asdict(), sort_keys=True).encode()
         ).hexdigest()
         games = f"games {self.start}-{self.stop} of iteration {self.iteration} by seed {self.seed}"
         return f"{games}, generation {self.generation}, settings {settings}"
@@ -58,8 +67,6 @@ class ChunkReport:
 
 def start_worker() -> None:
     """Set a fresh worker process up: one thread, signals left to the parent, gone when the parent is."""
-    import torch
-
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -75,8 +82,6 @@ def _leave_with_parent() -> None:
 
 def found_chunk(out: Path) -> ChunkReport:
     """The report of a chunk whose file is there already; `CheckpointError` if it cannot be read."""
-    from othello.training.replay import read_cost
-
     return ChunkReport(*read_cost(out), reused=True)
 
 
@@ -85,14 +90,6 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
 
     The trainer has set aside before what is not this chunk's.  Raises `NotFinite` for a network that overflows.
     """
-    from othello.network import checkpoint
-    from othello.network.architecture import Network
-    from othello.network.evaluator import NetworkEvaluator
-    from othello.training.chunks import seal
-    from othello.training.learner import NotFinite
-    from othello.training.replay import Cost, sample_bytes
-    from othello.training.selfplay import play_games
-
     out = Path(chunk.out)
     if out.exists():
         return found_chunk(out)

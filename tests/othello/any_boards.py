@@ -12,8 +12,7 @@ import random
 from collections.abc import Iterator
 
 from othello.rules.board import Board
-from othello.search.mcts import Search, search_many
-from othello.search.race import GumbelSearch, gumbel_many
+from othello.search.search import Gumbel, Search, search_many
 from othello.solver.solver import Solver
 from tests.othello.networks import Uneven
 
@@ -57,9 +56,9 @@ def search_all(boards: int, seed: int, simulations: int) -> tuple[int, int]:
     searched, most = 0, 0
     for portion in portions(boards, seed):
         evaluator = Uneven(portion[0].size)
-        one, race = Search(evaluator, batch=4, seed=seed), GumbelSearch(evaluator, seed=seed)
+        one, race = Search(evaluator, batch=4), Search(evaluator, Gumbel(), seed=seed)
         found = search_many(evaluator, portion, simulations)
-        found += gumbel_many(evaluator, portion, simulations, range(len(portion)))
+        found += search_many(evaluator, portion, simulations, Gumbel(), range(len(portion)))
         for board in portion:
             found += [one.run(board, simulations), race.run(board, simulations)]
             Solver(board.size, 10).solve(board, nodes=200, line=False)

@@ -16,7 +16,7 @@ from app.experiments.record import Experiment, Figure, Findings, Progress, Setti
 from app.experiments.statistics import Interval, bootstrap, proportion
 from othello.network.evaluator import Evaluator
 from othello.rules.board import Board
-from othello.search.mcts import Search
+from othello.search.search import Puct, Search
 
 if TYPE_CHECKING:
     from app.models import Model
@@ -39,7 +39,7 @@ def play(evaluator: Evaluator, board: Board, black: float, white: float) -> Lead
     `black` and `white` are the two sides' c_puct.  After the game's end the final score stands (empties to the winner).
     """
     searches = {
-        side: Search(evaluator, c_puct=c, batch=1, leaf_empties=0)
+        side: Search(evaluator, Puct(c_puct=c, leaf_empties=0), batch=1)
         for side, c in (("X", black), ("O", white))
     }
     leads = np.full(PLIES + 1, np.nan)

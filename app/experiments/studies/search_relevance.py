@@ -16,7 +16,7 @@ from app.explain.search import explain_tree
 from app.explain.targets import Target
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import Search
+from othello.search.search import Search
 
 if TYPE_CHECKING:
     from app.models import Model

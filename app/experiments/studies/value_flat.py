@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Relevance on empty squares, and where b6, the post's best move, stands."""
-    from othello.search.mcts import Search
+    from othello.search.search import Search
 
     found = explain(model, BOARD_31, "value", composite="EpsilonPlusFlat")
     progress(0.5, "search")

@@ -24,7 +24,7 @@ from app.web.views import options
 from app.web.views.shown import Shown, candidates, shown
 from othello.errors import OthelloError
 from othello.rules.notation import square_name
-from othello.search.mcts import SearchResult
+from othello.search.search import SearchResult
 
 
 def draw(game: Session, view: options.View) -> None:

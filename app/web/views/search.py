@@ -21,7 +21,7 @@ from app.web.gallery import positions
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import C_PUCT, Search, SearchResult, TreeView
+from othello.search.search import C_PUCT, Puct, Search, SearchResult, TreeView
 
 SIMULATIONS, USUAL = (25, 50, 100, 200, 400, 800, 1600, 3200), 400
 EXPLORATION = (0.1, 4.0)
@@ -157,7 +157,7 @@ def _searched(model: Model, position: Board) -> Record:
     known = st.session_state.get("search_record")
     if isinstance(known, Record) and known.key == key:
         return known
-    search, stages = Search(model.evaluator, c_puct=c_puct), []
+    search, stages = Search(model.evaluator, Puct(c_puct=c_puct)), []
     bar = st.progress(0.0, "searching")
     for step in range(1, _SNAPSHOTS + 1):
         stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))

@@ -166,7 +166,7 @@ def _compare(runs: list[Path]) -> None:
 def _agreement(a: Model, b: Model, count: int = 400) -> None:
     """Values and first choices of both on positions of random games, and a match of their policies."""
     from othello.players.agent import PolicyPlayer, evaluate
-    from othello.strength.arena import play_match
+    from othello.strength.arena import MatchSettings, play_match
 
     boards = _positions(count, a.size)
     (logits_a, values_a), (logits_b, values_b) = (
@@ -183,9 +183,7 @@ def _agreement(a: Model, b: Model, count: int = 400) -> None:
     result = play_match(
         PolicyPlayer(a.evaluator, "A"),
         PolicyPlayer(b.evaluator, "B"),
-        games=100,
-        seed=1,
-        size=a.size,
+        MatchSettings(games=100, seed=1, size=a.size),
     )
     rows = [
         ("same first choice", f"{100 * same:.0f} %"),

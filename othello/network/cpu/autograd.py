@@ -21,6 +21,7 @@ from othello.network.cpu.convolution import (
     Floats,
     Normalised,
     Rectified,
+    Slope,
     board_layout,
     convolve,
     convolve_backward,
@@ -88,9 +89,8 @@ class _Tower(torch.autograd.Function):
         layers: list[_Layer] = []
         for index, norm in enumerate(norms):
             weight, gamma, beta = parameters[3 * index : 3 * index + 3]
-            filters = np.array(
-                weight.detach().numpy(), order="C"
-            )  # the parameter may change before the backward pass
+            # a copy: the parameter may change before the backward pass
+            filters = np.array(weight.detach().numpy(), order="C")
             y, mean, variance = convolve(size, source, filters)
             _update(norm, mean, variance, batch * size * size)
             deviation = np.sqrt(variance + norm.eps)
@@ -127,16 +127,15 @@ class _Tower(torch.autograd.Function):
             first = (
                 index % 2 == 1
             )  # of its block: the skip connection's gradient joins at its input
+            joining = skip if first else None
             weight, out, sums = convolve_backward(
                 ctx.size,
-                error,
-                layer.output,
-                coefficients,
+                Slope(error, layer.output.y, coefficients),
                 layer.source,
                 layer.weight,
                 layers[index - 1].output if index else None,
-                skip if first else None,
-                skip if first else None,
+                joining,
+                joining,
             )
             features = len(layer.weight)
             found += [

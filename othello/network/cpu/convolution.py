@@ -19,13 +19,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.network.cpu.tiles import from_tiles, multiply, to_tiles
-from othello.network.cpu.winograd import LANES, ROWS, matrices
+from othello.network.cpu.winograd import LANES, ROWS, from_tiles, matrices, multiply, to_tiles
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 SAMPLES: Final = 16  # boards in a chunk
+
+
+class Rectified(NamedTuple):
+    """The input of a convolution, relu(scale · x + shift), as it is read: x [B, N², C], scale and shift [C]."""
+
+    x: Floats
+    scale: Floats
+    shift: Floats
+
+
+class Normalised(NamedTuple):
+    """A convolution's output y [B, N², K] and its mean [K], from which ŷ of the BatchNorm after it follows."""
+
+    y: Floats
+    mean: Floats
+
+
+class Slope(NamedTuple):
+    """The gradient of a convolution's output as it is read, a · g + b · y + c: g and y [B, N², K], `abc` [3, K].
+
+    That is the gradient g of what a BatchNorm makes of y, taken back through it.
+    """
+
+    g: Floats
+    y: Floats
+    abc: Floats
 
 
 @kernel
@@ -75,69 +100,49 @@ def _gather(board: Floats, part: Floats, moments: Doubles) -> None:
 
 @kernel
 def _forward(
-    size: int,
-    x: Floats,
-    scale: Floats,
-    shift: Floats,
-    filters: Floats,
-    y: Floats,
-    moments: Doubles,
-    chunk: int,
+    size: int, source: Rectified, filters: Floats, y: Floats, moments: Doubles, chunk: int
 ) -> None:
     elements, depth, width = filters.shape
     tiles = 1 if size == 4 else 4
     rows = -(-chunk * tiles // ROWS) * ROWS
-    left = np.zeros(
-        (elements, rows * depth + 16), np.float32
-    )  # a line more: steps of 4 KiB would share cache sets
+    # a line more: steps of 4 KiB would share cache sets
+    left = np.zeros((elements, rows * depth + 16), np.float32)
     right = np.empty((elements, rows * width + 16), np.float32)
+    from_, to = left.ctypes.data, right.ctypes.data
     padded = np.zeros((size + 2, size + 2, depth), np.float32)
     part = np.empty((2, width), np.float32)
-    for start in range(0, len(x), chunk):
-        stop = min(start + chunk, len(x))
+    for start in range(0, len(source.x), chunk):
+        stop = min(start + chunk, len(source.x))
         for s in range(start, stop):
-            _rectified(size, x[s], scale, shift, padded)
-            to_tiles(
-                size,
-                padded,
-                left.ctypes.data + (s - start) * tiles * 4 * depth,
-                4 * left.shape[1],
-                False,
-            )
+            place = (s - start) * tiles * 4
+            _rectified(size, source.x[s], source.scale, source.shift, padded)
+            to_tiles(size, padded, from_ + place * depth, 4 * left.shape[1], False)
+        used = (stop - start) * tiles
         for t in range(elements):
+            u = filters[t].ctypes.data
             multiply(
-                left[t].ctypes.data,
-                4 * depth,
-                4,
-                (stop - start) * tiles,
-                filters[t].ctypes.data,
-                depth,
-                width,
-                right[t].ctypes.data,
-                0,
+                left[t].ctypes.data, 4 * depth, 4, used, u, depth, width, right[t].ctypes.data, 0
             )
         for s in range(start, stop):
-            from_tiles(
-                size, right.ctypes.data + (s - start) * tiles * 4 * width, 4 * right.shape[1], y[s]
-            )
+            place = (s - start) * tiles * 4
+            from_tiles(size, to + place * width, 4 * right.shape[1], y[s])
             _gather(y[s], part, moments)
 
 
 @kernel
-def _rectify_board(
+def _rectify(
+    s: int,
     dz: Floats,
-    x: Floats,
-    scale: Floats,
-    shift: Floats,
-    y: Floats,
-    mean: Floats,
+    source: Rectified,
+    before: Normalised,
     g: Floats,
     part: Floats,
     sums: Doubles,
 ) -> None:
-    """g = dz where scale · x + shift > 0, for one board [N², C]; adds Σ g and Σ g · (y − mean) to `sums`."""
+    """g = dz where scale · x + shift > 0, for board s [N², C]; adds Σ g and Σ g · (y − mean) to `sums`."""
     zero = np.float32(0)
     pixels, channels = dz.shape
+    x, y, scale, shift, mean = source.x[s], before.y[s], source.scale, source.shift, before.mean
     part[:] = 0
     for p in range(pixels):
         for c in range(channels):
@@ -151,118 +156,68 @@ def _rectify_board(
 
 
 @kernel
-def _rectify(
-    dz: Floats,
-    x: Floats,
-    scale: Floats,
-    shift: Floats,
-    y: Floats,
-    mean: Floats,
-    g: Floats,
-    sums: Doubles,
+def _rectify_all(
+    dz: Floats, source: Rectified, before: Normalised, g: Floats, sums: Doubles
 ) -> None:
     part = np.empty((2, dz.shape[2]), np.float32)
     for s in range(len(dz)):
-        _rectify_board(dz[s], x[s], scale, shift, y[s], mean, g[s], part, sums)
+        _rectify(s, dz[s], source, before, g[s], part, sums)
+
+
+class _Adjoint(NamedTuple):
+    """What `_backward` fills: the gradient of the input, its sums as of `rectify_gradient`, and the gradient of U."""
+
+    out: Floats  # [B, N², C]; empty if the input gets none
+    sums: Doubles  # [2, C]
+    filters: Floats  # [T, C, K]
 
 
 @kernel
 def _backward(
     size: int,
-    g: Floats,
-    y: Floats,
-    coefficients: Floats,
-    x: Floats,
-    scale: Floats,
-    shift: Floats,
+    slope: Slope,
+    source: Rectified,
     turned: Floats,
+    before: Normalised,
     skip: Floats,
-    before: Floats,
-    mean: Floats,
-    out: Floats,
-    sums: Doubles,
-    gradient: Floats,
+    found: _Adjoint,
     chunk: int,
 ) -> None:
     elements, width, depth = turned.shape
+    out = found.out
     tiles = 1 if size == 4 else 4
     rows = -(-chunk * tiles // ROWS) * ROWS
     left = np.zeros((elements, rows * depth + 16), np.float32)
     adjoint = np.zeros((elements, rows * width + 16), np.float32)
     errors = np.zeros((elements, rows * width + 16), np.float32)
+    step, wide_step = 4 * left.shape[1], 4 * errors.shape[1]
     padded = np.zeros((size + 2, size + 2, depth), np.float32)
     padded_error = np.zeros((size + 2, size + 2, width), np.float32)
     board = np.empty((size * size, depth), np.float32)
     part = np.empty((2, depth), np.float32)
-    for start in range(0, len(x), chunk):
-        stop = min(start + chunk, len(x))
+    for start in range(0, len(source.x), chunk):
+        stop = min(start + chunk, len(source.x))
         for s in range(start, stop):
             place = (s - start) * tiles * 4
-            _rectified(size, x[s], scale, shift, padded)
-            to_tiles(size, padded, left.ctypes.data + place * depth, 4 * left.shape[1], False)
-            _normalised(size, g[s], y[s], coefficients, padded_error)
-            to_tiles(
-                size, padded_error, adjoint.ctypes.data + place * width, 4 * adjoint.shape[1], True
-            )
+            _rectified(size, source.x[s], source.scale, source.shift, padded)
+            to_tiles(size, padded, left.ctypes.data + place * depth, step, False)
+            _normalised(size, slope.g[s], slope.y[s], slope.abc, padded_error)
+            to_tiles(size, padded_error, adjoint.ctypes.data + place * width, wide_step, True)
             if len(out):
-                to_tiles(
-                    size,
-                    padded_error,
-                    errors.ctypes.data + place * width,
-                    4 * errors.shape[1],
-                    False,
-                )
+                to_tiles(size, padded_error, errors.ctypes.data + place * width, wide_step, False)
         used = (stop - start) * tiles
         for t in range(elements):
-            multiply(
-                left[t].ctypes.data,
-                4,
-                4 * depth,
-                depth,
-                adjoint[t].ctypes.data,
-                used,
-                width,
-                gradient[t].ctypes.data,
-                1,
-            )
+            v, a, e = left[t].ctypes.data, adjoint[t].ctypes.data, errors[t].ctypes.data
+            multiply(v, 4, 4 * depth, depth, a, used, width, found.filters[t].ctypes.data, 1)
             if len(out):  # `left` has done its duty and takes the product
-                multiply(
-                    errors[t].ctypes.data,
-                    4 * width,
-                    4,
-                    used,
-                    turned[t].ctypes.data,
-                    width,
-                    depth,
-                    left[t].ctypes.data,
-                    0,
-                )
+                multiply(e, 4 * width, 4, used, turned[t].ctypes.data, width, depth, v, 0)
         if len(out):
             for s in range(start, stop):
-                from_tiles(
-                    size,
-                    left.ctypes.data + (s - start) * tiles * 4 * depth,
-                    4 * left.shape[1],
-                    board,
-                )
+                place = (s - start) * tiles * 4
+                from_tiles(size, left.ctypes.data + place * depth, step, board)
                 if len(skip):
                     board += skip[s]
-                _rectify_board(board, x[s], scale, shift, before[s], mean, out[s], part, sums)
-
-
-class Rectified(NamedTuple):
-    """The input of a convolution, relu(scale · x + shift), as it is read: x [B, N², C], scale and shift [C]."""
-
-    x: Floats
-    scale: Floats
-    shift: Floats
-
-
-class Normalised(NamedTuple):
-    """A convolution's output y [B, N², K] and its mean [K], from which ŷ of the BatchNorm after it follows."""
-
-    y: Floats
-    mean: Floats
+                _rectify(s, board, source, before, out[s], part, found.sums)
 
 
 def _elements(weight: Floats, size: int) -> Floats:
@@ -309,8 +264,8 @@ def convolve(
     y = np.empty((batch, pixels, width), np.float32)
     moments = np.zeros(
         (3, width)
-    )  # totals, squares of the boards' totals, squared distances from the boards' means
-    _forward(size, *source, filters, y, moments, chunk)
+    )  # totals, squares of boards' totals, squared distances from boards' means
+    _forward(size, source, filters, y, moments, chunk)
     mean = moments[0] / (batch * pixels)
     between = moments[1] / pixels - moments[0] * mean
     return y, mean, (moments[2] + between) / (batch * pixels)
@@ -319,15 +274,13 @@ def convolve(
 def rectify_gradient(dz: Floats, source: Rectified, before: Normalised) -> tuple[Floats, Doubles]:
     """g = dz where relu(scale · x + shift) > 0, and Σ g and Σ g · (y − mean) [2, C] with `before`."""
     g, sums = np.empty_like(dz), np.zeros((2, dz.shape[2]))
-    _rectify(dz, *source, *before, g, sums)
+    _rectify_all(dz, source, before, g, sums)
     return g, sums
 
 
 def convolve_backward(
     size: int,
-    error: Floats,
-    output: Normalised,
-    coefficients: Floats,
+    slope: Slope,
     source: Rectified,
     weight: Floats,
     before: Normalised | None,
@@ -335,7 +288,7 @@ def convolve_backward(
     out: Floats | None = None,
     chunk: int = SAMPLES,
 ) -> tuple[Floats, Floats | None, Doubles]:
-    """Gradients of `convolve` for dy = a · error + b · y + c with `coefficients` (a, b, c) [3, K].
+    """Gradients of `convolve` where that of its output is `slope`.
 
     Returns the weight's [K, C, 3, 3]; that of scale · x + shift, to which `skip` has been added before the ReLU, in
     `out` or in new memory; and, with y and the mean of `before`, its Σ g and Σ g · (y − mean) [2, C].  Without
@@ -343,27 +296,16 @@ def convolve_backward(
     """
     turned = _elements(weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3), size)
     elements, width, depth = turned.shape
-    gradient = np.zeros((elements, depth, width), np.float32)
-    sums = np.zeros((2, depth))
     nothing = np.empty((0, *source.x.shape[1:]), np.float32)
     if before is None:
         before, out = Normalised(source.x, source.shift), nothing
     elif out is None:
         out = np.empty_like(source.x)
-    _backward(
-        size,
-        error,
-        output.y,
-        coefficients,
-        *source,
-        turned,
-        nothing if skip is None else skip,
-        *before,
-        out,
-        sums,
-        gradient,
-        chunk,
-    )
+    filters = np.zeros((elements, depth, width), np.float32)
+    found = _Adjoint(out, np.zeros((2, depth)), filters)
+    skip = nothing if skip is None else skip
+    _backward(size, slope, source, turned, before, skip, found, chunk)
     k, c = weight.shape[:2]
-    taps = (_kronecker(size).T @ gradient.reshape(elements, -1)).reshape(3, 3, depth, width)
-    return np.ascontiguousarray(taps.transpose(3, 2, 0, 1)[:k, :c]), out if len(out) else None, sums
+    taps = (_kronecker(size).T @ filters.reshape(elements, -1)).reshape(3, 3, depth, width)
+    gradient = np.ascontiguousarray(taps.transpose(3, 2, 0, 1)[:k, :c])
+    return gradient, out if len(out) else None, found.sums

@@ -2,175 +2,41 @@
 
 Samples are taken a few at a time so that all intermediate results stay in the processor's cache.  Per 3×3 layer and
 chunk: matrix products [T] × [M, C] · [C, K] of `othello.network.cpu.winograd` (T = (m+2)² tile elements, M tiles, C
-input and K
-output channels), then for each sample and eight channels the output transform, bias, skip connection, ReLU and the
-next layer's input transform in one go, through a padded plane that never leaves the first-level cache.
+input and K output channels), then for each sample and eight channels the output transform, bias, skip connection, ReLU
+and the next layer's input transform in one go, through a padded plane that never leaves the first-level cache.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from othello.jit import kernel
-from othello.network.batchnorm_folding import Folded, Layer
+from othello.network.batchnorm_folding import Folded
+from othello.network.cpu.packing import Packed, Workspace, pack, workspace
 from othello.network.cpu.winograd import (
     LANES,
     PITCH,
     ROWS,
     VECTOR_BYTES,
-    input_transform,
+    matrices,
     output_transform,
     panel_product,
-    transform_filters,
+    tile_transform,
 )
 from othello.rules.bitboard import BOARD_MASK, legal_mask
 
-if TYPE_CHECKING:
-    from othello.network.architecture import Architecture
-
-_input3, _input4 = input_transform(3), input_transform(4)
-_output3, _output4 = output_transform(3, residual=False), output_transform(4, residual=False)
-_output3_skip, _output4_skip = (
-    output_transform(3, residual=True),
-    output_transform(4, residual=True),
-)
-_product8, _product16 = panel_product(1), panel_product(2)
+_input3, _input4 = (tile_transform(matrices(m)[2]) for m in (3, 4))
+_output3, _output4 = (output_transform(m, residual=False) for m in (3, 4))
+_output3_skip, _output4_skip = (output_transform(m, residual=True) for m in (3, 4))
+_product8, _product16 = (panel_product(vectors, unroll=4) for vectors in (1, 2))
 
 Floats = NDArray[np.float32]
 Words = NDArray[np.uint64]
 
 _PLANE = PITCH * PITCH * LANES  # floats in one padded plane of eight channels
-
-
-class Packed(NamedTuple):
-    """Weights in the order in which the kernel reads them; channels are padded with zeros to multiples of eight."""
-
-    stem: Floats  # [T, 8·K]: filters of the first layer in panels
-    tower: Floats  # [L, T, C·K]
-    biases: Floats  # [1 + L, K]
-    policy_conv: Floats
-    policy_conv_bias: Floats
-    policy_out: Floats
-    policy_out_bias: Floats
-    value_conv: Floats
-    value_conv_bias: Floats
-    value_hidden: Floats
-    value_hidden_bias: Floats
-    value_out: Floats
-    value_out_bias: Floats
-
-
-class Workspace(NamedTuple):
-    """What one thread computes in; `left` and `right` are [T, step] with M·C of every step in use."""
-
-    left: Floats
-    right: Floats
-    planes: Floats  # [samples, C/8, PITCH, PITCH, 8]; borders stay zero
-    scratch: Floats  # one such plane
-    pixels: Floats  # [samples, N², C]
-    policy: Floats
-    value: Floats
-    logits: Floats
-    hidden: Floats
-
-
-def _multiple(number: int, of: int) -> int:
-    return -(-number // of) * of
-
-
-def _aligned(*shape: int) -> Floats:
-    """Zeros that begin on a cache line."""
-    count = int(np.prod(shape))
-    memory = np.zeros(count + 16, np.float32)
-    skip = (-memory.ctypes.data % 64) // 4
-    return memory[skip : skip + count].reshape(shape)
-
-
-def _panels(matrix: NDArray[np.float64]) -> Floats:
-    """[depth, columns] -> panels of 16 columns (a last one of 8 if needed), each [depth, 16], one after another."""
-    columns = matrix.shape[1]
-    whole = columns // 16 * 16
-    parts = [matrix[:, start : start + 16].ravel() for start in range(0, whole, 16)]
-    if columns > whole:
-        parts.append(matrix[:, whole:].ravel())
-    with np.errstate(over="ignore"):  # a weight that overflows shows in the evaluations
-        return np.concatenate(parts).astype(np.float32)
-
-
-def _padded(matrix: NDArray[np.float64], *shape: int) -> NDArray[np.float64]:
-    return np.pad(matrix, [(0, wanted - size) for size, wanted in zip(matrix.shape, shape)])
-
-
-def _copy(array: NDArray[np.floating[Any]]) -> Floats:
-    result = _aligned(*array.shape)
-    result[...] = array
-    return result
-
-
-def pack(folded: Folded) -> Packed:
-    """Transform and lay out the weights, in float64 until the last step."""
-    size = folded.architecture.size
-    outputs = 3 if size == 6 else 4
-    width = _multiple(folded.architecture.channels, LANES)
-
-    def filters(layer: Layer, depth: int) -> Floats:
-        elements = transform_filters(layer.weight, outputs)
-        return _copy(np.stack([_panels(_padded(element, depth, width)) for element in elements]))
-
-    def convolution(layer: Layer) -> tuple[Floats, Floats]:
-        columns = _multiple(len(layer.bias), LANES)
-        matrix = _padded(layer.weight[:, :, 0, 0].T, width, columns)
-        return _copy(_panels(matrix)), _copy(_padded(layer.bias, columns))
-
-    def linear(layer: Layer, channels: int) -> tuple[Floats, Floats]:
-        columns, padded = _multiple(len(layer.bias), LANES), _multiple(channels, LANES)
-        by_pixel = layer.weight.reshape(-1, channels, size * size).transpose(2, 1, 0)
-        matrix = _padded(by_pixel, size * size, padded, columns).reshape(
-            size * size * padded, columns
-        )
-        return _copy(_panels(matrix)), _copy(_padded(layer.bias, columns))
-
-    tower = [filters(layer, width) for layer in folded.tower]
-    biases = [_padded(layer.bias, width) for layer in (folded.stem, *folded.tower)]
-    hidden = _multiple(len(folded.value_hidden.bias), LANES)
-    return Packed(
-        filters(folded.stem, LANES),
-        _copy(np.stack(tower)) if tower else _aligned(0, (outputs + 2) ** 2, width * width),
-        _copy(np.stack(biases)),
-        *convolution(folded.policy_conv),
-        *linear(folded.policy_out, folded.architecture.policy_channels),
-        *convolution(folded.value_conv),
-        *linear(folded.value_hidden, folded.architecture.value_channels),
-        _copy(_padded(folded.value_out.weight[0], hidden)),
-        _copy(folded.value_out.bias),
-    )
-
-
-def workspace(a: Architecture, samples: int) -> Workspace:
-    """Memory for chunks of up to `samples` positions."""
-    tiles = 1 if a.size == 4 else 4
-    elements = 25 if a.size == 6 else 36
-    width = _multiple(a.channels, LANES)
-    squares = a.size**2
-    rows = _multiple(samples, ROWS)
-    step = (
-        _multiple(samples * tiles, ROWS) * width + 16
-    )  # a cache line more: steps of 4 KiB would share cache sets
-    return Workspace(
-        _aligned(elements, step),
-        _aligned(elements, step),
-        _aligned(samples, width // LANES, PITCH, PITCH, LANES),
-        _aligned(PITCH, PITCH, LANES),
-        _aligned(samples, squares, width),
-        _aligned(rows, squares * _multiple(a.policy_channels, LANES)),
-        _aligned(rows, squares * _multiple(a.value_channels, LANES)),
-        _aligned(rows, _multiple(a.actions, LANES)),
-        _aligned(rows, _multiple(a.value_hidden, LANES)),
-    )
 
 
 @kernel
@@ -188,24 +54,11 @@ def _multiply(
     for column in range(0, columns, 16):
         panel = panels + 4 * depth * column
         for row in range(0, rows, ROWS):
+            source, target = left + row * left_bytes, out + row * out_bytes + 4 * column
             if columns - column >= 16:
-                _product16(
-                    left + row * left_bytes,
-                    left_bytes,
-                    panel,
-                    out + row * out_bytes + 4 * column,
-                    out_bytes,
-                    depth,
-                )
+                _product16(source, left_bytes, 4, panel, 64, target, out_bytes, depth, 0)
             else:
-                _product8(
-                    left + row * left_bytes,
-                    left_bytes,
-                    panel,
-                    out + row * out_bytes + 4 * column,
-                    out_bytes,
-                    depth,
-                )
+                _product8(source, left_bytes, 4, panel, 32, target, out_bytes, depth, 0)
 
 
 @kernel
@@ -221,20 +74,14 @@ def _add_relu(matrix: Floats, bias: Floats) -> None:
 @kernel
 def _transform_input(size: int, plane: int, product: int, row_bytes: int, step_bytes: int) -> None:
     """One padded plane of eight channels -> the tile elements of its tiles, which are consecutive rows of products."""
-    if size == 6:
-        for tile in range(4):
-            _input3(
-                plane + ((tile >> 1) * PITCH + (tile & 1)) * (3 * VECTOR_BYTES),
-                product + tile * row_bytes,
-                step_bytes,
-            )
-    else:
-        for tile in range(4 if size == 8 else 1):
-            _input4(
-                plane + ((tile >> 1) * PITCH + (tile & 1)) * (4 * VECTOR_BYTES),
-                product + tile * row_bytes,
-                step_bytes,
-            )
+    line = PITCH * VECTOR_BYTES
+    for tile in range(1 if size == 4 else 4):
+        corner = (tile >> 1) * line + (tile & 1) * VECTOR_BYTES
+        target = product + tile * row_bytes
+        if size == 6:
+            _input3(plane + 3 * corner, line, VECTOR_BYTES, target, 5 * step_bytes, step_bytes)
+        else:
+            _input4(plane + 4 * corner, line, VECTOR_BYTES, target, 6 * step_bytes, step_bytes)
 
 
 @kernel

@@ -34,7 +34,7 @@ from app.desktop.view import (  # noqa: E402
 from app.models import Model  # noqa: E402
 from app.present.board_svg import GREEN, NEUTRAL  # noqa: E402
 from othello.rules.board import Board, squares_of  # noqa: E402
-from othello.search.mcts import Search  # noqa: E402
+from othello.search.search import Search  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 BOARD = Board.parse("f5d6c3d3c4f4f6f3e6e7d7g6")

@@ -31,7 +31,7 @@ from lrp.composites import ArchitecturePrior
 from othello.network.alpha_zero_general import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network.architecture import Architecture, Network
 from othello.rules.board import Board
-from othello.search.mcts import Search
+from othello.search.search import Search
 from othello.solver.solver import Solver
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from lrp.errors import CompositeError, LRPError, RuleError
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import Search
+from othello.search.search import Search
 
 if TYPE_CHECKING:
     from app.models import Model

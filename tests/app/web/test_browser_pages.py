@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.experiments.catalogue import MODULES
-from othello.strength.ladder import climb
+from othello.strength.ladder import LadderSettings, climb
 from tests.app.web.browser_page import PAGES, go_to, opened, settled
 from tests.app.web.served import ROOT, Served
 from tests.othello.training.trainers import TINY, advance
@@ -34,7 +34,7 @@ def filled(served: Served) -> str:
     run = served.log.parent / "runs" / "tiny"
     if not run.exists():
         advance(run, 2, TINY)
-        climb(run, every=1, opponents=("random",), games=2, size=4)
+        climb(run, LadderSettings(every=1, opponents=("random",), games=2, size=4))
     return served.address
 
 

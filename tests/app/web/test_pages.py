@@ -18,7 +18,7 @@ import pytest
 from app.explain.composites import DEFAULT_COMPOSITE
 from app.explain.network import explain
 from othello.rules.board import Board
-from othello.search.mcts import C_PUCT
+from othello.search.search import C_PUCT
 
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest

@@ -23,7 +23,7 @@ from othello.players.agent import SearchPlayer, load_evaluator
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves, parse_square, square_name
 from othello.serve.lines import MAX_LINE, read_lines
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 from tests.othello.engines.programs import grhino, our_engine
 from tests.othello.networks import lively_network
 from tests.othello.positions import position_with_empties
@@ -225,7 +225,7 @@ def test_a_ping_cuts_a_long_search_short(weights: Path) -> None:
 
 def test_our_engines_play_each_other_over_pipes_without_an_error(weights: Path) -> None:
     a, b = "nboard:" + our_engine("nboard", weights, 4), "gtp:" + our_engine("gtp", weights, 4)
-    result = play_match(a, b, 2, opening_plies=8, seed=2, move_timeout=250)
+    result = play_match(a, b, MatchSettings(2, opening_plies=8, seed=2, move_timeout=250))
     assert [game.termination for game in result.games] == ["score", "score"], [
         game.reason for game in result.games
     ]
@@ -234,7 +234,7 @@ def test_our_engines_play_each_other_over_pipes_without_an_error(weights: Path) 
 @pytest.mark.grhino
 def test_games_with_gtp_rhino_have_no_protocol_error() -> None:
     spec = f"gtp:{grhino()} -l 1"
-    result = play_match("random", spec, 8, seed=4, opening_plies=6)
+    result = play_match("random", spec, MatchSettings(8, seed=4, opening_plies=6))
     assert [game.termination for game in result.games] == ["score"] * 8, [
         game.reason for game in result.games
     ]
@@ -247,7 +247,7 @@ def test_forty_games_of_our_gtp_engine_with_gtp_rhino_have_no_protocol_error_on_
     weights: Path,
 ) -> None:
     ours, theirs = "gtp:" + our_engine("gtp", weights, 10), f"gtp:{grhino()} -l 2"
-    result = play_match(ours, theirs, 40, seed=7, opening_plies=6, move_timeout=120)
+    result = play_match(ours, theirs, MatchSettings(40, seed=7, opening_plies=6, move_timeout=120))
     assert [game.termination for game in result.games] == ["score"] * 40, [
         game.reason for game in result.games
     ]

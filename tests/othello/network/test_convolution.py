@@ -18,6 +18,7 @@ from othello.network.cpu.convolution import (
     Floats,
     Normalised,
     Rectified,
+    Slope,
     board_layout,
     convolve,
     convolve_backward,
@@ -106,9 +107,7 @@ def test_a_convolution_and_its_gradients_are_those_of_the_plain_sums(
     ((dy * slow).sum() + (channels_first(skip, c) * rectified).sum()).backward()
     found, g, sums = convolve_backward(
         size,
-        board_layout(error),
-        Normalised(y, mean.astype(np.float32)),
-        coefficients,
+        Slope(board_layout(error), y, coefficients),
         source,
         weight,
         Normalised(before, mean_before),

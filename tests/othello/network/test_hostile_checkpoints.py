@@ -274,13 +274,21 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_bad_checkpoint_is_refused_at_once_in_a_line_or_two(saved: Path, case: str) -> None:
+def test_a_bad_checkpoint_is_refused_within_a_second(saved: Path, case: str) -> None:
     HOSTILE[case](saved)
     began, busy = time.perf_counter(), time.process_time()
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError):
         checkpoint.load(saved)
     assert time.process_time() - busy < 1 and time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_bad_checkpoint_is_refused_in_a_line_or_two(saved: Path, case: str) -> None:
+    HOSTILE[case](saved)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load(saved)
     text = str(caught.value)
     assert text.count("\n") <= 1 and len(text) < 500
     assert re.search(r"meta\.json|weights\.safetensors|net", text), "says where"

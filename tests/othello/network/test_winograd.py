@@ -14,15 +14,16 @@ from othello.network.cpu.winograd import (
     LANES,
     PITCH,
     ROWS,
-    input_transform,
+    VECTOR_BYTES,
     matrices,
     output_transform,
     panel_product,
+    tile_transform,
     transform_filters,
 )
 
-_product8, _product16 = panel_product(1), panel_product(2)
-_input3, _input4 = input_transform(3), input_transform(4)
+_product8, _product16 = panel_product(1, unroll=4), panel_product(2)
+_input3, _input4 = tile_transform(matrices(3)[2]), tile_transform(matrices(4)[2])
 _output3, _output4 = output_transform(3, residual=False), output_transform(4, residual=True)
 
 
@@ -67,10 +68,16 @@ def test_filters_are_transformed_from_both_sides() -> None:
 
 @kernel
 def run_input(outputs: int, plane: np.ndarray, out: np.ndarray) -> None:
+    source, line, target, step = (
+        plane.ctypes.data,
+        PITCH * VECTOR_BYTES,
+        out.ctypes.data,
+        4 * out.shape[1],
+    )
     if outputs == 3:
-        _input3(plane.ctypes.data, out.ctypes.data, 4 * out.shape[1])
+        _input3(source, line, VECTOR_BYTES, target, 5 * step, step)
     else:
-        _input4(plane.ctypes.data, out.ctypes.data, 4 * out.shape[1])
+        _input4(source, line, VECTOR_BYTES, target, 6 * step, step)
 
 
 @pytest.mark.parametrize("outputs", [3, 4])
@@ -133,24 +140,13 @@ def test_the_compiled_output_transform_adds_bias_and_skip_and_rectifies(outputs:
 
 @kernel
 def run_product(left: np.ndarray, panel: np.ndarray, out: np.ndarray) -> None:
+    a, row = left.ctypes.data, 4 * left.shape[1]
+    b, right_row = panel.ctypes.data, 4 * panel.shape[1]
+    c, out_row = out.ctypes.data, 4 * out.shape[1]
     if panel.shape[1] == 8:
-        _product8(
-            left.ctypes.data,
-            4 * left.shape[1],
-            panel.ctypes.data,
-            out.ctypes.data,
-            4 * out.shape[1],
-            panel.shape[0],
-        )
+        _product8(a, row, 4, b, right_row, c, out_row, panel.shape[0], 0)
     else:
-        _product16(
-            left.ctypes.data,
-            4 * left.shape[1],
-            panel.ctypes.data,
-            out.ctypes.data,
-            4 * out.shape[1],
-            panel.shape[0],
-        )
+        _product16(a, row, 4, b, right_row, c, out_row, panel.shape[0], 0)
 
 
 @pytest.mark.parametrize("columns", [8, 16])

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from othello.errors import CheckpointError, ParseError
 from othello.network import checkpoint
 from othello.network.evaluator import NetworkEvaluator
-from othello.players.agent import GumbelPlayer, PolicyPlayer, SearchPlayer, evaluate
+from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.players.alphabeta import best_moves, table
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.players.simple import GreedyPlayer, ManyGames, RandomPlayer
 from othello.players.specs import parse
 from othello.rules.board import Board
 from othello.search.disc_count import DiscCount
-from othello.search.mcts import Search
-from othello.search.race import GumbelSearch, RaceSettings
+from othello.search.search import Gumbel, Puct, Search
 from othello.solver.solver import Solver, exact_scores, solve
 from tests.othello.networks import lively_network
 from tests.othello.positions import boards, position_with_empties, random_position
@@ -121,26 +120,19 @@ def test_settings_stand_behind_the_simulations(weights: Path) -> None:
             "gumbel:20,noise=0,considered=4,solve=3",
         )
     )
-    assert (
-        isinstance(plain, SearchPlayer)
-        and isinstance(bare, SearchPlayer)
-        and isinstance(gumbel, GumbelPlayer)
-    )
+    assert all(isinstance(player, SearchPlayer) for player in (plain, bare, gumbel))
     assert (bare.solve_empties, gumbel.solve_empties, plain.solve_empties) == (0, 3, SOLVE_EMPTIES)
-    assert gumbel.race == RaceSettings(considered=4, noise=0.0)
+    assert (plain.root, gumbel.root) == (Puct(), Gumbel(considered=4, noise=0.0))
     assert bare.name == f"mcts:20,solve=0,leaf=0,c=2.5,first=0:{weights}"
     assert parse(bare.name, size=6).name == bare.name
     board = position_with_empties(random.Random(6), 20, 6)
     board = board.pass_turn() if board.must_pass else board
     told = bare.think(board)
-    alone = Search(bare.evaluator, c_puct=2.5, first_play=0.0, leaf_empties=0, batch=8).run(
+    alone = Search(bare.evaluator, Puct(2.5, first_play=0.0, leaf_empties=0), batch=8).run(
         board, 20
     )
     assert told.moves == alone.moves != plain.think(board).moves
-    assert (
-        gumbel.think(board).moves
-        == GumbelSearch(gumbel.evaluator, gumbel.race).run(board, 20).moves
-    )
+    assert gumbel.think(board).moves == Search(gumbel.evaluator, gumbel.root).run(board, 20).moves
 
 
 def test_a_wrong_setting_is_told_which_there_are() -> None:
@@ -274,11 +266,11 @@ def searched_positions(empties: int, count: int) -> list[Board]:
     return found
 
 
-@pytest.mark.parametrize("kind", [SearchPlayer, GumbelPlayer])
+@pytest.mark.parametrize("root", [Puct(), Gumbel()])
 def test_exact_play_begins_at_eighteen_empty_squares_where_the_budget_suffices(
-    kind: type[SearchPlayer],
+    root: Puct | Gumbel,
 ) -> None:
-    player, settled = kind(DiscCount(8), 4), 0
+    player, settled = SearchPlayer(DiscCount(8), 4, root), 0
     for board in searched_positions(SOLVE_EMPTIES, 3):
         result = player.think(board)
         if result.exact is not None:
@@ -292,12 +284,15 @@ def test_exact_play_begins_at_eighteen_empty_squares_where_the_budget_suffices(
     assert all(player.solve(board) is None for board in searched_positions(SOLVE_EMPTIES + 1, 3))
 
 
-@pytest.mark.parametrize("kind", [SearchPlayer, GumbelPlayer])
+@pytest.mark.parametrize("root", [Puct(), Gumbel()])
 def test_a_position_that_takes_too_many_nodes_is_left_to_the_search(
-    kind: type[SearchPlayer],
+    root: Puct | Gumbel,
 ) -> None:
     for board in searched_positions(16, 4):
-        player, search = kind(DiscCount(8), 40), kind(DiscCount(8), 40, solve_empties=0)
+        player, search = (
+            SearchPlayer(DiscCount(8), 40, root, solve_empties=empties)
+            for empties in (SOLVE_EMPTIES, 0)
+        )
         needed = Solver(8).solve(board, every=False, line=False).nodes
         player.solve_nodes = needed // 2
         assert player.solve(board) is None and player.think(board).exact is None

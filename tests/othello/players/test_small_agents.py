@@ -10,7 +10,7 @@ import pytest
 from othello.network import checkpoint
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.bitboard import start_bits
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 
 AGENT = checkpoint.default_checkpoint(6)
 
@@ -18,7 +18,9 @@ AGENT = checkpoint.default_checkpoint(6)
 def lost_as_white(games: int) -> tuple[int, int]:
     """Games as white from the start against alpha-beta that is exact from 16 empty squares, and how many were lost."""
     result = play_match(
-        f"mcts:200:{AGENT}", "alphabeta:6,solve=16", 2 * games, seed=1, opening_plies=0, size=6
+        f"mcts:200:{AGENT}",
+        "alphabeta:6,solve=16",
+        MatchSettings(2 * games, seed=1, opening_plies=0, size=6),
     )
     as_white = [game for game in result.games if game.black == "b"]
     return len(as_white), sum(game.winner == "b" for game in as_white)

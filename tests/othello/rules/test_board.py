@@ -47,6 +47,8 @@ def test_random_games_are_those_of_a_slow_program(size: int) -> None:
                 s: flips for s in range(size * size) if (flips := slow_flips(grid, size, s, side))
             }
             assert board.legal_moves() == tuple(legal)
+            for square in range(size * size):
+                assert board.flips(square) == tuple(sorted(legal.get(square, ())))
             if not legal:
                 passes += 1
                 if not board.is_over:

@@ -22,11 +22,10 @@ from othello.errors import CheckpointError, ConfigError, EvaluationError
 from othello.network import checkpoint
 from othello.network.architecture import Architecture, Network
 from othello.network.evaluator import NetworkEvaluator
-from othello.players.agent import GumbelPlayer, PolicyPlayer, SearchPlayer, evaluate
+from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.search.disc_count import DiscCount
-from othello.search.mcts import Search, search_many
-from othello.search.race import GumbelSearch, RaceSettings, gumbel_many
+from othello.search.search import Gumbel, Puct, Search, search_many
 from othello.search.tree import MAX_MOVES, wipes_out
 from othello.training.selfplay import SelfPlaySettings, play_games
 from othello.training.worker import Chunk, play_chunk
@@ -90,16 +89,16 @@ ODD: dict[str, Callable[[Any, Any], Any]] = {
 }
 ENTRIES: dict[str, Callable[[Any], Any]] = {
     "Search": lambda e: Search(e).run(START, 20),
-    "GumbelSearch": lambda e: GumbelSearch(e).run(START, 20),
+    "Search, Gumbel": lambda e: Search(e, Gumbel()).run(START, 20),
     "search_many": lambda e: search_many(e, [START, RICH], 20),
-    "gumbel_many": lambda e: gumbel_many(e, [START, RICH], 20, [1, 2]),
+    "search_many, Gumbel": lambda e: search_many(e, [START, RICH], 20, Gumbel(), [1, 2]),
     "self-play": lambda e: play_games(e, SELF_PLAY, 1, 0, range(2)),
     "evaluate": lambda e: evaluate(e, [START]),
     "net": lambda e: PolicyPlayer(e).choose([START], [0]),
     "mcts": lambda e: SearchPlayer(e, 20).move(START),
     "mcts, many games": lambda e: SearchPlayer(e, 20).choose([START, RICH], [0, 0]),
-    "gumbel": lambda e: GumbelPlayer(e, 20).think(START),
-    "gumbel, many games": lambda e: GumbelPlayer(e, 20).choose([START, RICH], [0, 0]),
+    "gumbel": lambda e: SearchPlayer(e, 20, Gumbel()).think(START),
+    "gumbel, many games": lambda e: SearchPlayer(e, 20, Gumbel()).choose([START, RICH], [0, 0]),
 }
 
 
@@ -206,7 +205,9 @@ def test_an_evaluator_that_raises_leaves_the_tree_clean_and_the_next_run_undistu
     at: int, plies: int
 ) -> None:
     board = Board.parse("f5d6c3d3c4f4f6")
-    disturbed, undisturbed = (Search(e, batch=8, leaf_empties=8) for e in (Failing(0), Uneven(8)))
+    disturbed, undisturbed = (
+        Search(e, Puct(leaf_empties=8), batch=8) for e in (Failing(0), Uneven(8))
+    )
     for search in (disturbed, undisturbed):
         search.run(board, 150)
     for move in undisturbed.run(board, 150).principal_variation[:plies]:
@@ -232,15 +233,15 @@ def test_no_simulations_are_the_raw_policy_everywhere(board: Board) -> None:
     likeliest = PolicyPlayer(evaluator).choose([board], [0])[0]
     results = [
         Search(evaluator).run(board, 0),
-        GumbelSearch(evaluator, seed=3).run(board, 0),
+        Search(evaluator, Gumbel(), seed=3).run(board, 0),
         *search_many(evaluator, [board], 0),
-        *gumbel_many(evaluator, [board], 0, [3]),
+        *search_many(evaluator, [board], 0, Gumbel(), [3]),
         *(
             SearchPlayer(evaluator, 0, solve_empties=0).think(board, simulations=count)
             for count in (None, 0)
         ),
         *(
-            GumbelPlayer(evaluator, 0, solve_empties=0).think(board, simulations=count)
+            SearchPlayer(evaluator, 0, Gumbel(), solve_empties=0).think(board, simulations=count)
             for count in (None, 0)
         ),
         SearchPlayer(evaluator, 50, solve_empties=0).think(board, simulations=0),
@@ -252,7 +253,7 @@ def test_no_simulations_are_the_raw_policy_everywhere(board: Board) -> None:
         assert priors == sorted(priors, reverse=True)
     for player in (
         SearchPlayer(evaluator, 0, solve_empties=0),
-        GumbelPlayer(evaluator, 0, solve_empties=0),
+        SearchPlayer(evaluator, 0, Gumbel(), solve_empties=0),
     ):
         assert player.move(board) == player.choose([board], [5])[0] == likeliest
 
@@ -261,7 +262,7 @@ def test_numbers_that_no_search_has_are_refused() -> None:
     evaluator = DiscCount(8)
     for run in (
         Search(evaluator).run,
-        GumbelSearch(evaluator).run,
+        Search(evaluator, Gumbel()).run,
         SearchPlayer(evaluator, 5).think,
     ):
         with pytest.raises(ConfigError, match=r"-1 simulations: accepted are 0\.\."):
@@ -270,7 +271,7 @@ def test_numbers_that_no_search_has_are_refused() -> None:
         lambda: search_many(evaluator, [START], -1),
         lambda: SearchPlayer(evaluator, -1),
         lambda: Search(evaluator, batch=0),
-        lambda: RaceSettings(considered=0),
+        lambda: Gumbel(considered=0),
     ):
         with pytest.raises(ConfigError, match="accepted are"):
             make()
@@ -317,10 +318,10 @@ def test_no_board_has_more_moves_than_the_arrays_hold(squares: list[str]) -> Non
 
 def test_the_board_of_most_moves_is_searched_in_full_by_both_roots() -> None:
     board = Board.parse(RICHEST + " X")
-    everything = RaceSettings(considered=MAX_MOVES, noise=0)
+    everything = Gumbel(considered=MAX_MOVES, noise=0)
     for result in (
         Search(DiscCount(8)).run(board, 200),
-        GumbelSearch(DiscCount(8), everything).run(board, 200),
+        Search(DiscCount(8), everything).run(board, 200),
     ):
         assert len(result.moves) == 35 and all(move.visits for move in result.moves)
 

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from othello.errors import ConfigError
-from othello.players.agent import GumbelPlayer
+from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.search.disc_count import DiscCount
 from othello.search.gumbel import halving_schedule
-from othello.search.race import MAX_SIMULATIONS, GumbelSearch, RaceSettings, gumbel_many
+from othello.search.search import Gumbel, Search, search_many
 from othello.solver.solver import exact_scores
-from othello.strength.arena import play_match
+from othello.strength.arena import MatchSettings, play_match
 from tests.othello.networks import Uneven
 from tests.othello.positions import certain_value, position_with_empties, random_position
 
@@ -25,7 +25,7 @@ from tests.othello.positions import certain_value, position_with_empties, random
 class Twin:
     """The paper's search on dictionaries, one simulation at a time."""
 
-    def __init__(self, board: Board, evaluator: Uneven, settings: RaceSettings) -> None:
+    def __init__(self, board: Board, evaluator: Uneven, settings: Gumbel) -> None:
         self.evaluator, self.settings = evaluator, settings
         self.root = self._node(board)
         self._expand(self.root)
@@ -124,11 +124,12 @@ def test_a_race_is_that_of_the_slow_twin(
     board = random_position(generator, size, generator.randrange(size * size - 8))
     if not board.legal_moves():
         return
-    race = RaceSettings(considered=considered, noise=float(noisy), leaf_empties=0)
-    result = GumbelSearch(Uneven(size), race, seed).run(board, count)
+    race = Gumbel(considered=considered, noise=float(noisy), leaf_empties=0)
+    result = Search(Uneven(size), race, seed=seed).run(board, count)
     twin = Twin(board, Uneven(size), race)
     noise = {
-        move.square: move.u - twin.root["moves"][move.square]["logit"] for move in result.moves
+        move.square: move.perturbed_logit - twin.root["moves"][move.square]["logit"]
+        for move in result.moves
     }
     assert noisy or max(map(abs, noise.values())) < 1e-5
     schedule = halving_schedule(count)[min(considered, len(noise))]
@@ -151,7 +152,7 @@ def test_a_seed_settles_the_race_and_seeds_differ() -> None:
     def visits(seed: int) -> list[tuple[int, int]]:
         return [
             (move.square, move.visits)
-            for move in GumbelSearch(Uneven(8), seed=seed).run(board, 40).moves
+            for move in Search(Uneven(8), Gumbel(), seed=seed).run(board, 40).moves
         ]
 
     assert visits(1) == visits(1)
@@ -163,43 +164,44 @@ def test_many_boards_are_searched_as_one_by_one() -> None:
     boards = [
         board for board in (random_position(generator, 6) for _ in range(12)) if board.legal_moves()
     ]
-    together = gumbel_many(Uneven(6), boards, 30, range(len(boards)))
+    together = search_many(Uneven(6), boards, 30, Gumbel(), range(len(boards)))
     for seed, (board, result) in enumerate(zip(boards, together)):
-        alone = GumbelSearch(Uneven(6), seed=seed).run(board, 30)
+        alone = Search(Uneven(6), Gumbel(), seed=seed).run(board, 30)
         assert (alone.moves, alone.principal_variation) == (
             result.moves,
             result.principal_variation,
         )
-    assert gumbel_many(Uneven(6), [], 30, []) == []
+    assert search_many(Uneven(6), [], 30, Gumbel(), []) == []
 
 
 def test_a_race_can_be_called_off_and_has_its_limits() -> None:
     seen: list[int] = []
-    search = GumbelSearch(DiscCount(8))
+    search = Search(DiscCount(8), Gumbel())
     assert (
         search.run(Board.initial(), 50_000, seconds=0.05, on_progress=seen.append).simulations
         < 50_000
     )
     assert seen == sorted(seen)
     assert search.run(Board.initial(), 1000, stop=lambda: True).simulations == 0
-    with pytest.raises(ConfigError, match=str(MAX_SIMULATIONS)):
-        search.run(Board.initial(), MAX_SIMULATIONS + 1)
+    with pytest.raises(ConfigError, match=str(Gumbel.most)):
+        search.run(Board.initial(), Gumbel.most + 1)
     with pytest.raises(ValueError, match="no move"):
-        GumbelSearch(DiscCount(4)).run(Board.parse("XXXXXXXXXXXXXXX- X"), 10)
+        Search(DiscCount(4), Gumbel()).run(Board.parse("XXXXXXXXXXXXXXX- X"), 10)
 
 
 def test_a_gumbel_player_solves_endgames_and_plays_the_same_alone_and_in_step() -> None:
     board = position_with_empties(random.Random(4), 9)
     board = board.pass_turn() if board.must_pass else board
-    player = GumbelPlayer(DiscCount(8), 6, solve_empties=10)
+    player = SearchPlayer(DiscCount(8), 6, Gumbel(), solve_empties=10)
     scores = exact_scores(board)
     assert (
         scores is not None
         and scores[player.move(board)] == max(scores.values()) == player.think(board).exact
     )
-    small = GumbelPlayer(DiscCount(6), 8, solve_empties=6)
+    small = SearchPlayer(DiscCount(6), 8, Gumbel(), solve_empties=6)
     together, alone = (
-        play_match(small, "random", 8, seed=3, size=6, parallel=games) for games in (None, 1)
+        play_match(small, "random", MatchSettings(8, seed=3, size=6, parallel=games))
+        for games in (None, 1)
     )
     assert [game.moves for game in together.games] == [game.moves for game in alone.games]
     assert together.points >= 5

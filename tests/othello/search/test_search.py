@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from othello.rules.board import Board
 from othello.search.disc_count import DiscCount
-from othello.search.mcts import Search, choose, search_many
+from othello.search.search import Puct, Search, choose, search_many
 from othello.search.tree import EXACT, ROOT
 from tests.othello.networks import Uneven
 from tests.othello.positions import certain_value, position_with_empties, random_position
@@ -107,7 +107,7 @@ def test_visits_equal_those_of_the_slow_twin(size, seed, plies, c_puct, simulati
     twin = Twin(board, Uneven(size), c_puct, 0.2)  # uneven, so that no two moves tie
     for _ in range(simulations):
         twin.simulate()
-    result = Search(Uneven(size), c_puct=c_puct, batch=1, leaf_empties=0, first_play=0.2).run(
+    result = Search(Uneven(size), Puct(c_puct, 0.2, leaf_empties=0), batch=1).run(
         board, simulations
     )
     assert {move.square: move.visits for move in result.moves} == {
@@ -127,7 +127,7 @@ def test_visits_of_four_positions_are_the_golden_ones():
     for case in golden["cases"]:
         board = Board.parse(case["position"])
         search = Search(
-            DiscCount(board.size), c_puct=case["c_puct"], batch=case["batch"], leaf_empties=0
+            DiscCount(board.size), Puct(case["c_puct"], leaf_empties=0), batch=case["batch"]
         )
         result = search.run(board, case["simulations"])
         assert {str(m.square): m.visits for m in result.moves} == case["visits"]
@@ -136,7 +136,7 @@ def test_visits_of_four_positions_are_the_golden_ones():
 @pytest.mark.parametrize("batch", [1, 4, 16])
 def test_the_same_search_twice_gives_the_same_visits(batch):
     def visits() -> list[tuple[int, int, float | None]]:
-        result = Search(DiscCount(8), batch=batch, root_noise=0.25, seed=3).run(
+        result = Search(DiscCount(8), Puct(root_noise=0.25), batch=batch, seed=3).run(
             Board.initial(), 300
         )
         return [(move.square, move.visits, move.q) for move in result.moves]
@@ -184,7 +184,7 @@ def test_a_forced_pass_is_played_on_the_way_and_costs_no_evaluation():
         passing = [move for move in board.legal_moves() if board.play(move).must_pass]
         if passing:
             break
-    search = Search(DiscCount(6), batch=1, leaf_empties=0)
+    search = Search(DiscCount(6), Puct(leaf_empties=0), batch=1)
     result = search.run(board, 30)
     tree = search.tree()
     edges = {int(tree.square[e]): e for e in range(tree.count[ROOT])}
@@ -213,7 +213,7 @@ def test_many_boards_searched_together_equal_one_by_one(seed):
 def test_leaf_solving_spends_no_evaluation_at_the_end():
     board = position_with_empties(random.Random(1), 8)
     board = board.pass_turn() if board.must_pass else board
-    result = Search(DiscCount(8), batch=4, leaf_empties=8).run(board, 100)
+    result = Search(DiscCount(8), Puct(leaf_empties=8), batch=4).run(board, 100)
     assert (
         result.evaluations == 1
         and result.simulations == 100

@@ -24,8 +24,9 @@ from othello.rules.board import Board, Outcome
 from othello.rules.notation import format_moves, parse_moves
 from othello.search.disc_count import DiscCount
 from othello.solver.solver import solve
-from othello.strength.arena import MatchGame, MatchResult, play_match, random_openings
+from othello.strength.arena import MatchSettings, play_match, random_openings
 from othello.strength.rating import Decision, SequentialTest
+from othello.strength.results import MatchGame, MatchResult
 from tests.othello.engines.programs import bad_engine
 
 
@@ -58,11 +59,11 @@ def test_openings_differ_while_there_are_positions() -> None:
 
 def test_an_opening_that_cannot_be_is_an_error() -> None:
     with pytest.raises(ConfigError, match="opening plies"):
-        play_match("random", "random", 2, opening_plies=61)
+        play_match("random", "random", MatchSettings(2, opening_plies=61))
 
 
 def test_openings_may_hold_a_pass() -> None:
-    result = play_match("random", "random", 40, seed=2, opening_plies=52)
+    result = play_match("random", "random", MatchSettings(40, seed=2, opening_plies=52))
     assert all(
         game.termination == "score" and game.moves.startswith(game.opening) for game in result.games
     )
@@ -70,7 +71,7 @@ def test_openings_may_hold_a_pass() -> None:
 
 
 def test_pairs_share_an_opening_and_swap_colours() -> None:
-    result = play_match("greedy", "random", 11, seed=3, opening_plies=6)
+    result = play_match("greedy", "random", MatchSettings(11, seed=3, opening_plies=6))
     assert [game.number for game in result.games] == list(range(11))
     for game in result.games:
         assert game.black == ("a", "b")[game.number % 2] and game.moves.startswith(game.opening)
@@ -80,14 +81,16 @@ def test_pairs_share_an_opening_and_swap_colours() -> None:
 
 
 def test_openings_can_be_fewer_than_pairs() -> None:
-    result = play_match("random", "random", 12, openings=2, seed=3)
+    result = play_match("random", "random", MatchSettings(12, openings=2, seed=3))
     assert len({game.opening for game in result.games}) == 2
     assert len({game.moves for game in result.games}) == 12
 
 
 @pytest.mark.parametrize("size", [4, 6, 8])
 def test_every_record_replays_to_its_score_and_winner(size: int) -> None:
-    result = play_match("alphabeta:1", "random", 20, seed=size, size=size, opening_plies=2)
+    result = play_match(
+        "alphabeta:1", "random", MatchSettings(20, seed=size, size=size, opening_plies=2)
+    )
     for game in result.games:
         *_, board = Board.initial(size).replay(parse_moves(game.moves, size))
         assert board.is_over and board.score() == game.score and game.termination == "score"
@@ -108,16 +111,16 @@ def test_a_match_repeats_for_its_seed_and_however_many_games_are_played_at_once(
         (search, "random"),
         (PolicyPlayer(DiscCount(6)), "alphabeta:2"),
     ):
-        together = play_match(a, b, 10, seed=5, size=6)
-        alone = play_match(a, b, 10, seed=5, size=6, parallel=1)
+        together = play_match(a, b, MatchSettings(10, seed=5, size=6))
+        alone = play_match(a, b, MatchSettings(10, seed=5, size=6, parallel=1))
         assert timeless(together) == timeless(alone)
-        assert timeless(play_match(a, b, 10, seed=6, size=6)) != timeless(together)
+        assert timeless(play_match(a, b, MatchSettings(10, seed=6, size=6))) != timeless(together)
 
 
 def test_reports_are_json_with_seeds_hashes_and_games(tmp_path: Path) -> None:
     heard: list[MatchGame] = []
     player = SearchPlayer(DiscCount(4), 5, checkpoint="ab" * 32)
-    result = play_match(player, "random", 6, seed=9, size=4, on_game=heard.append)
+    result = play_match(player, "random", MatchSettings(6, seed=9, size=4), on_game=heard.append)
     assert sorted(game.number for game in heard) == list(range(6))
     report = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert report["checkpoints"] == {"a": "ab" * 32, "b": None} and report["seed"] == 9
@@ -132,7 +135,7 @@ def test_reports_are_json_with_seeds_hashes_and_games(tmp_path: Path) -> None:
 
 
 def test_a_clean_sweep_is_still_json() -> None:
-    result = play_match("alphabeta:4", "random", 4, seed=2)
+    result = play_match("alphabeta:4", "random", MatchSettings(4, seed=2))
     assert result.points == 4
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["elo"] is None
 
@@ -154,23 +157,21 @@ def test_a_clean_sweep_is_still_json() -> None:
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="accepted are"):
-        play_match("random", "random", **settings)  # type: ignore[arg-type]
+        play_match("random", "random", MatchSettings(**settings))  # type: ignore[arg-type]
 
 
 def test_a_bad_spec_or_size_is_refused_before_any_game() -> None:
     with pytest.raises(ParseError):
         play_match("random", "nobody")
     with pytest.raises(ParseError, match="4, 6 and 8"):
-        play_match("random", "random", size=5)
+        play_match("random", "random", MatchSettings(size=5))
 
 
 def test_adjudicated_games_stop_early_with_the_score_of_best_play() -> None:
-    result = play_match("greedy", "random", 6, seed=4, adjudicate=9)
+    result = play_match("greedy", "random", MatchSettings(6, seed=4, adjudicate=9))
     perfect = play_match(
         *(SearchPlayer(DiscCount(8), 1, solve_empties=9) for _ in "ab"),
-        games=2,
-        seed=4,
-        adjudicate=9,
+        MatchSettings(games=2, seed=4, adjudicate=9),
     )
     for game in (*result.games, *perfect.games):
         *_, board = Board.initial().replay(parse_moves(game.moves))
@@ -187,7 +188,9 @@ def test_adjudicated_games_stop_early_with_the_score_of_best_play() -> None:
 
 def test_a_sequential_test_ends_a_clear_match_early() -> None:
     result = play_match(
-        "alphabeta:3", "random", 400, seed=1, parallel=20, sequential=SequentialTest(0, 50)
+        "alphabeta:3",
+        "random",
+        MatchSettings(400, seed=1, parallel=20, sequential=SequentialTest(0, 50)),
     )
     assert result.decision is Decision.STRONGER and len(result.games) < 200
 
@@ -207,7 +210,7 @@ def test_an_engine_that_fails_loses_in_time_and_leaves_nothing_behind(
     spec = bad_engine(tmp_path, misdeed)
     others = psutil.Process().children()  # of other tests: a web server, a browser
     timeout = 1.0 if MISDEEDS[misdeed] == "timeout" else 20.0
-    result = play_match("random", spec, 2, move_timeout=timeout)
+    result = play_match("random", spec, MatchSettings(2, move_timeout=timeout))
     assert result.wins == 2 and result.forfeits == {"a": {}, "b": {MISDEEDS[misdeed]: 2}}
     for game in result.games:
         assert (
@@ -293,15 +296,16 @@ def test_a_program_that_may_not_run_is_no_player(tmp_path: Path) -> None:
     (tmp_path / "engine").write_text("no program")
     os.chmod(tmp_path / "engine", 0o755)
     with pytest.raises((ParseError, EngineFailure)):
-        play_match("random", f"gtp:{tmp_path}/engine", 2, move_timeout=1.0)
+        play_match("random", f"gtp:{tmp_path}/engine", MatchSettings(2, move_timeout=1.0))
     (tmp_path / "folder").mkdir()
     with pytest.raises(ParseError, match="no program"):
-        play_match("random", f"gtp:{tmp_path}/folder", 2)
+        play_match("random", f"gtp:{tmp_path}/folder", MatchSettings(2))
 
 
 def test_the_arena_needs_neither_streamlit_nor_torch_for_simple_players() -> None:
     program = (
-        "import sys; from othello.strength.arena import play_match; play_match('greedy', 'random', 2);"
+        "import sys; from othello.strength.arena import MatchSettings, play_match; "
+        "play_match('greedy', 'random', MatchSettings(2));"
         "sys.exit(any(name in sys.modules for name in ('torch', 'streamlit', 'pygame')))"
     )
     assert (

@@ -10,7 +10,7 @@ import pytest
 
 from othello.errors import CheckpointError, ConfigError, ParseError
 from othello.network import checkpoint
-from othello.strength.ladder import climb
+from othello.strength.ladder import LadderSettings, climb
 from tests.othello.networks import lively_network
 
 SETTINGS: dict[str, Any] = {"size": 4, "games": 4, "opening_plies": 2, "every": 2}
@@ -26,7 +26,9 @@ def run(tmp_path: Path) -> Path:
 
 def test_a_ladder_rates_generations_and_fixed_opponents_and_plays_no_match_twice(run: Path) -> None:
     played: list[dict[str, Any]] = []
-    rungs = climb(run, opponents=("random", "alphabeta:2"), on_match=played.append, **SETTINGS)
+    rungs = climb(
+        run, LadderSettings(opponents=("random", "alphabeta:2"), **SETTINGS), on_match=played.append
+    )
     assert {rung.player for rung in rungs} == {
         "random",
         "alphabeta:2",
@@ -47,37 +49,42 @@ def test_a_ladder_rates_generations_and_fixed_opponents_and_plays_no_match_twice
 
     played.clear()
     assert (
-        climb(run, opponents=("random", "alphabeta:2"), on_match=played.append, **SETTINGS) == rungs
+        climb(
+            run,
+            LadderSettings(opponents=("random", "alphabeta:2"), **SETTINGS),
+            on_match=played.append,
+        )
+        == rungs
         and not played
     )
     climb(
         run,
-        opponents=("random", "alphabeta:2"),
-        generations=[1],
+        LadderSettings(opponents=("random", "alphabeta:2"), generations=[1], **SETTINGS),
         on_match=played.append,
-        **SETTINGS,
     )
     assert {match["first"] for match in played} == {"net 0001"}
 
 
 def test_an_engine_that_is_not_installed_stays_away(run: Path) -> None:
-    rungs = climb(run, opponents=("random", "gtp:no-such-engine"), generations=[0], **SETTINGS)
+    rungs = climb(
+        run, LadderSettings(opponents=("random", "gtp:no-such-engine"), generations=[0], **SETTINGS)
+    )
     assert {rung.player for rung in rungs} == {"random", "net 0000"}
 
 
 def test_bad_ladders_are_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="random must be among"):
-        climb(run, opponents=("greedy",), **SETTINGS)
+        climb(run, LadderSettings(opponents=("greedy",), **SETTINGS))
     with pytest.raises(ParseError, match="accepted are"):
-        climb(run, opponents=("random", "bob"), **SETTINGS)
+        climb(run, LadderSettings(opponents=("random", "bob"), **SETTINGS))
     with pytest.raises(ConfigError, match="net, mcts:SIMS and gumbel"):
-        climb(run, kind="random", **SETTINGS)
+        climb(run, LadderSettings(kind="random", **SETTINGS))
     with pytest.raises(CheckpointError, match="no such generation"):
-        climb(run, generations=[9], **SETTINGS)
+        climb(run, LadderSettings(generations=[9], **SETTINGS))
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="has no generations"):
-        climb(tmp_path / "empty", **SETTINGS)
+        climb(tmp_path / "empty", LadderSettings(**SETTINGS))
     (run / "metrics").mkdir(exist_ok=True)
     (run / "metrics" / "ladder.jsonl").write_text("{half")
     with pytest.raises(ConfigError, match="damaged"):
-        climb(run, opponents=("random",), **SETTINGS)
+        climb(run, LadderSettings(opponents=("random",), **SETTINGS))

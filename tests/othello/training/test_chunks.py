@@ -122,7 +122,7 @@ def foreign_chunks(begun: tuple[Path, Chunk], folder: Path) -> dict[str, bytes]:
         "another iteration": played(iteration=2),
         "other games": played(start=6, stop=12),
         "fewer games": played(stop=5),
-        "other settings": played(settings=replace(chunk.settings, simulations=6)),
+        "other settings": played(settings=chunk.settings._replace(simulations=6)),
         "another generation": played(generation="0" * 64),
         "no seal": unsealed.read_bytes(),
         "text": b"own,opp\n" * 40,
@@ -140,7 +140,7 @@ def test_two_runs_whose_chunks_were_exchanged_both_end_as_if_undisturbed(
     begun, whole, tmp_path, caplog
 ) -> None:
     other = tmp_path / "other"
-    settings = replace(TINY.selfplay, simulations=6)
+    settings = TINY.selfplay._replace(simulations=6)
     chunk = interrupted(other, replace(TINY, selfplay=settings))
     undisturbed = hashes(advance(copied(other, tmp_path / "whole")).folder)
     theirs, ours = Path(chunk.out).read_bytes(), Path(begun[1].out).read_bytes()

@@ -13,7 +13,7 @@ from othello.network import checkpoint
 from othello.network.architecture import Network
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.board import Board
-from othello.search.mcts import Search
+from othello.search.search import Search
 from othello.solver.solver import Solver
 from othello.training.config import read_config
 from othello.training.loop import train

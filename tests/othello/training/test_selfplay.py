@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -122,11 +120,11 @@ def test_endgame_policies_are_uniform_over_all_the_moves_that_reach_the_exact_sc
     ids=["puct", "playout-cap", "greedy-openings"],
 )
 def test_other_ways_to_play_keep_games_legal_labelled_and_alone(changes):
-    settings = replace(FEW, random_plies=4, **changes)
+    settings = FEW._replace(random_plies=4, **changes)
     together, effort = play_games(DiscCount(6), settings, 1, 0, range(24))
     apart = Samples.concatenate(
         [
-            play_games(DiscCount(6), replace(settings, slots=3), 1, 0, numbers)[0]
+            play_games(DiscCount(6), settings._replace(slots=3), 1, 0, numbers)[0]
             for numbers in (range(7), range(7, 24))
         ]
     )
@@ -139,7 +137,7 @@ def test_other_ways_to_play_keep_games_legal_labelled_and_alone(changes):
 
 
 def test_puct_targets_are_shares_of_visits_and_its_noise_keeps_to_legal_moves():
-    settings = replace(FEW, search="puct", simulations=16)
+    settings = FEW._replace(search="puct", simulations=16)
     samples, _ = play_games(DiscCount(6), settings, 3, 0, range(8))
     searched = np.array(
         [36 - (int(a) | int(b)).bit_count() > 6 for a, b in zip(samples.own, samples.opp)]
@@ -152,7 +150,7 @@ def test_puct_targets_are_shares_of_visits_and_its_noise_keeps_to_legal_moves():
 
 def test_the_playout_cap_records_the_full_searches_only():
     def searched(share: float) -> tuple[int, int]:
-        settings = replace(FEW, full_share=share, fast_simulations=2)
+        settings = FEW._replace(full_share=share, fast_simulations=2)
         samples, effort = play_games(DiscCount(6), settings, 5, 0, range(40))
         empties = [36 - (int(a) | int(b)).bit_count() for a, b in zip(samples.own, samples.opp)]
         return sum(count > 6 for count in empties), effort.simulations
@@ -165,7 +163,7 @@ def test_the_playout_cap_records_the_full_searches_only():
 def test_openings_against_the_greedy_player_show_positions_that_good_players_avoid():
     def fewest(share: float, plies: int) -> NDArray[np.int64]:
         """Discs of the side that has fewer where the games begin."""
-        settings = replace(FEW, random_plies=0, greedy_share=share, greedy_plies=plies)
+        settings = FEW._replace(random_plies=0, greedy_share=share, greedy_plies=plies)
         samples, _ = play_games(DiscCount(8), settings, 1, 0, range(120))
         first = np.unique(samples.game, return_index=True)[1]
         sides = zip(samples.own[first], samples.opp[first])
@@ -188,7 +186,7 @@ def test_gamma_variables_have_their_mean_and_variance():
 
 def test_samples_repeat_by_surprise_without_changing_the_games_or_how_many_there_are():
     plain, _ = play_games(DiscCount(6), FEW, 1, 0, range(60))
-    weighted, _ = play_games(DiscCount(6), replace(FEW, surprise_share=0.5), 1, 0, range(60))
+    weighted, _ = play_games(DiscCount(6), FEW._replace(surprise_share=0.5), 1, 0, range(60))
     kept = {
         tuple(row)
         for row in zip(weighted.own.tolist(), weighted.opp.tolist(), weighted.game.tolist())
@@ -201,7 +199,7 @@ def test_samples_repeat_by_surprise_without_changing_the_games_or_how_many_there
 
 
 def test_a_root_keeps_the_evaluation_it_had_in_the_search_before():
-    settings = replace(FEW, leaf_empties=0, random_plies=0)
+    settings = FEW._replace(leaf_empties=0, random_plies=0)
     samples, effort = play_games(DiscCount(6), settings, 1, 0, range(20))
     searched = sum(36 - (int(a) | int(b)).bit_count() > 6 for a, b in zip(samples.own, samples.opp))
     assert searched > 20 * 20
@@ -211,11 +209,11 @@ def test_a_root_keeps_the_evaluation_it_had_in_the_search_before():
 
 
 def test_quiet_noise_of_one_changes_nothing_and_none_plays_as_the_search_thinks_best_from_its_ply_on():
-    settings = replace(FEW, random_plies=0)
+    settings = FEW._replace(random_plies=0)
     loud, _ = play_games(DiscCount(6), settings, 1, 0, range(12))
-    same, _ = play_games(DiscCount(6), replace(settings, quiet_plies=3), 1, 0, range(12))
+    same, _ = play_games(DiscCount(6), settings._replace(quiet_plies=3), 1, 0, range(12))
     quiet, _ = play_games(
-        DiscCount(6), replace(settings, quiet_plies=10, quiet_noise=0.0), 1, 0, range(12)
+        DiscCount(6), settings._replace(quiet_plies=10, quiet_noise=0.0), 1, 0, range(12)
     )
     for a, b in zip(loud, same):
         assert np.array_equal(a, b)
@@ -230,7 +228,7 @@ def test_quiet_noise_of_one_changes_nothing_and_none_plays_as_the_search_thinks_
     assert np.array_equal(loud.own[discs(loud) <= 14], quiet.own[discs(quiet) <= 14])
     assert not np.array_equal(loud.own[discs(loud) > 14], quiet.own[discs(quiet) > 14])
     again, _ = play_games(
-        DiscCount(6), replace(settings, quiet_plies=0, quiet_noise=0.0), 1, 0, range(12)
+        DiscCount(6), settings._replace(quiet_plies=0, quiet_noise=0.0), 1, 0, range(12)
     )
     games = [again.own[again.game == number] for number in range(12)]
     searched = [game[:20] for game in games]  # the solved part draws among the best moves
@@ -238,8 +236,8 @@ def test_quiet_noise_of_one_changes_nothing_and_none_plays_as_the_search_thinks_
 
 
 def test_openings_against_the_greedy_player_keep_their_variety_when_it_is_quiet():
-    settings = replace(
-        FEW, random_plies=0, greedy_share=1.0, greedy_plies=12, quiet_plies=0, quiet_noise=0.0
+    settings = FEW._replace(
+        random_plies=0, greedy_share=1.0, greedy_plies=12, quiet_plies=0, quiet_noise=0.0
     )
     samples, _ = play_games(DiscCount(6), settings, 1, 0, range(12))
     first = np.unique(samples.game, return_index=True)[1]

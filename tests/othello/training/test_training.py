@@ -217,9 +217,9 @@ def test_the_loss_is_the_one_the_slow_twin_computes(some_samples):
         expected_policy -= (target_policy[i, moves] * np.log(weights / weights.sum())).sum() / 16
         win, target = (1 + values[i]) / 2, (1 + target_value[i]) / 2
         expected_value -= (target * np.log(win) + (1 - target) * np.log(1 - win)) / 16
-    assert float(policy) == pytest.approx(expected_policy, rel=1e-4)
-    assert float(value) == pytest.approx(expected_value, rel=1e-4)
-    assert float(score) == pytest.approx(float(((scores - target_score) ** 2).mean()), rel=1e-4)
+    assert policy.item() == pytest.approx(expected_policy, rel=1e-4)
+    assert value.item() == pytest.approx(expected_value, rel=1e-4)
+    assert score.item() == pytest.approx(float(((scores - target_score) ** 2).mean()), rel=1e-4)
 
 
 @given(st.integers(0, 2**32), st.sampled_from((2, 3, 4)))
