@@ -206,7 +206,9 @@ def _compared(
     tables: dict[tuple[Ablation, str], list[list[dict[str, Any]]]],
 ) -> Iterator[Estimate]:
     """Every arm's estimate at one budget, with the spread of runs pooled over all arms."""
-    runs = {key: [elo_of(*_total(row)) for row in table] for key, table in tables.items()}
+    runs = {}
+    for key, table in tables.items():
+        runs[key] = [elo_of(*_total(row)) for row in table]
     freedom = sum(len(elos) - 1 for elos in runs.values())
     squares = sum(statistics.variance(elos) * (len(elos) - 1) for elos in runs.values())
     reach = student(freedom) * math.sqrt(squares / freedom) * math.sqrt(2 / len(study.seeds))
