@@ -268,8 +268,8 @@ def main() -> None:
     found = estimates(study) if train_all(study) else None
     if found is None:
         print("time is up; the same command goes on from here")
-        return
-    report(chosen.docs, found, seeds, chosen.scale)
+    else:
+        report(chosen.docs, found, seeds, chosen.scale)
 
 
 if __name__ == "__main__":
