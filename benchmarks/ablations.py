@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -186,14 +187,14 @@ def student(freedom: int) -> float:
 
 def estimates(study: Study) -> list[Estimate] | None:
     """Play whatever is missing and estimate every arm at every budget; None if time is up before."""
-    tables: dict[tuple[str, float], dict[tuple[Ablation, str], list[list[dict[str, Any]]]]] = {}
+    tables: dict[tuple[str, float], dict[tuple[str, str], list[list[dict[str, Any]]]]] = {}
     asked = [(one, arm) for one in ABLATIONS for arm in one.arms if arm in study.arms]
     for share, player in product(sorted(SHARES, reverse=True), PLAYERS):
         for ablation, arm in asked:
             if study.late:
                 return None
             found = matches(study, ablation, arm, share, player)
-            tables.setdefault((player, share), {})[ablation, arm] = found
+            tables.setdefault((player, share), {})[ablation.name, arm] = found
     result = []
     for player, share in product(PLAYERS, SHARES):
         result += _compared(study, player, share, tables[player, share])
@@ -204,23 +205,26 @@ def _compared(
     study: Study,
     player: str,
     share: float,
-    tables: dict[tuple[Ablation, str], list[list[dict[str, Any]]]],
+    tables: dict[tuple[str, str], list[list[dict[str, Any]]]],
 ) -> Iterator[Estimate]:
     """Every arm's estimate at one budget, with the spread of runs pooled over all arms."""
-    runs = {key: [elo_of(*_total(row)) for row in table] for key, table in tables.items()}
+    measures = {one.name: one.measure for one in ABLATIONS}
+    runs = {}
+    for key, table in tables.items():
+        runs[key] = [elo_of(*_total(row)) for row in table]
     freedom = sum(len(elos) - 1 for elos in runs.values())
     squares = sum(statistics.variance(elos) * (len(elos) - 1) for elos in runs.values())
     reach = student(freedom) * math.sqrt(squares / freedom) * math.sqrt(2 / len(study.seeds))
-    for (ablation, arm), elos in runs.items():
-        points, games = _total(chain.from_iterable(tables[ablation, arm]))
+    for (name, arm), elos in runs.items():
+        points, games = _total(chain.from_iterable(tables[name, arm]))
         rating = match_rating(points, 0, games - points)
         elo = statistics.mean(elos)
         yield Estimate(
-            ablation.name,
+            name,
             arm,
             player,
             share,
-            study.scale * share * BUDGETS[ablation.measure],
+            study.scale * share * BUDGETS[measures[name]],
             elo,
             elo - reach,
             elo + reach,
@@ -254,17 +258,19 @@ def main() -> None:
         scale={"default": 1.0, "help": "times every budget"},
     )
     if chosen.seeds < 2:
-        raise SystemExit("--seeds: at least 2, or nothing is known about the spread of runs")
-    until = time.monotonic() + 60 * chosen.minutes
+        print("--seeds: at least 2, or nothing is known about the spread of runs", file=sys.stderr)
+        raise SystemExit(2)
     seeds = range(1, chosen.seeds + 1)
-    study = Study(chosen.out, chosen.arm or known, seeds, chosen.scale, until)
+    study = Study(
+        chosen.out, chosen.arm or known, seeds, chosen.scale, time.monotonic() + 60 * chosen.minutes
+    )
     study.out.mkdir(parents=True, exist_ok=True)
     warm([BASE, *study.arms])
     found = estimates(study) if train_all(study) else None
     if found is None:
         print("time is up; the same command goes on from here")
-        return
-    report(chosen.docs, found, seeds, chosen.scale)
+    else:
+        report(chosen.docs, found, seeds, chosen.scale)
 
 
 if __name__ == "__main__":

@@ -41,9 +41,7 @@ class Samples(NamedTuple):
 
     @staticmethod
     def concatenate(parts: list[Samples]) -> Samples:
-        return Samples(
-            *(np.concatenate([part[i] for part in parts]) for i in range(len(Samples._fields)))
-        )
+        return Samples(*map(np.concatenate, zip(*parts)))
 
 
 class Effort(NamedTuple):

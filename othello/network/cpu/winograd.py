@@ -52,10 +52,9 @@ def matrices(outputs: int) -> tuple[Matrix, Matrix, Matrix]:
     points = [Fraction(point) for point in _POINTS[outputs]]
     size = outputs + 2
 
-    at = [
-        [point**power for point in points] + [Fraction(power == outputs - 1)]
-        for power in range(outputs)
-    ]
+    at: Matrix = []
+    for power in range(outputs):
+        at.append([*(point**power for point in points), Fraction(power == outputs - 1)])
     g: Matrix = []
     bt: Matrix = []
     for index, point in enumerate(points):

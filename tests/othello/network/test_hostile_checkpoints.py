@@ -159,6 +159,10 @@ def truncate(folder: Path, name: str, keep: int) -> None:
     (folder / name).write_bytes(data[:keep])
 
 
+def longer(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"x")
+
+
 def flip_a_bit(folder: Path) -> None:
     data = bytearray((folder / "weights.safetensors").read_bytes())
     data[-100] ^= 1
@@ -172,7 +176,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "truncated weights": lambda f: truncate(f, "weights.safetensors", 3000),
     "one byte short": lambda f: truncate(f, "weights.safetensors", -1),
     "truncated meta": lambda f: truncate(f, "meta.json", 60),
-    "longer weights": lambda f: (f / "weights.safetensors").open("ab").write(b"x"),
+    "longer weights": lambda f: longer(f / "weights.safetensors"),
     "one bit flipped": flip_a_bit,
     "wrong hash": lambda f: stored(f, sha256="0" * 64),
     "hash of another type": lambda f: stored(f, sha256=None),
