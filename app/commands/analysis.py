@@ -23,10 +23,10 @@ from app.commands.options import (
     wants_json,
 )
 from app.commands.play import Root
+from app.explain.ask import explain as explain_position
 from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from app.explain.network import Explanation
-from app.explain.network import explain as explain_position
+from app.explain.explanation import Explanation
 from app.explain.targets import Target
 from app.models import load_model_for
 from app.present.colormap import NEUTRAL, fills, number, scale_of
