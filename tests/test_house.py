@@ -50,7 +50,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.solver"
     ),
     "othello.strength": (
-        "othello othello.engines othello.players othello.records othello.rules othello.solver"
+        "othello othello.engines othello.players othello.records othello.rules othello.search "
+        "othello.solver"
     ),
     "othello.training": (
         "othello othello.network othello.network.cpu othello.rules othello.search othello.solver"

@@ -157,8 +157,8 @@ class Explanation:
         }
         for name in _FAMILIES:
             parts[name] = _added(getattr(self, name), getattr(other, name))
-        mine, theirs = ({one.name: one for one in e.accounts} for e in (self, other))
-        return replace(self, **parts, accounts=tuple(_added(mine, theirs).values()))
+        accounts = _added(_by_name(self.accounts), _by_name(other.accounts))
+        return replace(self, **parts, accounts=tuple(accounts.values()))
 
     def __rmul__(self, factor: float) -> Self:
         parts: dict[str, Any] = {name: factor * getattr(self, name) for name in _NUMBERS}
@@ -264,6 +264,10 @@ def _added(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
     """The sums of two families of numbers, maps or accounts; a part that one does not have is nothing."""
     both = {name: part + theirs[name] if name in theirs else part for name, part in mine.items()}
     return {**theirs, **both}
+
+
+def _by_name(accounts: tuple[LayerAccount, ...]) -> dict[str, LayerAccount]:
+    return {account.name: account for account in accounts}
 
 
 def _layer_maps(

@@ -103,8 +103,7 @@ def _what_if(model: Model, found: Explanation) -> None:
                 {"cells": [words[content], "–", "not asked: " + _why_not(found)], "value": content}
             )
             continue
-        rules = {"composite": found.composite, "bias": found.bias_mode}
-        value = explain(model, other, found.target, **rules, symmetric=found.symmetric).value
+        value = _value_of(model, other, found)
         rows.append(
             {
                 "cells": [words[content], signed(value), signed(value - found.value)],
@@ -118,6 +117,18 @@ def _what_if(model: Model, found: Explanation) -> None:
         title=f"{found.target} is {signed(found.value)} now",
     )
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
+
+
+def _value_of(model: Model, board: Board, found: Explanation) -> float:
+    """The target's value on another board."""
+    return explain(
+        model,
+        board,
+        found.target,
+        composite=found.composite,
+        bias=found.bias_mode,
+        symmetric=found.symmetric,
+    ).value
 
 
 def _why_not(found: Explanation) -> str:
