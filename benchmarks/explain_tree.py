@@ -10,6 +10,7 @@ import json
 
 import numpy as np
 
+from app.explain.composites import explainer_of
 from app.explain.default import DEFAULT_COMPOSITE
 from app.explain.network import VALUE, encode_words
 from app.explain.search import BATCH, explain_tree
@@ -36,7 +37,7 @@ def main() -> None:
     rows = np.flatnonzero(tree.state == EXPANDED)[:BATCH]
     planes, explainer = (
         encode_words(model, tree.own[rows], tree.opp[rows]),
-        model.explainer(chosen.composite, "sink"),
+        explainer_of(model, chosen.composite, "sink"),
     )
     jobs = {
         "tree": lambda: explain_tree(

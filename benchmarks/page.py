@@ -24,7 +24,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from app.explain.network import attribute, explain, planes_of
+from app.explain.network import attribute, explain_many, planes_of
 from app.explain.targets import Target
 from app.models import load_model
 from benchmarks.harness import interleaved, options
@@ -95,7 +95,7 @@ def report_overhead(rounds: int = 40) -> None:
     planes = planes_of(model, [board])
     jobs = {
         "lrp": lambda: attribute(model, planes, [target], DEFAULT_COMPOSITE, DEFAULT_BIAS),
-        "app": lambda: explain(model, board, target, layers=True),
+        "app": lambda: explain_many(model, [board], [target], layers=True),
     }
     spent = interleaved(jobs, rounds)
     own, whole = 1000 * spent["lrp"], 1000 * spent["app"]

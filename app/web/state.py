@@ -101,7 +101,7 @@ def _model(path: str) -> Model:
 
 def _warm(model: Model) -> None:
     """Compile and capture what the first move and the first explanation need, while the person looks at the page."""
-    from app.explain.network import explain
+    from app.explain.ask import explain
     from othello.players.agent import SearchPlayer
 
     board = Board.initial(model.size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.network import Explanation, Map
+from app.explain.explanation import Explanation, Map
 from app.present.colormap import MAPS, NEUTRAL, fills, ink, numbers, scale_of
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import format_squares
@@ -216,10 +216,7 @@ def ledger(
         ("bias", explanation.bias_total),
         ("stabilizer", explanation.stabilizer),
     ]
-    if explanation.exact:
-        rows.insert(
-            2, ("even prior" if explanation.target.kind == "u" else "solved", explanation.exact)
-        )
+    rows[2:2] = [(name, value) for name, value in explanation.given.items() if value]
     data = {
         "rows": [{"name": name, "value": value, "text": _signed(value)} for name, value in rows],
         "total": explanation.value,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from app.explain.ask import explain
+from app.explain.explanation import Explanation, Map
 from app.explain.move_effect import explain_change
-from app.explain.network import Explanation, Map, explain_many
-from app.explain.targets import Target
+from app.explain.network import explain_many
 from app.models import Model
 from app.present.colormap import scale_of
 from app.present.sentences import explanation_words, side_word, signed
@@ -21,7 +22,6 @@ from othello.rules.notation import parse_square, square_name
 from othello.rules.symmetry import (
     SYMMETRIES,
     inverse,
-    transform_action,
     transform_board,
     transform_planes,
 )
@@ -103,9 +103,7 @@ def _what_if(model: Model, found: Explanation) -> None:
                 {"cells": [words[content], "–", "not asked: " + _why_not(found)], "value": content}
             )
             continue
-        value = explain_many(
-            model, [other], [found.target], composite=found.composite, bias=found.bias_mode
-        )[0].value
+        value = _value_of(model, other, found)
         rows.append(
             {
                 "cells": [words[content], signed(value), signed(value - found.value)],
@@ -119,6 +117,18 @@ def _what_if(model: Model, found: Explanation) -> None:
         title=f"{found.target} is {signed(found.value)} now",
     )
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
+
+
+def _value_of(model: Model, board: Board, found: Explanation) -> float:
+    """The target's value on another board."""
+    return explain(
+        model,
+        board,
+        found.target,
+        composite=found.composite,
+        bias=found.bias_mode,
+        symmetric=found.symmetric,
+    ).value
 
 
 def _why_not(found: Explanation) -> str:
@@ -137,7 +147,9 @@ def _before_and_after(model: Model, found: Explanation, colours: str, numbers: b
         return
     name = widgets.select("The value before and after", names, key="i_change_move", width=200)
     action = parse_square(name, board.size)
-    made = explain_change(model, board, action, composite=found.composite, bias=found.bias_mode)
+    made = explain_change(
+        model, board, action, composite=found.composite, bias=found.bias_mode, symmetric=True
+    )
     after = made.sign * made.after.squares
     scale = scale_of(made.before.squares, after, made.change.squares)
     mover = side_word(board.side)
@@ -250,7 +262,7 @@ def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> 
         return
     n = found.board.size
     boards = [transform_board(found.board, s) for s in SYMMETRIES]
-    targets = [_moved(found.target, s) for s in SYMMETRIES]
+    targets = [found.target.turned(s) for s in SYMMETRIES]
     turned = explain_many(model, boards, targets, composite=found.composite, bias=found.bias_mode)
     maps = [transform_planes(e.squares, inverse(s)) for s, e in zip(SYMMETRIES, turned)]
     rows = [
@@ -258,8 +270,8 @@ def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> 
             "cells": [
                 _symmetry_name(s),
                 signed(e.value),
-                signed(e.value - found.value),
-                _correlation(m, found.squares),
+                signed(e.value - turned[0].value),
+                _correlation(m, maps[0]),
             ],
             "value": s,
         }
@@ -278,11 +290,6 @@ def _symmetry(model: Model, found: Explanation, colours: str, numbers: bool) -> 
                 np.mean(maps, axis=0).reshape(n, n), colours=colours, with_numbers=numbers
             ),
         )
-
-
-def _moved(target: Target, symmetry: int) -> Target:
-    moved = [transform_action(action, symmetry, target.size) for action in target.actions]
-    return Target(target.kind, *moved, size=target.size) if moved else target
 
 
 def _symmetry_name(symmetry: int) -> str:

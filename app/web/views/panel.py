@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.game.session import Session
 from app.present.colormap import scale_of
 from app.present.sentences import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.explain.targets import Kind, Target
 from app.game.session import Session
 from app.web import widgets

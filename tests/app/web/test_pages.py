@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
-from app.explain.network import explain
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
 
