@@ -25,6 +25,7 @@ from app.web.views.shown import Shown, candidates, shown
 from othello.errors import OthelloError
 from othello.rules.notation import square_name
 from othello.search.search import SearchResult
+from othello.strength.review import Mark
 
 
 def draw(game: Session, view: options.View) -> None:
@@ -146,7 +147,7 @@ def _graph(game: Session, view: options.View) -> None:
     marks = [
         loss.ply
         for loss in st.session_state.get("review", [])
-        if loss.loss >= 0.3 and loss.ply < len(plies)
+        if loss.serious and loss.ply < len(plies)
     ]
     parts.graph(
         values,
@@ -183,12 +184,12 @@ def _review(game: Session, view: options.View) -> None:
         return
     rows = [
         {
-            "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, f"{loss.loss:.2f}"],
+            "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, str(loss)],
             "value": loss.ply,
             "chosen": loss.ply == game.cursor,
         }
         for loss in losses[:5]
-        if loss.loss > 0.05
+        if loss.mark not in (Mark.BEST, Mark.GOOD)
     ]
     parts.moves(
         ("move", "better", "lost"),
