@@ -11,7 +11,7 @@ from app.models import Model
 from othello.records.game import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.mcts import Search, SearchResult
+from othello.search.search import Search, SearchResult
 from othello.strength.review import Mark, MoveReview, review
 
 SOLVE_EMPTIES: Final = 14  # empty squares from which on a review is exact, as `othello review`'s
