@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from app.explain.exploration_bonus import explain_bonus
 from app.explain.network import Explanation, explain, explain_many
 from app.explain.search import explain_tree
 from app.explain.targets import Target
+from app.models import Model
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.mcts import Search
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 COMPOSITE, BIAS = "EpsilonPlus", "sink"
 SIMULATIONS = 800
