@@ -83,8 +83,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.strength othello.training"
     ),
     "app.experiments": (
-        "app app.experiments.studies app.explain app.present lrp othello "
-        "othello.network othello.rules othello.training"
+        "app app.explain app.present lrp othello othello.network othello.rules othello.training"
     ),
     "app.experiments.studies": (
         "app app.experiments app.explain lrp othello.network othello.rules "

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.experiments.statistics import Interval, highest, number
+from app.experiments.statistics import Interval, above, highest, number
 from othello.rules.notation import square_name
 
 
@@ -23,16 +23,12 @@ def of_map(relevance: NDArray[np.float64], what: str, count: int = 4) -> str:
     ]
     if not heaviest:
         return f"board of {what}: nothing on any square"
-    groups = (
-        ("red", [s for s in heaviest if flat[s] > 0]),
-        ("blue", [s for s in heaviest if flat[s] < 0]),
-    )
-    side = relevance.shape[0]
-    words = [
-        f"{colour} for {', '.join(f'{square_name(s, side)} {_signed(float(flat[s]))}' for s in squares)}"
-        for colour, squares in groups
-        if squares
-    ]
+    words, side = [], relevance.shape[0]
+    for colour, sign in (("red", 1), ("blue", -1)):
+        chosen = [s for s in heaviest if sign * flat[s] > 0]
+        if chosen:
+            named = [f"{square_name(s, side)} {_signed(float(flat[s]))}" for s in chosen]
+            words.append(f"{colour} for {', '.join(named)}")
     return f"board of {what}: {', '.join(words)}"
 
 
@@ -47,10 +43,10 @@ def of_bars(entries: Mapping[str, Interval], what: str, chance: float = 0.0) -> 
     if not known:
         return f"{what}: nothing was measured"
     top = highest(known)
-    above, below = (
-        sum(test) for test in zip(*((e.low > chance, e.high < chance) for e in known.values()))
+    below = sum(entry.high < chance for entry in known.values())
+    counts = (
+        f"{above(known.values(), chance)} of {len(known)} intervals lie above {line}, {below} below"
     )
-    counts = f"{above} of {len(known)} intervals lie above {line}, {below} below"
     return f"{what}: {top} is highest with {known[top]}; {counts}"
 
 

@@ -8,7 +8,7 @@ signed form, without the blurring of the published picture).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,11 +18,9 @@ from app.experiments.positions import Words, states_of, words_of
 from app.explain.composites import explainer_of
 from app.explain.explanation import on_squares
 from app.explain.network import POLICY, VALUE, encode_words
+from app.models import Model
+from lrp import Relevance
 from lrp.baselines import GradientTimesInput
-
-if TYPE_CHECKING:
-    from app.models import Model
-    from lrp import Relevance
 
 Maps = NDArray[np.float64]
 TARGETS: Final = ("value", "best move", "best − second")
@@ -65,16 +63,26 @@ def relevance_maps(
         return np.broadcast_to(states_of(own, opp).astype(np.float64), (3, len(own), 64)).copy()
     if method == "occlusion":
         return _occlusion(model, own, opp, moves)
-    chunks = [slice(start, start + BATCH) for start in range(0, len(own), BATCH)]
     find = _by_gradient if method in ("gradient × input", "integrated gradients") else _by_relevance
-    return np.concatenate([find(model, method, own[c], opp[c], moves[c]) for c in chunks], axis=1)
+    found = [find(model, method, own[c], opp[c], moves[c]) for c in batches(len(own))]
+    return np.concatenate(found, axis=1)
+
+
+def batches(count: int, size: int = BATCH) -> list[slice]:
+    """The rows of `count` positions, so many at a time."""
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def asked(moves: NDArray[np.int64]) -> tuple[tuple[torch.Tensor | None, int], ...]:
+    """The network's answers that moves [P, M] ask for, as (target, output): the value and a logit a column."""
+    logits = [(column, POLICY) for column in torch.from_numpy(moves).unbind(1)]
+    return ((None, VALUE), *logits)
 
 
 def readings(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
     """What the network says of positions [P] about TARGETS: the value in [−1, 1] and two logits; [3, P]."""
     found = np.empty((3, len(own)))
-    for start in range(0, len(own), _EVALUATED):
-        chosen = slice(start, start + _EVALUATED)
+    for chosen in batches(len(own), _EVALUATED):
         logits, values = model.evaluator(own[chosen], opp[chosen])
         pair = np.take_along_axis(logits.astype(np.float64), moves[chosen], 1)
         found[:, chosen] = values, pair[:, 0], pair[:, 0] - pair[:, 1]
@@ -87,25 +95,19 @@ def _by_relevance(
     explainer = explainer_of(
         model, "LRPZero" if method == "FullGrad" else COMPOSITES[method], "sink"
     )
-    planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
-    found = [
-        explainer.attribute(planes, None, output=VALUE),
-        *(explainer.attribute(planes, pairs[:, place], output=POLICY) for place in (0, 1)),
-    ]
-    value, best, second = (_squares(relevance, method == "FullGrad") for relevance in found)
-    if (
-        method == "architecture prior"
-    ):  # symmetric squares are equal; rounding must not put them in an order
-        value, best, second = (
-            np.round(m / s, 6) * s for m in (value, best, second) for s in [_size(m)]
-        )
+    planes, found = encode_words(model, own, opp), []
+    for target, output in asked(moves):
+        relevance = explainer.attribute(planes, target, output=output)
+        squares = _squares(relevance, method == "FullGrad")
+        found.append(_even(squares) if method == "architecture prior" else squares)
+    value, best, second = found
     return np.stack([value, best, best - second])
 
 
-def _size(maps: Maps) -> Maps:
-    """The largest |R| of each position, [P, 1], at least 1e-12."""
+def _even(maps: Maps) -> Maps:
+    """Maps [P, 64] to 6 digits of each largest |R|: rounding must not put squares that are equal in an order."""
     largest: Maps = np.maximum(np.abs(maps).max(1, keepdims=True), 1e-12)
-    return largest
+    return np.round(maps / largest, 6) * largest
 
 
 def _squares(relevance: Relevance, with_bias: bool) -> Maps:
@@ -123,31 +125,18 @@ def _by_gradient(
     model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
 ) -> Maps:
     """Gradient × input, or its mean along the line from the planes of nothing: with x·∇f(t·x) = (t·x·∇f(t·x)) / t."""
-    planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
-    method_of = GradientTimesInput(model.network, planes[:2])
-    points = (
-        [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)]
-        if method == "integrated gradients"
-        else [1.0]
-    )
-    targets: tuple[tuple[torch.Tensor | None, int], ...] = (
-        (None, VALUE),
-        (pairs[:, 0], POLICY),
-        (pairs[:, 1], POLICY),
-    )
-    value, best, second = (
-        sum(
-            method_of.attribute(planes * t, target, output=output)
-            .input.double()
-            .sum(1)
-            .flatten(1)
-            .numpy()
-            / t
-            for t in points
-        )
-        / len(points)
-        for target, output in targets
-    )
+    planes, found = encode_words(model, own, opp), []
+    gradient = GradientTimesInput(model.network, planes[:2])
+    points = [1.0]
+    if method == "integrated gradients":
+        points = [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)]
+    for target, output in asked(moves):
+        total = np.zeros((len(own), 64))
+        for t in points:
+            relevance = gradient.attribute(planes * t, target, output=output)
+            total += relevance.input.double().sum(1).flatten(1).numpy() / t
+        found.append(total / len(points))
+    value, best, second = found
     return np.stack([value, best, best - second])
 
 

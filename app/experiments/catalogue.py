@@ -9,12 +9,12 @@ from typing import Final
 from app.experiments.record import Experiment
 from othello.errors import ConfigError
 
-MODULES: Final[dict[str, str]] = {
+MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and its name there
     "exploration": "exploration",
-    "value-flat": "value_flat",
+    "value-flat": "board31:VALUE_FLAT",
     "empty-board": "empty_board",
-    "value-plus": "value_plus",
-    "policy": "policy_map",
+    "value-plus": "board31:VALUE_PLUS",
+    "policy": "board31:POLICY",
     "prior": "prior",
     "heads": "heads",
     "search": "search_relevance",
@@ -38,7 +38,9 @@ def experiment(name: str) -> Experiment:
             f"unknown experiment {name[:40]!r}; did you mean {close[0] if close else known[0]}?\n"
             f"known: {', '.join(known)}, all"
         )
-    found: Experiment = import_module(f"app.experiments.studies.{MODULES[wanted]}").EXPERIMENT
+    module, _, name = MODULES[wanted].partition(":")
+    study = import_module(f"app.experiments.studies.{module}")
+    found: Experiment = getattr(study, name or "EXPERIMENT")
     return found
 
 

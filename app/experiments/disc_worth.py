@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.attributions import readings
 from app.experiments.positions import Words, states_of, words_of
-from app.experiments.studies.rules_truth import CORNERS, EDGES
-
-if TYPE_CHECKING:
-    from app.models import Model
+from app.experiments.rules_truth import CORNERS, EDGES
+from app.models import Model
 
 TABLE: Final[NDArray[np.float64]] = np.where(CORNERS, 3.0, np.where(EDGES, 2.0, 1.0))
 """[64]: a corner is worth 3, an edge 2, a square inside 1."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import LinearSegmentedColormap
@@ -18,19 +19,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
+from app.experiments.statistics import Interval
 from app.present.colormap import MAPS
-from othello.rules.board import squares_of
+from othello.rules.board import Board, squares_of
 from othello.rules.notation import COLUMNS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from app.experiments.statistics import Interval
-    from othello.rules.board import Board
 
 Map = NDArray[np.float64]
 DIVERGING = LinearSegmentedColormap.from_list(
-    "relevance", [tuple(c / 255 for c in rgb) for rgb in MAPS["blue–red"]]
+    "relevance", (np.array(MAPS["blue–red"]) / 255).tolist()
 )
 INK, SOFT, GRID = "#222222", "#777777", "#dddddd"
 COLOURS = (
@@ -74,7 +70,6 @@ def board_map(
     *,
     scale: float | None = None,
     marked: Sequence[int] = (),
-    note: str = "",
 ) -> None:
     """A map [N, N] in colours on a neutral board, with the position's discs; `marked` squares get an outline."""
     n = relevance.shape[0]
@@ -94,36 +89,23 @@ def board_map(
         linewidth=0.6,
     )
     if board is not None:
-        for word, face, edge in (
-            (board.black, "#17191c", "#0c0d0e"),
-            (board.white, "#fbfbf8", "#6b6b66"),
-        ):
-            discs = [
-                Circle((square % n + 0.5, square // n + 0.5), 0.27)
-                for square in squares_of(word, n)
-            ]
-            axes.add_collection(
-                PatchCollection(discs, facecolor=face, edgecolor=edge, linewidth=0.8)
-            )
+        _discs(axes, board.black, n, face="#17191c", edge="#0c0d0e")
+        _discs(axes, board.white, n, face="#fbfbf8", edge="#6b6b66")
     for square in marked:
-        row, column = divmod(square, n)
+        corner = square % n + 0.07, square // n + 0.07
         axes.add_patch(
-            Rectangle(
-                (column + 0.07, row + 0.07),
-                0.86,
-                0.86,
-                fill=False,
-                edgecolor="#111111",
-                linewidth=1.4,
-            )
+            Rectangle(corner, 0.86, 0.86, fill=False, edgecolor="#111111", linewidth=1.4)
         )
     axes.set_xticks(np.arange(n) + 0.5, list(COLUMNS[:n]))
     axes.set_yticks(np.arange(n) + 0.5, [str(i + 1) for i in range(n)])
     _bare(axes)
     axes.set_title(title, fontsize=9.5)
-    axes.set_xlabel(
-        f"full colour ±{full:.3g}{'   ' + note if note else ''}", fontsize=7.5, color=SOFT
-    )
+    axes.set_xlabel(f"full colour ±{full:.3g}", fontsize=7.5, color=SOFT)
+
+
+def _discs(axes: Axes, word: int, n: int, face: str, edge: str) -> None:
+    discs = [Circle((square % n + 0.5, square // n + 0.5), 0.27) for square in squares_of(word, n)]
+    axes.add_collection(PatchCollection(discs, facecolor=face, edgecolor=edge, linewidth=0.8))
 
 
 def picture(axes: Axes, pixels: Map, title: str) -> None:
@@ -175,23 +157,16 @@ def bars(
     axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *, chance: float = 0.0
 ) -> None:
     """One point with its interval a name, the first on top, and a line at chance."""
-    names = list(entries)
-    places = np.arange(len(names))[::-1]
-    for place, name in zip(places, names):
-        found = entries[name]
+    places = np.arange(len(entries))[::-1]
+    for place, found in zip(places, entries.values()):
         colour = (
             COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
         )
-        axes.plot(
-            [found.low, found.high],
-            [place, place],
-            color=colour,
-            linewidth=2,
-            solid_capstyle="round",
-        )
+        ends = [found.low, found.high]
+        axes.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot([found.mean], [place], "o", color=colour, markersize=4.5)
     axes.axvline(chance, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, list(entries))
     axes.tick_params(axis="y", length=0)
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(label)

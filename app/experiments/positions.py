@@ -10,19 +10,17 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.record import Progress, Settings, silent
+from app.models import Model
 from othello import atomic
 from othello.rules.bitboard import BOARD_MASK, legal_mask
 from othello.rules.board import Board
 from othello.training.selfplay import SelfPlaySettings, play_games
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 BOARD_31: Final = Board.parse("OX-OO----XXOOX--XXXXOO---X-OOO--XOOOOXO----X--X--OOXX------X-X-- X")
 HELD_OUT: Final = 1_000_000  # the iteration of held-out games; training counts from 0
@@ -47,6 +45,23 @@ class Games:
         return 64 - discs
 
 
+class Positions(NamedTuple):
+    """What is measured: words [P] of the side to move and its opponent, the best two moves [P, 2] by the policy."""
+
+    own: Words
+    opp: Words
+    moves: NDArray[np.int64]
+
+    @property
+    def states(self) -> States:
+        """States [P, 64]."""
+        return states_of(self.own, self.opp)
+
+    def first(self, count: int) -> Positions:
+        """At most `count` of them."""
+        return Positions(self.own[:count], self.opp[:count], self.moves[:count])
+
+
 def self_play(model: Model, settings: Settings, progress: Progress = silent) -> Games:
     """The held-out games of these settings; from the cache if they are there."""
     count = settings.games
@@ -59,17 +74,13 @@ def self_play(model: Model, settings: Settings, progress: Progress = silent) -> 
         file = settings.cache / f"games-{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
         if file.is_file() and (found := _read(file)) is not None:
             return found
-    parts: list[Any] = []
+    parts = []
     for start in range(0, count, STEP):
         progress(start / count, f"self-play, game {start} of {count}")
         numbers = range(start, min(start + STEP, count))
-        parts.append(play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0])
-    games = Games(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("own", "opp", "game")
-        )
-    )
+        played = play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0]
+        parts.append((played.own, played.opp, played.game))
+    games = Games(*map(np.concatenate, zip(*parts)))
     if file is not None:
         _write(file, games)
     return games
@@ -115,11 +126,15 @@ def one_a_game(
     return games.own[chosen], games.opp[chosen]
 
 
+def with_best_two(model: Model, own: Words, opp: Words) -> Positions:
+    """Words [P] with the two moves that the policy likes best."""
+    return Positions(own, opp, best_two(model.evaluator(own, opp)[0], legal_table(own, opp)))
+
+
 def canonical(states: States) -> bytes:
     """The same bytes for the 8 turned and mirrored pictures of states [64]."""
-    board = states.reshape(8, 8)
-    turns = [np.rot90(board, k) for k in range(4)]
-    return min(image.tobytes() for turn in turns for image in (turn, turn.T))
+    turns = [np.rot90(states.reshape(8, 8), k) for k in range(4)]
+    return min(min(turn.tobytes(), turn.T.tobytes()) for turn in turns)
 
 
 def states_of(own: Words, opp: Words) -> States:

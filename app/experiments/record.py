@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.models import Model
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-
-    from app.models import Model
 
 Progress = Callable[[float, str], None]
 """Called with the share done in [0, 1] and what is under way."""

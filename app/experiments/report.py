@@ -8,14 +8,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from app.experiments.runner import SIZE, stored
+from app.experiments.results import Record, stored
+from app.experiments.runner import SIZE
 from app.explain.default import FILE
 from othello import atomic
 from othello.errors import CheckpointError
+from othello.network import checkpoint
 
 TITLE = "Experiments"
 HTML, MARKDOWN = "report.html", "experiments.md"
-Record = dict[str, Any]
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
@@ -76,8 +77,6 @@ def keeps_default(records: Sequence[Record], file: Path = FILE) -> Path | None:
 def outranks(records: Sequence[Record], docs: Path) -> str:
     """Why these records should not replace those in `docs`, or "": other weights than the shipped ones, or a quick run
     where a full one of the same weights stands."""
-    from othello.network import checkpoint
-
     weights = {record["checkpoint"]["sha256"] for record in records if record["checkpoint"]}
     try:
         shipped = checkpoint.info(checkpoint.default_checkpoint(SIZE))["weights"]["sha256"]
@@ -115,11 +114,8 @@ def markdown(records: Sequence[Record], figures: str) -> str:
             lines += ["", f"![{alt}]({figures}{figure['file']}.png)", "", figure["caption"]]
         for table in record["tables"]:
             lines += ["", f"**{table['title']}**", ""]
-            lines += [
-                "| " + " | ".join(_cell(c) for c in table["header"]) + " |",
-                "|---" * len(table["header"]) + "|",
-            ]
-            lines += ["| " + " | ".join(_cell(c) for c in row) + " |" for row in table["rows"]]
+            lines += [_row(table["header"]), "|---" * len(table["header"]) + "|"]
+            lines += map(_row, table["rows"])
         lines += ["", _made(record)]
     return "\n".join(lines) + "\n"
 
@@ -159,10 +155,10 @@ def html(records: Sequence[Record], folder: Path) -> str:
 
 def _table(table: dict[str, Any]) -> str:
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table["header"])
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in table["rows"]
-    )
+    rows = ""
+    for row in table["rows"]:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        rows += f"<tr>{cells}</tr>"
     return f'<div class="wide"><table><caption>{escape(table["title"])}</caption><tr>{head}</tr>{rows}</table></div>'
 
 
@@ -195,5 +191,5 @@ def _made(record: Record) -> str:
     return f"positions {settings['positions']}, {origin}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join([cell.replace("|", "\\|") for cell in cells]) + " |"

@@ -1,41 +1,38 @@
-"""Runs experiments and keeps their results: JSON, PNG and SVG, each written atomically, none made twice.
-
-A result is known by a key: the experiment and its version, the settings, the weights' SHA-256, the sources that decide
-its numbers and the library versions.  A folder that holds the key's JSON and its figures needs no new run.
-"""
+"""Runs experiments, one or many, in one process or several; what a folder holds already is not made again."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
-import platform
+import multiprocessing
 import time
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
+import torch
+
+from app.experiments import results
 from app.experiments.catalogue import MODULES, experiment
-from app.experiments.code_version import all_sources, deciding_sources
-from app.experiments.record import Experiment, Progress, Settings, silent
+from app.experiments.positions import self_play
+from app.experiments.record import Experiment, Progress, Settings, part, silent
+from app.experiments.results import Record
+from app.models import Model, load_model
 from othello import atomic
-from othello.errors import ConfigError
+from othello.errors import CheckpointError, ConfigError
 
-if TYPE_CHECKING:
-    from app.models import Model
+SIZE: Final = 8
+POSITIONS: Final = (64, 512)  # the most an experiment wants by default, quick and full
+GAMES: Final = "self-play"  # the step that plays the games which several experiments share
+CACHE: Final = ".cache"  # in the folder: the shared games, and how long each step took; no result
+LONGEST: Final = ("faithfulness", "ground-truth", "rules", "exploration", "search", "heads")
+POLL: Final = 0.2  # seconds between two looks at what the processes report
 
-FORMAT = 1
-SIZE = 8
-POSITIONS = (
-    64,
-    512,
-)  # the most that an experiment wants by default, quick and full: all draw from the same games
-GAMES = "self-play"  # the name of the step that plays the games which several experiments share
-CACHE = ".cache"  # in the folder: the shared games, and how long each step took the last time it ran; no result
-
-Record = dict[str, Any]
+Reports = SimpleQueue[tuple[str, float, str]]
+_reports: Reports | None = None  # of a worker: step, share done, what is under way
 
 
 @dataclass(frozen=True)
@@ -50,17 +47,14 @@ class Request:
     again: bool = False  # run even what is there
 
     def settings(self, wanted: Experiment) -> Settings:
-        """The settings of one experiment."""
+        """The settings of one experiment; all of them draw on the same games."""
         if self.positions is not None and self.positions < 1:
             raise ConfigError(f"positions {self.positions}: accepted are 1 and more")
         if self.seed < 0:
             raise ConfigError(f"seed {self.seed}: accepted are 0 and more")
-        count = (
-            self.positions
-            if self.positions is not None
-            else wanted.positions[0 if self.quick else 1]
-        )
-        most = count if self.positions is not None else POSITIONS[0 if self.quick else 1]
+        size = 0 if self.quick else 1
+        count = wanted.positions[size] if self.positions is None else self.positions
+        most = POSITIONS[size] if self.positions is None else self.positions
         return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / CACHE)
 
 
@@ -73,14 +67,15 @@ def run(name: str, request: Request, progress: Progress = silent) -> tuple[Recor
     wanted = experiment(name)
     settings = request.settings(wanted)
     model = load(request.checkpoint) if wanted.needs_model else None
-    if not request.again and (known := _kept(wanted, settings, model, request.folder)) is not None:
+    if not request.again and (known := results.kept(request.folder, wanted, settings, model)):
         progress(1.0, "done before")
         return known, True
-    import torch
-
     torch.set_num_threads(1)
     start = time.monotonic(), time.process_time()
-    record = _make(wanted, settings, model, request.folder, progress)
+    progress(0.0, "starting")
+    found = wanted.run(model, settings, progress)  # type: ignore[arg-type]
+    record = results.write(request.folder, wanted, settings, model, found)
+    progress(1.0, "done")
     took(request.folder, wanted.name, *start)
     return record, False
 
@@ -97,18 +92,80 @@ def run_all(
     """
     check(request, names)
     if processes > 1:
-        from app.experiments.side_by_side import run_beside
-
-        return run_beside(request, names, progress, processes)
+        return _run_beside(request, names, progress, processes)
     play_games(request, names)
     records = []
     for place, name in enumerate(names):
-
-        def within(share: float, what: str, place: int = place, name: str = name) -> None:
-            progress((place + share) / len(names), f"{name}: {what}")
-
-        records.append(run(name, request, within)[0])
+        within = part(progress, place / len(names), (place + 1) / len(names))
+        records.append(run(name, request, _named(within, name))[0])
     return records
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    return lambda share, what: progress(share, f"{name}: {what}")
+
+
+def _run_beside(
+    request: Request, names: Sequence[str], progress: Progress, processes: int
+) -> list[Record]:
+    """As `run_all`; the first failure ends the rest, and what is finished stays.
+
+    The games of self-play that several experiments share are played first, beside experiments that need none.
+    """
+    context = multiprocessing.get_context("spawn")
+    reports: Reports = context.SimpleQueue()
+    order = sorted(names, key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
+    waiting = [name for name in order if experiment(name).games]
+    found: dict[str, Record] = {}
+    shares: dict[str, float] = {}
+    with ProcessPoolExecutor(processes, context, _begin, (reports,)) as pool:
+        running: dict[Future[Any], str] = {}
+        if waiting:
+            running[pool.submit(_games, request, waiting)] = GAMES
+        running |= {pool.submit(_run, name, request): name for name in order if name not in waiting}
+        try:
+            while running:
+                done, _ = wait(running, POLL, FIRST_COMPLETED)
+                _tell(reports, shares, len(names), progress)
+                for future in done:
+                    name, result = running.pop(future), future.result()
+                    if name == GAMES:
+                        running |= {pool.submit(_run, later, request): later for later in waiting}
+                    else:
+                        found[name] = result
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not all(future.done() for future in running):  # nobody waits on a full pipe
+                wait(running, POLL)
+                _tell(reports, shares, len(names), progress)
+            raise
+    return [found[name] for name in names]
+
+
+def _tell(reports: Reports, shares: dict[str, float], count: int, progress: Progress) -> None:
+    while not reports.empty():
+        name, share, what = reports.get()
+        if name != GAMES:
+            shares[name] = share
+        progress(min(1.0, sum(shares.values()) / count), f"{name}: {what}")
+
+
+def _begin(reports: Reports) -> None:
+    global _reports
+    _reports = reports
+    torch.set_num_threads(1)
+
+
+def _report(name: str) -> Progress:
+    return lambda share, what: _reports.put((name, share, what)) if _reports else None
+
+
+def _games(request: Request, names: Sequence[str]) -> None:
+    play_games(request, names, _report(GAMES))
+
+
+def _run(name: str, request: Request) -> Record:
+    return run(name, request, _report(name))[0]
 
 
 def check(request: Request, names: Sequence[str]) -> None:
@@ -127,15 +184,11 @@ def check(request: Request, names: Sequence[str]) -> None:
 
 def play_games(request: Request, names: Sequence[str], progress: Progress = silent) -> None:
     """Play the shared games of self-play into the folder's cache, if an experiment that is yet to run wants them."""
-    model: Model | None = None
-    for entry in (experiment(name) for name in names):
+    for entry in map(experiment, names):
         if not entry.games:
             continue
-        model = model or load(request.checkpoint)
-        settings = request.settings(entry)
-        if request.again or _kept(entry, settings, model, request.folder) is None:
-            from app.experiments.positions import self_play
-
+        model, settings = load(request.checkpoint), request.settings(entry)
+        if request.again or results.kept(request.folder, entry, settings, model) is None:
             start = time.monotonic(), time.process_time()
             self_play(model, settings, progress)
             if time.process_time() - start[1] > 0.5:  # played, not read back
@@ -145,11 +198,10 @@ def play_games(request: Request, names: Sequence[str], progress: Progress = sile
 
 def took(folder: Path, name: str, wall: float, processor: float) -> None:
     """Keep how long a step took that began at these two clocks."""
-    (folder / CACHE).mkdir(parents=True, exist_ok=True)
+    file = folder / CACHE / f"seconds-{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
     seconds = {"wall_s": time.monotonic() - wall, "processor_s": time.process_time() - processor}
-    atomic.write_json(
-        folder / CACHE / f"seconds-{name}.json", {key: round(n, 1) for key, n in seconds.items()}
-    )
+    atomic.write_json(file, {key: round(n, 1) for key, n in seconds.items()})
 
 
 def durations(folder: Path) -> dict[str, dict[str, float]]:
@@ -157,9 +209,8 @@ def durations(folder: Path) -> dict[str, dict[str, float]]:
     found = {}
     for name in (GAMES, *MODULES):
         try:
-            found[name] = dict(
-                json.loads((folder / CACHE / f"seconds-{name}.json").read_text("utf-8"))
-            )
+            text = (folder / CACHE / f"seconds-{name}.json").read_text("utf-8")
+            found[name] = dict(json.loads(text))
         except (OSError, ValueError, TypeError):
             continue
     return found
@@ -167,9 +218,6 @@ def durations(folder: Path) -> dict[str, dict[str, float]]:
 
 def load(checkpoint: Path | None) -> Model:
     """The model the experiments explain; CheckpointError unless it plays on 8×8."""
-    from app.models import load_model
-    from othello.errors import CheckpointError
-
     model = load_model(checkpoint, SIZE)
     if model.size != SIZE:
         raise CheckpointError(
@@ -184,119 +232,3 @@ def check_writable(folder: Path) -> None:
     probe = folder / ".writable"
     atomic.write_bytes(probe, b"")
     probe.unlink(missing_ok=True)
-
-
-def key_of(wanted: Experiment, settings: Settings, model: Model | None) -> str:
-    """SHA-256 of all that fixes a result."""
-    parts = {
-        "format": FORMAT,
-        "experiment": wanted.name,
-        "version": wanted.version,
-        "settings": settings.to_dict(),
-        "checkpoint": model.sha256 if model else None,
-        "versions": versions(),
-        "sources": deciding_sources(),
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """The libraries that the numbers depend on."""
-    import numpy
-    import torch
-
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": numpy.__version__,
-    }
-
-
-def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> Record | None:
-    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure's file."""
-    try:
-        record: Any = json.loads((folder / f"{name}.json").read_text("utf-8"))
-        complete = record["format"] == FORMAT and record["name"] == name
-        names = [figure["file"] for figure in record["figures"]]
-        if complete and all(
-            (folder / f"{file}.{kind}").is_file() for file in names for kind in kinds
-        ):
-            return dict(record)
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
-
-
-def _kept(
-    wanted: Experiment, settings: Settings, model: Model | None, folder: Path
-) -> Record | None:
-    """The stored record if it is the one that these settings would give."""
-    known = stored(folder, wanted.name)
-    return known if known is not None and known["key"] == key_of(wanted, settings, model) else None
-
-
-def _make(
-    wanted: Experiment, settings: Settings, model: Model | None, folder: Path, progress: Progress
-) -> Record:
-    from app.experiments import plots
-
-    progress(0.0, "starting")
-    found = wanted.run(model, settings, progress)  # type: ignore[arg-type]
-    figures = []
-    for figure in found.figures:
-        file = f"{wanted.name}-{figure.name}" if figure.name else wanted.name
-        atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
-        atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
-        figures.append(
-            {"file": file, "caption": figure.caption, "alt": figure.alt or figure.caption}
-        )
-    record = {
-        "format": FORMAT,
-        "name": wanted.name,
-        "number": wanted.number,
-        "title": wanted.title,
-        "shows": wanted.shows,
-        "source": wanted.source,
-        "key": key_of(wanted, settings, model),
-        "settings": settings.to_dict(),
-        "checkpoint": _provenance(model),
-        "code": all_sources(),
-        "versions": versions(),
-        "reading": found.reading,
-        "tables": [
-            {"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]}
-            for t in found.tables
-        ],
-        "figures": figures,
-        "numbers": rounded(found.numbers),
-    }
-    atomic.write_json(folder / f"{wanted.name}.json", record)
-    progress(1.0, "done")
-    return json.loads(json.dumps(record))  # type: ignore[no-any-return]
-
-
-def _provenance(model: Model | None) -> dict[str, Any] | None:
-    if model is None:
-        return None
-    return {
-        "name": model.path.name,
-        "sha256": model.sha256,
-        "generation": model.meta.get("generation"),
-        "kind": model.meta.get("kind"),
-        "architecture": model.network.architecture.to_dict(),
-    }
-
-
-def rounded(value: Any, digits: int = 7) -> Any:
-    """`value` with plain numbers of so many significant digits; NaN and infinity become null."""
-    if isinstance(value, dict):
-        return {str(name): rounded(entry, digits) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(entry, digits) for entry in value]
-    if hasattr(value, "tolist"):
-        return rounded(value.tolist(), digits)
-    if hasattr(value, "to_dict"):
-        return rounded(value.to_dict(), digits)
-    if isinstance(value, float):
-        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
-    return value

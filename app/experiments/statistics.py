@@ -75,6 +75,11 @@ def highest(entries: Mapping[str, Interval], among: Iterable[str] | None = None)
     return max(names, key=lambda name: entries[name].mean if entries[name].count else -np.inf)
 
 
+def above(entries: Iterable[Interval], line: float = 0.0) -> int:
+    """How many intervals lie above a line."""
+    return sum(entry.low > line for entry in entries)
+
+
 def bootstrap_means(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
     """The means [resamples, K] of rows [P, K] that are resampled together, for comparing columns."""
     counts = np.stack(

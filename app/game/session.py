@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.ask import explain
+from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
 from app.explain.targets import Target
 from app.game.game_line import SEATS, GameLine, Seat

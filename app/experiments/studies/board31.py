@@ -1,22 +1,150 @@
-"""What the experiments on board 31 share: its sets of squares, a map's standing, the figure with its ledger."""
+"""Board 31 of the post explained three times: the value with a flat first layer, with z⁺ everywhere, and the policy."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots
 from app.experiments.nearness import STEPS
-from app.experiments.record import Figure
+from app.experiments.positions import BOARD_31
+from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
+from app.explain.ask import explain
 from app.explain.explanation import Explanation
+from app.explain.network import explain_many
+from app.explain.targets import Target
+from app.models import Model
 from othello.rules.bitboard import flip_mask
 from othello.rules.board import Board, squares_of
-from othello.rules.notation import square_name
+from othello.rules.notation import parse_square, square_name
+from othello.search.search import Search
 
 Map = NDArray[np.float64]
 Squares = NDArray[np.bool_]
+A7, B6 = parse_square("a7"), parse_square("b6")
+DISC_PLANES: Final = ("own", "opponent", "discs")
+
+
+def value_flat(model: Model, settings: Settings, progress: Progress) -> Findings:
+    """Figure 2: relevance on empty squares, and where b6, the post's best move, stands."""
+    found = explain(model, BOARD_31, "value", composite="EpsilonPlusFlat", symmetric=False)
+    progress(0.5, "search")
+    search = Search(model.evaluator, seed=settings.seed)
+    best = search.run(BOARD_31, simulations=200 if settings.quick else 800)
+    ours = square_name(best.moves[0].square)
+    empty = ~occupied(BOARD_31)
+    numbers = ledger(found) | {
+        "share_on_empty_squares": share(found.squares, empty),
+        "empty_squares_of_all": float(empty.mean()),
+        "b6": standing(found.squares, B6),
+        "search": {
+            "best": ours,
+            "value": best.value,
+            "network_value": best.network_value,
+            "b6_visits": next(m.visits for m in best.moves if m.square == B6),
+        },
+    }
+    rank = numbers["b6"]["rank"]
+    reading = (
+        f"With the flat rule in the first layer {100 * numbers['share_on_empty_squares']:.0f} % of the absolute "
+        f"relevance lies on empty squares, which are {100 * numbers['empty_squares_of_all']:.0f} % of the board: the "
+        f"rule spreads a unit's relevance evenly over its 3×3 inputs without looking at them. b6, the best move of the "
+        f"post's network, ranks {rank} of 64 by absolute relevance here"
+        f"{'; that is no sign of a plan' if rank > 10 else ''}. Our search prefers {ours}. "
+        f"{bias_words(found.bias_share)} That part is not on the map. One position: no interval."
+    )
+    caption = "Board 31, value: flat first, z⁺ in convolutions, ε in linear layers"
+    return Findings(numbers, reading, (draw(found, caption, B6),))
+
+
+def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings:
+    """Figure 4: whether only discs carry relevance, and whether those that a7 turns stand out."""
+    found = explain(model, BOARD_31, "value", composite="EpsilonPlus", symmetric=False)
+    discs = occupied(BOARD_31)
+    planes = [found.planes[name] for name in DISC_PLANES if name in found.planes]
+    on_discs: Map = np.sum(planes, axis=0)
+    turned = against_chance(on_discs, discs, A7, settings.seed)
+    empty, kept = share(found.squares, ~discs), share(on_discs, ~discs)
+    numbers = ledger(found) | {
+        "share_on_empty_squares": empty,
+        "share_of_disc_planes_on_empty_squares": kept,
+        "flipped_by_a7": turned,
+    }
+    moves = (
+        f" {100 * empty:.0f} % of the map lies on empty squares all the same: our network also reads where moves are "
+        "legal, and those planes are lit on empty squares."
+        if empty > 0.005
+        else ""
+    )
+    reading = (
+        f"With z⁺ in the first layer a plane of discs gives empty squares {'nothing' if kept == 0 else f'{kept:.1e}'}."
+        f"{moves} The {turned['count']} discs that a7 would turn "
+        f"have mean |R| {turned['inside']:.3g} against {turned['outside']:.3g} on the other discs; "
+        f"{stands_out(turned, 'a7')}. {bias_words(found.bias_share)} One position: a story, not a rule; the "
+        "ground-truth experiment counts many."
+    )
+    figure = draw(found, "Board 31, value: z⁺ in every convolution", A7)
+    return Findings(numbers, reading, (figure,))
+
+
+def policy(model: Model, settings: Settings, progress: Progress) -> Findings:
+    """Figure 5, raw logit by raw logit: every legal move's map, b6 in particular; is a map's sign its logit's?"""
+    moves = BOARD_31.legal_moves()
+    targets = [Target("policy", move) for move in moves]
+    found = explain_many(
+        model, [BOARD_31] * len(moves), targets, composite="EpsilonPlus", symmetric=False
+    )
+    by_move = dict(zip(moves, found))
+    turned = against_chance(by_move[B6].squares, occupied(BOARD_31), B6, settings.seed)
+    agree = sum(int(np.sign(e.value) == np.sign(e.squares.sum())) for e in found)
+    entries = [
+        {
+            "move": square_name(move),
+            "logit": e.value,
+            "squares_total": float(e.squares.sum()),
+            "bias": e.bias_total,
+        }
+        for move, e in by_move.items()
+    ]
+    numbers = ledger(by_move[B6]) | {
+        "flipped_by_b6": turned,
+        "moves": entries,
+        "signs_agree": agree,
+    }
+    by_logit = sorted(moves, key=lambda move: -by_move[move].value)
+    highest, lowest = by_move[by_logit[0]].value, by_move[by_logit[-1]].value
+    reading = (
+        f"The squares' sum has the sign of the logit for {agree} of {len(moves)} legal moves (raw logits, "
+        f"{lowest:+.2f} to {highest:+.2f}; log-softmax would make all of them negative)"
+        f"{'' if agree == len(moves) else '; for the others the biases outweigh the squares'}. "
+        f"b6 has the logit {by_move[B6].value:+.2f}; our network's first choice is {square_name(by_logit[0])}. The "
+        f"{turned['count']} discs that b6 would turn have mean |R| {turned['inside']:.3g} against "
+        f"{turned['outside']:.3g} on the others; {stands_out(turned, 'b6')}. One position: no interval; the "
+        "ground-truth experiment asks the same of many."
+    )
+    shown = dict.fromkeys([*by_logit[:3], B6, by_logit[-1]])
+    return Findings(
+        numbers,
+        reading,
+        (
+            draw(by_move[B6], "Board 31, the logit of b6", B6),
+            _beside({move: by_move[move] for move in shown}),
+        ),
+    )
+
+
+def _beside(shown: dict[int, Explanation]) -> Figure:
+    """The maps of some moves' logits, each move outlined."""
+    canvas, axes = plots.canvas(len(shown), width=2.9)
+    words = []
+    for drawing, (move, found) in zip(axes, shown.items()):
+        name, logit = square_name(move), f"logit {found.value:+.2f}"
+        plots.board_map(drawing, BOARD_31, found.squares, f"{name}: {logit}", marked=(move,))
+        words.append(alt.of_map(found.squares, f"{name}, {logit}", 3))
+    caption = "Board 31, policy: maps of the three highest logits, b6 and the lowest; the explained move is outlined."
+    return Figure("moves", caption, canvas, alt.sentence(*words))
 
 
 def occupied(board: Board) -> Squares:
@@ -46,34 +174,28 @@ def share(relevance: Map, where: Squares) -> float:
 def standing(relevance: Map, square: int) -> dict[str, Any]:
     """A square's relevance, and its rank by absolute relevance, 1 the highest."""
     size = np.abs(relevance).ravel()
-    return {
-        "relevance": float(relevance.flat[square]),
-        "rank": int((size > size[square]).sum()) + 1,
-    }
+    rank = int((size > size[square]).sum()) + 1
+    return {"relevance": float(relevance.flat[square]), "rank": rank}
 
 
 def against_chance(
-    relevance: Map, inside: Squares, among: Squares, move: int, seed: int, draws: int = 20_000
+    relevance: Map, among: Squares, move: int, seed: int, draws: int = 20_000
 ) -> dict[str, float]:
-    """Mean |R| on `inside`, on the rest of `among`, and how often as many squares drawn by chance have as much.
+    """Mean |R| on what a move turns on board 31, on the rest of `among`, and how often as many by chance have as much.
 
     p: drawn among all of `among`.  p_as_near: drawn so that as many lie at each distance from the move.
     """
-    size = np.abs(relevance)
-    pool, count = size[among], int((inside & among).sum())
+    size, inside = np.abs(relevance), flipped(BOARD_31, move) & among
+    pool, count = size[among], int(inside.sum())
     if not 0 < count < len(pool):
         return {"inside": 0.0, "outside": 0.0, "p": 1.0, "p_as_near": 1.0, "count": count}
-    mean = float(size[inside & among].mean())
-    random = np.random.default_rng((seed, 31))
-    drawn = random.permuted(np.broadcast_to(pool, (draws, len(pool))), axis=1)[:, :count].mean(1)
-    steps = STEPS[move].reshape(size.shape)
+    random, steps = np.random.default_rng((seed, 31)), STEPS[move].reshape(size.shape)
+    mean = float(size[inside].mean())
+    drawn = _sums(pool, count, draws, random) / count
     as_near = np.zeros(draws)
-    for distance in np.unique(steps[inside & among]).tolist():
-        ring = among & (steps == distance)
-        here = int((inside & ring).sum())
-        as_near += random.permuted(np.broadcast_to(size[ring], (draws, int(ring.sum()))), axis=1)[
-            :, :here
-        ].sum(1)
+    for distance in np.unique(steps[inside]).tolist():
+        ring = steps == distance
+        as_near += _sums(size[among & ring], int((inside & ring).sum()), draws, random)
     return {
         "inside": mean,
         "outside": float(size[among & ~inside].mean()),
@@ -81,6 +203,13 @@ def against_chance(
         "p_as_near": float((1 + (as_near / count >= mean - 1e-12).sum()) / (1 + draws)),
         "count": count,
     }
+
+
+def _sums(pool: Map, count: int, draws: int, random: np.random.Generator) -> Map:
+    """[draws]: sums of `count` entries of the pool, each drawn once."""
+    shuffled = random.permuted(np.broadcast_to(pool, (draws, len(pool))), axis=1)
+    found: Map = shuffled[:, :count].sum(1)
+    return found
 
 
 def stands_out(turned: dict[str, float], move: str) -> str:
@@ -119,35 +248,49 @@ def ledger(found: Explanation) -> dict[str, Any]:
     }
 
 
-def draw(
-    name: str,
-    found: Explanation,
-    caption: str,
-    *,
-    marked: tuple[int, ...] = (),
-    planes: bool = False,
-) -> Figure:
-    """The map of the squares, the bias map and, if wanted, the planes, with the ledger under it."""
-    shown = list(found.planes.items()) if planes and len(found.planes) > 1 else []
-    columns = 2 + len(shown)
-    canvas, axes = plots.canvas(columns, width=2.9)
-    total = float(found.squares.sum())
-    plots.board_map(axes[0], found.board, found.squares, f"{found.target}: squares", marked=marked)
-    plots.board_map(axes[1], found.board, found.bias_squares, "bias relevance with a square")
-    for drawing, (plane, relevance) in zip(axes[2:], shown):
-        plots.board_map(
-            drawing, found.board, relevance, f"plane: {plane.replace('_', ' ')}", marked=marked
-        )
+def draw(found: Explanation, caption: str, marked: int) -> Figure:
+    """The map of the squares, the bias map and the planes where there are several, with the ledger under it."""
+    planes = found.planes if len(found.planes) > 1 else {}
+    canvas, axes = plots.canvas(2 + len(planes), width=2.9)
+    kept = found.bias_squares
+    outlined = (marked,)
+    plots.board_map(
+        axes[0], found.board, found.squares, f"{found.target}: squares", marked=outlined
+    )
+    plots.board_map(axes[1], found.board, kept, "bias relevance with a square")
+    seen = [alt.of_map(found.squares, f"{found.target}, squares"), alt.of_map(kept, "the biases")]
+    for drawing, (plane, relevance) in zip(axes[2:], planes.items()):
+        title = f"plane: {plane.replace('_', ' ')}"
+        plots.board_map(drawing, found.board, relevance, title, marked=outlined)
+        seen.append(alt.of_map(relevance, f"the plane {plane.replace('_', ' ')}", 3))
     words = (
-        f"{caption}. {found.value:+.3f} = squares {total:+.3f} + bias {found.bias_total:+.3f} "
+        f"{caption}. {found.value:+.3f} = squares {found.squares.sum():+.3f} + bias {found.bias_total:+.3f} "
         f"+ stabilizer {found.stabilizer:+.1g}."
     )
-    seen = [
-        alt.of_map(found.squares, f"{found.target}, squares"),
-        alt.of_map(found.bias_squares, "the biases"),
-    ]
-    seen += [
-        alt.of_map(relevance, f"the plane {plane.replace('_', ' ')}", 3)
-        for plane, relevance in shown
-    ]
-    return Figure(name, words, canvas, alt.sentence(*seen))
+    return Figure("", words, canvas, alt.sentence(*seen))
+
+
+VALUE_FLAT = Experiment(
+    "value-flat",
+    2,
+    "Value relevance of board 31, flat rule first",
+    "Relevance near the post's best move b6, also on empty squares.",
+    value_flat,
+    source="figure 2",
+)
+VALUE_PLUS = Experiment(
+    "value-plus",
+    4,
+    "Value relevance of board 31, z⁺ first",
+    "Only what is on the board carries relevance; do the discs turned by a7 stand out?",
+    value_plus,
+    source="figure 4",
+)
+POLICY = Experiment(
+    "policy",
+    5,
+    "Policy relevance of board 31",
+    "The sign of a map comes from the logit's; do the discs turned by b6 stand out?",
+    policy,
+    source="figure 5",
+)

@@ -8,7 +8,7 @@ The digits are scikit-learn's 1,797 pictures of 8×8 pixels; nothing is download
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from app.experiments import alt, plots
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import Interval, bootstrap, highest, proportion, shuffled_order
+from app.experiments.attributions import batches
+from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
+from app.experiments.statistics import Interval, highest, proportion, shuffled_order
+from app.experiments.tables import bars, column, intervals, table
+from app.models import Model
 from lrp import LRP, Composite
 from lrp.composites import Tutorial, everything
 from lrp.rules import Epsilon, Gamma, Zero
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Maps = NDArray[np.float64]
 Recipe = Literal["mlp", "vgg16"]
@@ -78,9 +78,8 @@ def pictures() -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    return torch.from_numpy(data.images[:, None] / 16.0).float(), torch.from_numpy(
-        data.target
-    ).long()
+    pixels = torch.from_numpy(data.images[:, None] / 16.0)
+    return pixels.float(), torch.from_numpy(data.target).long()
 
 
 def train(
@@ -90,10 +89,12 @@ def train(
     optimiser = torch.optim.Adam(network.parameters(), 2e-3)
     for epoch in range(epochs):
         progress(epoch / epochs, f"training the {what}, epoch {epoch + 1} of {epochs}")
-        for batch in torch.randperm(len(x)).split(64):
+        order = torch.randperm(len(x))
+        for rows in batches(len(x), 64):
+            batch = order[rows]
             loss = nn.functional.cross_entropy(network(x[batch]), y[batch])
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
     return network.eval()
 
@@ -136,23 +137,28 @@ def explain(
     return maps, ledgers
 
 
-def run(model: Model | None, settings: Settings, progress: Progress) -> Findings:
-    """Train both networks, explain test pictures, measure by pixel flipping."""
+def trained(
+    settings: Settings, progress: Progress
+) -> tuple[dict[str, nn.Module], tuple[Tensor, Tensor]]:
+    """Both networks, and the unseen pictures [P, 1, 8, 8] with their labels."""
+    made = {"MLP": perceptron, "VGG-like": small_vgg}
+    spans = {"MLP": part(progress, 0.0, 0.2), "VGG-like": part(progress, 0.2, 0.8)}
+    networks = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         x, y = pictures()
         order = torch.randperm(len(x))
         x, y = x[order], y[order]
         epochs = 6 if settings.quick else 30
-        networks = {
-            "MLP": train(
-                perceptron(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.0, 0.2), "MLP"
-            ),
-            "VGG-like": train(
-                small_vgg(), x[TESTED:], y[TESTED:], epochs, part(progress, 0.2, 0.8), "VGG-like"
-            ),
-        }
-    x, y = x[: min(TESTED, settings.positions)], y[: min(TESTED, settings.positions)]
+        for name, make in made.items():
+            networks[name] = train(make(), x[TESTED:], y[TESTED:], epochs, spans[name], name)
+    count = min(TESTED, settings.positions)
+    return networks, (x[:count], y[:count])
+
+
+def run(model: Model | None, settings: Settings, progress: Progress) -> Findings:
+    """Train both networks, explain test pictures, measure by pixel flipping."""
+    networks, (x, y) = trained(settings, progress)
     numbers: dict[str, Any] = {"pictures": len(x), "networks": {}}
     gains: dict[str, dict[str, Interval]] = {}
     drawn: dict[str, dict[str, Maps]] = {}
@@ -160,28 +166,25 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         progress(0.8 + 0.1 * place, f"explaining the {name}")
         with torch.no_grad():
             right = int((network(x).argmax(1) == y).sum())
-        maps, ledgers = explain(network, x, y, RECIPES[name])
-        drawn[name] = maps
-        maps = maps | {
+        drawn[name], ledgers = explain(network, x, y, RECIPES[name])
+        maps = drawn[name] | {
             "gradient × input": gradient_input(network, x, y),
             "ink": x.double().flatten(1).numpy(),
             "random": np.random.default_rng((settings.seed, 17)).standard_normal((len(x), 64)),
         }
-        gains[name] = {
-            method: bootstrap(pixel_gain(network, x, y, scores, settings.seed), settings.seed)
-            for method, scores in maps.items()
-        }
+        srg = {m: pixel_gain(network, x, y, scores, settings.seed) for m, scores in maps.items()}
+        gains[name] = intervals(srg, settings.seed)
         numbers["networks"][name] = {
             "accuracy": proportion(right, len(x)),
             "srg": gains[name],
             "ledgers": ledgers,
         }
-    table = Table(
-        "SRG of the true digit's logit, pixels set to 0 (0 is a random order)",
-        ("method", *networks),
-        tuple((m, *(str(gains[n][m]) for n in networks)) for m in gains["MLP"]),
+    grid = {m: {name: gains[name][m] for name in networks} for m in gains["MLP"]}
+    title = "SRG of the true digit's logit, pixels set to 0 (0 is a random order)"
+    figures = _maps(x, y, drawn), _bars(gains)
+    return Findings(
+        numbers, _reading(numbers, gains), figures, (table(title, grid, list(networks)),)
     )
-    return Findings(numbers, _reading(numbers, gains), (_maps(x, y, drawn), _bars(gains)), (table,))
 
 
 def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> str:
@@ -199,7 +202,7 @@ def _reading(numbers: dict[str, Any], gains: dict[str, dict[str, Interval]]) -> 
             + _recipe(name, srg)
             + f"Under the tutorial's recipe the biases keep "
             f"{100 * ledger['bias_share']:.0f} % and the stabilizers {100 * ledger['stabilizer_share']:.0f} % of the "
-            f"logit; the ledger closes to {max(entry['closure'] for entry in found[name]['ledgers'].values()):.0e}."
+            f"logit; the ledger closes to {max(column(found[name]['ledgers'], 'closure').values()):.0e}."
         )
     return " ".join(parts) + " Small pictures of 8×8 pixels; not the tutorial's photographs."
 
@@ -218,15 +221,13 @@ def _recipe(network: str, srg: dict[str, Interval]) -> str:
 
 def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
     count = min(4, len(x))
-    canvas, axes = plots.canvas(1 + len(COMPOSITES), 2 * count, width=1.3, height=1.35)
-    row = 0
+    canvas, axes = plots.canvas(1 + len(COMPOSITES), len(drawn) * count, width=1.3, height=1.35)
+    cells = iter(axes)
     for name, maps in drawn.items():
         for i in range(count):
-            cells = axes[row * (1 + len(COMPOSITES)) : (row + 1) * (1 + len(COMPOSITES))]
-            plots.picture(cells[0], x[i, 0].double().numpy(), f"{name}: {int(y[i])}")
-            for cell, (method, scores) in zip(cells[1:], maps.items()):
-                plots.picture_map(cell, scores[i].reshape(8, 8), method if i == 0 else "")
-            row += 1
+            plots.picture(next(cells), x[i, 0].double().numpy(), f"{name}: {int(y[i])}")
+            for method, scores in maps.items():
+                plots.picture_map(next(cells), scores[i].reshape(8, 8), "" if i else method)
     words = (
         f"Rows of small pictures: {count} handwritten digits for each of {', '.join(drawn)}, each beside its maps by "
         f"{', '.join(COMPOSITES)}; red pixels speak for the digit, blue ones against it."
@@ -238,14 +239,11 @@ def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
 
 def _bars(gains: dict[str, dict[str, Interval]]) -> Figure:
     canvas, axes = plots.canvas(len(gains), width=4.2, height=2.8)
+    words = []
     for drawing, (name, found) in zip(axes, gains.items()):
-        plots.bars(drawing, found, name, "SRG, logit")
-    words = alt.sentence(
-        *(alt.of_bars(found, f"SRG of the {name}") for name, found in gains.items())
-    )
-    return Figure(
-        "srg", "Pixel flipping with 95 % bootstrap intervals; 0 is a random order.", canvas, words
-    )
+        words.append(bars(drawing, found, name, "SRG, logit", f"SRG of the {name}"))
+    caption = "Pixel flipping with 95 % bootstrap intervals; 0 is a random order."
+    return Figure("srg", caption, canvas, alt.sentence(*words))
 
 
 EXPERIMENT = Experiment(

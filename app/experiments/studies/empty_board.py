@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.network import VALUE, encode_words
+from app.models import Model
 from lrp import LRP, Composite
 from lrp.composites import EpsilonPlus, everything, first
 from lrp.rules import Flat, Zero
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Map = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ every opening is played twice, so that each side searches widely once; then both
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.experiments.statistics import Interval, bootstrap, proportion
+from app.models import Model
 from othello.network.evaluator import Evaluator
 from othello.rules.board import Board
 from othello.search.search import Puct, Search
 
-if TYPE_CHECKING:
-    from app.models import Model
-
 NARROW, WIDE, SIMULATIONS, OPENING, PLIES = 0.1, 2.0, 10, 6, 60
+PLIED = range(OPENING, PLIES + 1)  # discs placed, from the opening on
 Leads = NDArray[np.float64]
 
 
@@ -72,7 +71,7 @@ def tournament(
 
 def by_ply(leads: Leads, seed: int) -> list[Interval]:
     """The mean lead with its interval at each ply from the opening on."""
-    return [bootstrap(leads[:, ply], seed, 500) for ply in range(OPENING, PLIES + 1)]
+    return [bootstrap(leads[:, ply], seed, 500) for ply in PLIED]
 
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -91,46 +90,20 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "black_wide": by_ply(wide, settings.seed),
         "explorer": by_ply(explorer, settings.seed),
     }
-    plies = list(range(OPENING, PLIES + 1))
-    behind = [ply for ply, lead in zip(plies, curves["explorer"]) if lead.high < 0]
-    ahead = [ply for ply, lead in zip(plies, curves["explorer"]) if lead.low > 0]
+    behind = [ply for ply, lead in zip(PLIED, curves["explorer"]) if lead.high < 0]
+    ahead = [ply for ply, lead in zip(PLIED, curves["explorer"]) if lead.low > 0]
     final = curves["explorer"][-1]
     numbers: dict[str, Any] = {
         "games": 2 * pairs,
         "simulations": SIMULATIONS,
         "c_puct": {"narrow": NARROW, "wide": WIDE},
-        "ply": plies,
+        "ply": list(PLIED),
         "explorer_score": score,
         "explorer_final_lead": final,
         "explorer_behind_at": behind,
         "explorer_ahead_at": ahead,
         "lead": curves,
     }
-    canvas, axes = plots.canvas(2, width=4.6, height=3.3)
-    plots.band(
-        axes[0],
-        plies,
-        curves["black_narrow"],
-        f"black c = {NARROW:g}, white c = {WIDE:g}",
-        plots.COLOURS[0],
-    )
-    plots.band(
-        axes[0],
-        plies,
-        curves["black_wide"],
-        f"black c = {WIDE:g}, white c = {NARROW:g}",
-        plots.COLOURS[1],
-    )
-    plots.band(
-        axes[1], plies, curves["explorer"], "wide − narrow, colours balanced", plots.COLOURS[2]
-    )
-    for drawing, title in zip(axes, ("Black's lead", "The wide searcher's lead")):
-        drawing.axhline(0, color=plots.INK, linewidth=0.8)
-        plots.lines(drawing, title, "discs placed", "discs")
-    caption = (
-        f"Disc lead by ply over {2 * pairs} games with 95 % bootstrap bands over openings, ply by ply; finished "
-        "games keep their score."
-    )
     reading = (
         f"Over {2 * pairs} games ({pairs} random openings, both colours) the side with c_puct = {WIDE:g} scores "
         f"{100 * score.mean:.0f} % [{100 * score.low:.0f}, {100 * score.high:.0f}] against c_puct = {NARROW:g} at "
@@ -139,17 +112,34 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "The post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
         "Othello, and its sign has to be read from the curves with their bands."
     )
-    words = alt.sentence(
-        *(
-            alt.of_curve(plies, [lead.mean for lead in curves[name]], what)
-            for name, what in (
-                ("black_narrow", "black's mean lead where it searches narrowly"),
-                ("black_wide", "where it searches widely"),
-                ("explorer", "the wide searcher's lead"),
-            )
-        )
+    return Findings(numbers, reading, (_figure(curves, 2 * pairs),))
+
+
+def _figure(curves: dict[str, list[Interval]], games: int) -> Figure:
+    canvas, (left, right) = plots.canvas(2, width=4.6, height=3.3)
+    drawn = (
+        (left, "black_narrow", f"black c = {NARROW:g}, white c = {WIDE:g}"),
+        (left, "black_wide", f"black c = {WIDE:g}, white c = {NARROW:g}"),
+        (right, "explorer", "wide − narrow, colours balanced"),
     )
-    return Findings(numbers, reading, (Figure("", caption, canvas, words),))
+    for (axes, name, label), colour in zip(drawn, plots.COLOURS):
+        plots.band(axes, PLIED, curves[name], label, colour)
+    for axes, title in ((left, "Black's lead"), (right, "The wide searcher's lead")):
+        axes.axhline(0, color=plots.INK, linewidth=0.8)
+        plots.lines(axes, title, "discs placed", "discs")
+    caption = (
+        f"Disc lead by ply over {games} games with 95 % bootstrap bands over openings, ply by ply; finished "
+        "games keep their score."
+    )
+    described = {
+        "black_narrow": "black's mean lead where it searches narrowly",
+        "black_wide": "where it searches widely",
+        "explorer": "the wide searcher's lead",
+    }
+    words = []
+    for name, what in described.items():
+        words.append(alt.of_curve(PLIED, [lead.mean for lead in curves[name]], what))
+    return Figure("", caption, canvas, alt.sentence(*words))
 
 
 def _verdict(score: Interval, lead: Interval) -> str:

@@ -11,7 +11,7 @@ from it.  By solver: a table of three numbers with the discs' owners (`disc_wort
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +22,20 @@ from app.experiments.nearness import CONTROLS as NEARNESS
 from app.experiments.nearness import at_equal_distance, controls
 from app.experiments.positions import (
     Games,
-    Words,
-    best_two,
+    Positions,
     board_of,
-    legal_table,
     one_a_game,
     self_play,
-    states_of,
+    with_best_two,
 )
 from app.experiments.record import Experiment, Findings, Progress, Settings, part, silent
+from app.experiments.rules_truth import CORNERS, EDGES, PLACES, SETS, facts
 from app.experiments.statistics import Interval, area_under_roc, bootstrap, proportion, spearman
 from app.experiments.studies import truth_words
-from app.experiments.studies.rules_truth import CORNERS, EDGES, PLACES, SETS, MoveFacts, facts
+from app.experiments.tables import intervals
+from app.models import Model
 from othello.rules.board import Board
 from othello.solver.solver import Solver
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Squares = NDArray[np.bool_]
 ENDGAME: Final = (6, 9)  # empty squares
@@ -58,19 +55,15 @@ def detection(scores: Maps, where: Squares, among: Squares) -> NDArray[np.float6
     return np.array([area_under_roc(abs(s[a]), w[a]) for s, w, a in zip(scores, where, among)])
 
 
-def by_rule(
-    maps: dict[str, Maps],
-    truth: MoveFacts,
-    discs: Squares,
-    moves: NDArray[np.int64],
-    target: int,
-    seed: int,
-) -> dict[str, Any]:
-    """{method: {set: share of |R|, detection and how it compares with nearness}} of maps of one target, moves [P].
+def by_rule(maps: dict[str, Maps], at: Positions, target: str, seed: int) -> dict[str, Any]:
+    """{method: {set: share of |R|, detection and how it compares with nearness}} of maps of one target.
 
-    Nearness to the move and an even spread over the discs stand among the methods.
+    The sets are those of each position's first move.  Nearness to the move and an even spread over the discs stand
+    among the methods.
     """
-    rows = {name: scores[target] for name, scores in maps.items()}
+    moves, discs = at.moves[:, 0], at.states != 0
+    truth = facts(at.own, at.opp, moves)
+    rows = {name: scores[TARGETS.index(target)] for name, scores in maps.items()}
     rows |= controls(moves) | {"even spread": np.ones(discs.shape)}
     found: dict[str, Any] = {name: {} for name in rows}
     for kind in SETS:
@@ -78,12 +71,13 @@ def by_rule(
         nearness = detection(rows[NEARNESS[0]], where, discs)
         for name, scores in rows.items():
             seen = detection(scores, where, discs)
-            found[name][kind] = {
-                "mass": bootstrap(mass(scores, where, discs), seed),
-                "detection": bootstrap(seen, seed),
-                "over_nearness": bootstrap(seen - nearness, seed),
-                "equal_distance": bootstrap(at_equal_distance(scores, where, discs, moves), seed),
+            samples = {
+                "mass": mass(scores, where, discs),
+                "detection": seen,
+                "over_nearness": seen - nearness,
+                "equal_distance": at_equal_distance(scores, where, discs, moves),
             }
+            found[name][kind] = intervals(samples, seed)
     return found
 
 
@@ -111,10 +105,8 @@ def exact(board: Board, solver: Solver) -> int:
     return solution.score
 
 
-def proved_moves(
-    games: Games, place: Squares, count: int, seed: int, solver: Solver
-) -> tuple[Words, Words, NDArray[np.int64]]:
-    """Endgames whose only best move lies on `place` [64], with it and the best one elsewhere: words, moves [P, 2]."""
+def proved_moves(games: Games, place: Squares, count: int, seed: int, solver: Solver) -> Positions:
+    """Endgames whose only best move lies on `place` [64]; their two moves are that one and the best one elsewhere."""
     own, opp = one_a_game(games, len(np.unique(games.game)), seed, empties=PROVED)
     rows: list[int] = []
     pairs: list[tuple[int, int]] = []
@@ -129,32 +121,28 @@ def proved_moves(
             if elsewhere is not None:
                 rows.append(row)
                 pairs.append((order[0], elsewhere))
-    return own[rows], opp[rows], np.array(pairs, np.int64).reshape(-1, 2)
+    return Positions(own[rows], opp[rows], np.array(pairs, np.int64).reshape(-1, 2))
 
 
 def by_proof(model: Model, games: Games, place: Squares, count: int, seed: int) -> dict[str, Any]:
     """Why the proved move rather than the best one elsewhere: shares and detection, and whether the network agrees."""
-    own, opp, pairs = proved_moves(games, place, count, seed, Solver(8, 14))
-    if not len(pairs):
+    at = proved_moves(games, place, count, seed, Solver(8, 14))
+    if not len(at.own):
         return {"positions": 0}
-    logits = np.take_along_axis(model.evaluator(own, opp)[0], pairs, 1)
-    maps = all_maps(model, own, opp, pairs, seed, silent)
-    truth, discs = facts(own, opp, pairs[:, 0]), states_of(own, opp) != 0
+    logits = np.take_along_axis(model.evaluator(at.own, at.opp)[0], at.moves, 1)
     return {
-        "positions": len(pairs),
-        "network_prefers_it": proportion(int((logits[:, 0] > logits[:, 1]).sum()), len(pairs)),
-        "methods": by_rule(maps, truth, discs, pairs[:, 0], TARGETS.index("best − second"), seed),
+        "positions": len(at.own),
+        "network_prefers_it": proportion(int((logits[:, 0] > logits[:, 1]).sum()), len(at.own)),
+        "methods": by_rule(all_maps(model, at, seed, silent), at, "best − second", seed),
     }
 
 
-def all_maps(
-    model: Model, own: Words, opp: Words, moves: NDArray[np.int64], seed: int, progress: Progress
-) -> dict[str, Maps]:
+def all_maps(model: Model, at: Positions, seed: int, progress: Progress) -> dict[str, Maps]:
     """Every method's maps of these positions."""
     found = {}
     for place, name in enumerate(METHODS):
         progress(place / len(METHODS), f"maps: {name}")
-        found[name] = relevance_maps(model, name, own, opp, moves, seed)
+        found[name] = relevance_maps(model, name, *at, seed)
     return found
 
 
@@ -162,30 +150,28 @@ def by_solver(
     model: Model, games: Games, count: int, seed: int, progress: Progress
 ) -> dict[str, Any]:
     """How the value's relevance agrees with what each disc's owner is worth; the masses on corners and edges."""
-    own, opp = one_a_game(games, count, seed, empties=ENDGAME)
+    at = with_best_two(model, *one_a_game(games, count, seed, empties=ENDGAME))
     solver = Solver(8, 14)
-    boards = [board_of(o, p) for o, p in zip(own, opp)]
+    boards = [board_of(o, p) for o, p in zip(at.own, at.opp)]
     worth = np.zeros((len(boards), 64))
     for row, board in enumerate(boards):
         progress(0.5 * row / max(1, len(boards)), f"solving position {row + 1} of {len(boards)}")
         worth[row] = owner_matters(board, solver)
     scores = np.array([exact(board, solver) for board in boards])
-    logits, values = model.evaluator(own, opp)
+    values = model.evaluator(at.own, at.opp)[1]
     right = (np.sign(scores) == np.sign(values)) & (scores != 0)
-    maps = all_maps(
-        model, own, opp, best_two(logits, legal_table(own, opp)), seed, part(progress, 0.5, 1.0)
-    )
+    maps = all_maps(model, at, seed, part(progress, 0.5, 1.0))
     rows = {name: scored[0] for name, scored in maps.items()}
     rows |= {
-        STATIC: static_table(own, opp),
-        SWAP: owner_swap(model, own, opp),
+        STATIC: static_table(at.own, at.opp),
+        SWAP: owner_swap(model, at.own, at.opp),
         "exact worth": worth,
     }
     return {
-        "positions": len(own),
+        "positions": len(at.own),
         "decided": int((scores != 0).sum()),
         "network_has_the_winner": int(right.sum()),
-        "methods": agreement(rows, worth, states_of(own, opp) != 0, right, seed),
+        "methods": agreement(rows, worth, at.states != 0, right, seed),
     }
 
 
@@ -202,17 +188,17 @@ def agreement(
         triples = list(zip(scored, worth, discs))
         unsigned[name] = np.array([spearman(abs(x[d]), abs(w[d])) for x, w, d in triples])
         signed[name] = np.array([spearman(x[d], w[d]) for x, w, d in triples])
-    return {
-        name: {
-            "rank_correlation": bootstrap(unsigned[name], seed),
-            "rank_correlation_where_right": bootstrap(unsigned[name][right], seed),
-            "signed_rank_correlation": bootstrap(signed[name], seed),
-            "over_table": bootstrap(unsigned[name] - unsigned[STATIC], seed),
-            "signed_over_table": bootstrap(signed[name] - signed[STATIC], seed),
-            "mass": masses(scored, discs, seed),
+    found: dict[str, Any] = {}
+    for name, scored in rows.items():
+        samples = {
+            "rank_correlation": unsigned[name],
+            "rank_correlation_where_right": unsigned[name][right],
+            "signed_rank_correlation": signed[name],
+            "over_table": unsigned[name] - unsigned[STATIC],
+            "signed_over_table": signed[name] - signed[STATIC],
         }
-        for name, scored in rows.items()
-    }
+        found[name] = {**intervals(samples, seed), "mass": masses(scored, discs, seed)}
+    return found
 
 
 def masses(scored: Maps, discs: Squares, seed: int) -> dict[str, Interval]:
@@ -227,23 +213,23 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Both kinds of truth, every method."""
     seed = settings.seed
     games = self_play(model, settings, part(progress, 0.0, 0.3))
-    own, opp = one_a_game(games, settings.positions, seed)
-    moves = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))
-    discs = states_of(own, opp) != 0
-    maps = all_maps(model, own, opp, moves, seed, part(progress, 0.3, 0.6))
-    best = moves[:, 0]
-    rule = by_rule(maps, facts(own, opp, best), discs, best, TARGETS.index("best move"), seed)
+    at = with_best_two(model, *one_a_game(games, settings.positions, seed))
+    maps = all_maps(model, at, seed, part(progress, 0.3, 0.6))
+    rule = by_rule(maps, at, "best move", seed)
     solved = by_solver(model, games, settings.positions, seed, part(progress, 0.6, 0.9))
     proved = {
         "corner": by_proof(model, games, CORNERS, settings.positions, seed),
         "edge": by_proof(model, games, EDGES, settings.positions, seed),
     }
-    numbers = {"positions": len(own), "by_rule": rule, "by_solver": solved, "proved_moves": proved}
-    reading, figure = (
-        truth_words.reading(len(own), rule, solved, proved),
-        truth_words.figure(rule, solved),
-    )
-    return Findings(numbers, reading, (figure,), tuple(truth_words.tables(rule, solved, proved)))
+    numbers = {
+        "positions": len(at.own),
+        "by_rule": rule,
+        "by_solver": solved,
+        "proved_moves": proved,
+    }
+    reading = truth_words.reading(len(at.own), rule, solved, proved)
+    tables = tuple(truth_words.tables(rule, solved, proved))
+    return Findings(numbers, reading, (truth_words.figure(rule, solved),), tables)
 
 
 EXPERIMENT = Experiment(

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from app.experiments import alt, plots
-from app.experiments.attributions import BATCH
-from app.experiments.positions import best_two, legal_table, one_a_game, self_play, states_of
+from app.experiments.attributions import Maps, asked, batches
+from app.experiments.checks import disc_ranks
+from app.experiments.positions import Positions, one_a_game, self_play, with_best_two
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
-from app.experiments.statistics import Interval, bootstrap, cosine, spearman
+from app.experiments.statistics import Array, Interval, cosine
+from app.experiments.tables import intervals
 from app.explain.composites import explainer_of
-from app.explain.network import POLICY, VALUE, encode_words
+from app.explain.network import encode_words
+from app.models import Model
+from lrp import Relevance
 
-if TYPE_CHECKING:
-    from app.models import Model
-    from lrp import Relevance
-
-Maps = NDArray[np.float64]
 COMPOSITE = "EpsilonPlus"
 
 
@@ -30,53 +25,50 @@ def at_layers(relevance: Relevance, shared: list[str]) -> dict[str, Maps]:
     return found | {name: relevance.layers[name].double().flatten(1).numpy() for name in shared}
 
 
-def run(model: Model, settings: Settings, progress: Progress) -> Findings:
-    """Cosines of value and policy relevance over many positions, with maps of different positions as the control."""
-    games = self_play(model, settings, part(progress, 0.0, 0.5))
-    own, opp = one_a_game(games, settings.positions, settings.seed)
-    moves = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))
+def cosines(some: Maps, others: Maps) -> Array:
+    """[P]: |cosine| of two sets of maps [P, units]."""
+    return np.abs([cosine(x, y) for x, y in zip(some, others)])
+
+
+def both_heads(
+    model: Model, at: Positions, progress: Progress
+) -> tuple[Maps, Maps, dict[str, Array]]:
+    """The value's and the best move's maps of squares [P, 64], and the |cosine| [P] of the two at each layer."""
     explainer = explainer_of(model, COMPOSITE, "sink")
-    cosines: dict[str, list[float]] = {}
-    maps: list[tuple[Maps, Maps]] = []
-    for start in range(0, len(own), BATCH):
-        progress(0.5 + 0.5 * start / len(own), f"maps from {start}")
-        chosen = slice(start, start + BATCH)
-        planes = encode_words(model, own[chosen], opp[chosen])
-        value = explainer.attribute(planes, None, output=VALUE)
-        policy = explainer.attribute(planes, torch.from_numpy(moves[chosen, 0]), output=POLICY)
+    maps: list[list[Maps]] = []
+    alike: dict[str, list[Array]] = {}
+    for chosen in batches(len(at.own)):
+        progress(chosen.start / len(at.own), f"maps from {chosen.start}")
+        planes = encode_words(model, at.own[chosen], at.opp[chosen])
+        pair = []
+        for target, output in asked(at.moves[chosen, :1]):
+            pair.append(explainer.attribute(planes, target, output=output))
+        value, policy = pair
         shared = [name for name in value.layers if name in policy.layers and _is_stage(name)]
         left, right = at_layers(value, shared), at_layers(policy, shared)
         for name in left:
-            cosines.setdefault(name, []).extend(
-                cosine(x, y) for x, y in zip(left[name], right[name])
-            )
-        maps.append(
-            (
-                value.inputs[0].double().sum(1).flatten(1).numpy(),
-                policy.inputs[0].double().sum(1).flatten(1).numpy(),
-            )
-        )
-    values, policies = (np.concatenate([pair[i] for pair in maps]) for i in (0, 1))
-    by_layer = {
-        name: bootstrap(np.abs(np.array(found)), settings.seed) for name, found in cosines.items()
+            alike.setdefault(name, []).append(cosines(left[name], right[name]))
+        maps.append([r.inputs[0].double().sum(1).flatten(1).numpy() for r in pair])
+    values, policies = map(np.concatenate, zip(*maps))
+    return values, policies, {name: np.concatenate(found) for name, found in alike.items()}
+
+
+def run(model: Model, settings: Settings, progress: Progress) -> Findings:
+    """Cosines of value and policy relevance over many positions, with maps of different positions as the control."""
+    games = self_play(model, settings, part(progress, 0.0, 0.5))
+    at = with_best_two(model, *one_a_game(games, settings.positions, settings.seed))
+    values, policies, layers = both_heads(model, at, part(progress, 0.5, 1.0))
+    by_layer = intervals(layers, settings.seed)
+    samples = {
+        "value and policy": cosines(values, policies),
+        "… of other positions": cosines(values, np.roll(policies, 1, 0)),
+        "value and other value": cosines(values, np.roll(values, 1, 0)),
+        "ranks on discs": disc_ranks(values, policies, at.states),
     }
-    square = bootstrap(
-        np.array([abs(cosine(x, y)) for x, y in zip(values, policies)]), settings.seed
-    )
-    held = [
-        spearman(abs(x[s != 0]), abs(y[s != 0]))
-        for x, y, s in zip(values, policies, states_of(own, opp))
-    ]
-    rank = bootstrap(np.array(held), settings.seed)
-    strangers = bootstrap(
-        np.array([abs(cosine(x, y)) for x, y in zip(values, np.roll(policies, 1, 0))]),
-        settings.seed,
-    )
-    same_kind = bootstrap(
-        np.array([abs(cosine(x, y)) for x, y in zip(values, np.roll(values, 1, 0))]), settings.seed
-    )
+    bars = intervals(samples, settings.seed)
+    square, strangers, same_kind, rank = bars.values()
     numbers = {
-        "positions": len(own),
+        "positions": len(at.own),
         "composite": COMPOSITE,
         "square_maps": square,
         "rank_on_discs": rank,
@@ -84,35 +76,30 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "value_maps_of_other_positions": same_kind,
         "layers": by_layer,
     }
-    bars: dict[str, Interval] = {
-        "value and policy": square,
-        "… of other positions": strangers,
-        "value and other value": same_kind,
-        "ranks on discs": rank,
-    }
-    canvas, axes = plots.canvas(2, width=4.6, height=3.4)
-    names = list(by_layer)
-    plots.band(
-        axes[0], list(range(len(names))), [by_layer[n] for n in names], "|cosine|", plots.COLOURS[0]
-    )
-    axes[0].set_xticks(range(len(names)), [_short(n) for n in names], rotation=45, ha="right")
-    axes[0].set_ylim(0, 1.02)
-    plots.lines(axes[0], "Value and policy relevance at each stage", "", "|cosine|", legend=False)
-    plots.bars(axes[1], bars, "Maps of squares", "|cosine| or rank correlation")
     reading = (
-        f"Over {len(own)} held-out positions the maps of the value and of the best move's logit have |cosine| {square} "
-        f"({COMPOSITE}; signs aside, since the value's sign flips its map). Maps of two different positions have "
-        f"{strangers}: {_judge(square, strangers)} On occupied squares the ranks of |R| correlate with {rank}. "
+        f"Over {len(at.own)} held-out positions the maps of the value and of the best move's logit have |cosine| "
+        f"{square} ({COMPOSITE}; signs aside, since the value's sign flips its map). Maps of two different positions "
+        f"have {strangers}: {_judge(square, strangers)} On occupied squares the ranks of |R| correlate with {rank}. "
         f"{_layers(by_layer)} {_warning(square)}"
     )
+    return Findings(numbers, reading, (_figure(by_layer, bars),))
+
+
+def _figure(by_layer: dict[str, Interval], bars: dict[str, Interval]) -> Figure:
+    canvas, (left, right) = plots.canvas(2, width=4.6, height=3.4)
+    stages = range(len(by_layer))
+    plots.band(left, stages, list(by_layer.values()), "|cosine|", plots.COLOURS[0])
+    left.set_xticks(stages, [_short(name) for name in by_layer], rotation=45, ha="right")
+    left.set_ylim(0, 1.02)
+    plots.lines(left, "Value and policy relevance at each stage", "", "|cosine|", legend=False)
+    plots.bars(right, bars, "Maps of squares", "|cosine| or rank correlation")
     caption = (
         "How alike value and policy relevance are, from the input to the top of the shared tower."
     )
-    curve = alt.of_curve(
-        range(len(names)), [by_layer[n].mean for n in names], "|cosine| from the input up the tower"
-    )
-    words = alt.sentence(curve, *(f"{name}: {found}" for name, found in bars.items()))
-    return Findings(numbers, reading, (Figure("", caption, canvas, words),))
+    means = [found.mean for found in by_layer.values()]
+    curve = alt.of_curve(stages, means, "|cosine| from the input up the tower")
+    words = alt.sentence(curve, *[f"{name}: {found}" for name, found in bars.items()])
+    return Figure("", caption, canvas, words)
 
 
 def _is_stage(name: str) -> bool:
@@ -123,11 +110,7 @@ def _is_stage(name: str) -> bool:
 
 
 def _short(name: str) -> str:
-    return (
-        name.replace("blocks.", "block ").replace(".relu#1", "").replace("relu", "stem")
-        if name != "input"
-        else name
-    )
+    return name.replace("blocks.", "block ").replace(".relu#1", "").replace("relu", "stem")
 
 
 def _judge(pair: Interval, strangers: Interval) -> str:
@@ -150,8 +133,7 @@ def _warning(square: Interval) -> str:
 
 
 def _layers(by_layer: dict[str, Interval]) -> str:
-    names = list(by_layer)
-    first, last = by_layer[names[0]], by_layer[names[-1]]
+    first, *_, last = by_layer.values()
     return f"Unit by unit the |cosine| is {last} at the last shared layer and {first} at the input planes."
 
 

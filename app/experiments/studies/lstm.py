@@ -6,7 +6,7 @@ alternative.  The right relevance of a step is its number if it is marked and 0 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from app.experiments import alt, plots
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
+from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
 from app.experiments.statistics import Interval, bootstrap, pearson
+from app.experiments.tables import bars, column, intervals, table
+from app.models import Model
 from lrp import LRP, Composite
 from lrp.composites import everything
 from lrp.rules import Epsilon, HalfAndHalf, SignalTakesAll
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Maps = NDArray[np.float64]
 LENGTH, WIDTH, MARKED = 10, 24, 3
@@ -34,6 +33,14 @@ METHODS: Final = {
     "half and half": Composite(
         ("product", HalfAndHalf()), (everything, EPSILON), name="half and half"
     ),
+}
+
+
+COLUMNS: Final = {
+    "correlation": "correlation",
+    "slope": "slope (1 is right)",
+    "mean_error": "mean error",
+    "share_on_unmarked": "share of |R| on unmarked",
 }
 
 
@@ -88,17 +95,33 @@ def gradient_input(network: nn.Module, x: Tensor) -> Maps:
 
 def scored(steps: Maps, truth: Maps, seed: int) -> dict[str, Interval]:
     """How relevance by step [P, LENGTH] agrees with the right one: correlation, slope, error, share on unmarked."""
-    unmarked = truth == 0
     size = np.abs(steps)
-    slope = (steps * truth).sum(1) / (truth * truth).sum(1)
-    return {
-        "correlation": bootstrap(np.array([pearson(r, t) for r, t in zip(steps, truth)]), seed),
-        "slope": bootstrap(slope, seed),
-        "mean_error": bootstrap(np.abs(steps - truth).mean(1), seed),
-        "share_on_unmarked": bootstrap(
-            (size * unmarked).sum(1) / np.maximum(size.sum(1), 1e-12), seed
-        ),
+    on_unmarked = (size * (truth == 0)).sum(1)
+    samples = {
+        "correlation": np.array([pearson(r, t) for r, t in zip(steps, truth)]),
+        "slope": (steps * truth).sum(1) / (truth * truth).sum(1),
+        "mean_error": np.abs(steps - truth).mean(1),
+        "share_on_unmarked": on_unmarked / np.maximum(size.sum(1), 1e-12),
     }
+    return intervals(samples, seed)
+
+
+def explain(network: nn.Module, x: Tensor, seed: int) -> tuple[dict[str, Maps], dict[str, Any]]:
+    """Relevance by step [P, LENGTH] of every method, controls among them; the ledgers of LRP's."""
+    maps: dict[str, Maps] = {}
+    ledgers = {}
+    for name, composite in METHODS.items():
+        relevance = LRP(network, composite, x[:2]).attribute(x, 0)
+        maps[name] = relevance.inputs[0].double().sum(2).numpy()
+        bias = relevance.bias_total.double().numpy()
+        ledgers[name] = {
+            "bias": bootstrap(bias, seed),
+            "bias_size": bootstrap(np.abs(bias), seed),
+            "closure": float(relevance.closure.abs().max()),
+        }
+    maps["gradient × input"] = gradient_input(network, x)
+    maps["all numbers alike"] = x[:, :, 0].double().numpy()
+    return maps, ledgers
 
 
 def run(model: Model | None, settings: Settings, progress: Progress) -> Findings:
@@ -111,87 +134,59 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     with torch.no_grad():
         error = (network(x)[:, 0] - right.sum(1)).double().numpy()
     progress(0.9, "explaining")
-    found: dict[str, dict[str, Interval]] = {}
-    ledgers: dict[str, Any] = {}
-    maps: dict[str, Maps] = {}
-    for name, composite in METHODS.items():
-        relevance = LRP(network, composite, x[:2]).attribute(x, 0)
-        maps[name] = relevance.inputs[0].double().sum(2).numpy()
-        bias = relevance.bias_total.double().numpy()
-        ledgers[name] = {
-            "bias": bootstrap(bias, settings.seed),
-            "bias_size": bootstrap(np.abs(bias), settings.seed),
-            "closure": float(relevance.closure.abs().max()),
-        }
-    maps["gradient × input"] = gradient_input(network, x)
-    numbers_only = x[:, :, 0].double().numpy()
-    maps["all numbers alike"] = numbers_only
-    for name, steps in maps.items():
-        found[name] = scored(steps, truth, settings.seed)
-    rms = float(np.sqrt(np.square(error).mean()))
-    columns = {
-        "correlation": "correlation",
-        "slope": "slope (1 is right)",
-        "mean_error": "mean error",
-        "share_on_unmarked": "share of |R| on unmarked",
-    }
-    table = Table(
-        "Relevance of a step against the right answer (mean [95 % interval] over sequences)",
-        ("method", *columns.values()),
-        tuple((name, *(str(entry[c]) for c in columns)) for name, entry in found.items()),
-    )
+    maps, ledgers = explain(network, x, settings.seed)
+    found = {name: scored(steps, truth, settings.seed) for name, steps in maps.items()}
     numbers = {
         "sequences": len(x),
         "length": LENGTH,
         "marked": MARKED,
-        "rms_error": rms,
+        "rms_error": float(np.sqrt(np.square(error).mean())),
         "methods": found,
         "ledgers": ledgers,
     }
-    signal, half, control = (
-        found[n] for n in ("signal takes all", "half and half", "all numbers alike")
-    )
-    plain = found["gradient × input"]["correlation"]
-    ahead = signal["correlation"].low > half["correlation"].high
-    reading = (
-        f"The LSTM adds the {MARKED} marked of {LENGTH} numbers with an error of {rms:.3f} (rms; the sums' own spread "
-        f"is {right.sum(1).std():.2f}). With gates taking none and signals all, relevance by step correlates "
-        f"{signal['correlation']} with the right answer; half and half {half['correlation']}, gradient × input "
-        f"{plain}, calling all numbers alike {control['correlation']}. The gates' rule is "
+    title = "Relevance of a step against the right answer (mean [95 % interval] over sequences)"
+    reading = _reading(numbers, float(right.sum(1).std()))
+    figure = _figure(x, truth, maps, found)
+    return Findings(numbers, reading, (figure,), (table(title, found, COLUMNS),))
+
+
+def _reading(numbers: dict[str, Any], spread: float) -> str:
+    found, ledgers = numbers["methods"], numbers["ledgers"]
+    agreed = column(found, "correlation")
+    signal, half, plain, control = agreed.values()
+    ahead = signal.low > half.high
+    return (
+        f"The LSTM adds the {MARKED} marked of {LENGTH} numbers with an error of {numbers['rms_error']:.3f} (rms; the "
+        f"sums' own spread is {spread:.2f}). With gates taking none and signals all, relevance by step correlates "
+        f"{signal} with the right answer; half and half {half}, gradient × input "
+        f"{plain}, calling all numbers alike {control}. The gates' rule is "
         f"{'better' if ahead else 'not shown to be better'} than half and half "
-        f"here{', but the plain gradient is ahead of it' if plain.low > signal['correlation'].high else ''}. "
-        f"{signal['share_on_unmarked']} of the relevance still lies on unmarked steps, where the right answer is "
-        f"none; biases keep {ledgers['signal takes all']['bias_size']} in absolute size, in the sum's own "
-        f"unit, and the ledger closes to {max(entry['closure'] for entry in ledgers.values()):.0e}."
+        f"here{', but the plain gradient is ahead of it' if plain.low > signal.high else ''}. "
+        f"{found['signal takes all']['share_on_unmarked']} of the relevance still lies on unmarked steps, where the "
+        f"right answer is none; biases keep {ledgers['signal takes all']['bias_size']} in absolute size, in the sum's "
+        f"own unit, and the ledger closes to {max(entry['closure'] for entry in ledgers.values()):.0e}."
     )
-    return Findings(numbers, reading, (_figure(x, truth, maps, found),), (table,))
 
 
 def _figure(
     x: Tensor, truth: Maps, maps: dict[str, Maps], found: dict[str, dict[str, Interval]]
 ) -> Figure:
-    canvas, axes = plots.canvas(2, width=5.0, height=3.2)
-    shown = {
-        "right answer": truth[0],
-        **{name: maps[name][0] for name in (*METHODS, "gradient × input")},
-    }
-    places = np.arange(LENGTH)
+    canvas, (left, right) = plots.canvas(2, width=5.0, height=3.2)
+    shown = {"right answer": truth[0]}
+    shown |= {name: maps[name][0] for name in (*METHODS, "gradient × input")}
+    places, words = np.arange(LENGTH), ["relevance of the steps of one sequence"]
     for offset, (name, steps) in enumerate(shown.items()):
-        colour = "#222222" if offset == 0 else plots.COLOURS[offset - 1]
-        axes[0].bar(places + (offset - 1.5) * 0.2, steps, 0.19, label=name, color=colour)
-    axes[0].set_xticks(
-        places, [f"{v:+.1f}{'*' if m else ''}" for v, m in x[0].tolist()], fontsize=7
-    )
-    axes[0].axhline(0, color=plots.INK, linewidth=0.8)
-    plots.lines(axes[0], "One sequence (* marked)", "number", "relevance")
-    entries = {name: entry["correlation"] for name, entry in found.items()}
-    plots.bars(axes[1], entries, "Agreement with the right answer", "correlation by sequence")
-    bars = [f"{name} {', '.join(f'{v:+.2f}' for v in steps)}" for name, steps in shown.items()]
-    words = alt.sentence(
-        "relevance of the steps of one sequence", *bars, alt.of_bars(entries, "correlation")
-    )
+        colour = plots.COLOURS[offset - 1] if offset else plots.INK
+        left.bar(places + (offset - 1.5) * 0.2, steps, 0.19, label=name, color=colour)
+        words.append(f"{name} {', '.join([f'{v:+.2f}' for v in steps])}")
+    ticks = [f"{v:+.1f}{'*' if m else ''}" for v, m in x[0].tolist()]
+    left.set_xticks(places, ticks, fontsize=7)
+    left.axhline(0, color=plots.INK, linewidth=0.8)
+    plots.lines(left, "One sequence (* marked)", "number", "relevance")
+    title, label = "Agreement with the right answer", "correlation by sequence"
+    words.append(bars(right, column(found, "correlation"), title, label, "correlation"))
     caption = "An LSTM that adds the marked numbers: relevance by step, and how well it agrees."
-    return Figure("", caption, canvas, words)
+    return Figure("", caption, canvas, alt.sentence(*words))
 
 
 EXPERIMENT = Experiment(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +13,10 @@ from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.ask import explain
 from app.explain.network import VALUE
+from app.models import Model
 from lrp import LRP
 from lrp.composites import ArchitecturePrior
 from othello.network.alpha_zero_general import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Map = NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from app.explain.exploration_bonus import explain_bonus
 from app.explain.network import explain_many
 from app.explain.search import explain_tree
 from app.explain.targets import Target
+from app.models import Model
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.search import Search
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 COMPOSITE, BIAS = "EpsilonPlus", "sink"
 SIMULATIONS = 800
@@ -114,7 +112,7 @@ def over_positions(
         )
         closures.append(abs(one.closure))
         similar.append(cosine(one.squares.ravel(), own.squares.ravel()))
-        solved.append(abs(one.exact) / one.size if one.size else 0.0)
+        solved.append(abs(one.given_total) / one.size if one.size else 0.0)
         leaves.append(one.leaves)
     return {
         "positions": len(boards),

@@ -9,17 +9,21 @@ from app.experiments.attributions import METHODS
 from app.experiments.disc_worth import STATIC, SWAP
 from app.experiments.nearness import CONTROLS as NEARNESS
 from app.experiments.record import Figure, Table
+from app.experiments.rules_truth import PLACES, SETS
 from app.experiments.statistics import highest
-from app.experiments.studies.rules_truth import PLACES, SETS
+from app.experiments.tables import bars, column, table
 from app.explain.default import DEFAULT_COMPOSITE
 
 PLACE_WORDS: Final = {"corner": "a corner", "edge": "an edge"}
 NAMED: Final = tuple(name for name in METHODS if name != "random")
-SOLVER_COLUMNS: Final = (
-    "rank_correlation",
-    "rank_correlation_where_right",
-    "signed_rank_correlation",
-)
+SOLVER_COLUMNS: Final = {
+    "rank_correlation": "ranks of |R|",
+    "rank_correlation_where_right": "where the network is right",
+    "signed_rank_correlation": "signed ranks",
+    **{place: place for place in PLACES},
+}
+FOUND: Final = {"mass": "share of |R|", "detection": "detection"}
+AGAINST: Final = {"over_nearness": "less nearness", "equal_distance": "equal distance"}
 
 
 def reading(
@@ -105,63 +109,42 @@ def _solver_words(solved: dict[str, Any]) -> str:
 
 def tables(rule: dict[str, Any], solved: dict[str, Any], proved: dict[str, Any]) -> list[Table]:
     """Both kinds of truth, each beside its control."""
+    worth = {name: entry | entry["mass"] for name, entry in solved["methods"].items()}
+    headings = {"over_table": "ranks of |R|", "signed_over_table": "signed ranks"}
     found_tables = [
-        _found_table("Best move's logit against the rules (shares among discs)", rule),
-        _control_table(
-            "The same less nearness to the move, and at equal distance (0.5 is chance)", rule
+        _by_set("Best move's logit against the rules (shares among discs)", rule, FOUND),
+        _by_set(
+            "The same less nearness to the move, and at equal distance (0.5 is chance)",
+            rule,
+            AGAINST,
         ),
-        Table(
-            "Value against the exact solver, near the end",
-            ("method", "ranks of |R|", "where the network is right", "signed ranks", *PLACES),
-            tuple(
-                (name, *_cells(entry, SOLVER_COLUMNS), *map(str, entry["mass"].values()))
-                for name, entry in solved["methods"].items()
-            ),
-        ),
-        Table(
+        table("Value against the exact solver, near the end", worth, SOLVER_COLUMNS),
+        table(
             "Rank correlations with the exact worth less those of the static table, position by position",
-            ("method", "ranks of |R|", "signed ranks"),
-            tuple(
-                (name, *_cells(entry, ("over_table", "signed_over_table")))
-                for name, entry in solved["methods"].items()
-                if name != STATIC
-            ),
+            {name: entry for name, entry in worth.items() if name != STATIC},
+            headings,
         ),
     ]
     for place, found in proved.items():
         if found["positions"]:
             title = (
-                f"Why {PLACE_WORDS[place]} that is proved best rather than the best move elsewhere"
+                f"Why {PLACE_WORDS[place]} that is proved best rather than the best move elsewhere "
+                f"({found['positions']} positions)"
             )
-            title += f" ({found['positions']} positions)"
-            found_tables.append(_found_table(title, found["methods"]))
-            found_tables.append(
-                _control_table(f"{title}, beside nearness and at equal distance", found["methods"])
-            )
+            beside = f"{title}, beside nearness and at equal distance"
+            found_tables.append(_by_set(title, found["methods"], FOUND))
+            found_tables.append(_by_set(beside, found["methods"], AGAINST))
     return found_tables
 
 
-def _cells(entry: dict[str, Any], columns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(entry[column]) for column in columns)
-
-
-def _found_table(title: str, found: dict[str, Any]) -> Table:
-    header = [f"{kind}: {what}" for kind in SETS for what in ("share of |R|", "detection")]
-    return _table_of(title, header, found, ("mass", "detection"))
-
-
-def _control_table(title: str, found: dict[str, Any]) -> Table:
-    header = [f"{kind}: {what}" for kind in SETS for what in ("less nearness", "equal distance")]
-    return _table_of(title, header, found, ("over_nearness", "equal_distance"))
-
-
-def _table_of(
-    title: str, header: list[str], found: dict[str, Any], columns: tuple[str, ...]
-) -> Table:
-    rows = []
-    for name, entry in found.items():
-        rows.append((name, *(cell for kind in SETS for cell in _cells(entry[kind], columns))))
-    return Table(title, ("method", *header), tuple(rows))
+def _by_set(title: str, found: dict[str, Any], columns: dict[str, str]) -> Table:
+    """A table whose columns are those of every set of discs."""
+    cells: dict[str, dict[str, Any]] = {name: {} for name in found}
+    for kind in SETS:
+        for what, heading in columns.items():
+            for name, entry in column(found, kind).items():
+                cells[name][f"{kind}: {heading}"] = entry[what]
+    return table(title, cells, [f"{kind}: {what}" for kind in SETS for what in columns.values()])
 
 
 def figure(rule: dict[str, Any], solved: dict[str, Any]) -> Figure:
@@ -169,28 +152,16 @@ def figure(rule: dict[str, Any], solved: dict[str, Any]) -> Figure:
     canvas, axes = plots.canvas(5, width=3.5, height=3.6)
     names, seen = (*METHODS, *NEARNESS), []
     for drawing, kind in zip(axes, SETS):
-        entries = {name: rule[name][kind]["detection"] for name in names}
-        plots.bars(drawing, entries, f"{kind} discs", "detection (0.5: an even order)", chance=0.5)
-        seen.append(
-            alt.of_bars(
-                entries, f"detection of {kind} discs, nearness to the move among the methods", 0.5
-            )
-        )
-    matched = {name: rule[name]["flipped"]["equal_distance"] for name in METHODS}
-    plots.bars(
-        axes[3], matched, "flipped discs, equal distance", "detection (0.5 is chance)", chance=0.5
-    )
-    seen.append(
-        alt.of_bars(
-            matched, "detection of flipped discs among those equally far from the move", 0.5
-        )
-    )
-    entries = {
-        name: solved["methods"][name]["rank_correlation"] for name in (*METHODS, STATIC, SWAP)
-    }
-    plots.bars(axes[4], entries, "exact worth of a disc", "rank correlation")
-    words = alt.sentence(
-        *seen, alt.of_bars(entries, "rank correlation with the exact worth of a disc")
-    )
+        found = column(column(rule, kind, names), "detection")
+        label = "detection (0.5: an even order)"
+        what = f"detection of {kind} discs, nearness to the move among the methods"
+        seen.append(bars(drawing, found, f"{kind} discs", label, what, chance=0.5))
+    matched = column(column(rule, "flipped", METHODS), "equal_distance")
+    what = "detection of flipped discs among those equally far from the move"
+    title, label = "flipped discs, equal distance", "detection (0.5 is chance)"
+    seen.append(bars(axes[3], matched, title, label, what, chance=0.5))
+    worth = column(solved["methods"], "rank_correlation", (*METHODS, STATIC, SWAP))
+    what = "rank correlation with the exact worth of a disc"
+    seen.append(bars(axes[4], worth, "exact worth of a disc", "rank correlation", what))
     caption = "Relevance against what the rules and the solver say, with 95 % bootstrap intervals."
-    return Figure("", caption, canvas, words)
+    return Figure("", caption, canvas, alt.sentence(*seen))

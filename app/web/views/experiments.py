@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.experiments.catalogue import MODULES, experiments
-from app.experiments.runner import Request, run, stored
+from app.experiments.results import stored
+from app.experiments.runner import Request, run
 from app.web import state, widgets
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from app.cli import run as command
-from app.experiments import report, runner
+from app.experiments import report, results, runner
 from app.experiments.catalogue import MODULES, experiment
 from app.models import Model
 from othello.errors import ConfigError
@@ -110,10 +110,10 @@ def test_what_is_finished_is_kept_and_a_damaged_or_changed_result_is_made_again(
         is False
     )
     (tmp_path / "policy.png").unlink()
-    assert runner.stored(tmp_path, "policy") is None and runner.run("policy", request)[1] is False
+    assert results.stored(tmp_path, "policy") is None and runner.run("policy", request)[1] is False
     (tmp_path / "policy.json").write_text("{")
     assert runner.run("policy", request)[1] is False
-    monkeypatch.setattr(runner, "deciding_sources", lambda: "another version of the code")
+    monkeypatch.setattr(results, "deciding_sources", lambda: "another version of the code")
     assert runner.run("policy", request)[1] is False
 
 
@@ -150,13 +150,13 @@ def test_weights_of_the_posts_network_are_imported_and_explained_by_the_command(
             "2",
         ]
         assert command([*words, "--quick"]) == 0, capsys.readouterr().err
-        record = runner.stored(tmp_path / "out", name)
+        record = results.stored(tmp_path / "out", name)
         assert record is not None and record["checkpoint"]["kind"] == "alpha-zero-general"
-    found = runner.stored(tmp_path / "out", "value-plus")
+    found = results.stored(tmp_path / "out", "value-plus")
     assert (
         found is not None and found["numbers"]["share_on_empty_squares"] == 0
     )  # its plane has discs only
-    prior = runner.stored(tmp_path / "out", "prior")
+    prior = results.stored(tmp_path / "out", "prior")
     assert prior is not None and prior["numbers"]["difference"] < 1e-6
     assert round(prior["numbers"]["landmarks"]["corner"], 3) == 0.080
 

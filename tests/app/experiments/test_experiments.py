@@ -13,12 +13,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.experiments import corruption, runner, statistics
+from app.experiments import corruption, rules_truth, runner, statistics
 from app.experiments.attributions import TARGETS, readings, relevance_maps
 from app.experiments.catalogue import MODULES
 from app.experiments.positions import BOARD_31, best_two, board_of, legal_table, states_of, words_of
 from app.experiments.record import Settings, silent
-from app.experiments.studies import prior, rules_truth
+from app.experiments.studies import prior
 from app.experiments.studies.empty_board import identity, spread
 from app.experiments.studies.ground_truth import owner_matters
 from app.explain.composites import explainer_of

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from app.experiments import disc_worth, nearness
 from app.experiments.attributions import METHODS, TARGETS
 from app.experiments.corruption import CORRUPTIONS
-from app.experiments.positions import BOARD_31, states_of, words_of
+from app.experiments.positions import BOARD_31, Positions, states_of, words_of
+from app.experiments.rules_truth import SETS
 from app.experiments.statistics import Interval
-from app.experiments.studies import board31, faithfulness, prior
+from app.experiments.studies import board31, composite_choice, prior
 from app.experiments.studies.ground_truth import agreement, by_rule
-from app.experiments.studies.rules_truth import SETS, facts
 from othello.rules.board import Board
 from othello.rules.notation import parse_square
 
@@ -50,9 +50,8 @@ def test_a_map_of_nothing_but_distance_is_chance_among_discs_as_far_from_the_mov
     None
 ):
     own, opp, moves = played(40)
-    discs, truth = states_of(own, opp) != 0, facts(own, opp, moves)
     maps = {"nearness again": np.broadcast_to(nearness.controls(moves)["nearness"], (1, 40, 64))}
-    found = by_rule(maps, truth, discs, moves, 0, 0)
+    found = by_rule(maps, Positions(own, opp, moves[:, None]), TARGETS[0], 0)
     for kind in SETS:
         entry = found["nearness again"][kind]
         assert (
@@ -86,10 +85,10 @@ def test_discs_that_are_heavy_because_they_are_near_do_not_stand_out() -> None:
     b6 = parse_square("b6")
     near = 1 / np.maximum(nearness.STEPS[b6], 1.0).reshape(8, 8)
     turned, discs = board31.flipped(BOARD_31, b6), board31.occupied(BOARD_31)
-    by_distance = board31.against_chance(near, turned, discs, b6, 0)
+    by_distance = board31.against_chance(near, discs, b6, 0)
     assert by_distance["p"] < 0.05 and by_distance["p_as_near"] == 1
     assert "do not stand out" in board31.stands_out(by_distance, "b6")
-    beyond_distance = board31.against_chance(near + turned, turned, discs, b6, 0)
+    beyond_distance = board31.against_chance(near + turned, discs, b6, 0)
     assert beyond_distance["p_as_near"] < 0.05 and "they stand out" in board31.stands_out(
         beyond_distance, "b6"
     )
@@ -152,7 +151,7 @@ def test_the_study_names_a_method_that_is_no_composite_and_scores_higher_than_it
     table: dict[str, dict[str, dict[str, Interval]]] = defaultdict(lambda: defaultdict(dict))
     for place, c, t in np.ndindex(gains.shape[0], len(CORRUPTIONS), len(TARGETS)):
         table[names[place]][CORRUPTIONS[c]][TARGETS[t]] = cell(place, c, t)
-    found = faithfulness.beyond(gains, names, table, "EpsilonPlus", 0)
+    found = composite_choice.beyond(gains, names, table, "EpsilonPlus", 0)
     assert found["rival"] == "integrated gradients" and found["difference"].low > 0
     assert found["ahead_in"] == found["columns"] == 9 and found["empty_squares"] == 3
     assert found["score"].mean == pytest.approx(1, abs=0.02)

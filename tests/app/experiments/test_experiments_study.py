@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 from app.experiments import alt, checks, positions, statistics
 from app.experiments.attributions import METHODS, TARGETS, relevance_maps
 from app.experiments.corruption import CORRUPTIONS
-from app.experiments.positions import Games, best_two, board_of, canonical, legal_table, one_a_game
+from app.experiments.positions import (
+    Games,
+    Positions,
+    best_two,
+    board_of,
+    canonical,
+    legal_table,
+    one_a_game,
+    with_best_two,
+)
+from app.experiments.rules_truth import CORNERS, EDGES
 from app.experiments.statistics import Interval, bootstrap
-from app.experiments.studies import faithfulness
+from app.experiments.studies import composite_choice, faithfulness, faithfulness_words
 from app.experiments.studies.ground_truth import proved_moves
-from app.experiments.studies.rules_truth import CORNERS, EDGES
 from app.explain import composites, default
 from othello.rules.board import Board
 from othello.rules.symmetry import SYMMETRIES, transform_word
@@ -26,7 +35,7 @@ from othello.solver.solver import Solver
 if TYPE_CHECKING:
     from app.models import Model
 
-RANKED = faithfulness.RANKED
+RANKED = composite_choice.RANKED
 
 
 def boards(count: int, empties: int | None = None, seed: int = 7) -> list[Board]:
@@ -69,7 +78,7 @@ def election(
         name: {kind: {t: Interval(1, 0.5, 2, 9) for t in TARGETS} for kind in CORRUPTIONS}
         for name in RANKED
     }
-    return faithfulness.choose(standing, table, kept, cell, 0)
+    return composite_choice.choose(standing, table, kept, cell, 0)
 
 
 def test_the_winner_has_the_highest_mean_of_those_that_keep_relevance() -> None:
@@ -135,13 +144,12 @@ def test_the_app_takes_the_studys_winner_everywhere_and_says_so() -> None:
 def test_a_control_counts_forwards_and_backwards() -> None:
     none = Interval(0.0, -0.1, 0.1, 9)
     column = dict.fromkeys(METHODS, none) | {"occupancy": Interval(-0.8, -0.9, -0.7, 9)}
-    assert faithfulness.controls_strength(column) == ("occupancy", 0.9)
+    assert faithfulness_words.controls_strength(column) == ("occupancy", 0.9)
 
 
 def test_the_shares_of_a_ledger_add_up_to_one(model: Model) -> None:
-    own, opp = words(boards(4))
-    best = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))[:, 0]
-    for entry in faithfulness.ledgers(model, own, opp, best, 0).values():
+    at = with_best_two(model, *words(boards(4)))
+    for entry in faithfulness.ledgers(model, at, 0).values():
         assert sum(entry[k].mean for k in ("squares", "bias", "stabilizer")) == pytest.approx(
             1, abs=1e-9
         )
@@ -177,10 +185,7 @@ def test_the_random_control_has_no_similarity_and_its_third_map_is_a_difference(
     moves = np.zeros((60, 2), np.int64)
     maps = relevance_maps(model, "random", own, opp, moves)
     found = checks.similarities(
-        {"random": maps, "occupancy": relevance_maps(model, "occupancy", own, opp, moves)},
-        own,
-        opp,
-        0,
+        {"random": maps, "occupancy": relevance_maps(model, "occupancy", own, opp, moves)}, 0
     )
     assert abs(found["random"]["best_second"].mean) < 0.06
     assert (
@@ -200,7 +205,7 @@ def test_shuffled_weights_are_drawn_several_times_and_the_model_stays_as_it_was(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checks, "TESTED", names)
         patch.setattr(checks, "STAGES", ("heads",))
-        found = checks.randomised(model, maps, own, opp, moves, 0, shuffles=2)
+        found = checks.randomised(model, maps, Positions(own, opp, moves), 0, shuffles=2)
     for name in names:
         drawn = [
             mean for mean in found[name]["heads"]["by_shuffle"] if np.isfinite(mean)

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
-from app.experiments import runner
+from app.experiments import results
 from app.experiments.catalogue import MODULES, experiment
 
 SOURCE = "from app.web.views import experiments\nexperiments.page()\n"
@@ -37,7 +37,7 @@ def test_the_page_lists_every_experiment_and_runs_the_chosen_one(page: AppTest) 
     assert not page.exception and "Not measured yet" in texts(page)
     page.button(key="e_run").click().run()
     assert not page.exception and not page.error
-    record = runner.stored(Path("runs/experiments"), "prior")
+    record = results.stored(Path("runs/experiments"), "prior")
     assert record is not None and record["reading"] in texts(page)
     assert "Not measured yet" not in texts(page) and record["key"][:12] in texts(page)
 

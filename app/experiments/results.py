@@ -1,0 +1,162 @@
+"""Results on disk: JSON, PNG and SVG, each written atomically, and the key that says whether one is still good.
+
+The key is a hash of the experiment and its version, the settings, the weights' SHA-256, the sources that decide its
+numbers and the library versions.  A folder that holds the key's JSON and its figures needs no new run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from app.experiments.record import Experiment, Findings, Settings
+from app.models import Model
+from othello import atomic
+
+FORMAT: Final = 1
+ROOT: Final = Path(__file__).parents[2]
+DECIDING: Final = ("lrp", "app/explain", "app/experiments")
+PRESENTING: Final = ("catalogue.py", "record.py", "report.py", "results.py", "runner.py")
+
+Record = dict[str, Any]
+
+
+def write(
+    folder: Path, wanted: Experiment, settings: Settings, model: Model | None, found: Findings
+) -> Record:
+    """Write what an experiment found into `folder`; the record is what its JSON holds."""
+    record = {
+        "format": FORMAT,
+        "name": wanted.name,
+        "number": wanted.number,
+        "title": wanted.title,
+        "shows": wanted.shows,
+        "source": wanted.source,
+        "key": key_of(wanted, settings, model),
+        "settings": settings.to_dict(),
+        "checkpoint": _provenance(model),
+        "code": all_sources(),
+        "versions": versions(),
+        "reading": found.reading,
+        "tables": [asdict(table) for table in found.tables],
+        "figures": _write_figures(folder, wanted.name, found),
+        "numbers": rounded(found.numbers),
+    }
+    atomic.write_json(folder / f"{wanted.name}.json", record)
+    return dict(json.loads(json.dumps(record)))
+
+
+def _write_figures(folder: Path, name: str, found: Findings) -> list[dict[str, str]]:
+    from app.experiments import plots  # loads matplotlib
+
+    entries = []
+    for figure in found.figures:
+        file = f"{name}-{figure.name}" if figure.name else name
+        atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
+        atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
+        words = {"caption": figure.caption, "alt": figure.alt or figure.caption}
+        entries.append({"file": file, **words})
+    return entries
+
+
+def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> Record | None:
+    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure's file."""
+    try:
+        record: Record = json.loads((folder / f"{name}.json").read_text("utf-8"))
+        complete = record["format"] == FORMAT and record["name"] == name
+        for figure in record["figures"]:
+            for kind in kinds:
+                complete = complete and (folder / f"{figure['file']}.{kind}").is_file()
+        return record if complete else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def kept(
+    folder: Path, wanted: Experiment, settings: Settings, model: Model | None
+) -> Record | None:
+    """The stored record if it is the one that these settings would give."""
+    known = stored(folder, wanted.name)
+    return known if known is not None and known["key"] == key_of(wanted, settings, model) else None
+
+
+def key_of(wanted: Experiment, settings: Settings, model: Model | None) -> str:
+    """SHA-256 of all that fixes a result."""
+    parts = {
+        "format": FORMAT,
+        "experiment": wanted.name,
+        "version": wanted.version,
+        "settings": settings.to_dict(),
+        "checkpoint": model.sha256 if model else None,
+        "versions": versions(),
+        "sources": deciding_sources(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The libraries that the numbers depend on."""
+    python = platform.python_version()
+    return {"python": python, "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def _provenance(model: Model | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {
+        "name": model.path.name,
+        "sha256": model.sha256,
+        "generation": model.meta.get("generation"),
+        "kind": model.meta.get("kind"),
+        "architecture": model.network.architecture.to_dict(),
+    }
+
+
+def rounded(value: Any, digits: int = 7) -> Any:
+    """`value` with plain numbers of so many significant digits; NaN and infinity become null."""
+    if isinstance(value, dict):
+        return {str(name): rounded(entry, digits) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(entry, digits) for entry in value]
+    if hasattr(value, "tolist"):
+        return rounded(value.tolist(), digits)
+    if hasattr(value, "to_dict"):
+        return rounded(value.to_dict(), digits)
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    return value
+
+
+@cache
+def all_sources() -> str:
+    """SHA-256 of every source file of the three packages."""
+    return _hash(_sources("lrp", "othello", "app"))
+
+
+@cache
+def deciding_sources() -> str:
+    """SHA-256 of the experiments, the explanations and `lrp`: a change here makes kept results old."""
+    presenting = {ROOT / "app/experiments" / name for name in PRESENTING}
+    return _hash(set(_sources(*DECIDING)) - presenting)
+
+
+def _sources(*folders: str) -> list[Path]:
+    return [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+
+
+def _hash(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        data = file.read_bytes()
+        digest.update(f"{file.relative_to(ROOT).as_posix()} {len(data)}\n".encode() + data)
+    return digest.hexdigest()
