@@ -61,6 +61,9 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp.ops": "lrp lrp.tracing",
     "app": "app.explain lrp othello othello.network othello.players othello.rules",
     "app.explain": "app lrp othello othello.network othello.rules othello.search",
+    "app.explain.reasons": (
+        "app app.explain othello othello.network othello.rules othello.search othello.solver"
+    ),
     "app.game": "app app.explain othello othello.players othello.rules othello.search",
     "app.present": "app.explain othello.rules",
     "app.desktop": (
@@ -78,7 +81,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.strength othello.training"
     ),
     "app.experiments": (
-        "app app.experiments.studies app.explain app.present lrp othello "
+        "app app.experiments.studies app.explain app.explain.reasons app.present lrp othello "
         "othello.network othello.rules othello.training"
     ),
     "app.experiments.studies": (
@@ -86,7 +89,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.solver"
     ),
     "app.commands": (
-        "app app.desktop app.experiments app.explain app.game app.present othello "
+        "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present othello "
         "othello.network othello.players othello.records othello.rules othello.search "
         "othello.serve othello.solver othello.strength othello.training"
     ),

@@ -23,6 +23,7 @@ from app.commands.options import (
     wants_json,
 )
 from app.commands.play import Root
+from app.commands.reasons import Rather, Why, say_why
 from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.network import Explanation
@@ -41,6 +42,9 @@ from othello.search.mcts import C_PUCT, SearchResult
 
 Simulations = Annotated[
     int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")
+]
+TargetOption = Annotated[
+    str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4.")
 ]
 
 
@@ -154,10 +158,7 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 
 def explain(
     position: Position,
-    target: Annotated[
-        str,
-        typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4."),
-    ] = "value",
+    target: TargetOption = "value",
     composite: Annotated[
         str, typer.Option("--composite", help="A composite of rules.")
     ] = DEFAULT_COMPOSITE,
@@ -165,6 +166,8 @@ def explain(
         str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
     ] = DEFAULT_BIAS,
     simulations: Simulations = 100,
+    why: Why = None,
+    rather: Rather = None,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")
     ] = None,
@@ -178,11 +181,11 @@ def explain(
     """Explain one number of a position square by square: target = squares + bias + stabilizer."""
     board = parse_position(position, size)
     check_writable(png, svg)
-
+    if why is not None or rather is not None:
+        return say_why(board, why, rather, simulations, checkpoint, as_json)
     wanted = Target.parse(target, board.size)
     wanted.check(board)
     one_thread()
-
     build_composite(composite, bias)
     model = load_model_for(board.size, checkpoint)
     found = explain_position(

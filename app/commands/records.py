@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +19,23 @@ from app.commands.options import (
     print_json,
     wants_json,
 )
+from app.commands.reasons import reasons_of
 from app.models import load_model_for
 from othello.errors import ParseError
 from othello.records import FORMATS, GameRecord, load_games, save_games, write_games
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.mcts import Search
-from othello.strength.review import MoveReview
+from othello.search.result import SearchResult
+from othello.strength.review import ActionValues, MoveReview
 from othello.strength.review import review as review_game
 
 Source = Annotated[
     str,
     typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript."),
+]
+WhyEach = Annotated[
+    bool, typer.Option("--why", help="Say why each move, or what was wrong with it.")
 ]
 _TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
 
@@ -100,6 +107,7 @@ def review(
     empties: Annotated[
         int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
     ] = 14,
+    why: WhyEach = False,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -112,31 +120,41 @@ def review(
     game = _game(source, number, size)
     one_thread()
     model = load_model_for(game.start.size, checkpoint)
-    search = Search(model.evaluator)
-
-    def values(board: Board) -> dict[int, float]:
-        if board.must_pass:
-            return {board.size**2: -max(values(board.pass_turn()).values())}
-        first, *others = search.run(board, simulations).moves
-        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
-        return {move.square: move.q for move in tried if move.q is not None}
-
-    moves = review_game(game, values, solve_empties=empties, seconds=60.0)
+    run = Search(model.evaluator).run
+    search = cache(lambda board: run(board, simulations))
+    moves = review_game(game, _values(search, simulations), solve_empties=empties, seconds=60.0)
+    reasons = reasons_of(model, game.boards, game.actions, search) if why else [None] * len(moves)
     if wants_json(as_json):
+        rows = [move.as_json(game.start.size) for move in moves]
+        if why:
+            rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, reasons)]
         print_json(
             {
                 "black": game.black,
                 "white": game.white,
                 "transcript": game.transcript,
-                "moves": [move.as_json(game.start.size) for move in moves],
+                "moves": rows,
             }
         )
         return
     print(
         f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs"
     )
-    for move in moves:
+    for move, each in zip(moves, reasons):
         print(_line(move, game.start.size))
+        if each is not None:
+            print(f"      {each.sentence}")
+
+
+def _values(search: Callable[[Board], SearchResult], simulations: int) -> ActionValues:
+    def values(board: Board) -> dict[int, float]:
+        if board.must_pass:
+            return {board.size**2: -max(values(board.pass_turn()).values())}
+        first, *others = search(board).moves
+        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
+        return {move.square: move.q for move in tried if move.q is not None}
+
+    return values
 
 
 def _line(move: MoveReview, size: int) -> str:
