@@ -85,7 +85,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.network othello.rules othello.training"
     ),
     "app.experiments.studies": (
-        "app app.experiments app.explain lrp othello.network othello.rules "
+        "app app.experiments app.explain app.explain.reasons lrp othello.network othello.rules "
         "othello.search othello.solver"
     ),
     "app.commands": (

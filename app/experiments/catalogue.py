@@ -23,6 +23,7 @@ MODULES: Final[dict[str, str]] = {
     "lstm": "lstm",
     "faithfulness": "faithfulness",
     "ground-truth": "ground_truth",
+    "because": "because",
 }
 
 

@@ -5,7 +5,7 @@ Every intervention has a control: the same done to squares that are like those o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +18,8 @@ from othello.rules.board import Board, squares_of
 DISCS: Final = ("takes_corner", "frontier", "stable", "wedge", "x_square", "c_square")
 REPLIES: Final = ("gives_corner", "wipe_out")
 MOBILITY: Final = {"mobility": False, "own_mobility": True}  # whether it is of the mover
+CRITICAL: Final = (1.645, 1.960, 2.128, 2.241, 2.326, 2.394, 2.450, 2.498)
+"""Standard deviations that one of 1, 2, … normal numbers exceeds with probability 0.05 at the most."""
 DRAWS: Final = 6  # of a control that is drawn
 
 
@@ -114,6 +116,40 @@ def moves_taken(after: After, squares: Squares, questions: Questions, *, mover: 
     return lambda: compared(whole.discs - less.discs, _gaps(whole, single), len(squares))
 
 
+@dataclass(frozen=True)
+class Single:
+    """A square of a plane of moves, with what the network's value owes to it beside what it owes to the others."""
+
+    square: int
+    outcome: Measured
+
+
+def strongest(
+    after: After, squares: Sequence[int], questions: Questions, *, mover: bool
+) -> Callable[[], Single | None]:
+    """The move among `squares` that matters most to the side that has it; its other moves as the control.
+
+    The control's variance is enlarged for the choice among several (Bonferroni 1936).
+    """
+    plane, better = after.moves_plane(mover=mover), 1 if mover else -1
+    if plane is None or not squares:
+        return lambda: None
+    assert after.planes is not None
+    legal = np.flatnonzero(after.planes[plane].reshape(-1)).tolist()
+    whole = questions.planes(after.planes, after.sign)
+    less = {s: questions.planes(after.with_moves(plane, less=[s]), after.sign) for s in legal}
+
+    def chosen() -> Single:
+        worth = {square: whole.discs - less[square].discs for square in legal}
+        best = max(squares, key=lambda square: better * worth[square])
+        others = [worth[square] for square in legal if square != best]
+        found = compared(worth[best], others, 1)
+        wider = (CRITICAL[min(len(squares), len(CRITICAL)) - 1] / CRITICAL[0]) ** 2
+        return Single(best, replace(found, variance=found.variance * wider))
+
+    return chosen
+
+
 def moves_given(after: After, squares: Squares, questions: Questions) -> Test:
     """The squares put on the plane of the other side's moves; other empty squares of the edges as the control."""
     plane = after.moves_plane(mover=False)
@@ -202,7 +238,7 @@ def region_filled(after: After, region: Squares, questions: Questions) -> Test:
     def filled(squares: list[int]) -> list[Reading]:
         return [questions.board(b) for square in squares for b in _fillings(board, square)]
 
-    first, second = filled(inside[:4]), filled(near[:4])
+    first, second = filled(inside), filled(near[:4])
     return lambda: compared(float(np.mean(_gaps(whole, first))), _gaps(whole, second), 1)
 
 

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 MISTAKE: Final = 2.0  # discs lost against the rival, from which on a move is marked with "?"
 MOST: Final = 2  # reasons in a sentence
-NEW_TO_OTHER: Final = ("gives_corner", "wipe_out", "mobility")  # what the other side can do now
+NEW_TO_OTHER: Final = (
+    "gives_corner",
+    "wipe_out",
+    "lets_in",
+    "mobility",
+)  # what the other side can do now
 ABSOLUTE: Final = ("takes_corner", "closes_corner", "threatens", "wedge", "pass")  # need no rival
 _SAME: Final = {"x_square": "gives_corner", "c_square": "gives_corner", "wedge": "stable"}
 

@@ -7,20 +7,22 @@ what the same does to matched squares, or the fact is not spoken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explain.network import explain_many
+from app.explain.network import Explanation, explain_many
 from app.explain.reasons.facts import KINDS, Fact, Squares, facts_of
 from app.explain.reasons.interventions import (
     MOBILITY,
+    Single,
     Test,
     levelled,
     one_sided,
+    strongest,
 )
 from app.explain.reasons.questions import After, Questions
 from app.explain.targets import Target
@@ -32,9 +34,14 @@ from othello.solver.solver import Solver
 if TYPE_CHECKING:
     from app.models import Model
 
-BETTER: Final = {kind.name: kind.better for kind in KINDS} | {"exact": 1}
+MEASURED: Final = {kind.name: kind.better for kind in KINDS} | {"exact": 1}
+CHOSEN: Final = {"keeps_out": 1, "lets_in": -1, "opens": 1}
+"""Facts about one square, the one that matters most: a move of the other side that only the rival would leave, one
+that only this move leaves, and a next move of the mover's own that only this move opens."""
+BETTER: Final = MEASURED | CHOSEN
 LEAST: Final = 0.25  # discs: a smaller effect is no reason
 SOLVED: Final = 14  # empty squares after the move, from which on the outcome is looked up
+Choice = Callable[[], Single | None]
 _TABLE_BITS: Final = 14
 _ONE_IN_20: Final = 1.645  # standard deviations above the mean
 USUAL: Final = SYMMETRIES[::2]  # over which weights are averaged; the others are left to check them
@@ -98,33 +105,71 @@ def weigh(
     move: int,
     rival: int | None = None,
     symmetries: Sequence[int] = USUAL,
+    supposed: Sequence[Mapping[str, Fact]] = (),
 ) -> tuple[Weight, ...]:
-    """Every fact of a legal move beside its rival's, in the order of `facts.KINDS`, the exact outcome last.
+    """Every fact of a legal move beside its rival's, in the order of `BETTER`.
 
-    All weights are means over `symmetries`.  Without a rival a fact stands against one that does not hold.  Raises
-    ParseError for a board of another size than the network's.
+    All weights are means over `symmetries`.  Without a rival a fact stands against one that does not hold.
+    supposed: for each move facts to weigh in place of its own, as a control.  Raises ParseError for a board of another
+    size than the network's.
     """
     moves = [move] if rival is None else [move, rival]
     afters = [After.of(model, board, each) for each in moves]
+    questions = Questions(model, board.side, symmetries)
     found = [
         facts_of(board, each) | {"exact": exact(after.reply)} for each, after in zip(moves, afters)
     ]
+    choices = _choices(afters, found, questions)
+    if supposed:
+        found = [{**facts, **other} for facts, other in zip(found, supposed)]
     changes = change_maps(model, board, afters, symmetries)
-    questions = Questions(model, board.side, symmetries)
     tests = {
-        name: _tests(name, afters, [facts[name] for facts in found], questions) for name in BETTER
+        name: _tests(name, afters, [facts[name] for facts in found], questions) for name in MEASURED
     }
     questions.ask()
-    return tuple(
-        _weight(name, [facts[name] for facts in found], changes, tests[name]) for name in BETTER
+    return (
+        *(_weight(name, [facts[name] for facts in found], changes, tests[name]) for name in tests),
+        *(_chosen_weight(name, choices.get(name), changes) for name in CHOSEN),
     )
+
+
+def _choices(
+    afters: Sequence[After], found: Sequence[Mapping[str, Fact]], questions: Questions
+) -> dict[str, Choice]:
+    """For each fact of `CHOSEN` the square that it is about, which is chosen once the questions are answered."""
+    if len(afters) == 1:
+        return {}
+    replies, own = ([set(facts[name].squares) for facts in found] for name in MOBILITY)
+    corners = [set(facts["gives_corner"].squares) for facts in found]
+    denied, allowed = replies[1] - replies[0] - corners[1], replies[0] - replies[1] - corners[0]
+    return {
+        "keeps_out": strongest(afters[1], sorted(denied), questions, mover=False),
+        "lets_in": strongest(afters[0], sorted(allowed), questions, mover=False),
+        "opens": strongest(afters[0], sorted(own[0] - own[1]), questions, mover=True),
+    }
+
+
+def _chosen_weight(name: str, choose: Choice | None, changes: Sequence[ChangeMap]) -> Weight:
+    single = choose() if choose is not None else None
+    if single is None:
+        return Weight(name, 0, 0 if len(changes) == 2 else None, (), (), 0.0, 0.0, 0.0)
+    sign, change = (-1, changes[1]) if name == "keeps_out" else (1, changes[0])
+    relevance = sign * float(change.squares[single.square])
+    outcome = single.outcome
+    bound = abs(outcome.mean) + _ONE_IN_20 * outcome.variance**0.5
+    return Weight(name, 1, 0, (single.square,), (), relevance, sign * outcome.effect, bound)
 
 
 @dataclass(frozen=True)
 class ChangeMap:
-    """What a move changes in the network's value, before tanh, for the mover: on each square [N²] and in all."""
+    """What a move changes in the network's value, before tanh, for the mover: on each square [N²] and in all.
+
+    replies, own_moves: the part of squares that is on the planes of the other side's moves and of the mover's.
+    """
 
     squares: NDArray[np.float64]
+    replies: NDArray[np.float64]
+    own_moves: NDArray[np.float64]
     whole: float
 
 
@@ -140,21 +185,30 @@ def change_maps(
     value = Target("value", size=board.size)
     found = explain_many(model, images, [value] * len(images))
     undone = [inverse(s) for s in symmetries for _ in boards]
-    squares = [transform_planes(each.squares, s).ravel() for each, s in zip(found, undone)]
-    maps = np.mean(np.reshape(squares, (len(symmetries), len(boards), -1)), 0)
+    turned = [transform_planes(_three_maps(each), s) for each, s in zip(found, undone)]
+    maps = np.mean(np.reshape(turned, (len(symmetries), len(boards), 3, -1)), 0)
     values = np.mean(np.reshape([each.value for each in found], (-1, len(boards))), 0)
-    before, later = ChangeMap(maps[0], values[0]), iter(zip(maps[1:], values[1:]))
+    later = iter(zip(maps[1:], values[1:]))
     sign = 1 if board.side == "X" else -1
     changes = []
     for after in afters:
         if after.planes is None:
-            whole = _CERTAIN * np.sign(sign * after.board.score())
-            changes.append(ChangeMap(np.zeros(board.size**2), whole - before.whole))
+            change, number = np.zeros((3, board.size**2)), sign * after.board.score()
+            whole = _CERTAIN * np.sign(number)
         else:
             new, number = next(later)
-            whole = after.sign * number - before.whole
-            changes.append(ChangeMap(after.sign * new - before.squares, whole))
+            seen = new if after.sign > 0 else -new[[0, 2, 1]]
+            change, whole = seen - maps[0], after.sign * number
+        squares, own_moves, replies = change
+        changes.append(ChangeMap(squares, replies, own_moves, whole - values[0]))
     return changes
+
+
+def _three_maps(found: Explanation) -> NDArray[np.float64]:
+    """All relevance [3, N, N] on squares, and that on the planes of the moves of the side to move and of the other."""
+    nothing = np.zeros_like(found.squares)
+    planes = (found.planes.get(name, nothing) for name in ("legal", "opponent_legal"))
+    return np.stack([found.squares, *planes])
 
 
 def exact(after: Board) -> Fact:
