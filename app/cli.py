@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -123,6 +124,7 @@ def _othello() -> None:
 _BOARD_LETTERS = frozenset("Xx*BbOoWw-.")
 _SIDES = frozenset("Xx*BbOoWw")
 _CELLS = (16, 36, 64)
+_SQUARE = re.compile("[a-zA-Z][0-9]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,7 +136,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code; errors go to stderr."""
     try:
         result = app(
-            args=join_boards(arguments) or ["--help"], prog_name="othello", standalone_mode=False
+            args=join_boards(bare_why(arguments)) or ["--help"],
+            prog_name="othello",
+            standalone_mode=False,
         )
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
@@ -180,6 +184,21 @@ def _complain(message: str, code: int, kind: str = "") -> int:
         file=sys.stderr,
     )
     return code
+
+
+def bare_why(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a `--why` of `explain` that no square follows as one that asks for the search's own move.
+
+    >>> bare_why(["explain", "--why", "start"]), bare_why(["explain", "start", "--why", "d3"])
+    (['explain', '--why=', 'start'], ['explain', 'start', '--why', 'd3'])
+    """
+    if not arguments or arguments[0] != "explain":
+        return list(arguments)
+    following = [*arguments[1:], ""]
+    return [
+        "--why=" if word == "--why" and not _SQUARE.fullmatch(after) else word
+        for word, after in zip(arguments, following)
+    ]
 
 
 def join_boards(arguments: Sequence[str]) -> list[str]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from app.explain.composites import explainer_of
 from app.explain.default import DEFAULT_COMPOSITE
-from app.explain.network import VALUE, encode_words
+from app.explain.network import VALUE
 from app.explain.search import BATCH, explain_tree
 from app.explain.targets import Target
-from app.models import load_model
+from app.models import encode_words, load_model
 from benchmarks.harness import interleaved, options
 from othello.rules.board import Board
 from othello.search.search import Search

@@ -63,6 +63,9 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp.ops": "lrp lrp.tracing",
     "app": "app.explain lrp othello othello.network othello.players othello.rules",
     "app.explain": "app lrp othello othello.network othello.rules othello.search",
+    "app.explain.reasons": (
+        "app app.explain othello othello.network othello.rules othello.search othello.solver"
+    ),
     "app.game": (
         "app app.explain othello othello.players othello.records othello.rules "
         "othello.search othello.strength"
@@ -86,11 +89,11 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain app.present lrp othello othello.network othello.rules othello.training"
     ),
     "app.experiments.studies": (
-        "app app.experiments app.explain lrp othello.network othello.rules "
+        "app app.experiments app.explain app.explain.reasons lrp othello.network othello.rules "
         "othello.search othello.solver"
     ),
     "app.commands": (
-        "app app.desktop app.experiments app.explain app.game app.present othello "
+        "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present othello "
         "othello.network othello.players othello.records othello.rules othello.search "
         "othello.serve othello.solver othello.strength othello.training"
     ),

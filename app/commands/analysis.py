@@ -23,6 +23,7 @@ from app.commands.options import (
     wants_json,
 )
 from app.commands.play import Root
+from app.commands.reasons import Rather, Why, say_why
 from app.explain.ask import explain as explain_position
 from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
@@ -173,6 +174,8 @@ def explain(
     bias: BiasOption = DEFAULT_BIAS,
     symmetry: SymmetryOption = True,
     simulations: Simulations = 100,
+    why: Why = None,
+    rather: Rather = None,
     png: Png = None,
     svg: Svg = None,
     size: Size = 8,
@@ -182,6 +185,8 @@ def explain(
     """Explain one number of a position square by square: target = squares + bias + stabilizer."""
     board = parse_position(position, size)
     check_writable(png, svg)
+    if why is not None or rather is not None:
+        return say_why(board, why, rather, simulations, checkpoint, as_json)
     wanted = Target.parse(target, board.size)
     wanted.check(board)
     one_thread()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +19,8 @@ from app.commands.options import (
     print_json,
     wants_json,
 )
+from app.commands.reasons import reasons_of
+from app.explain.reasons.sentence import Reasons
 from app.models import load_model_for
 from othello.errors import ParseError
 from othello.records import FORMATS, load_games, open_game, save_games, write_games
@@ -52,6 +56,11 @@ Simulations = Annotated[
 ]
 Empties = Annotated[
     int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
+]
+
+
+WhyEach = Annotated[
+    bool, typer.Option("--why", help="Say why each move, or what was wrong with it.")
 ]
 
 
@@ -100,6 +109,7 @@ def review(
     number: Number = 1,
     simulations: Simulations = 100,
     empties: Empties = 14,
+    why: WhyEach = False,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -111,23 +121,34 @@ def review(
     game = open_game(source, number, size)
     one_thread()
     model = load_model_for(game.start.size, checkpoint)
-    values = values_of_search(Search(model.evaluator).run, simulations)
+    search = cache(Search(model.evaluator).run)
+    values = values_of_search(search, simulations)
     moves = review_game(game, values, solve_empties=empties, seconds=60.0)
+    reasons: Sequence[Reasons | None] = [None] * len(moves)
+    if why:
+        reasons = reasons_of(
+            model, game.boards, game.actions, lambda board: search(board, simulations)
+        )
     if wants_json(as_json):
+        rows = [move.as_json(game.start.size) for move in moves]
+        if why:
+            rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, reasons)]
         print_json(
             {
                 "black": game.black,
                 "white": game.white,
                 "transcript": game.transcript,
-                "moves": [move.as_json(game.start.size) for move in moves],
+                "moves": rows,
             }
         )
         return
     print(
         f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs"
     )
-    for move in moves:
+    for move, each in zip(moves, reasons):
         print(_line(move, game.start.size))
+        if each is not None:
+            print(f"      {each.sentence}")
 
 
 def _line(move: MoveReview, size: int) -> str:

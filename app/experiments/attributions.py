@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from app.experiments.positions import Words, states_of, words_of
 from app.explain.composites import explainer_of
 from app.explain.explanation import on_squares
-from app.explain.network import POLICY, VALUE, encode_words
-from app.models import Model
+from app.explain.network import POLICY, VALUE
+from app.models import Model, encode_words
 from lrp import Relevance
 from lrp.baselines import GradientTimesInput
 

@@ -23,6 +23,7 @@ MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and 
     "lstm": "lstm",
     "faithfulness": "faithfulness",
     "ground-truth": "ground_truth",
+    "because": "because",
 }
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from app.experiments import alt, plots
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
-from app.explain.network import VALUE, encode_words
-from app.models import Model
+from app.explain.network import VALUE
+from app.models import Model, encode_words
 from lrp import LRP, Composite
 from lrp.composites import EpsilonPlus, everything, first
 from lrp.rules import Flat, Zero

@@ -30,8 +30,7 @@ from app.experiments.studies import faithfulness_words as words
 from app.experiments.studies.composite_choice import RANKED, beyond, choose, ranking
 from app.experiments.tables import intervals
 from app.explain.composites import explainer_of
-from app.explain.network import encode_words
-from app.models import Model
+from app.models import Model, encode_words
 from lrp import Relevance
 
 Gains = NDArray[np.float64]

@@ -12,8 +12,7 @@ from app.experiments.record import Experiment, Figure, Findings, Progress, Setti
 from app.experiments.statistics import Array, Interval, cosine
 from app.experiments.tables import intervals
 from app.explain.composites import explainer_of
-from app.explain.network import encode_words
-from app.models import Model
+from app.models import Model, encode_words
 from lrp import Relevance
 
 COMPOSITE = "EpsilonPlus"

@@ -14,8 +14,7 @@ from app.experiments.positions import Positions, Words, one_a_game, self_play, w
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
 from app.experiments.statistics import Interval, above, highest
 from app.experiments.tables import column, intervals, table
-from app.explain.network import encode_words
-from app.models import Model
+from app.models import Model, encode_words
 from lrp import LRP, Composite
 from lrp.composites import everything, first
 from lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, Zero, ZPlus

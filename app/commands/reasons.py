@@ -1,0 +1,66 @@
+"""`--why` of `othello explain` and `othello review`: a move's reasons in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from app.commands.options import one_thread, print_json, wants_json
+from app.explain.reasons.sentence import Reasons, check, why
+from app.models import Model, load_model_for
+from othello.rules.board import Board
+from othello.rules.notation import parse_square, square_name
+from othello.search.result import SearchResult
+from othello.search.search import Search
+
+Why = Annotated[
+    str | None,
+    typer.Option(
+        "--why", metavar="[MOVE]", help="Say why this move; without one, the search's first choice."
+    ),
+]
+Rather = Annotated[
+    str | None, typer.Option("--rather", metavar="RIVAL", help="With --why: and not this move.")
+]
+
+
+def say_why(
+    board: Board,
+    asked: str | None,
+    rather: str | None,
+    simulations: int,
+    checkpoint: str | None,
+    as_json: bool,
+) -> None:
+    """Print the reasons for a move, by default the one that a search prefers; ParseError says what is wrong."""
+    if asked is None:
+        raise typer.BadParameter("--rather says what a move is compared with: give --why too")
+    move = parse_square(asked, board.size) if asked else None
+    rival = parse_square(rather, board.size) if rather is not None else None
+    check(board, move, rival)
+    one_thread()
+    model = load_model_for(board.size, checkpoint)
+    result = Search(model.evaluator).run(board, simulations)
+    found = why(model, result, move, rival)
+    if wants_json(as_json):
+        print_json(found.as_json())
+    else:
+        print(found.sentence)
+        outlined = " ".join(square_name(square, board.size) for square in found.outline())
+        print(f"about: {outlined}" if outlined else "no fact has weight enough to be named")
+
+
+def reasons_of(
+    model: Model,
+    boards: Sequence[Board],
+    actions: Sequence[int],
+    search: Callable[[Board], SearchResult],
+) -> list[Reasons | None]:
+    """The reasons for every move of a game, None for one that was forced."""
+    found: list[Reasons | None] = []
+    for board, action in zip(boards, actions):
+        free = len(board.legal_moves()) > 1
+        found.append(why(model, search(board), action) if free else None)
+    return found

@@ -1,0 +1,312 @@
+"""Reasons: do change maps find what a move brings about, and does what a sentence says stand up to a second look?
+
+First, events that the rules decide: the relevance of the change on the event's squares against the change of the
+value alone.  Second, sentences: every spoken fact is tried again by an intervention on images of the board that took
+no part in choosing it, beside false facts on matched squares and beside a choice that asks no network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from app.experiments import alt, plots
+from app.experiments.positions import board_of, one_a_game, self_play
+from app.experiments.record import (
+    Experiment,
+    Figure,
+    Findings,
+    Progress,
+    Settings,
+    Table,
+    part,
+)
+from app.experiments.statistics import proportion
+from app.experiments.studies.events import COLUMNS, EVENTS, Played, areas
+from app.explain.reasons.facts import Fact, Squares, facts_of, region_kind
+from app.explain.reasons.questions import After
+from app.explain.reasons.sentence import Reasons, why
+from app.explain.reasons.weights import (
+    BETTER,
+    LEAST,
+    USUAL,
+    Weight,
+    change_maps,
+    weigh,
+)
+from othello.rules.board import Board, squares_of
+from othello.rules.symmetry import SYMMETRIES
+from othello.search.search import search_many
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+EMPTIES: Final = (13, 40)
+MOVES: Final = 8  # of a position whose change is explained
+SECOND_LOOK: Final = SYMMETRIES[1::2]  # images that take no part in choosing what is said
+PLACED: Final = ("takes_corner", "gives_corner", "threatens", "stable", "frontier", "mobility")
+ON_DISCS: Final = ("takes_corner", "stable", "frontier")
+COUNTED: Final = ("mobility", "own_mobility", "frontier", "stable", "gives_corner", "takes_corner")
+
+
+def played_moves(
+    model: Model, boards: Sequence[Board], seed: int, progress: Progress
+) -> list[list[Played]]:
+    """For each board up to `MOVES` of its moves with their change maps, drawn without replacement."""
+    random = np.random.default_rng((seed, 3))
+    found = []
+    for number, board in enumerate(boards):
+        progress(number / len(boards), f"change maps, position {number + 1} of {len(boards)}")
+        legal = board.legal_moves()
+        moves = sorted(random.permutation(legal)[:MOVES].tolist())
+        moves = [move for move in moves if not board.play(move).is_over]
+        afters = [After.of(model, board, move) for move in moves]
+        changes = change_maps(model, board, afters)
+        replies = answers(model, [after.reply for after in afters])
+        rows = zip(moves, changes, replies)
+        found.append(
+            [Played(board, m, c.squares, c.replies, c.own_moves, c.whole, r) for m, c, r in rows]
+        )
+    return found
+
+
+def answers(model: Model, boards: Sequence[Board]) -> list[int | None]:
+    """What the network's policy would play on each board; None where the side to move has no move."""
+    if not boards:
+        return []
+    own = np.array([board.own for board in boards], np.uint64)
+    opp = np.array([board.opp for board in boards], np.uint64)
+    logits, _ = model.evaluator(own, opp)
+    return [
+        max(board.legal_moves(), key=lambda move, row=row: float(row[move]), default=None)
+        for board, row in zip(boards, logits)
+    ]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A sentence, and the same facts weighed on other images of the board."""
+
+    reasons: Reasons
+    again: dict[str, Weight]
+    false: dict[str, Weight]
+
+    def spoken(self) -> list[Weight]:
+        """The facts in the sentence."""
+        return [weight for weight in self.reasons.facts if weight.name in self.reasons.spoken]
+
+    def confirmed(self, name: str) -> bool:
+        """Whether the intervention on the other images has the sign of the fact and is no trifle."""
+        weight = self.again[name]
+        return weight.claim * weight.effect >= LEAST
+
+    def beyond(self, name: str) -> bool:
+        """Whether it exceeds the control there too."""
+        weight = self.again[name]
+        return self.confirmed(name) and abs(weight.effect) > weight.control
+
+
+def look(model: Model, reasons: Reasons) -> Looked:
+    """Weigh a move's facts again on the second half of the images, and false facts on the first."""
+    board, move, rival = reasons.board, reasons.move, reasons.rival
+    again = weigh(model, board, move, rival, SECOND_LOOK)
+    supposed = [false_facts(board, each) for each in (move, rival) if each is not None]
+    false = weigh(model, board, move, rival, USUAL, supposed)
+    return Looked(
+        reasons,
+        {weight.name: weight for weight in again},
+        {weight.name: weight for weight in false if weight.name in PLACED},
+    )
+
+
+def false_facts(board: Board, move: int) -> dict[str, Fact]:
+    """Facts with their values on squares that are not theirs: as many, of the same kinds and occupied alike."""
+    after, found = board.play(move), {}
+    own = squares_of(after.opp, board.size)
+    taken = squares_of(after.black | after.white, board.size)
+    empty = [square for square in range(board.size**2) if square not in taken]
+    true = facts_of(board, move)
+    moves = {*true["mobility"].squares, *true["own_mobility"].squares}
+    for name in PLACED:
+        fact = true[name]
+        free = own if name in ON_DISCS else [square for square in empty if square not in moves]
+        found[name] = Fact(fact.value, _matched(fact.squares, free, board.size))
+    return found
+
+
+def _matched(squares: Squares, free: Sequence[int], size: int) -> Squares:
+    """For each square a free one of its kind, none twice; fewer where there are not so many."""
+    left = Counter(region_kind(square, size) for square in squares)
+    chosen = []
+    for square in free:
+        kind = region_kind(square, size)
+        if square not in squares and left[kind]:
+            left[kind] -= 1
+            chosen.append(square)
+    return tuple(chosen)
+
+
+def counted(looked: Looked, spread: dict[str, float]) -> str | None:
+    """The fact that counts alone would name: the largest difference for the move, in standard deviations."""
+    facts = [w for w in looked.reasons.facts if w.name in COUNTED and w.claim > 0]
+    gap = {w.name: abs((w.value or 0) - (w.rival_value or 0)) / spread[w.name] for w in facts}
+    return max(gap, key=lambda name: gap[name], default=None)
+
+
+def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
+    """Shares over all sentences, with Wilson's intervals."""
+    spread = {}
+    for name in COUNTED:
+        gaps = [_gap(look, name) for look in looks]
+        spread[name] = float(np.std(gaps)) or 1.0
+    said = [(look, weight) for look in looks for weight in look.spoken()]
+    held = [look.confirmed(weight.name) for look, weight in said]
+    false = [weight for look in looks for weight in look.false.values() if weight.claim]
+    plain = [(look, counted(look, spread)) for look in looks]
+    named = [(look, name) for look, name in plain if name is not None]
+    against = [_speaks_against(look) for look in looks if look.reasons.spoken]
+    kinds = Counter(weight.name for _, weight in said)
+    kept = Counter(weight.name for (_, weight), fine in zip(said, held) if fine)
+    spoken_false = Counter(weight.name for weight in false if weight.holds)
+    tried_false = Counter(weight.name for weight in false)
+    return {
+        "positions": len(looks),
+        "with_sentence": proportion(sum(bool(look.reasons.spoken) for look in looks), len(looks)),
+        "by_rule": proportion(sum(_by_rule(*each) for each in said), len(said)),
+        "confirmed": proportion(sum(held), len(said)),
+        "beyond_control_again": proportion(sum(look.beyond(w.name) for look, w in said), len(said)),
+        "false_spoken": proportion(sum(spoken_false.values()), len(false)),
+        "squares_against": proportion(sum(against), len(against)),
+        "counts_confirmed": proportion(sum(look.confirmed(n) for look, n in named), len(named)),
+        "kinds": {
+            name: {
+                "spoken": kinds[name],
+                "confirmed": kept[name],
+                "false_spoken": spoken_false[name],
+                "false": tried_false[name],
+            }
+            for name in BETTER
+        },
+    }
+
+
+def _gap(look: Looked, name: str) -> int:
+    weight = next(weight for weight in look.reasons.facts if weight.name == name)
+    return (weight.value or 0) - (weight.rival_value or 0)
+
+
+def _by_rule(look: Looked, weight: Weight) -> bool:
+    """Whether the other images' facts, found anew by the rules and the solver, have the same values and squares."""
+    again = look.again[weight.name]
+    same = (weight.value, weight.rival_value) == (again.value, again.rival_value)
+    return same and weight.claim != 0
+
+
+def _speaks_against(look: Looked) -> bool:
+    """Whether relevance on the squares of a spoken fact speaks against what is said."""
+    return any(weight.relevance * weight.claim <= 0 for weight in look.spoken())
+
+
+def run(model: Model, settings: Settings, progress: Progress) -> Findings:
+    """Events, then sentences."""
+    games = self_play(model, settings, part(progress, 0.0, 0.2))
+    own, opp = one_a_game(games, settings.positions, settings.seed, empties=EMPTIES, moves=2)
+    boards = [board_of(o, p) for o, p in zip(own, opp)]
+    played = played_moves(model, boards, settings.seed, part(progress, 0.2, 0.5))
+    events = {event.name: areas(event, played, settings.seed) for event in EVENTS}
+    progress(0.55, "searches")
+    results = search_many(model.evaluator, boards, 32 if settings.quick else 100)
+    looks = []
+    for number, result in enumerate(results):
+        share = number / max(1, len(results))
+        part(progress, 0.6, 1.0)(share, f"sentences, position {number + 1} of {len(results)}")
+        looks.append(look(model, why(model, result)))
+    said = sentences(looks)
+    numbers = {"positions": len(boards), "moves": sum(map(len, played)), "events": events}
+    return Findings(
+        numbers | {"sentences": said},
+        reading(numbers, said),
+        (figure(events),),
+        (event_table(events), sentence_table(said)),
+    )
+
+
+def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
+    """What the numbers say, with what is not reached."""
+    told = {name: found for name, found in numbers["events"].items() if "relevance" in found}
+    columns = {"relevance": "over_value", "plane": "plane_over_value"}
+    good, also = (
+        [n for n, f in told.items() if f[key].mean >= 0.95 and f[gap].mean >= 0.2]
+        for key, gap in columns.items()
+    )
+    rare = [name for name in numbers["events"] if name not in told]
+    return (
+        f"{numbers['moves']} moves from {numbers['positions']} positions with {EMPTIES[0]} to {EMPTIES[1]} empty "
+        f"squares. Relevance of the change on an event's squares reaches an area of 0.95, and 0.2 more than the "
+        f"value's change alone, for {len(good)} of {len(told)} kinds: {', '.join(good) or 'none'}; on the plane of the moves "
+        f"in question alone for {len(also)}: {', '.join(also) or 'none'}."
+        + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
+        + " The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
+        "lies there with the right sign is what is measured. "
+        f"Sentences: {said['with_sentence']} of the moves get a reason. Of the facts said {said['confirmed']} are "
+        "confirmed by their intervention on the four images of the board that took no part in the choice "
+        f"({said['beyond_control_again']} exceed their control there too), and {said['by_rule']} by the rules again; "
+        "what the largest change of counts would name, without a network, is "
+        f"confirmed in {said['counts_confirmed']}. The same facts put on matched squares that are not theirs would be "
+        f"said in {said['false_spoken']}; for moves and corners nothing is there to take away, so that only discs can "
+        "fail this test."
+    )
+
+
+def event_table(events: dict[str, Any]) -> Table:
+    """Areas by kind."""
+    rows = []
+    for name, found in events.items():
+        cells = [str(found.get(key, "–")) for key in (*COLUMNS, "over_value", "plane_over_value")]
+        rows.append((name, f"{found['events']} of {found['units']}", *cells))
+    header = (
+        *("event", "happens", "relevance on its squares", "on its plane alone", "value's change"),
+        *("squares less value", "plane less value"),
+    )
+    return Table("Area under the ROC curve (0.5 is chance), 95 % by game", header, tuple(rows))
+
+
+def sentence_table(said: dict[str, Any]) -> Table:
+    """How often each fact is said, confirmed, and said on matched squares that are not its own."""
+    rows = []
+    for name, found in said["kinds"].items():
+        false = f"{found['false_spoken']} of {found['false']}" if found["false"] else "–"
+        rows.append((name, str(found["spoken"]), str(found["confirmed"]), false))
+    return Table(
+        "Facts in sentences", ("fact", "said", "confirmed", "false ones said"), tuple(rows)
+    )
+
+
+def figure(events: dict[str, Any]) -> Figure:
+    """The areas of relevance and of the value's change."""
+    canvas, axes = plots.canvas(3, width=4.4, height=3.8)
+    told = {name: found for name, found in events.items() if "relevance" in found}
+    seen = []
+    titles = ("relevance on the event's squares", "on its plane alone", "the value's change alone")
+    for drawing, key, title in zip(axes, COLUMNS, titles):
+        entries = {name: found[key] for name, found in told.items()}
+        if entries:
+            plots.bars(drawing, entries, title, "area under the ROC curve", chance=0.5)
+        seen.append(alt.of_bars(entries, title, 0.5))
+    caption = "How well a move's change tells which events it brings about, 95 % intervals by game."
+    return Figure("", caption, canvas, alt.sentence(*seen))
+
+
+EXPERIMENT = Experiment(
+    "because",
+    14,
+    "Reasons for a move",
+    "Whether change maps find what a move brings about, and whether what a sentence says is true.",
+    run,
+    positions=(24, 512),
+    games=True,
+)

@@ -1,0 +1,230 @@
+"""Why a move: at most two facts whose weights hold, in one sentence, from black's view, in discs and per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from app.explain.reasons.discs import CURVE
+from app.explain.reasons.facts import neighbours
+from app.explain.reasons.phrases import phrase
+from app.explain.reasons.weights import BETTER, Weight, weigh
+from othello.errors import ParseError
+from othello.rules.board import Board, squares_of
+from othello.rules.notation import square_name
+from othello.search.result import MoveStatistics, SearchResult
+
+if TYPE_CHECKING:
+    from app.models import Model
+
+SCHEMA: Final = 1
+MISTAKE: Final = 2.0  # discs lost against the rival, from which on a move is marked with "?"
+MOST: Final = 2  # reasons in a sentence
+NEW_TO_OTHER: Final = (
+    "gives_corner",
+    "wipe_out",
+    "lets_in",
+    "mobility",
+)  # what the other side can do now
+ABSOLUTE: Final = ("takes_corner", "closes_corner", "threatens", "wedge", "pass")  # need no rival
+_SAME: Final = {"x_square": "gives_corner", "c_square": "gives_corner", "wedge": "stable"}
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """A sentence about a move and all that it stands on.
+
+    tries: simulations that began with the move.  expected_discs: the expected final difference, black minus white, and
+    expected_percent black's chance in per cent; None where the search did not try the move.  facts: every fact, in a
+    fixed order; spoken: the names of those in the sentence.
+    """
+
+    board: Board
+    move: int
+    rival: int | None
+    sentence: str
+    tries: int
+    expected_discs: float | None
+    expected_percent: float | None
+    facts: tuple[Weight, ...]
+    spoken: tuple[str, ...]
+
+    def outline(self) -> tuple[int, ...]:
+        """The squares that the sentence is about: of the move, or of the rival where a fact is about that one."""
+        found: set[int] = set()
+        for weight in self.facts:
+            if weight.name in self.spoken:
+                found.update(weight.squares or weight.rival_squares)
+        return tuple(sorted(found))
+
+    def as_json(self) -> dict[str, Any]:
+        """With square names, ready for `json.dumps`."""
+        size = self.board.size
+        facts = [weight.as_json(size, spoken=weight.name in self.spoken) for weight in self.facts]
+        return {
+            "schema": SCHEMA,
+            "position": str(self.board),
+            "move": square_name(self.move, size),
+            "rival": None if self.rival is None else square_name(self.rival, size),
+            "sentence": self.sentence,
+            "tries": self.tries,
+            "expected_discs": self.expected_discs,
+            "expected_percent": self.expected_percent,
+            "facts": facts,
+        }
+
+
+def why(
+    model: Model, result: SearchResult, move: int | None = None, rival: int | None = None
+) -> Reasons:
+    """Why a move of a searched position rather than another one.
+
+    move: the search's first choice by default.  rival: the best other move that the search tried, by default.  Raises
+    ParseError where one of them is illegal, or both are the same.
+    """
+    board = result.board
+    entries = {entry.square: entry for entry in result.moves}
+    move = result.moves[0].square if move is None else move
+    check(board, move, rival)
+    if rival is None:
+        tried = (entry.square for entry in result.moves if entry.visits and entry.square != move)
+        rival = next(tried, None)
+    weights = weigh(model, board, move, rival)
+    whole = [entries[square] for square in (move, rival) if square is not None]
+    exact = next(weight for weight in weights if weight.name == "exact")
+    scores = (exact.value, exact.rival_value)[: len(whole)]
+    solved = None not in scores
+    worth = [_discs(each, score if solved else None) for each, score in zip(whole, scores)]
+    spoken, sentence = _Speech(result, whole, worth, solved, weights).words()
+    sign, q = (1 if board.side == "X" else -1), whole[0].q
+    return Reasons(
+        board=board,
+        move=move,
+        rival=rival,
+        sentence=sentence,
+        tries=whole[0].visits,
+        expected_discs=None if worth[0] is None else sign * worth[0],
+        expected_percent=None if q is None else 50 * (1 + sign * q),
+        facts=weights,
+        spoken=spoken,
+    )
+
+
+def check(board: Board, move: int | None, rival: int | None) -> None:
+    """ParseError for a position that no game reaches, one without a move, an illegal move or a rival that is none."""
+    if not reachable(board):
+        raise ParseError(f"{board}: no game reaches this position, so there is no move to explain")
+    if not board.legal_moves():
+        raise ParseError(
+            f"{board}: no move to explain, "
+            + ("the game is over" if board.is_over else "the side to move must pass")
+        )
+    for what, square in (("move", move), ("rival", rival)):
+        if square is not None and square not in board.legal_moves():
+            legal = ", ".join(square_name(each, board.size) for each in board.legal_moves())
+            name = square_name(square, board.size)
+            side = "black" if board.side == "X" else "white"
+            raise ParseError(f"{what} {name} is illegal for {side}; legal: {legal}")
+    if rival is not None and rival == move:
+        raise ParseError(f"rival {square_name(rival, board.size)}: it is the move itself")
+
+
+def reachable(board: Board) -> bool:
+    """Whether nothing obvious speaks against a game that leads here: a full centre, and discs that hang together.
+
+    >>> reachable(Board.initial()), reachable(Board.parse("XO" + "-" * 62))
+    (True, False)
+    """
+    size, half = board.size, board.size // 2
+    discs = set(squares_of(board.black | board.white, size))
+    centre = {size * r + c for r in (half - 1, half) for c in (half - 1, half)}
+    joined, todo = set(centre), list(centre)
+    while todo:
+        new = discs.intersection(neighbours(todo.pop(), size)) - joined
+        joined |= new
+        todo.extend(new)
+    return joined == discs
+
+
+def _discs(entry: MoveStatistics, exact: int | None) -> float | None:
+    """What a move is worth to the mover: by the solver, else by the search; None for one that was not tried."""
+    if entry.q is None:
+        return None
+    return float(exact) if exact is not None else float(CURVE(entry.q))
+
+
+@dataclass(frozen=True)
+class _Speech:
+    """A sentence in the making: the move first, then its rival if there is one."""
+
+    result: SearchResult
+    moves: Sequence[MoveStatistics]
+    worth: Sequence[float | None]
+    solved: bool  # whether worth is exact
+    weights: Sequence[Weight]
+
+    def words(self) -> tuple[tuple[str, ...], str]:
+        """The names of the facts that are said, and the sentence."""
+        name, worth = self._name(0), self.worth[0]
+        if worth is None:
+            return (), f"{name}: the search did not try it, so nothing is claimed."
+        if len(self.moves) == 1:
+            spoken = [] if len(self.result.moves) == 1 else self._chosen(1, ABSOLUTE)
+            only = "it is the only move" if len(self.result.moves) == 1 else "no other was tried"
+            said = self._joined(spoken) or only
+            return _names(spoken), f"{name}: {said}; {self._expectation(worth)}."
+        other = self.worth[1]
+        if other is None:
+            said = f"the search did not try {self._name(1)}, so nothing is claimed beside it"
+            return (), f"{name}: {said}; {self._expectation(worth)}."
+        first = self.moves[0].square == self.result.moves[0].square
+        if other - worth >= MISTAKE and (self.solved or not first):
+            return self._mistake(worth, other)
+        spoken = self._chosen(1)
+        reason = self._joined(spoken) or (
+            f"no single reason stands out: the difference is {abs(worth - other):.1f} discs"
+        )
+        sentence = f"{name} rather than {self._name(1)}: {reason}; {self._expectation(worth)}."
+        return _names(spoken), sentence
+
+    def _mistake(self, worth: float, other: float) -> tuple[tuple[str, ...], str]:
+        spoken = self._chosen(-1)
+        reason = self._joined(spoken) or "no single reason stands out"
+        sentence = (
+            f"{self._name(0)}? {reason[0].upper()}{reason[1:]}; better {self._name(1)}, "
+            f"costs {other - worth:.0f} discs; {self._expectation(worth)}."
+        )
+        return _names(spoken), sentence
+
+    def _chosen(self, claim: int, among: Iterable[str] = BETTER) -> list[Weight]:
+        """At most two facts that hold and claim so, the strongest first; against a move what the other side can do."""
+        found = [each for each in self.weights if each.holds and each.claim == claim]
+        found = [each for each in found if each.name in among]
+        names = {weight.name for weight in found}
+        found = [weight for weight in found if _SAME.get(weight.name) not in names]
+
+        def order(weight: Weight) -> tuple[bool, float]:
+            return (claim < 0 and weight.name not in NEW_TO_OTHER, -weight.excess)
+
+        return sorted(found, key=order)[:MOST]
+
+    def _joined(self, spoken: Sequence[Weight]) -> str:
+        board = self.result.board
+        words = " and ".join(phrase(weight, board) for weight in spoken)
+        return f"it {words}" if words else ""
+
+    def _expectation(self, worth: float) -> str:
+        """Tries and expectation of the move, from black's view."""
+        entry, sign = self.moves[0], 1 if self.result.board.side == "X" else -1
+        assert entry.q is not None
+        percent = round(50 * (1 + sign * entry.q))
+        discs = f"{round(sign * worth, 1) + 0.0:+.1f}".replace("-", "−")
+        return f"{entry.visits} of {self.result.simulations} tries, {percent} % for black, {discs} discs"
+
+    def _name(self, which: int) -> str:
+        return square_name(self.moves[which].square, self.result.board.size)
+
+
+def _names(weights: Sequence[Weight]) -> tuple[str, ...]:
+    return tuple(weight.name for weight in weights)
