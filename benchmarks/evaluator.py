@@ -27,7 +27,7 @@ from othello.network.architecture import Architecture, Network
 from othello.network.batchnorm_folding import Folded, Layer, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
-from othello.network.evaluator import TorchBackend
+from othello.network.evaluator import NetworkEvaluator, TorchBackend, has_amx
 from othello.rules.bitboard import BOARD_MASK
 
 Words = NDArray[np.uint64]
@@ -161,6 +161,9 @@ def main() -> None:
             "torch": TorchBackend(folded, "cpu", None),
             "frozen": frozen_torch(folded, arguments.size, planes),
         }
+        backends["bfloat16"] = TorchBackend(folded, "cpu", "bfloat16")
+        if has_amx():
+            backends["openvino"] = NetworkEvaluator(network, backend="openvino")
         with contextlib.suppress(ImportError):
             backends["onnxruntime"] = onnx_runtime(folded, arguments.size, planes)
         for batch in arguments.batches:

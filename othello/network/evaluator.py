@@ -9,7 +9,10 @@ it by
 from __future__ import annotations
 
 import copy
+import importlib.util
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -108,15 +111,38 @@ def _first_odd(logits: NDArray[np.float32], values: NDArray[np.float32]) -> int:
     return -1
 
 
+BACKENDS: Final = ("auto", "torch", "winograd", "openvino")
+
+
+@cache
+def has_amx() -> bool:
+    """Whether OpenVINO is installed and this processor multiplies bfloat16 matrices in AMX tiles."""
+    if importlib.util.find_spec("openvino") is None:
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
+def fastest(device: str, dtype: str | None) -> str:
+    """The backend that "auto" means on this machine, for a torch device and a precision or None for any."""
+    if device != "cpu":
+        return "torch"
+    if dtype in (None, "bfloat16") and has_amx():
+        return "openvino"
+    return "winograd" if dtype in (None, "float32") else "torch"
+
+
 class NetworkEvaluator:
     """A network's evaluator: BatchNorm folded into a private copy of the weights, so later training changes nothing.
 
     A weight that is not finite shows in what it answers, which `ask` refuses.
 
     `device` is a torch device.  `backend` is "winograd" (`othello.network.cpu.inference`, CPU and float32 only; 3 to
-    5 times as
-    fast as torch there), "torch", or "auto" for the fastest that serves.  `dtype` is "float32" or "bfloat16" for the
-    tower (heads stay float32); None means bfloat16 on CUDA and float32 elsewhere.
+    5 times as fast as torch there), "openvino" (`othello.network.openvino`, CPU and bfloat16, an extra), "torch", or
+    "auto" for the fastest that serves: openvino on a processor with AMX tiles where it is installed, winograd on
+    others.  `dtype` is "float32" or "bfloat16" for the tower; None leaves it to the backend (torch: bfloat16 on CUDA).
 
     >>> from othello.rules.bitboard import start_bits
     >>> from othello.network.architecture import Architecture, Network
@@ -137,27 +163,31 @@ class NetworkEvaluator:
     ) -> None:
         from othello.network.alpha_zero_general import AlphaZeroGeneralNetwork
 
-        if backend not in ("auto", "torch", "winograd"):
-            raise ValueError(f"backend {backend!r} is unknown; one of auto, torch, winograd")
+        if backend not in BACKENDS:
+            raise ValueError(f"backend {backend!r} is unknown; one of {', '.join(BACKENDS)}")
         self.size = network.architecture.size
         self._run: Callable[[NDArray[np.uint64], NDArray[np.uint64]], Evaluation]
         if isinstance(network, AlphaZeroGeneralNetwork):
-            if backend == "winograd" or dtype == "bfloat16":
+            if backend in ("winograd", "openvino") or dtype == "bfloat16":
                 raise ValueError("imported networks run with the torch backend in float32 only")
             self.backend, self._run = "torch", ModuleBackend(network, device)
             return
-        compiled = device == "cpu" and dtype in (None, "float32")
         if backend == "auto":
-            backend = "winograd" if compiled else "torch"
-        if backend == "winograd" and not compiled:
+            backend = fastest(device, dtype)
+        precision = {"winograd": "float32", "openvino": "bfloat16"}.get(backend)
+        if precision and (device != "cpu" or dtype not in (None, precision)):
             raise ValueError(
-                f"the winograd backend serves cpu and float32 only, not {device} and {dtype}"
+                f"the {backend} backend serves cpu and {precision} only, not {device} and {dtype}"
             )
         self.backend = backend
         if backend == "winograd":
             from othello.network.cpu.inference import WinogradBackend
 
             self._run = WinogradBackend(fold(network))
+        elif backend == "openvino":
+            from othello.network.openvino import OpenVinoBackend
+
+            self._run = OpenVinoBackend(fold(network))
         else:
             self._run = TorchBackend(fold(network), device, dtype)
 
