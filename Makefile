@@ -9,6 +9,8 @@ APP_STAMP := $(VENV)/.app-$(TORCH)
 STAMP  := $(VENV)/.installed-$(TORCH)
 PORT   ?= 8501
 WORKERS ?= 2
+# On a processor that multiplies bfloat16 matrices in tiles the network runs several times as fast by OpenVINO.
+AMX    := $(shell grep -qs amx_bf16 /proc/cpuinfo && echo ,amx)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: app desktop install test test-long check bench system clean
@@ -16,8 +18,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 install: $(STAMP)
 
 # The app needs no test tools; what has everything has what the app needs.
-$(APP_STAMP): EXTRAS := train,experiments
-$(STAMP): EXTRAS := test,dev,train
+$(APP_STAMP): EXTRAS := train,experiments$(AMX)
+$(STAMP): EXTRAS := test,dev,train$(AMX)
 
 $(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }

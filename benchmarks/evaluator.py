@@ -17,10 +17,11 @@ import torch
 
 from benchmarks.harness import Words, interleaved, options, seconds
 from othello.network.architecture import Architecture, Network
-from othello.network.backends import TorchBackend
+from othello.network.backends import TorchBackend, has_amx
 from othello.network.batchnorm_folding import Folded, Layer, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
+from othello.network.evaluator import NetworkEvaluator
 from othello.rules.bitboard import BOARD_MASK
 
 try:
@@ -152,6 +153,9 @@ def main() -> None:
             "torch": TorchBackend(folded, "cpu", None),
             "frozen": frozen_torch(folded, arguments.size, planes),
         }
+        backends["bfloat16"] = TorchBackend(folded, "cpu", "bfloat16")
+        if has_amx():
+            backends["openvino"] = NetworkEvaluator(network, backend="openvino")
         if onnxruntime is not None:
             backends["onnxruntime"] = onnx_runtime(folded, arguments.size, planes)
         for batch in arguments.batches:

@@ -145,7 +145,7 @@ def project(tmp_path: Path, environment: Path) -> Path:
     for file in ("Makefile", "constraints.txt", ".ci/install.py"):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, folder / file)
-    extras = ("app", "cluster", "dev", "experiments", "test", "train")
+    extras = ("amx", "app", "cluster", "dev", "experiments", "test", "train")
     name, data = wheel("othello-lrp", "0.1.0", "torch>=2.9,<3", extras=extras)
     (folder / name).write_bytes(data)
     (folder / "backend.py").write_text(BACKEND)

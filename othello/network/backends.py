@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -22,24 +26,54 @@ Words = NDArray[np.uint64]
 Backend = Callable[[Words, Words], tuple[Floats, Floats]]  # words [B] -> logits [B, A], values [B]
 
 
+BACKENDS: Final = ("auto", "torch", "winograd", "openvino")
+
+
+@cache
+def has_amx() -> bool:
+    """Whether OpenVINO is installed and this processor multiplies bfloat16 matrices in AMX tiles."""
+    if importlib.util.find_spec("openvino") is None:
+        return False
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
+def fastest(device: str, dtype: str | None) -> str:
+    """The backend that "auto" means on this machine, for a torch device and a precision or None for any."""
+    if device != "cpu":
+        return "torch"
+    if dtype in (None, "bfloat16") and has_amx():
+        return "openvino"
+    return "winograd" if dtype in (None, "float32") else "torch"
+
+
 def backend_of(
     network: Network | AlphaZeroGeneralNetwork, device: str, backend: str, dtype: str | None
 ) -> tuple[str, Backend]:
     """The name of the backend that serves and the backend itself; see `NetworkEvaluator` for the choices."""
-    if backend not in ("auto", "torch", "winograd"):
-        raise ValueError(f"backend {backend!r} is unknown; one of auto, torch, winograd")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend!r} is unknown; one of {', '.join(BACKENDS)}")
     if isinstance(network, AlphaZeroGeneralNetwork):
-        if backend == "winograd" or dtype == "bfloat16":
+        if backend in ("winograd", "openvino") or dtype == "bfloat16":
             raise ValueError("imported networks run with the torch backend in float32 only")
         return "torch", ModuleBackend(network, device)
-    compiled = device == "cpu" and dtype in (None, "float32")
-    if backend == "winograd" and not compiled:
+    if backend == "auto":
+        backend = fastest(device, dtype)
+    precision = {"winograd": "float32", "openvino": "bfloat16"}.get(backend)
+    if precision and (device != "cpu" or dtype not in (None, precision)):
         raise ValueError(
-            f"the winograd backend serves cpu and float32 only, not {device} and {dtype}"
+            f"the {backend} backend serves cpu and {precision} only, not {device} and {dtype}"
         )
-    if compiled and backend != "torch":
-        return "winograd", WinogradBackend(fold(network))
-    return "torch", TorchBackend(fold(network), device, dtype)
+    folded = fold(network)
+    if backend == "winograd":
+        return backend, WinogradBackend(folded)
+    if backend == "openvino":
+        from othello.network.openvino import OpenVinoBackend  # an extra
+
+        return backend, OpenVinoBackend(folded)
+    return backend, TorchBackend(folded, device, dtype)
 
 
 class TorchBackend:

@@ -108,8 +108,9 @@ class NetworkEvaluator:
     A weight that is not finite shows in what it answers, which `ask` refuses.
 
     `device` is a torch device.  `backend` is "winograd" (`othello.network.cpu.inference`, CPU and float32 only; 3 to
-    5 times as fast as torch there), "torch", or "auto" for the fastest that serves.  `dtype` is "float32" or "bfloat16"
-    for the tower (heads stay float32); None means bfloat16 on CUDA and float32 elsewhere.
+    5 times as fast as torch there), "openvino" (`othello.network.openvino`, CPU and bfloat16, an extra), "torch", or
+    "auto" for the fastest that serves: openvino on a processor with AMX tiles where it is installed, winograd on
+    others.  `dtype` is "float32" or "bfloat16" for the tower; None leaves it to the backend (torch: bfloat16 on CUDA).
 
     >>> from othello.rules.bitboard import start_bits
     >>> from othello.network.architecture import Architecture, Network

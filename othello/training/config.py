@@ -45,6 +45,7 @@ class LearnerSettings:
     """How a generation is trained from the replay window."""
 
     batch: int = 512  # positions a step
+    precision: str = "float32"  # or bfloat16, for processors with AMX tiles; weights are float32
     samples_per_position: float = 4.0  # how often each new position is drawn, on average
     learning_rate: float = 2e-3  # AdamW, at the first iteration
     final_learning_rate: float = 2e-4
@@ -92,6 +93,10 @@ class RunConfig:
         if not _DEVICE.fullmatch(self.device):
             raise ConfigError(
                 f'device = "{self.device}" is unknown; accepted are cpu, cuda and cuda:N'
+            )
+        if self.learner.precision not in ("float32", "bfloat16"):
+            raise ConfigError(
+                f'[learner] precision = "{self.learner.precision}" is unknown; accepted are float32 and bfloat16'
             )
         if complaint := self._contradiction():
             raise ConfigError(complaint)

@@ -39,11 +39,20 @@ class Losses:
 
 
 def loss_terms(
-    network: Network, batch: tuple[Tensor, ...], legal: Tensor, tower: Tower | None = None
+    network: Network,
+    batch: tuple[Tensor, ...],
+    legal: Tensor,
+    tower: Tower | None = None,
+    bfloat16: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mean policy, value and score losses and the values [B] themselves; `tower` as in `Network.with_score`."""
+    """Mean policy, value and score losses and the values [B] themselves; `tower` as in `Network.with_score`.
+
+    With `bfloat16` the network's products are made in bfloat16; weights, sums over a batch and losses stay float32.
+    """
     planes, policy, value, score = batch
-    logits, predicted, predicted_score = network.with_score(planes, tower)
+    with torch.autocast(planes.device.type, torch.bfloat16, enabled=bfloat16):
+        outputs = network.with_score(planes, tower)
+    logits, predicted, predicted_score = (output.float() for output in outputs)
     log_probabilities = F.log_softmax(logits.masked_fill(~legal, -1e9), dim=1)
     policy_loss = -(policy * log_probabilities).sum(1).mean()
     win, target = ((1 + predicted) / 2).clamp(1e-6, 1 - 1e-6), (1 + value) / 2
@@ -66,7 +75,9 @@ class Learner:
             {"params": rest, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
-        self.tower: Tower | None = winograd_tower if self.device.type == "cpu" else None
+        self.bfloat16 = settings.precision == "bfloat16"
+        compiled = self.device.type == "cpu" and not self.bfloat16
+        self.tower: Tower | None = winograd_tower if compiled else None
         self.steps = 0  # optimizer steps of this run
 
     def learning_rate(self, iteration: int) -> float:
@@ -106,7 +117,7 @@ class Learner:
         tensors = tuple(torch.from_numpy(array).to(self.device) for array in batch)
         s = self.settings
         policy, value, score, predicted = loss_terms(
-            self.network, tensors, legal.to(self.device), self.tower
+            self.network, tensors, legal.to(self.device), self.tower, self.bfloat16
         )
         loss = policy + s.value_weight * value + s.score_weight * score
         self.optimizer.zero_grad(set_to_none=True)

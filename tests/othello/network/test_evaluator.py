@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from othello.network.alpha_zero_general import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
 from othello.network.architecture import Network
+from othello.network.backends import fastest
 from othello.network.batchnorm_folding import fold
 from othello.network.cpu import inference
 from othello.network.cpu.inference import WinogradBackend
@@ -203,10 +204,10 @@ def test_strided_words_are_accepted_and_mismatched_ones_refused() -> None:
         evaluate(own[:2], opp)
 
 
-def test_auto_takes_the_compiled_kernel_on_a_cpu() -> None:
+def test_auto_takes_the_compiled_kernel_for_float32_on_a_cpu() -> None:
     network = lively_network(blocks=1, channels=8)
-    assert NetworkEvaluator(network).backend == "winograd"
-    assert NetworkEvaluator(network, dtype="bfloat16").backend == "torch"
+    assert NetworkEvaluator(network).backend == fastest("cpu", None)
+    assert NetworkEvaluator(network, dtype="float32").backend == "winograd"
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,7 @@ def test_auto_takes_the_compiled_kernel_on_a_cpu() -> None:
     [
         {"backend": "onnx"},
         {"backend": "winograd", "dtype": "bfloat16"},
+        {"backend": "openvino", "dtype": "float32"},
         {"backend": "torch", "dtype": "f16"},
     ],
 )

@@ -279,3 +279,17 @@ def test_a_replay_file_with_pickled_objects_is_refused_and_nothing_runs(tmp_path
         with pytest.raises(CheckpointError, match=name):
             read_samples(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_learner_in_bfloat16_descends_as_the_one_in_float32_does(some_samples):
+    """The same batches in both precisions: losses stay close and fall, weights stay float32."""
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(0)
+        network = Network(Architecture(size=4, blocks=1, channels=16))
+        settings = LearnerSettings(batch=32, precision=precision)
+        learner = Learner(network, settings)
+        losses[precision] = [learner.train(some_samples, 20, step, 1).policy for step in range(3)]
+        assert all(p.dtype == torch.float32 for p in learner.network.parameters())
+    assert losses["bfloat16"][-1] < losses["bfloat16"][0]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
