@@ -62,9 +62,12 @@ def _constant(word: int) -> Any:
     return _lanes(word, word, word, word)
 
 
-_STEP, _STEP2, _STEP4 = (
-    _lanes(*(times * (8 * down + right) for down, right in _STEPS)) for times in (1, 2, 4)
-)
+def _shifts(steps: int) -> Any:
+    """Bits to shift by for so many steps, one number for each lane."""
+    return _lanes(*(steps * (8 * down + right) for down, right in _STEPS))
+
+
+_STEP, _STEP2, _STEP4 = _shifts(1), _shifts(2), _shifts(4)
 
 
 def _ray(bit: int, down: int, right: int) -> int:
@@ -76,15 +79,18 @@ def _ray(bit: int, down: int, right: int) -> int:
     return ray
 
 
+def _rays(bit: int, sign: int) -> Any:
+    """The four rays from `bit` to higher bits (sign 1) or to lower ones (sign −1)."""
+    return _lanes(*(_ray(bit, sign * down, sign * right) for down, right in _STEPS))
+
+
 def _ray_table(module: Any) -> Any:
     """The module's constant table: entries 2·bit and 2·bit + 1 hold the four rays to higher and to lower bits."""
     name = "othello_rays"
     if name not in module.globals:
-        rays = [
-            _lanes(*(_ray(i // 2, s * down, s * right) for down, right in _STEPS))
-            for i in range(128)
-            for s in (-1 if i % 2 else 1,)
-        ]
+        rays = []
+        for bit in range(64):
+            rays += [_rays(bit, 1), _rays(bit, -1)]
         table = ir.GlobalVariable(module, ir.ArrayType(_LANES, 128), name)
         table.linkage, table.global_constant = "internal", True
         table.initializer = ir.Constant(ir.ArrayType(_LANES, 128), rays)

@@ -15,7 +15,7 @@ from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.search.disc_count import DiscCount
 from othello.search.gumbel import halving_schedule
-from othello.search.search import Gumbel, Search, search_many
+from othello.search.search import Gumbel, Puct, Search, search_many
 from othello.solver.solver import exact_scores
 from othello.strength.arena import MatchSettings, play_match
 from tests.othello.networks import Uneven
@@ -144,6 +144,17 @@ def test_a_race_is_that_of_the_slow_twin(
         assert move.improved == pytest.approx(improved[move.square], abs=1e-4)
         assert result.policy()[move.square] == pytest.approx(move.improved, abs=1e-5)
     assert result.simulations == count and sum(expected.values()) == count
+
+
+def test_each_root_has_numbers_of_its_own_beside_visits_prior_and_q() -> None:
+    board = Board.parse("f5d6c3d3c4f4f6")
+    for move in Search(Uneven(8), Puct(c_puct=2.0)).run(board, 40).moves:
+        bonus = 2.0 * move.prior * 40**0.5 / (1 + move.visits)
+        assert move.u == pytest.approx(bonus)
+        assert move.improved is None and move.perturbed_logit is None
+    for move in Search(Uneven(8), Gumbel()).run(board, 40).moves:
+        assert move.u is None
+        assert move.improved is not None and move.perturbed_logit is not None
 
 
 def test_a_seed_settles_the_race_and_seeds_differ() -> None:
