@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 CIRCLES = {  # modules that import one another today
-    "app.desktop.desk app.desktop.scene",
     "app.experiments.runner app.experiments.side_by_side",
     "app.explain.move_effect app.explain.network app.explain.search app.models",
 }
 LONG_FILES: dict[str, int] = {
-    "app/desktop/desk.py": 391,
     "app/experiments/studies/faithfulness.py": 449,
     "app/web/views/search.py": 351,
     "benchmarks/ablations.py": 422,
@@ -26,9 +24,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "app/commands/records.py:review": 51,
     "app/commands/training.py:train": 89,
     "app/commands/web.py:serve": 60,
-    "app/desktop/desk.py:_do": 48,
-    "app/desktop/draw_panel.py:_ledger": 65,
-    "app/desktop/film.py:encoded": 46,
     "app/experiments/plots.py:board_map": 58,
     "app/experiments/studies/digits.py:run": 46,
     "app/experiments/studies/exploration.py:run": 75,
@@ -40,8 +35,6 @@ LONG_FUNCTIONS: dict[str, int] = {
     "app/experiments/studies/rule_grid.py:run": 79,
     "app/explain/exploration_bonus.py:explain_bonus": 52,
     "app/explain/search.py:explain_tree": 56,
-    "app/present/board_png.py:picture": 72,
-    "app/present/board_svg.py:board": 69,
     "app/web/views/inspect_layers.py:_layer": 56,
     "app/web/views/play.py:_toolbar": 60,
     "app/web/views/search.py:_relevance": 49,
@@ -75,8 +68,6 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "app/commands/experiments.py:experiments": 10,
     "app/commands/play.py:match": 13,
     "app/experiments/studies/faithfulness.py:gains_of": 9,
-    "app/present/board_png.py:picture": 9,
-    "app/present/board_svg.py:board": 10,
     "app/web/components/parts.py:board": 14,
     "app/web/components/parts.py:graph": 10,
     "lrp/result.py:__init__": 9,
@@ -95,10 +86,7 @@ INNER_IMPORTS = {
 }
 SAME_NAMES = {
     "Layer",
-    "Layout",
-    "Line",
     "Player",
-    "Ply",
     "Run",
     "Strength",
     "Table",

@@ -50,7 +50,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.solver"
     ),
     "othello.strength": (
-        "othello othello.engines othello.players othello.records othello.rules othello.solver"
+        "othello othello.engines othello.players othello.records othello.rules othello.search "
+        "othello.solver"
     ),
     "othello.training": (
         "othello othello.network othello.network.cpu othello.rules othello.search othello.solver"
@@ -65,10 +66,9 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain othello othello.players othello.records othello.rules "
         "othello.search othello.strength"
     ),
-    "app.present": "app.explain othello.rules",
+    "app.present": "app.explain app.game othello.rules othello.search",
     "app.desktop": (
-        "app.explain app.game app.present lrp othello othello.players othello.records "
-        "othello.rules othello.search"
+        "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
     "app.web": (
         "app app.explain app.game app.present app.web.components app.web.views lrp "
