@@ -14,6 +14,7 @@ os.environ["SDL_VIDEODRIVER"] = "dummy"
 
 from app.desktop.desk import Desk
 from app.desktop.render import render
+from app.desktop.scene import view_of
 from app.desktop.view import Turning
 from app.game.session import Session
 from app.models import load_model
@@ -31,14 +32,14 @@ def measure(rounds: int) -> dict[str, float]:
     while not desk.settled:
         time.sleep(0.01)
         desk.collect()
-    heat = desk.view()
+    heat = view_of(desk)
     plain = replace(heat, heat=None, neutral=False, ledger=None)
     jobs = {
         "green board": lambda: render(plain, SIZE),
         "heatmap": lambda: render(heat, SIZE),
         "heatmap with numbers": lambda: render(replace(heat, with_numbers=True), SIZE),
         "discs turning": lambda: render(replace(plain, turning=Turning((26, 27, 28), 0.37)), SIZE),
-        "view": desk.view,
+        "view": lambda: view_of(desk),
     }
     figures = {}
     for unit, clock in (("processor ms", time.thread_time), ("wall ms", time.perf_counter)):

@@ -70,10 +70,9 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain othello othello.players othello.records othello.rules "
         "othello.search othello.strength"
     ),
-    "app.present": "app.explain othello.rules",
+    "app.present": "app.explain app.game othello.rules othello.search",
     "app.desktop": (
-        "app.explain app.game app.present lrp othello othello.players othello.records "
-        "othello.rules othello.search"
+        "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
     "app.web": (
         "app app.explain app.game app.present app.web.components app.web.views lrp "

@@ -1,4 +1,4 @@
-"""`Desk`: one game on the desktop without its window: commands in, views out, searches in threads.
+"""`Desk`: one game on the desktop without its window: what is switched on, and searches in threads.
 
 Every method is called by the window's thread; the two workers only return answers, which `collect` takes in.
 """
@@ -9,27 +9,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-import numpy as np
-
-from app.desktop import describe, files
-from app.desktop.scene import view_of
-from app.desktop.view import HEAT_MODES, Heat, HeatMode, Ledger, Prompt, View
+from app.desktop import files
+from app.desktop.view import HeatMode, Prompt, turned
 from app.desktop.worker import Answer, Stop, Worker
 from app.explain.targets import Target
-from app.game.session import SEATS, Session
+from app.game.session import Session
+from app.present.colormap import Heat, heat_of
+from app.present.game_view import Ledger, ledger_of
 from lrp.errors import LRPError
 from othello.errors import EngineError, OthelloError
-from othello.rules.board import Board, squares_of
-
-if TYPE_CHECKING:
-    from othello.search.search import SearchResult
+from othello.rules.board import Board
+from othello.search.search import SearchResult
 
 STRENGTHS = (0, 10, 25, 50, 100, 200, 400, 800, 1600)  # simulations a move; 0 is the policy alone
 TURN_SECONDS = 0.22
 _HINT_SIMULATIONS = 100
-_ARROWS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Study:
 
 
 class Desk:
-    """A session with what the person has switched on; `view` is what to draw now."""
+    """A session with what the person has switched on; `scene.view_of` says what to draw."""
 
     def __init__(
         self,
@@ -82,69 +78,35 @@ class Desk:
 
     # Commands ---------------------------------------------------------------------------------------------------
 
-    def do(self, command: str) -> None:
-        """Carry out a command of `keys.BINDINGS` or of a button; what is wrong with it becomes the notice."""
-        if command not in _ARROWS:
-            self.notice = ""
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Do something; what is wrong with it becomes the notice."""
         try:
-            self._do(command)
+            action()
         except (OthelloError, LRPError, OSError) as error:
             self.notice = _first_line(error)
         self.update()
 
-    def _do(self, command: str) -> None:
-        game = self.game
-        if command in _ARROWS:
-            self._move_cursor(*_ARROWS[command])
-        elif command == "play":
-            if self.cursor is not None:
-                self.play(self.cursor)
-        elif command in ("undo", "redo", "back", "forward", "first", "last"):
-            moves: dict[str, Callable[[], None]] = {
-                "undo": game.undo,
-                "redo": game.redo,
-                "first": lambda: game.goto(0),
-                "last": lambda: game.goto(game.length),
-                "back": lambda: game.goto(game.cursor - 1),
-                "forward": lambda: game.goto(game.cursor + 1),
-            }
-            moves[command]()
-            self.paused = game.seat == "watch"
-        elif command == "hint":
-            self._ask_hint()
-        elif command == "heat":
-            self.heat = HEAT_MODES[(HEAT_MODES.index(self.heat) + 1) % len(HEAT_MODES)]
-        elif command in ("bias", "numbers"):
-            self._switch_map(command)
-        elif command == "new":
-            game.new_game(start=game.start)
-            self.paused = False
-        elif command == "seat":
-            game.seat = SEATS[(SEATS.index(game.seat) + 1) % len(SEATS)]
-            self.paused = False
-        elif command == "pause":
-            self._pause()
-        elif command in ("stronger", "weaker"):
-            self._change_strength(1 if command == "stronger" else -1)
-        elif command == "dark":
-            self.dark = not self.dark
-        elif command == "help":
-            self.help = not self.help
-        elif command == "escape":
-            self.help, self.prompt, self.hint, self.cursor = False, None, None, None
-        elif command == "open":
-            self.prompt = Prompt("Open a file, a transcript or a position:", "")
-        elif command == "save":
-            self.notice = f"Saved {files.save_game(game, self.folder)}"
-        elif command == "quit":
-            self.running = False
-        elif command in ("screenshot", "film", "copy", "paste"):
-            self._wanted = command
+    def want(self, command: str) -> None:
+        """Leave a command to the window."""
+        self._wanted = command
 
     def take_wanted(self) -> str | None:
         """The command that waits for the window, once."""
         wanted, self._wanted = self._wanted, None
         return wanted
+
+    def clear(self) -> None:
+        """Close the card and the prompt, drop the hint and the cursor."""
+        self.help, self.prompt, self.hint, self.cursor = False, None, None, None
+
+    def stop(self) -> None:
+        """Let the window close."""
+        self.running = False
+
+    def play_cursor(self) -> None:
+        """Play the square under the cursor, if there is one; IllegalMove."""
+        if self.cursor is not None:
+            self.play(self.cursor)
 
     def play(self, square: int) -> None:
         """Play a square for the person whose turn it is; IllegalMove."""
@@ -157,31 +119,34 @@ class Desk:
 
     def press_square(self, square: int) -> None:
         """A click on a square."""
-        self.notice = ""
-        try:
-            self.play(square)
-        except OthelloError as error:
-            self.notice = _first_line(error)
-        self.cursor = None
-        self.update()
+        self.notice, self.cursor = "", None
+        self.attempt(lambda: self.play(square))
 
     def hover(self, square: int | None) -> None:
         """The mouse is over a square, or over none."""
         self.hovered = square
 
+    def walk(self, step: Callable[[], None]) -> None:
+        """Go along the line; who watches has it paused there."""
+        step()
+        self.paused = self.game.seat == "watch"
+
     def jump(self, ply: int) -> None:
         """Show a ply."""
-        self.game.goto(ply)
-        self.paused = self.game.seat == "watch"
+        self.walk(lambda: self.game.goto(ply))
         self.update()
+
+    def ask_text(self) -> None:
+        """Ask for something to open."""
+        self.prompt = Prompt("Open a file, a transcript or a position:", "")
 
     def open_text(self, text: str) -> None:
         """Open what a text names, see `files.open_game`."""
-        try:
+
+        def action() -> None:
             self.notice = files.open_game(self.game, text)
-        except (OthelloError, OSError) as error:
-            self.notice = _first_line(error)
-        self.update()
+
+        self.attempt(action)
 
     def type_text(self, text: str) -> None:
         """Characters typed into the prompt."""
@@ -203,7 +168,8 @@ class Desk:
             text, self.prompt = self.prompt.text, None
             self.open_text(text)
 
-    def _move_cursor(self, down: int, right: int) -> None:
+    def move_cursor(self, down: int, right: int) -> None:
+        """Move the cursor over the edges; the first time to a legal square."""
         n, board = self.game.board.size, self.game.board
         if self.cursor is None:
             legal = board.legal_moves()
@@ -212,25 +178,28 @@ class Desk:
         row, column = divmod(self.cursor, n)
         self.cursor = (row + down) % n * n + (column + right) % n
 
-    def _switch_map(self, command: str) -> None:
+    def switch_map(self, switch: Literal["biases", "numbers"]) -> None:
+        """Show the biases' map or the squares', numbers or none; with a heatmap if there was none."""
         if self.heat == "off":
             self.heat = "value"
-        if command == "bias":
+        if switch == "biases":
             self.biases = not self.biases
         else:
             self.numbers = not self.numbers
 
-    def _pause(self) -> None:
-        game = self.game
-        if game.cursor < game.length and not game.is_human(game.board.side):
+    def pause(self) -> None:
+        """Stop the agent, let it go on, or let it play on from a ply before the end."""
+        game, line = self.game, self.game.line
+        if line.cursor < line.length and not line.is_human(line.board.side):
             game.continue_here()
             self.paused = False
-        elif not game.agent_to_move:
+        elif not line.agent_to_move:
             self.notice = "The agent is not to move."
         else:
             self.paused = not self.paused
 
-    def _change_strength(self, step: int) -> None:
+    def change_strength(self, step: int) -> None:
+        """So many steps stronger."""
         now = self.game.strength.simulations
         place = min(range(len(STRENGTHS)), key=lambda i: abs(STRENGTHS[i] - now))
         place = min(max(place + step, 0), len(STRENGTHS) - 1)
@@ -240,59 +209,63 @@ class Desk:
 
     def update(self) -> None:
         """Bring the workers in line with the game: a move where the agent is to move, facts of the position shown."""
-        game = self.game
-        board = game.board
+        game, line = self.game, self.game.line
+        board = line.board
         if board != self._shown:
             self._note_turned(self._shown, board)
             self._shown = board
         if self.hint is not None and self.hint.board != board:
             self.hint = None
-        wanted = (board, game.length, self.heat)
+        wanted = (board, line.length, self.heat)
         if wanted != self._studied:
             self._studied = wanted
-            self._begun["study"] = game.serial
-            self.scholar.submit("study", self._study_job(game.cursor, self.heat))
-        if game.agent_to_move and not self.paused:
-            if self._asked != game.serial:
-                self._asked, self.visits = game.serial, 0
-                self._begun["reply"] = game.serial
+            self._begun["study"] = line.serial
+            self.scholar.submit("study", self._study_job(board, self.heat))
+        if line.agent_to_move and not self.paused:
+            if self._asked != line.serial:
+                self._asked, self.visits = line.serial, 0
+                self._begun["reply"] = line.serial
                 self.thinker.submit("reply", lambda stop: game.reply(self._progress, stop))
         elif self.thinker.busy == "reply":
             self._asked = -1
             self.thinker.cancel()
 
-    def _study_job(self, ply: int, heat: HeatMode) -> Callable[[Stop], Study | None]:
+    def _study_job(self, board: Board, heat: HeatMode) -> Callable[[Stop], Study]:
         game = self.game
-        board = game.board_at(ply)
 
-        def job(stop: Stop) -> Study | None:
+        def job(stop: Stop) -> Study:
             game.plies()
-            if heat == "off" or board.is_over or stop() or game.board_at(ply) != board:
+            if heat == "off" or board.is_over or stop():
                 return Study(board, heat)
-            target = "value" if heat == "value" else str(best_move_target(game, ply))
-            found = game.explain(ply, target)
-            return Study(
-                board,
-                heat,
-                tuple(
-                    (describe.heat_of(found, biases), describe.ledger_of(found, biases))
-                    for biases in (False, True)
-                ),
-            )
+            found = game.explain(board, question(game, board, heat))
+            maps = (found.squares, found.bias_squares)
+            ledgers = (ledger_of(found), ledger_of(found, biases=True))
+            return Study(board, heat, tuple(zip(map(heat_of, maps), ledgers)))
 
         return job
 
-    def _ask_hint(self) -> None:
-        game, simulations = self.game, max(_HINT_SIMULATIONS, self.game.strength.simulations)
+    def shown_map(self, board: Board) -> tuple[Heat | None, Ledger | None]:
+        """The map and its account that are switched on, once they are known of a position."""
+        study = self.study
+        if study is None or not study.maps or (study.board, study.heat) != (board, self.heat):
+            return None, None
+        return study.maps[self.biases]
+
+    def ask_hint(self) -> None:
+        """Search the position for the person, or put the hint away."""
+        game, board = self.game, self.game.board
+        simulations = max(_HINT_SIMULATIONS, game.strength.simulations)
         if self.hint is not None:
             self.hint = None
-        elif not game.board.legal_moves():
+        elif not board.legal_moves():
             self.notice = "There is no move to hint at."
         elif self.thinker.busy == "reply":
             self.notice = "The agent is thinking."
         else:
-            ply, self._begun["hint"] = game.cursor, game.serial
-            self.thinker.submit("hint", lambda stop: game.analyse(ply, simulations, self._progress))
+            self._begun["hint"] = game.serial
+            self.thinker.submit(
+                "hint", lambda stop: game.analyse(board, simulations, self._progress)
+            )
 
     def _progress(self, visits: int) -> None:
         self.visits = visits
@@ -342,15 +315,12 @@ class Desk:
     # What is shown ----------------------------------------------------------------------------------------------
 
     def _note_turned(self, old: Board, new: Board) -> None:
+        """Let discs turn where the new position has one disc more than the old."""
         self.turning = None
-        if (
-            new.black.bit_count() + new.white.bit_count()
-            != old.black.bit_count() + old.white.bit_count() + 1
-        ):
+        if old.size != new.size or new.empties != old.empties - 1 or not self.animate:
             return
-        turned = (old.black & new.white) | (old.white & new.black)
-        if self.animate and turned and old.size == new.size:
-            self.turning = squares_of(turned, new.size), self._clock()
+        if squares := turned(old, new):
+            self.turning = squares, self._clock()
 
     @property
     def phase(self) -> float:
@@ -366,25 +336,12 @@ class Desk:
         """Whether discs are turning."""
         return self.phase < 1
 
-    def view(self) -> View:
-        """The game as it is to be drawn now."""
-        return view_of(self)
 
-
-def best_move_target(game: Session, ply: int) -> Target:
-    """The policy's logit of the best move known at a ply: the search's, or the network's own."""
-    board, found = game.board_at(ply), game.search_of(ply)
-    if found is not None:
-        return Target("policy", found.moves[0].square, size=board.size)
-    from othello.players.agent import evaluate
-
-    assert game.model is not None
-    logits = np.array(evaluate(game.model.evaluator, [board])[0][0])
-    return Target(
-        "policy",
-        max(board.legal_actions(), key=lambda action: float(logits[action])),
-        size=board.size,
-    )
+def question(game: Session, board: Board, heat: HeatMode) -> Target:
+    """What a heatmap explains: the value, or the policy's logit of the best move known of a position."""
+    if heat == "value":
+        return Target("value", size=board.size)
+    return Target("policy", game.best_action(board), size=board.size)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,11 +8,11 @@ from functools import lru_cache
 import pygame
 from pygame import Rect, Surface
 
-from app.desktop.layout import Layout
-from app.desktop.paint import blend, box, canvas, disc, put, rgb, ring, shadow, write
+from app.desktop.layout import Places
+from app.desktop.paint import box, canvas, disc, put, ring, shadow, write
 from app.desktop.view import View
 from app.present.board_svg import GREEN, NEUTRAL, Theme
-from app.present.colormap import ink
+from app.present.colormap import blend, ink, rgb
 from othello.rules.board import squares_of
 from othello.rules.notation import COLUMNS
 
@@ -21,7 +21,7 @@ _LAST = {"X": "#ffd166", "O": "#b97f00"}
 _RADIUS = {False: 0.40, True: 0.335}  # smaller on the neutral board, so that the colours have room
 
 
-def draw_board(surface: Surface, view: View, layout: Layout, page: str) -> None:
+def draw_board(surface: Surface, view: View, layout: Places, page: str) -> None:
     """Everything inside the board's frame; `page` is the colour around it."""
     theme = NEUTRAL if view.neutral else GREEN
     n, cell = layout.side, layout.cell
@@ -66,7 +66,7 @@ def _empty_board(size: tuple[int, int], n: int, cell: int, theme: Theme, page: s
     frame = Rect((0, 0), size)
     cells = Rect(0, 0, cell * n, cell * n)
     cells.center = frame.center
-    places = Layout(frame, cells, cell, 0, {}, {}, n)
+    places = Places(frame, cells, cell, 0, {}, {}, n)
     surface = canvas(frame.size, page)
     box(surface, frame, theme.frame, frame.width / 55)
     surface.fill(rgb(theme.line), cells.inflate(2, 2))
@@ -81,7 +81,7 @@ def _inside(rect: Rect) -> Rect:
     return Rect(rect.x + 1, rect.y + 1, max(1, rect.width - 1), max(1, rect.height - 1))
 
 
-def _labels(surface: Surface, layout: Layout, colour: str) -> None:
+def _labels(surface: Surface, layout: Places, colour: str) -> None:
     margin = (layout.frame.width - layout.cells.width) / 2
     size = round(min(margin * 0.52, layout.cell * 0.3))
     if size < 7:
@@ -95,7 +95,7 @@ def _labels(surface: Surface, layout: Layout, colour: str) -> None:
             write(surface, COLUMNS[i], (across, place), size, colour, align="centre")
 
 
-def _stars(surface: Surface, layout: Layout, colour: str) -> None:
+def _stars(surface: Surface, layout: Places, colour: str) -> None:
     """The four dots that boards have two squares from their corners."""
     if layout.side < 6:
         return
@@ -108,14 +108,14 @@ def _stars(surface: Surface, layout: Layout, colour: str) -> None:
             put(surface, disc(max(1.5, layout.cell * 0.055), colour, colour), at)
 
 
-def _centre(layout: Layout, square: int, view: View) -> tuple[float, float]:
+def _centre(layout: Places, square: int, view: View) -> tuple[float, float]:
     """Where a disc lies: a little higher where a number stands below it."""
     x, y = layout.square_rect(square).center
     return (x, y - 0.07 * layout.cell) if view.heat is not None and view.with_numbers else (x, y)
 
 
 def _draw_disc(
-    surface: Surface, layout: Layout, square: int, side: str, view: View, phase: float
+    surface: Surface, layout: Places, square: int, side: str, view: View, phase: float
 ) -> None:
     if phase < 0.5:
         side = "O" if side == "X" else "X"
@@ -132,7 +132,7 @@ def _draw_disc(
     put(surface, picture, (x + 0.5, y + 0.5))
 
 
-def _draw_ghost(surface: Surface, layout: Layout, view: View) -> None:
+def _draw_ghost(surface: Surface, layout: Places, view: View) -> None:
     assert view.ghost is not None
     radius = layout.cell * _RADIUS[view.neutral]
     light, dark, rim = _DISC[view.board.side]
@@ -149,7 +149,7 @@ def _draw_ghost(surface: Surface, layout: Layout, view: View) -> None:
         )
 
 
-def _draw_texts(surface: Surface, layout: Layout, view: View) -> None:
+def _draw_texts(surface: Surface, layout: Places, view: View) -> None:
     size = round(layout.cell * 0.17)
     occupied = squares_of(view.board.black | view.board.white, layout.side)
     if view.heat is not None and view.with_numbers:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+
 import pygame
 from pygame import Rect, Surface
 
-from app.desktop.layout import Layout, graph_rect
-from app.desktop.paint import blend, box, disc, put, rgb, wrapped, write
+from app.desktop.layout import Places, graph_rect
+from app.desktop.paint import box, disc, put, wrapped, write
 from app.desktop.palette import Palette
-from app.desktop.view import Button, Ledger, Seated, View
-from app.present.colormap import colour
+from app.desktop.view import Button, View
+from app.present.colormap import blend, colour, rgb
+from app.present.game_view import Ledger, Seated
+from app.present.numbers import percent
 from app.present.sentences import q_words
 
 
-def draw_panel(surface: Surface, view: View, layout: Layout, palette: Palette) -> None:
+def draw_panel(surface: Surface, view: View, layout: Places, palette: Palette) -> None:
     """Every section that the layout has room for."""
     unit = layout.unit
     for name, rect in layout.sections.items():
@@ -133,47 +137,47 @@ def _ledger(
     taken = write(
         surface, ledger.shown, (rect.right, head), round(unit * 0.75), palette.soft, align="right"
     )
-    write(
-        surface,
-        ledger.title,
-        (rect.x, head),
-        unit,
-        palette.ink,
-        bold=True,
-        limit=rect.width - taken - unit // 2,
-    )
-    ends, at = [0.0], 0.0
-    for row in ledger.rows:
-        at += row.value
-        ends.append(at)
-    low, high = min(0.0, ledger.total.value, *ends), max(0.0, ledger.total.value, *ends)
-    bars = Rect(
-        rect.x + round(5.9 * unit), 0, rect.width - round(10.6 * unit), max(3, round(unit * 0.72))
-    )
-    width = (high - low) or 1.0
-    y = rect.y + 2.35 * unit
-    zero = bars.x + round(-low / width * bars.width)
-    rows = (*ledger.rows, ledger.total)
-    surface.fill(
-        rgb(palette.edge), Rect(zero, round(y - 0.65 * unit), 1, round(1.35 * unit * len(rows)))
-    )
-    at = 0.0
-    for number, row in enumerate(rows):
-        total = number == len(ledger.rows)
-        begin, end = (0.0, row.value) if total else (at, at + row.value)
-        at = end
-        left = bars.x + (min(begin, end) - low) / width * bars.width
-        bar = Rect(
-            round(left), 0, max(2, round(abs(end - begin) / width * bars.width)), bars.height
-        )
+    limit = rect.width - taken - unit // 2
+    write(surface, ledger.title, (rect.x, head), unit, palette.ink, bold=True, limit=limit)
+    y = _account(surface, ledger, rect, unit, palette) + 0.15 * unit
+    _scale(surface, scale, rect, y, unit, palette)
+    y += 1.4 * unit
+    for words in wrapped(ledger.sentence, small, rect.width, 3):
+        if y + 0.5 * unit > rect.bottom:
+            break
+        write(surface, words, (rect.x, y), small, palette.soft)
+        y += 1.2 * unit
+
+
+def _account(surface: Surface, ledger: Ledger, rect: Rect, unit: int, palette: Palette) -> float:
+    """The bars with their names and numbers, and the height below them."""
+    small, rows = round(unit * 0.86), (*ledger.rows, ledger.total)
+    ends = [0.0, *accumulate(row.value for row in ledger.rows)]
+    spans = [*pairwise(ends), (0.0, ledger.total.value)]
+    low, high = min(*ends, ledger.total.value), max(*ends, ledger.total.value)
+    left, room = rect.x + round(5.9 * unit), rect.width - round(10.6 * unit)
+    width, y = (high - low) or 1.0, rect.y + 2.35 * unit
+    axis = left + round(-low / width * room)
+    tall = round(1.35 * unit * len(rows))
+    surface.fill(rgb(palette.edge), Rect(axis, round(y - 0.65 * unit), 1, tall))
+    for row, (begin, end) in zip(rows, spans):
+        long = max(2, round(abs(end - begin) / width * room))
+        at = round(left + (min(begin, end) - low) / width * room)
+        bar = Rect(at, 0, long, max(3, round(unit * 0.72)))
         bar.centery = round(y)
         box(surface, bar, palette.up if end >= begin else palette.down, 2)
-        write(
-            surface, row.name, (rect.x, y), small, palette.ink, bold=total, limit=round(5.7 * unit)
-        )
-        write(surface, row.text, (rect.right, y), small, palette.ink, bold=total, align="right")
+        bold, limit = row is ledger.total, round(5.7 * unit)
+        write(surface, row.name, (rect.x, y), small, palette.ink, bold=bold, limit=limit)
+        write(surface, row.text, (rect.right, y), small, palette.ink, bold=bold, align="right")
         y += 1.35 * unit
-    y += 0.15 * unit
+    return y
+
+
+def _scale(
+    surface: Surface, scale: float, rect: Rect, y: float, unit: int, palette: Palette
+) -> None:
+    """The colours from full blue to full red between their numbers."""
+    small = round(unit * 0.86)
     strip = Rect(
         rect.x + round(4.7 * unit),
         round(y - 0.3 * unit),
@@ -183,12 +187,6 @@ def _ledger(
     surface.blit(_gradient(strip.width, strip.height), strip)
     write(surface, f"−{scale:.2g}", (strip.x - unit * 0.5, y), small, palette.soft, align="right")
     write(surface, f"+{scale:.2g}", (strip.right + unit * 0.5, y), small, palette.soft)
-    y += 1.4 * unit
-    for words in wrapped(ledger.sentence, small, rect.width, 3):
-        if y + 0.5 * unit > rect.bottom:
-            break
-        write(surface, words, (rect.x, y), small, palette.soft)
-        y += 1.2 * unit
 
 
 _strips: dict[tuple[int, int], Surface] = {}
@@ -241,8 +239,8 @@ def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
             2,
         )
         texts = (
-            f"{100 * move.share:.0f} %",
-            f"{100 * move.prior:.0f} %",
+            percent(move.share),
+            percent(move.prior),
             q_words(move.q),
         )
         for words, right in zip(texts, columns):

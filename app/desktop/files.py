@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pygame
+
+from app.game.session import Session
 from othello import atomic
 from othello.errors import ParseError
 from othello.records.formats import guess_format, read_games
+from othello.records.game import GameRecord
+from othello.records.sgf import write_sgf
+from othello.rules.board import Board
 from othello.rules.notation import MAX_TEXT, format_moves
-
-if TYPE_CHECKING:
-    from pygame import Surface
-
-    from app.game.session import Session
 
 MAX_FILE = 5_000_000  # bytes of a game file
 
@@ -61,23 +61,18 @@ def open_file(game: Session, path: Path) -> str:
 
 def save_game(game: Session, folder: Path) -> Path:
     """Write the game's whole line: a transcript, or SGF where it did not begin with the usual position."""
-    from othello.records.game import GameRecord
-    from othello.records.sgf import write_sgf
-    from othello.rules.board import Board
-
-    if game.start == Board.initial(game.start.size):
+    line = game.line
+    if line.start == Board.initial(line.start.size):
         path = free_name(folder, "othello", ".txt")
-        atomic.write_text(path, format_moves(game.actions, game.start.size) + "\n")
+        atomic.write_text(path, format_moves(line.actions, line.start.size) + "\n")
     else:
         path = free_name(folder, "othello", ".sgf")
-        atomic.write_text(path, write_sgf([GameRecord.from_actions(game.actions, game.start)]))
+        atomic.write_text(path, write_sgf([GameRecord.from_actions(line.actions, line.start)]))
     return path
 
 
-def save_picture(surface: Surface, path: Path) -> Path:
+def save_picture(surface: pygame.Surface, path: Path) -> Path:
     """Write a surface as PNG."""
-    import pygame
-
     out = io.BytesIO()
     pygame.image.save(surface, out, "picture.png")
     atomic.write_bytes(path, out.getvalue())

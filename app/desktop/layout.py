@@ -29,7 +29,7 @@ Row = tuple[tuple[str, float], ...]  # commands and their weights
 
 
 @dataclass(frozen=True)
-class Layout:
+class Places:
     """Rectangles in pixels; `unit` is the height of the panel's text, `cell` the side of a square."""
 
     frame: Rect
@@ -81,7 +81,7 @@ def graph_rect(section: Rect, unit: int) -> Rect:
 @lru_cache(maxsize=64)
 def layout(
     size: tuple[int, int], side: int, sections: tuple[str, ...] = (), buttons: tuple[Row, ...] = ()
-) -> Layout:
+) -> Places:
     """The layout of a window, with the sections that have something to show and the rows of buttons."""
     width, height = max(size[0], 1), max(size[1], 1)
     wanted = _FULL + BUTTON_ROW * len(buttons) if buttons else _BARE
@@ -113,7 +113,7 @@ def layout(
     keys = _button_rects(columns[0], buttons, text)
     floor = min((rect.y for rect in keys.values()), default=columns[0].bottom)
     places = _stack(columns, sections, text, floor, upright)
-    return Layout(frame, cells, cell, text, places, keys, side)
+    return Places(frame, cells, cell, text, places, keys, side)
 
 
 def _button_rects(column: Rect, rows: Sequence[Row], unit: int) -> dict[str, Rect]:

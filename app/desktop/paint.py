@@ -11,19 +11,10 @@ import numpy as np
 import pygame
 from pygame import Rect, Surface
 
+from app.present.colormap import rgb
+
 Point = tuple[float, float]
 _font_lock = threading.Lock()  # SDL_ttf's fonts are not to be used by two threads at once
-
-
-def rgb(colour: str) -> tuple[int, int, int]:
-    """The channels of "#rrggbb"."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
-def blend(first: str, second: str, share: float) -> str:
-    """The colour `share` of the way from the first to the second."""
-    mixed = (round(a + (b - a) * share) for a, b in zip(rgb(first), rgb(second)))
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
 def canvas(size: tuple[int, int], colour: str) -> Surface:

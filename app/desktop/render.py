@@ -6,10 +6,11 @@ from pygame import Rect, Surface
 
 from app.desktop.draw_board import draw_board
 from app.desktop.draw_panel import draw_panel
-from app.desktop.layout import Layout, layout
-from app.desktop.paint import box, canvas, rgb, shortened, veil, width_of, write
+from app.desktop.layout import Places, layout
+from app.desktop.paint import box, canvas, shortened, veil, width_of, write
 from app.desktop.palette import PAPER, SLATE, Palette
 from app.desktop.view import View
+from app.present.colormap import rgb
 
 
 def render(view: View, size: tuple[int, int]) -> Surface:
@@ -26,7 +27,7 @@ def render(view: View, size: tuple[int, int]) -> Surface:
     return surface
 
 
-def layout_of(view: View, size: tuple[int, int]) -> Layout:
+def layout_of(view: View, size: tuple[int, int]) -> Places:
     """Where the parts of this view are, for drawing and for the mouse."""
     present = {
         "players": True,

@@ -8,19 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from othello.rules.board import Board
+from app.present.colormap import Heat
+from app.present.game_view import Candidate, Ledger, Seated
+from othello.rules.board import Board, squares_of
 
 HeatMode = Literal["off", "value", "move"]
 HEAT_MODES: tuple[HeatMode, ...] = ("off", "value", "move")
 
 
-@dataclass(frozen=True)
-class Seated:
-    """One side of the table."""
-
-    name: str
-    discs: int
-    to_move: bool
+def turned(before: Board, after: Board) -> tuple[int, ...]:
+    """The squares whose discs have changed their colour from one position to the next."""
+    changed = (before.black & after.white) | (before.white & after.black)
+    return squares_of(changed, after.size)
 
 
 @dataclass(frozen=True)
@@ -37,46 +36,6 @@ class Ghost:
 
     square: int
     turns: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Heat:
-    """A map as colours and signed texts of the N² squares; `scale` is the |R| of full colour."""
-
-    fills: tuple[str, ...]
-    numbers: tuple[str, ...]
-    scale: float
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """One part of target = squares + bias + stabilizer."""
-
-    name: str
-    value: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The account under a map: parts that add up to the total, and a sentence on them."""
-
-    title: str
-    shown: str  # what the map shows
-    rows: tuple[LedgerRow, ...]
-    total: LedgerRow
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A move the search looked at; `share` of the visits and `prior` in [0, 1], `q` in [−1, 1] or None if unvisited."""
-
-    name: str
-    share: float
-    prior: float
-    q: float | None
-    played: bool
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ from pathlib import Path
 import pygame
 
 from app.desktop import files
-from app.desktop.commands import command_of
+from app.desktop.commands import command_of, do
 from app.desktop.desk import Desk
-from app.desktop.layout import Layout
+from app.desktop.film import Film
+from app.desktop.layout import Places
+from app.desktop.paint import disc, put
 from app.desktop.render import layout_of, render
+from app.desktop.scene import view_of
 from app.desktop.view import View
 from app.game.session import Session
 from othello.rules.notation import format_moves
@@ -75,7 +78,7 @@ class Window:
 
     def draw(self) -> bool:
         """Draw if the view or the size differs from what the screen shows; whether it did."""
-        state = (self.desk.view(), self.size)
+        state = (self.view(), self.size)
         if state == self._last:
             return False
         self.screen.blit(render(*state), (0, 0))
@@ -84,14 +87,22 @@ class Window:
         self.drawn += 1
         return True
 
-    def layout(self) -> Layout:
+    def do(self, command: str) -> None:
+        """Carry out a command of `commands.COMMANDS`."""
+        do(self.desk, command)
+
+    def view(self) -> View:
+        """The game as it is to be drawn now."""
+        return view_of(self.desk)
+
+    def layout(self) -> Places:
         """Where things are in the window now."""
-        return layout_of(self.desk.view(), self.size)
+        return layout_of(self.view(), self.size)
 
     def _handle(self, event: pygame.event.Event) -> None:
         desk = self.desk
         if event.type == pygame.QUIT:
-            desk.do("quit")
+            self.do("quit")
         elif event.type == pygame.VIDEORESIZE:
             size = max(event.w, SMALLEST[0]), max(event.h, SMALLEST[1])
             if size != self.size:
@@ -114,7 +125,7 @@ class Window:
         command = command_of(event)
         if self.desk.prompt is None:
             if command is not None:
-                self.desk.do(command)
+                self.do(command)
         elif command == "paste":
             self.desk.type_text(_clipboard() or "")
         else:
@@ -124,14 +135,14 @@ class Window:
     def _click(self, point: tuple[int, int]) -> None:
         desk, places = self.desk, self.layout()
         if desk.help or desk.prompt is not None:
-            desk.do("escape")
+            self.do("escape")
             return
         square, command = places.square_at(point), places.button_at(point)
-        ply = places.ply_at(point, desk.view().plies)
+        ply = places.ply_at(point, self.view().plies)
         if square is not None:
             desk.press_square(square)
         elif command is not None:
-            desk.do(command)
+            self.do(command)
         elif ply is not None:
             desk.jump(ply)
 
@@ -141,7 +152,7 @@ class Window:
         if wanted == "screenshot":
             path = files.free_name(desk.folder, "othello", ".png")
             try:
-                desk.notice = f"Saved {files.save_picture(render(desk.view(), self.size), path)}"
+                desk.notice = f"Saved {files.save_picture(render(self.view(), self.size), path)}"
             except OSError as error:
                 desk.notice = f"{path}: {error.strerror or error}"
         elif wanted == "film":
@@ -157,20 +168,18 @@ class Window:
                 desk.notice = "The clipboard holds no text; Ctrl+O opens what you type."
 
     def _start_film(self, path: Path) -> None:
-        from app.desktop.film import Film
-
         desk = self.desk
         if desk.game.length == 0:
             desk.notice = "There is no move to film yet."
             return
         film = Film(dark=desk.dark)
         game = desk.game
-        line, start, seat, model = game.actions, game.start, game.seat, game.model
+        line, model = game.line, game.model
         desk.notice = "Writing a film of the game …"
 
         def job(stop: object) -> Path:
-            copy = Session(model, seat=seat, start=start)
-            copy.new_game(start=start, actions=line)
+            copy = Session(model, seat=line.seat, start=line.start)
+            copy.new_game(start=line.start, actions=line.actions)
             film.write(copy, path)
             return path
 
@@ -178,8 +187,6 @@ class Window:
 
 
 def _icon() -> pygame.Surface:
-    from app.desktop.paint import disc, put
-
     icon = pygame.Surface((64, 64), pygame.SRCALPHA, 32)
     icon.fill((47, 125, 91))
     put(icon, disc(19.0, "#454b52", "#0e1012"), (25, 25))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,10 +12,9 @@ from othello.records.game import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
-from othello.strength.review import Mark, MoveReview, review
+from othello.strength.review import Mark, MoveReview, review, values_of_search
 
 SOLVE_EMPTIES: Final = 14  # empty squares from which on a review is exact, as `othello review`'s
-_TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
 _SECONDS = 60.0  # for one exact position
 _WORST_FIRST: Final = tuple(reversed(Mark))
 _BLUNDER: Final = {True: 10.0, False: 0.5}  # of loss, in discs and in value: what the units weigh
@@ -57,17 +56,14 @@ def losses_of(
     search = Search(model.evaluator)
     ply_of = {board: ply for ply, board in enumerate(line.boards)}
 
-    def values(board: Board) -> Mapping[int, float]:
-        if board.must_pass:
-            return {board.size**2: -max(values(board.pass_turn()).values())}
+    def run(board: Board, simulations: int) -> SearchResult:
         result = searches[board] = search.run(board, simulations)
         if on_progress is not None and board in ply_of:
             on_progress(ply_of[board])
-        first, *others = result.moves
-        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
-        return {move.square: move.q for move in tried if move.q is not None}
+        return result
 
     record = GameRecord.from_actions(line.actions, line.start)
+    values = values_of_search(run, simulations)
     moves = review(record, values, solve_empties=SOLVE_EMPTIES, seconds=_SECONDS)
     found = [_loss_of(move, line.start.size) for move in moves]
     return sorted((loss for loss in found if loss is not None), key=_badness)

@@ -119,8 +119,7 @@ class SharedLine:
 
     @seat.setter
     def seat(self, seat: Seat) -> None:
-        with self._lock:
-            self._line = replace(self._line, seat=seat)
+        self.change(lambda line: replace(line, seat=seat))
 
     @property
     def serial(self) -> int:

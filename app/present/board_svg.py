@@ -8,9 +8,10 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple, TypedDict, Unpack
 
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import COLUMNS
@@ -31,35 +32,57 @@ class Theme:
     last: str = "#ffd166"
 
 
+WHITE_RIM = "#8b8b86"
 GREEN = Theme()
 NEUTRAL = Theme(
     felt="#f7f7f7", line="#c9c9c9", frame="#e9e9e9", label="#444444", dot="#555555", last="#111111"
 )
 
 
+class Looks(TypedDict, total=False):
+    """What a picture of a board shows besides its discs; squares are 0..N²−1."""
+
+    theme: Theme  # green if not given
+    fill: Mapping[int, str]  # colours of squares
+    dots: Collection[int]  # marked squares
+    last: int | None  # the square that is outlined
+    text: Mapping[int, str]  # words on squares
+    text_fill: Mapping[int, str]  # their colours
+
+
+class Grid(NamedTuple):
+    """N×N squares of `cell` pixels inside a margin."""
+
+    n: int
+    cell: int
+    margin: int
+
+    def corner(self, square: int) -> tuple[int, int]:
+        """The upper left corner of a square."""
+        row, column = divmod(square, self.n)
+        return self.margin + column * self.cell, self.margin + row * self.cell
+
+    def centre(self, square: int) -> tuple[float, float]:
+        """The middle of a square."""
+        x, y = self.corner(square)
+        return x + self.cell / 2, y + self.cell / 2
+
+
+_FONT = 'font-family="Inter,Helvetica,Arial,sans-serif"'
+
+
 def board(
     position: Board,
     *,
     size: int = 480,
-    theme: Theme = GREEN,
-    fill: Mapping[int, str] | None = None,
-    dots: Collection[int] = (),
-    last: int | None = None,
-    text: Mapping[int, str] | None = None,
-    text_fill: Mapping[int, str] | None = None,
     labels: bool = True,
     title: str = "",
+    **looks: Unpack[Looks],
 ) -> str:
-    """The board as an SVG document `size` pixels wide.
-
-    `fill` colours squares, `dots` marks them, `last` outlines one, `text` writes on them in `text_fill`; squares are
-    0..N²−1.  Every text is escaped.
-    """
-    n, cell = position.size, 60
-    margin = 30 if labels else 6
-    span = n * cell + 2 * margin
-    fill, text, text_fill = fill or {}, text or {}, text_fill or {}
-    black, white = squares_of(position.black, n), squares_of(position.white, n)
+    """The board as an SVG document `size` pixels wide.  Every text is escaped."""
+    n, theme = position.size, looks.get("theme", GREEN)
+    grid = Grid(n, 60, 30 if labels else 6)
+    span = n * grid.cell + 2 * grid.margin
     out = [
         '<svg xmlns="http://www.w3.org/2000/svg" '
         f'viewBox="0 0 {span} {span}" width="{size}" height="{size}" role="img">'
@@ -67,42 +90,62 @@ def board(
     if title:
         out.append(f"<title>{escape(title)}</title>")
     out.append(f'<rect width="{span}" height="{span}" rx="10" fill="{theme.frame}"/>')
-    for square in range(n * n):
-        x, y = margin + square % n * cell, margin + square // n * cell
-        paint = escape(fill.get(square, theme.felt), quote=True)
-        out.append(
-            f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="{paint}" stroke="{theme.line}"/>'
-        )
+    out += _squares(grid, theme, looks.get("fill") or {})
     if labels:
-        font = 'font-family="Inter,Helvetica,Arial,sans-serif" font-size="16"'
-        style = f'fill="{theme.label}" {font} text-anchor="middle"'
-        for i in range(n):
-            centre = margin + i * cell + cell / 2
-            for place in (margin / 2, span - margin / 2):
-                out.append(f'<text x="{centre}" y="{place + 5.5}" {style}>{COLUMNS[i]}</text>')
-                out.append(f'<text x="{place}" y="{centre + 5.5}" {style}>{i + 1}</text>')
-    for squares, colour, rim in ((black, theme.black, theme.rim), (white, theme.white, "#8b8b86")):
-        for square in squares:
-            x, y = margin + square % n * cell + cell / 2, margin + square // n * cell + cell / 2
-            out.append(
-                f'<circle cx="{x}" cy="{y}" r="{cell * 0.38:g}" fill="{colour}" stroke="{rim}" stroke-width="1.2"/>'
-            )
-    for square in dots:
-        x, y = margin + square % n * cell + cell / 2, margin + square // n * cell + cell / 2
-        out.append(
-            f'<circle cx="{x}" cy="{y}" r="{cell * 0.09:g}" fill="{theme.dot}" fill-opacity="0.75"/>'
+        out += _labels(grid, theme)
+    for squares, paint, rim in (
+        (position.black, theme.black, theme.rim),
+        (position.white, theme.white, WHITE_RIM),
+    ):
+        disc = f'fill="{paint}" stroke="{rim}" stroke-width="1.2"'
+        out += [_circle(grid, square, 0.38, disc) for square in squares_of(squares, n)]
+    dot = f'fill="{theme.dot}" fill-opacity="0.75"'
+    out += [_circle(grid, square, 0.09, dot) for square in looks.get("dots", ())]
+    out += _outline(grid, theme, looks.get("last"))
+    inks = looks.get("text_fill") or {}
+    for square, words in (looks.get("text") or {}).items():
+        out.append(_word(grid, square, words, inks.get(square, "#111111")))
+    return "\n".join([*out, "</svg>"])
+
+
+def _squares(grid: Grid, theme: Theme, fill: Mapping[int, str]) -> Iterator[str]:
+    for square in range(grid.n**2):
+        x, y = grid.corner(square)
+        paint = escape(fill.get(square, theme.felt), quote=True)
+        yield (
+            f'<rect x="{x}" y="{y}" width="{grid.cell}" height="{grid.cell}" '
+            f'fill="{paint}" stroke="{theme.line}"/>'
         )
-    if last is not None and last < n * n:
-        x, y = margin + last % n * cell, margin + last // n * cell
-        out.append(
-            f'<rect x="{x + 3}" y="{y + 3}" width="{cell - 6}" height="{cell - 6}" rx="4" fill="none" '
+
+
+def _labels(grid: Grid, theme: Theme) -> Iterator[str]:
+    span = grid.n * grid.cell + 2 * grid.margin
+    style = f'fill="{theme.label}" {_FONT} font-size="16" text-anchor="middle"'
+    for i in range(grid.n):
+        centre = grid.margin + i * grid.cell + grid.cell / 2
+        for place in (grid.margin / 2, span - grid.margin / 2):
+            yield f'<text x="{centre}" y="{place + 5.5}" {style}>{COLUMNS[i]}</text>'
+            yield f'<text x="{place}" y="{centre + 5.5}" {style}>{i + 1}</text>'
+
+
+def _circle(grid: Grid, square: int, radius: float, style: str) -> str:
+    x, y = grid.centre(square)
+    return f'<circle cx="{x}" cy="{y}" r="{grid.cell * radius:g}" {style}/>'
+
+
+def _outline(grid: Grid, theme: Theme, last: int | None) -> Iterator[str]:
+    if last is not None and last < grid.n**2:
+        x, y = grid.corner(last)
+        side = grid.cell - 6
+        yield (
+            f'<rect x="{x + 3}" y="{y + 3}" width="{side}" height="{side}" rx="4" fill="none" '
             f'stroke="{theme.last}" stroke-width="4"/>'
         )
-    for square, words in text.items():
-        x, y = margin + square % n * cell + cell / 2, margin + square // n * cell + cell / 2
-        paint = escape(text_fill.get(square, "#111111"), quote=True)
-        out.append(
-            f'<text x="{x}" y="{y + 5}" fill="{paint}" font-family="Inter,Helvetica,Arial,sans-serif" '
-            f'font-size="15" text-anchor="middle">{escape(words)}</text>'
-        )
-    return "\n".join([*out, "</svg>"])
+
+
+def _word(grid: Grid, square: int, words: str, ink: str) -> str:
+    x, y = grid.centre(square)
+    return (
+        f'<text x="{x}" y="{y + 5}" fill="{escape(ink, quote=True)}" {_FONT} '
+        f'font-size="15" text-anchor="middle">{escape(words)}</text>'
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.present.numbers import MINUS
 
 Rgb = tuple[int, int, int]
 
@@ -22,6 +25,41 @@ MAPS: Final[dict[str, tuple[Rgb, ...]]] = {  # from −1 to +1; ColorBrewer RdBu
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Heat:
+    """A map as colours and signed texts of the N² squares; `scale` is the |R| of full colour."""
+
+    fills: tuple[str, ...]
+    numbers: tuple[str, ...]
+    scale: float
+
+
+def heat_of(relevance: NDArray[np.float64], scale: float | None = None) -> Heat:
+    """A map [N, N] in colours symmetric about 0, full at `scale`, its largest |R| if not given."""
+    full = scale_of(relevance) if scale is None else scale
+    colours, texts = fills(relevance, full), numbers(relevance, full)
+    return Heat(tuple(colours.values()), tuple(texts.values()), full)
+
+
+def rgb(name: str) -> Rgb:
+    """The channels of "#rrggbb"."""
+    return int(name[1:3], 16), int(name[3:5], 16), int(name[5:7], 16)
+
+
+def _mixed(first: Rgb, second: Rgb, share: float) -> str:
+    channels = (round(a + (b - a) * share) for a, b in zip(first, second))
+    return "#" + "".join(f"{channel:02x}" for channel in channels)
+
+
+def blend(first: str, second: str, share: float) -> str:
+    """The colour `share` of the way from the first to the second.
+
+    >>> blend("#000000", "#ffffff", 0.5)
+    '#808080'
+    """
+    return _mixed(rgb(first), rgb(second), share)
+
+
 def colour(value: float, scale: float, name: str = "blue–red") -> str:
     """The colour "#rrggbb" of a relevance where `scale` is full saturation; 0 is exactly neutral.
 
@@ -32,14 +70,12 @@ def colour(value: float, scale: float, name: str = "blue–red") -> str:
     share = 0.0 if scale <= 0 else min(1.0, max(-1.0, value / scale))
     place = (share + 1) / 2 * (len(stops) - 1)
     low = min(int(place), len(stops) - 2)
-    part = place - low
-    mixed = (round(a + (b - a) * part) for a, b in zip(stops[low], stops[low + 1]))
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+    return _mixed(stops[low], stops[low + 1], place - low)
 
 
 def ink(background: str) -> str:
     """Black or white, whichever has more contrast on `background` (relative luminance of WCAG 2)."""
-    channels = [int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    channels = [channel / 255 for channel in rgb(background)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#000000" if luminance > 0.179 else "#ffffff"
@@ -69,7 +105,7 @@ def number(value: float, scale: float) -> str:
     digits = max(0, 1 - int(np.floor(np.log10(abs(value))))) if abs(value) < 10 else 0
     text = f"{abs(value):.{min(digits, 4)}f}"
     text = text[1:] if text.startswith("0.") else text
-    return ("−" if value < 0 else "+") + text
+    return (MINUS if value < 0 else "+") + text
 
 
 def numbers(relevance: NDArray[np.float64], scale: float | None = None) -> dict[int, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from app.explain.explanation import Explanation
+from app.present.numbers import fixed, percent, signed
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 
@@ -26,10 +25,10 @@ def value_words(board: Board, value: float, who: str = "Agent") -> str:
     """
     share = (1 + value) / 2
     side, other = ("black", "white") if board.side == "X" else ("white", "black")
-    percent = round(100 * max(share, 1 - share))
-    if percent == 50:
-        return f"{who}: even, 50 % each"
-    return f"{who}: {percent} % for {side if share > 0.5 else other}"
+    chance = percent(max(share, 1 - share))
+    if chance == percent(0.5):
+        return f"{who}: even, {chance} each"
+    return f"{who}: {chance} for {side if share > 0.5 else other}"
 
 
 def outcome_words(board: Board) -> str:
@@ -72,27 +71,27 @@ def account_words(explanation: Explanation) -> str:
     )
     said = []
     if explanation.target.kind == "u":
-        said.append(f"{_percent(solved)} of it any move would get from an even prior.")
+        said.append(f"{percent(solved)} of it any move would get from an even prior.")
     if explanation.leaves and solved > 0.005:
-        said.append(f"{_percent(solved)} of it comes from positions the search solved.")
+        said.append(f"{percent(solved)} of it comes from positions the search solved.")
         if solved > 0.995:
             return " ".join(said)
     lost, share = abs(explanation.stabilizer) / whole, abs(bias) / whole
     if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
         said.append("Biases were not kept apart: their share is on the squares.")
     elif explanation.bias_mode == "absorb":
-        said.append(f"{_percent(lost)} went to biases and stabilizers and is not shown.")
+        said.append(f"{percent(lost)} went to biases and stabilizers and is not shown.")
     elif squares * bias < 0:
         said.append(
             f"The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
         )
     elif share >= 0.5:
-        said.append(f"{_percent(share)} of it is held by biases that this board switches on.")
+        said.append(f"{percent(share)} of it is held by biases that this board switches on.")
     else:
-        said.append(f"{_percent(abs(squares) / whole)} of it is on the squares,")
-        said.append(f"{_percent(share)} is held by biases that this board switches on.")
+        said.append(f"{percent(abs(squares) / whole)} of it is on the squares,")
+        said.append(f"{percent(share)} is held by biases that this board switches on.")
     if lost > 0.02 and explanation.bias_mode != "absorb":
-        said.append(f"The stabilizers keep {_percent(lost)}.")
+        said.append(f"The stabilizers keep {percent(lost)}.")
     return " ".join(said)
 
 
@@ -117,26 +116,10 @@ def _target_words(explanation: Explanation) -> str:
 def q_words(q: float | None, digits: int = 2) -> str:
     """A move's Q with its sign, or `?` for a move that the search never visited.
 
-    >>> q_words(-0.126), q_words(-0.001), q_words(None), q_words(0.5, 3)
-    ('−0.13', '+0.00', '?', '+0.500')
+    >>> q_words(-0.126), q_words(None)
+    ('−0.13', '?')
     """
-    return "?" if q is None else f"{round(q, digits) + 0.0:+.{digits}f}".replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """A number with its sign and about two digits.
-
-    >>> signed(-0.0123), signed(4.567), signed(0.4)
-    ('−0.012', '+4.57', '+0.40')
-    """
-    if abs(value) < 5e-7:
-        return "0"
-    digits = 2 if abs(value) >= 0.095 else min(6, 1 - math.floor(math.log10(abs(value))))
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def _percent(share: float) -> str:
-    return f"{round(100 * share)} %"
+    return "?" if q is None else fixed(q, digits)
 
 
 def _heaviest(explanation: Explanation, count: int = 3) -> str:

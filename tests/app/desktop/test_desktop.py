@@ -53,8 +53,8 @@ def test_a_whole_game_by_mouse_clicks(open_window: Callable[..., Window]) -> Non
     for action in game.actions:
         board = board.play(action)
     assert (
-        board == game.board and "wins" in window.desk.view().status
-    ) or "draw" in window.desk.view().status
+        board == game.board and "wins" in window.view().status
+    ) or "draw" in window.view().status
 
 
 def test_a_whole_game_by_keyboard_only(open_window: Callable[..., Window]) -> None:
@@ -90,7 +90,7 @@ def test_a_forced_pass_is_announced_and_played(open_window: Callable[..., Window
     click_square(window, parse_square(TO_A_PASS[-2:]))
     game = window.desk.game
     assert game.actions[-1] == 64 and game.board.side == "O"
-    assert window.desk.view().status == "Black has to pass. White to move."
+    assert window.view().status == "Black has to pass. White to move."
     key(window, pygame.K_u, "u")
     assert window.desk.game.transcript == TO_A_PASS[:-2]
 
@@ -130,9 +130,9 @@ def test_undo_while_the_agent_thinks_stops_it_and_keeps_the_game(
     deadline = time.monotonic() + SECONDS
     while desk.visits == 0 and time.monotonic() < deadline:
         window.step(5)
-    assert desk.thinker.busy == "reply" and desk.view().progress is not None
+    assert desk.thinker.busy == "reply" and window.view().progress is not None
     began = time.monotonic()
-    desk.do("undo")
+    window.do("undo")
     settle(window)
     assert game.cursor == 0 and game.board == Board.initial() and time.monotonic() - began < 10
 
@@ -144,7 +144,7 @@ def test_the_heatmap_colours_the_board_and_goes_off_again(
     click_square(window, window.desk.game.board.legal_moves()[0])
     plain = pixels(window)
     key(window, pygame.K_e, "e")
-    view = window.desk.view()
+    view = window.view()
     found = window.desk.game.explain(window.desk.game.cursor)
     assert view.neutral and view.heat is not None and view.ledger is not None
     assert view.heat.scale == pytest.approx(abs(found.squares).max())
@@ -159,7 +159,7 @@ def test_the_heatmap_colours_the_board_and_goes_off_again(
     biases = pixels(window)
     key(window, pygame.K_b, "b")
     key(window, pygame.K_e, "e")
-    assert "wish" in window.desk.view().ledger.title  # type: ignore[union-attr]
+    assert "wish" in window.view().ledger.title  # type: ignore[union-attr]
     move = pixels(window)
     assert len({plain, value, biases, move}) == 4
     key(window, pygame.K_e, "e")
@@ -176,12 +176,12 @@ def test_a_map_is_never_shown_on_another_position(open_window: Callable[..., Win
     desk = window.desk
     for _ in range(6):
         desk.press_square(desk.game.board.legal_moves()[0])
-        assert desk.view().heat is None
+        assert window.view().heat is None
         settle(window)
         assert (
             desk.study is not None
             and desk.study.board == desk.game.board
-            and desk.view().heat is not None
+            and window.view().heat is not None
         )
 
 
@@ -189,13 +189,13 @@ def test_a_hint_is_shown_when_asked_and_goes_with_the_position(
     open_window: Callable[..., Window],
 ) -> None:
     window = open_window()
-    assert window.desk.view().best is None
+    assert window.view().best is None
     key(window, pygame.K_h, "h")
-    view = window.desk.view()
+    view = window.view()
     assert view.best in window.desk.game.board.legal_moves() and view.candidates_title == "Hint"
     assert sum(move.share for move in view.candidates) == pytest.approx(1.0)
     click_square(window, view.best or 0)
-    assert window.desk.view().best is None
+    assert window.view().best is None
 
 
 def test_resizing_redraws_and_clicks_still_meet_their_squares(
@@ -230,7 +230,7 @@ def test_nothing_is_drawn_while_nothing_changes(open_window: Callable[..., Windo
         pygame.event.Event(pygame.MOUSEMOTION, pos=point, rel=(0, 0), buttons=(0, 0, 0))
     )
     settle(window)
-    assert window.drawn == drawn + 1 and window.desk.view().ghost is not None
+    assert window.drawn == drawn + 1 and window.view().ghost is not None
 
 
 def test_discs_turn_and_come_to_rest(open_window: Callable[..., Window]) -> None:
@@ -241,10 +241,10 @@ def test_discs_turn_and_come_to_rest(open_window: Callable[..., Window]) -> None
     phases = []
     for now[0] in (0.0, 0.05, 0.11, 0.2):
         assert desk.animating
-        phases.append(desk.view().turning.phase)  # type: ignore[union-attr]
+        phases.append(window.view().turning.phase)  # type: ignore[union-attr]
     assert phases[0] == 0 and phases == sorted(phases) and phases[2] == 0.5
     now[0] = 0.23
-    assert not desk.animating and desk.view().turning is None
+    assert not desk.animating and window.view().turning is None
     settle(window)
 
 
@@ -276,3 +276,22 @@ def test_every_button_does_what_its_key_does(open_window: Callable[..., Window])
         before = read()
         click_button(window, command)
         assert read() != before, command
+
+
+def test_every_command_is_in_one_table_with_keys_of_its_own(
+    open_window: Callable[..., Window],
+) -> None:
+    from app.desktop.commands import COMMANDS, TABLE
+
+    rows = [command for row in TABLE for command in row.commands]
+    assert len(rows) == len(COMMANDS)
+    keys = [key for command in rows for key in command.keys]
+    assert len(set(keys)) == len(keys)
+    window = open_window(size=(1160, 760))
+    for row in window.view().buttons:
+        for button in row:
+            assert button.label and COMMANDS[button.command].name == button.command
+            assert button.command in window.layout().buttons
+    assert len(TABLE) == 13 and not window.view().help
+    window.do("help")
+    assert window.view().help == tuple((row.keys, row.words) for row in TABLE)

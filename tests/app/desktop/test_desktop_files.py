@@ -76,8 +76,8 @@ def test_a_game_from_another_start_is_saved_with_its_start(
     window.desk.open_text(str(start))
     click_square(window, window.desk.game.board.legal_moves()[0])
     end = window.desk.game.board
-    window.desk.do("save")
-    window.desk.do("new")
+    window.do("save")
+    window.do("new")
     window.desk.open_text(str(tmp_path / "othello-1.sgf"))
     assert window.desk.game.board == end and window.desk.game.start == start
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_opened_leaves_the_game_and_says_so(
 
 def test_the_prompt_takes_any_text_and_escape_leaves_it(open_window: Callable[..., Window]) -> None:
     window = open_window()
-    window.desk.do("open")
+    window.do("open")
     for text in ("\x00\x07", "\u202eabc", "\U0001f600", "w" * 10_000):
         pygame.event.post(pygame.event.Event(pygame.TEXTINPUT, text=text))
         settle(window)
@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_written_is_a_notice(
     window = open_window(folder=tmp_path / "gone")
     window.desk.open_text("f5d6")
     for command in ("save", "screenshot", "film"):
-        window.desk.do(command)
+        window.do(command)
         settle(window)
         assert "No such file" in window.desk.notice, command
 
@@ -185,9 +185,9 @@ def test_closing_while_the_agent_thinks_ends_its_thread(open_window: Callable[..
 
 def test_a_strange_name_is_drawn_as_text(open_window: Callable[..., Window]) -> None:
     from app.desktop.render import render
-    from app.desktop.view import Seated
+    from app.present.game_view import Seated
 
-    view = open_window().desk.view()
+    view = open_window().view()
     for name in ("\x00", "a\nb\tc", "<b>", "\U0001f600" * 300, "n" * 5000, ""):
         strange = replace(
             view, players=(Seated(name, 2, True), Seated(name, 2, False)), notice=name, status=name

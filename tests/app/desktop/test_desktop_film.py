@@ -13,9 +13,10 @@ import pytest
 pygame = pytest.importorskip("pygame")
 
 from app.cli import run  # noqa: E402
-from app.desktop.film import Film, encoded, play_out  # noqa: E402
+from app.desktop.film import Film, play_out  # noqa: E402
 from app.game.session import Session, Strength  # noqa: E402
 from app.present.colormap import scale_of  # noqa: E402
+from app.present.film import encoded  # noqa: E402
 from othello.rules.board import Board  # noqa: E402
 
 if TYPE_CHECKING:

@@ -14,25 +14,21 @@ from hypothesis import strategies as st
 
 pygame = pytest.importorskip("pygame")
 
-from app.desktop.describe import candidates_of  # noqa: E402
 from app.desktop.draw_board import _LAST  # noqa: E402
 from app.desktop.layout import layout  # noqa: E402
-from app.desktop.paint import disc, rgb, wrapped  # noqa: E402
+from app.desktop.paint import disc, wrapped  # noqa: E402
 from app.desktop.render import layout_of, render  # noqa: E402
-from app.desktop.view import (  # noqa: E402
-    Button,
-    Candidate,
-    Ghost,
-    Heat,
-    Ledger,
-    LedgerRow,
-    Prompt,
-    Seated,
-    Turning,
-    View,
-)
+from app.desktop.view import Button, Ghost, Prompt, Turning, View  # noqa: E402
 from app.models import Model  # noqa: E402
 from app.present.board_svg import GREEN, NEUTRAL  # noqa: E402
+from app.present.colormap import Heat, rgb  # noqa: E402
+from app.present.game_view import (  # noqa: E402
+    Candidate,
+    Ledger,
+    LedgerRow,
+    Seated,
+    moves_table,
+)
 from othello.rules.board import Board, squares_of  # noqa: E402
 from othello.search.search import Search  # noqa: E402
 
@@ -73,7 +69,7 @@ def full_view(board: Board = BOARD) -> View:
             replace(row, name="target"),
             "Words. " * 30,
         ),
-        candidates=(Candidate("c4", 0.7, 0.2, -0.3, True),) * 6,
+        candidates=(Candidate(26, "c4", 70, 0.7, 0.2, -0.3, True),) * 6,
         candidates_title="Hint",
         opening="Tiger",
         moves="1. f5 d6 " * 30,
@@ -90,7 +86,8 @@ def pixels(view: View, size: tuple[int, int]) -> bytes:
 
 def test_drawing_needs_no_window_and_initialises_no_video() -> None:
     code = (
-        "import pygame; from app.desktop.render import render; from app.desktop.view import View, Seated;"
+        "import pygame; from app.desktop.render import render; "
+        "from app.desktop.view import View; from app.present.game_view import Seated;"
         "from othello.rules.board import Board;"
         "render(View(Board.initial(), (Seated('a', 2, True), Seated('b', 2, False))), (640, 480));"
         "assert not pygame.display.get_init() and not pygame.get_init()"
@@ -117,7 +114,7 @@ def test_pygame_stays_in_the_desktop(package: str) -> None:
 
 def test_a_move_that_the_search_never_visited_has_a_question_mark_for_q(model: Model) -> None:
     found = Search(model.evaluator, batch=1).run(BOARD, 2)
-    rows = candidates_of(found, None, most=len(found.moves))
+    rows = moves_table(found, None, most=len(found.moves))
     assert {row.share > 0 for row in rows} == {False, True}
     assert all((row.q is None) == (row.share == 0) for row in rows)
     pictures = [
