@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -261,3 +263,28 @@ def test_only_a_flat_first_layer_gives_a_plane_relevance_where_it_is_zero(model:
     }
     assert set(dark["EpsilonPlus"]) == {"own", "opponent", "legal", "opponent legal"}
     assert not any(dark["EpsilonPlus"].values()) and min(dark["EpsilonPlusFlat"].values()) > 0.4
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_experiments_files() -> None:
+    root = Path(__file__).parents[3]
+    rules, truth = (
+        json.loads((root / "docs" / "experiments" / f"{name}.json").read_text("utf-8"))["numbers"]
+        for name in ("rules", "ground-truth")
+    )
+    srg = rules["srg"]
+    found = truth["by_solver"]["methods"]
+    best = max(
+        found[name]["rank_correlation"]["mean"]
+        for name in METHODS
+        if name not in disc_worth.CONTROLS
+    )
+    named = [
+        srg["minus occupancy"][0]["mean"],
+        srg[disc_worth.SWAP][0]["mean"],
+        srg[rules["best"][0]][0]["mean"],
+        found[disc_worth.SWAP]["rank_correlation"]["mean"],
+        best,
+    ]
+    words = (root / "README.md").read_text("utf-8").partition("controls that need none")[2]
+    written = re.findall(r"\d\.\d\d", words)[: len(named)]
+    assert written == [f"{value:.2f}" for value in named]
