@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.commands.options import AsJson, CheckpointOption, one_thread, print_json
-from app.experiments import report
+from app.experiments import report, results
 from app.experiments.catalogue import experiment
 from app.experiments.catalogue import experiments as catalogue
 from app.experiments.record import Progress
@@ -86,7 +86,7 @@ def experiments(
         print_json(record)
         return
     _print_record(record)
-    files = ", ".join(str(out / f"{figure['file']}.png") for figure in record["figures"])
+    files = ", ".join(str(out / file) for file in results.files(record, pictures=("png",)))
     print(f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}")
 
 

@@ -1,4 +1,4 @@
-"""Twelve ways to say how much each square matters, as maps [T, P, 64]: LRP's composites, their rivals, controls.
+"""Ways to say how much each square matters, as maps [T, P, 64]: LRP's composites, their rivals, controls.
 
 Targets T: the value, the best move's logit, best minus second.  Every method here is linear in the target, so the
 third map is a difference of two.  Sources: gradient × input (Shrikumar et al. 2016), integrated gradients
@@ -8,7 +8,7 @@ signed form, without the blurring of the published picture).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from app.explain.composites import explainer_of
 from app.explain.explanation import on_squares
 from app.explain.network import POLICY, VALUE
 from app.models import Model, encode_words
-from lrp import Relevance
+from lrp import LRP
 from lrp.baselines import GradientTimesInput
 
 Maps = NDArray[np.float64]
@@ -45,8 +45,9 @@ METHODS: Final = (
     "random",
     "occupancy",
     "architecture prior",
+    "owner swap",
 )
-CONTROLS: Final = ("random", "occupancy", "architecture prior")
+CHANGES: Final = {"occlusion": 0, "owner swap": -1}  # what a disc's state is multiplied by
 BATCH: Final = 64
 IG_STEPS: Final = 16
 _EVALUATED: Final = 1024  # positions the evaluator gets at once
@@ -61,8 +62,8 @@ def relevance_maps(
         return np.stack([value, best, best - second])
     if method == "occupancy":
         return np.broadcast_to(states_of(own, opp).astype(np.float64), (3, len(own), 64)).copy()
-    if method == "occlusion":
-        return _occlusion(model, own, opp, moves)
+    if method in CHANGES:
+        return _one_by_one(model, own, opp, moves, CHANGES[method])
     find = _by_gradient if method in ("gradient × input", "integrated gradients") else _by_relevance
     found = [find(model, method, own[c], opp[c], moves[c]) for c in batches(len(own))]
     return np.concatenate(found, axis=1)
@@ -73,10 +74,23 @@ def batches(count: int, size: int = BATCH) -> list[slice]:
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
-def asked(moves: NDArray[np.int64]) -> tuple[tuple[torch.Tensor | None, int], ...]:
-    """The network's answers that moves [P, M] ask for, as (target, output): the value and a logit a column."""
-    logits = [(column, POLICY) for column in torch.from_numpy(moves).unbind(1)]
-    return ((None, VALUE), *logits)
+def asked(
+    method: LRP | GradientTimesInput, planes: torch.Tensor, moves: NDArray[np.int64]
+) -> list[Any]:
+    """What the method says of the value and of a logit for each column of moves [P, M]."""
+    value = method.attribute(planes, None, output=VALUE)
+    columns = torch.from_numpy(moves).unbind(1)
+    return [value, *(method.attribute(planes, column, output=POLICY) for column in columns)]
+
+
+def summed(relevance: Any, with_bias: bool = False) -> Maps:
+    """[P, 64]: the planes' relevance summed, with the biases that lie on squares if wanted."""
+    total = relevance.input.double().sum(1)
+    for tensor in relevance.bias.values() if with_bias else ():
+        if on_squares(tensor, total.shape[-1]):
+            total = total + tensor.double().sum(1)
+    maps: Maps = total.flatten(1).numpy()
+    return maps
 
 
 def readings(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
@@ -95,12 +109,9 @@ def _by_relevance(
     explainer = explainer_of(
         model, "LRPZero" if method == "FullGrad" else COMPOSITES[method], "sink"
     )
-    planes, found = encode_words(model, own, opp), []
-    for target, output in asked(moves):
-        relevance = explainer.attribute(planes, target, output=output)
-        squares = _squares(relevance, method == "FullGrad")
-        found.append(_even(squares) if method == "architecture prior" else squares)
-    value, best, second = found
+    found = asked(explainer, encode_words(model, own, opp), moves)
+    maps = [summed(relevance, method == "FullGrad") for relevance in found]
+    value, best, second = map(_even, maps) if method == "architecture prior" else maps
     return np.stack([value, best, best - second])
 
 
@@ -110,42 +121,29 @@ def _even(maps: Maps) -> Maps:
     return np.round(maps / largest, 6) * largest
 
 
-def _squares(relevance: Relevance, with_bias: bool) -> Maps:
-    """[P, 64]: the planes' relevance summed, with the biases that lie on squares if wanted."""
-    total = relevance.inputs[0].double().sum(1)
-    if with_bias:
-        for tensor in relevance.bias.values():
-            if on_squares(tensor, total.shape[-1]):
-                total = total + tensor.double().sum(1)
-    maps: Maps = total.flatten(1).numpy()
-    return maps
-
-
 def _by_gradient(
     model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
 ) -> Maps:
     """Gradient × input, or its mean along the line from the planes of nothing: with x·∇f(t·x) = (t·x·∇f(t·x)) / t."""
-    planes, found = encode_words(model, own, opp), []
+    planes, points = encode_words(model, own, opp), [1.0]
     gradient = GradientTimesInput(model.network, planes[:2])
-    points = [1.0]
     if method == "integrated gradients":
         points = [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)]
-    for target, output in asked(moves):
-        total = np.zeros((len(own), 64))
-        for t in points:
-            relevance = gradient.attribute(planes * t, target, output=output)
-            total += relevance.input.double().sum(1).flatten(1).numpy() / t
-        found.append(total / len(points))
-    value, best, second = found
+    total = np.zeros((len(TARGETS), len(own), 64))
+    for t in points:
+        total += np.stack([summed(found) for found in asked(gradient, planes * t, moves)]) / t
+    value, best, second = total / len(points)
     return np.stack([value, best, best - second])
 
 
-def _occlusion(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> Maps:
-    """f(board) − f(board without the disc), 0 on empty squares; the value as the network says it, after tanh."""
+def _one_by_one(
+    model: Model, own: Words, opp: Words, moves: NDArray[np.int64], becomes: int
+) -> Maps:
+    """f(board) − f(board with one disc multiplied by `becomes`), 0 on empty squares; the value after tanh."""
     states = states_of(own, opp)
     rows, squares = np.nonzero(states)
     without = states[rows]
-    without[np.arange(len(rows)), squares] = 0
+    without[np.arange(len(rows)), squares] *= becomes
     found = np.zeros((3, len(own), 64))
     whole = readings(model, own, opp, moves)
     found[:, rows, squares] = whole[:, rows] - readings(model, *words_of(without), moves[rows])

@@ -42,6 +42,9 @@ COLOURS = (
     "#35978f",
     "#bf812d",
     "#999999",
+    "#1b9e77",
+    "#d95f02",
+    "#7570b3",
 )
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["Inter", "Helvetica", "Arial", "DejaVu Sans"], "font.size": 9,

@@ -20,7 +20,7 @@ from app.models import Model
 from othello import atomic
 from othello.rules.bitboard import BOARD_MASK, legal_mask
 from othello.rules.board import Board
-from othello.training.selfplay import SelfPlaySettings, play_games
+from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
 BOARD_31: Final = Board.parse("OX-OO----XXOOX--XXXXOO---X-OOO--XOOOOXO----X--X--OOXX------X-X-- X")
 HELD_OUT: Final = 1_000_000  # the iteration of held-out games; training counts from 0
@@ -78,9 +78,9 @@ def self_play(model: Model, settings: Settings, progress: Progress = silent) -> 
     for start in range(0, count, STEP):
         progress(start / count, f"self-play, game {start} of {count}")
         numbers = range(start, min(start + STEP, count))
-        played = play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0]
-        parts.append((played.own, played.opp, played.game))
-    games = Games(*map(np.concatenate, zip(*parts)))
+        parts.append(play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0])
+    played = Samples.concatenate(parts)
+    games = Games(played.own, played.opp, played.game)
     if file is not None:
         _write(file, games)
     return games
@@ -129,6 +129,12 @@ def one_a_game(
 def with_best_two(model: Model, own: Words, opp: Words) -> Positions:
     """Words [P] with the two moves that the policy likes best."""
     return Positions(own, opp, best_two(model.evaluator(own, opp)[0], legal_table(own, opp)))
+
+
+def held_out(model: Model, settings: Settings, progress: Progress) -> tuple[Games, Positions]:
+    """The held-out games of these settings, and as many positions of them, one a game."""
+    games = self_play(model, settings, progress)
+    return games, with_best_two(model, *one_a_game(games, settings.positions, settings.seed))
 
 
 def canonical(states: States) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.models import Model
 
@@ -72,13 +75,24 @@ class Table:
 
 
 @dataclass(frozen=True)
+class PerPosition:
+    """What was measured on each position, {column: values [P]}, of words [P]; `name` is part of its files' names."""
+
+    name: str
+    own: NDArray[np.uint64]
+    opp: NDArray[np.uint64]
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
 class Findings:
-    """All an experiment found: numbers (JSON), a paragraph that reads them honestly, figures and tables."""
+    """All an experiment found: numbers (JSON), a paragraph that reads them honestly, figures, tables, raw values."""
 
     numbers: dict[str, Any]
     reading: str
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...] = ()
+    each: tuple[PerPosition, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from app.experiments import results
 from app.experiments.results import Record, stored
 from app.experiments.runner import SIZE
 from app.explain.default import FILE
@@ -40,15 +41,11 @@ def write(records: Sequence[Record], folder: Path) -> tuple[Path, Path]:
 
 
 def publish(records: Sequence[Record], folder: Path, docs: Path) -> Path:
-    """Write `docs`/experiments.md, with the JSON and the PNG of every experiment in `docs`/experiments."""
+    """Write `docs`/experiments.md, and in `docs`/experiments every record's JSON, pictures and values by position."""
     figures = docs / "experiments"
     figures.mkdir(parents=True, exist_ok=True)
     for record in records:
-        names = [
-            f"{record['name']}.json",
-            *(f"{figure['file']}.png" for figure in record["figures"]),
-        ]
-        for name in names:
+        for name in (f"{record['name']}.json", *results.files(record, pictures=("png",))):
             atomic.write_bytes(figures / name, (folder / name).read_bytes())
     page = docs / MARKDOWN
     atomic.write_text(page, markdown(records, "experiments/"))
@@ -84,7 +81,7 @@ def outranks(records: Sequence[Record], docs: Path) -> str:
         shipped = ""
     if weights - {shipped}:
         return "these are not the weights that come with the project"
-    there = [stored(docs / "experiments", record["name"], kinds=("png",)) for record in records]
+    there = [stored(docs / "experiments", record["name"], pictures=("png",)) for record in records]
     full = any(
         r
         and not r["settings"]["quick"]
@@ -116,6 +113,11 @@ def markdown(records: Sequence[Record], figures: str) -> str:
             lines += ["", f"**{table['title']}**", ""]
             lines += [_row(table["header"]), "|---" * len(table["header"]) + "|"]
             lines += map(_row, table["rows"])
+        if record.get("each"):
+            links = [
+                f"[{f}.csv]({figures}{f}.csv), [npz]({figures}{f}.npz)" for f in record["each"]
+            ]
+            lines += ["", f"Every position's values: {', '.join(links)}."]
         lines += ["", _made(record)]
     return "\n".join(lines) + "\n"
 

@@ -1,12 +1,14 @@
-"""Results on disk: JSON, PNG and SVG, each written atomically, and the key that says whether one is still good.
+"""Results on disk: JSON, PNG, SVG, NPZ and CSV, each written atomically, and the key that says if one is still good.
 
 The key is a hash of the experiment and its version, the settings, the weights' SHA-256, the sources that decide its
-numbers and the library versions.  A folder that holds the key's JSON and its figures needs no new run.
+numbers and the library versions.  A folder that holds the key's JSON and the files it names needs no new run.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import math
 import platform
@@ -19,7 +21,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from app.experiments.record import Experiment, Findings, Settings
+from app.experiments.positions import board_of
+from app.experiments.record import Experiment, Findings, PerPosition, Settings
 from app.models import Model
 from othello import atomic
 
@@ -50,6 +53,7 @@ def write(
         "reading": found.reading,
         "tables": [asdict(table) for table in found.tables],
         "figures": _write_figures(folder, wanted.name, found),
+        "each": [_write_each(folder, wanted.name, sample) for sample in found.each],
         "numbers": rounded(found.numbers),
     }
     atomic.write_json(folder / f"{wanted.name}.json", record)
@@ -69,15 +73,37 @@ def _write_figures(folder: Path, name: str, found: Findings) -> list[dict[str, s
     return entries
 
 
-def stored(folder: Path, name: str, kinds: tuple[str, ...] = ("png", "svg")) -> Record | None:
-    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks a figure's file."""
+def _write_each(folder: Path, name: str, found: PerPosition) -> str:
+    """Write the values of every position as NPZ (positions [P], columns [K], values [P, K]) and as CSV; their name."""
+    file = f"{name}-{found.name}"
+    boards = [str(board_of(own, opp)) for own, opp in zip(found.own, found.opp)]
+    columns = list(found.values)
+    values = np.array([found.values[column] for column in columns], np.float32).T
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, positions=boards, columns=columns, values=values)
+    atomic.write_bytes(folder / f"{file}.npz", buffer.getvalue())
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["position", *columns])
+    for board, row in zip(boards, values.tolist()):
+        rows.writerow([board, *[f"{value:.5g}" for value in row]])
+    atomic.write_text(folder / f"{file}.csv", text.getvalue())
+    return file
+
+
+def files(record: Record, pictures: tuple[str, ...] = ("png", "svg")) -> list[str]:
+    """The names of the files beside a record's JSON."""
+    names = [f"{figure['file']}.{kind}" for figure in record["figures"] for kind in pictures]
+    return names + [f"{file}.{kind}" for file in record.get("each", []) for kind in ("npz", "csv")]
+
+
+def stored(folder: Path, name: str, pictures: tuple[str, ...] = ("png", "svg")) -> Record | None:
+    """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks one of its files."""
     try:
         record: Record = json.loads((folder / f"{name}.json").read_text("utf-8"))
         complete = record["format"] == FORMAT and record["name"] == name
-        for figure in record["figures"]:
-            for kind in kinds:
-                complete = complete and (folder / f"{figure['file']}.{kind}").is_file()
-        return record if complete else None
+        there = all((folder / file).is_file() for file in files(record, pictures))
+        return record if complete and there else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

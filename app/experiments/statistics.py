@@ -80,6 +80,12 @@ def above(entries: Iterable[Interval], line: float = 0.0) -> int:
     return sum(entry.low > line for entry in entries)
 
 
+def strongest(samples: Mapping[str, Array], controls: Iterable[str]) -> str:
+    """The control with the highest mean; of an order that may be reversed, give the samples of both ways."""
+    known = [name for name in controls if name in samples and np.isfinite(samples[name]).any()]
+    return max(known, key=lambda name: float(np.nanmean(samples[name])))
+
+
 def bootstrap_means(values: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
     """The means [resamples, K] of rows [P, K] that are resampled together, for comparing columns."""
     counts = np.stack(

@@ -15,9 +15,41 @@ Grid = Mapping[str, Mapping[str, Any]]
 Headings = Mapping[str, str] | Sequence[str]
 
 
-def intervals(samples: Mapping[str, Array], seed: int) -> dict[str, Interval]:
-    """The mean and its interval of each named sample [P]."""
-    return {name: bootstrap(values, seed) for name, values in samples.items()}
+def intervals(samples: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The mean and its interval of each sample [P], in the mapping's own shape however deep it is."""
+    found = {}
+    for name, values in samples.items():
+        inside = isinstance(values, Mapping)
+        found[name] = intervals(values, seed) if inside else bootstrap(values, seed)
+    return found
+
+
+def flat(samples: Mapping[str, Any], prefix: str = "") -> dict[str, Array]:
+    """The samples of a mapping however deep it is, their names joined.
+
+    >>> flat({"a": {"x": 1, "y": {"z": 2}}})
+    {'a | x': 1, 'a | y | z': 2}
+    """
+    found: dict[str, Array] = {}
+    for name, values in samples.items():
+        if isinstance(values, Mapping):
+            found |= flat(values, f"{prefix}{name} | ")
+        else:
+            found[f"{prefix}{name}"] = values
+    return found
+
+
+def less(samples: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Samples of any depth less others of the same shape, position by position.
+
+    >>> less({"a": {"x": 3}, "b": 2}, {"a": {"x": 1}, "b": 5})
+    {'a': {'x': 2}, 'b': -3}
+    """
+    found = {}
+    for name, values in samples.items():
+        inside = isinstance(values, Mapping)
+        found[name] = less(values, others[name]) if inside else values - others[name]
+    return found
 
 
 def column(grid: Grid, name: str, rows: Iterable[str] | None = None) -> dict[str, Any]:

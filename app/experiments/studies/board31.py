@@ -13,7 +13,7 @@ from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.ask import explain
 from app.explain.explanation import Explanation
-from app.explain.network import explain_many
+from app.explain.network import explain_many, planes_of
 from app.explain.targets import Target
 from app.models import Model
 from othello.rules.bitboard import flip_mask
@@ -30,6 +30,7 @@ DISC_PLANES: Final = ("own", "opponent", "discs")
 def value_flat(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Figure 2: relevance on empty squares, and where b6, the post's best move, stands."""
     found = explain(model, BOARD_31, "value", composite="EpsilonPlusFlat", symmetric=False)
+    dark = share_where_dark(model, found)
     progress(0.5, "search")
     search = Search(model.evaluator, seed=settings.seed)
     best = search.run(BOARD_31, simulations=200 if settings.quick else 800)
@@ -38,6 +39,7 @@ def value_flat(model: Model, settings: Settings, progress: Progress) -> Findings
     numbers = ledger(found) | {
         "share_on_empty_squares": share(found.squares, empty),
         "empty_squares_of_all": float(empty.mean()),
+        "share_of_planes_where_they_are_0": dark,
         "b6": standing(found.squares, B6),
         "search": {
             "best": ours,
@@ -53,10 +55,12 @@ def value_flat(model: Model, settings: Settings, progress: Progress) -> Findings
         f"rule spreads a unit's relevance evenly over its 3×3 inputs without looking at them. b6, the best move of the "
         f"post's network, ranks {rank} of 64 by absolute relevance here"
         f"{'; that is no sign of a plan' if rank > 10 else ''}. Our search prefers {ours}. "
-        f"{bias_words(found.bias_share)} That part is not on the map. One position: no interval."
+        f"{bias_words(found.bias_share)} That part is not on the map. Of the relevance of a plane, "
+        f"{', '.join([f'{100 * part:.0f} % ({plane})' for plane, part in dark.items()])} lies on squares where that "
+        "plane is 0. One position: no interval."
     )
     caption = "Board 31, value: flat first, z⁺ in convolutions, ε in linear layers"
-    return Findings(numbers, reading, (draw(found, caption, B6),))
+    return Findings(numbers, reading, (draw(found, caption, B6, dark),))
 
 
 def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -85,7 +89,8 @@ def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings
         f"{stands_out(turned, 'a7')}. {bias_words(found.bias_share)} One position: a story, not a rule; the "
         "ground-truth experiment counts many."
     )
-    figure = draw(found, "Board 31, value: z⁺ in every convolution", A7)
+    dark = share_where_dark(model, found)
+    figure = draw(found, "Board 31, value: z⁺ in every convolution", A7, dark)
     return Findings(numbers, reading, (figure,))
 
 
@@ -129,7 +134,9 @@ def policy(model: Model, settings: Settings, progress: Progress) -> Findings:
         numbers,
         reading,
         (
-            draw(by_move[B6], "Board 31, the logit of b6", B6),
+            draw(
+                by_move[B6], "Board 31, the logit of b6", B6, share_where_dark(model, by_move[B6])
+            ),
             _beside({move: by_move[move] for move in shown}),
         ),
     )
@@ -224,8 +231,9 @@ def stands_out(turned: dict[str, float], move: str) -> str:
 def bias_words(share: float) -> str:
     """What a bias share says and what it does not."""
     return (
-        f"Under this composite biases keep {100 * share:.0f} % of the value; other rules would leave them another "
-        "share, and which units' biases count depends on the board."
+        f"Under this composite biases keep {100 * share:.0f} % of the value, net: squares and biases each summed "
+        "with their signs. Other rules would leave them another share, and which units' biases count depends on the "
+        "board."
     )
 
 
@@ -248,8 +256,20 @@ def ledger(found: Explanation) -> dict[str, Any]:
     }
 
 
-def draw(found: Explanation, caption: str, marked: int) -> Figure:
-    """The map of the squares, the bias map and the planes where there are several, with the ledger under it."""
+def share_where_dark(model: Model, found: Explanation) -> dict[str, float]:
+    """The part of each plane's Σ|R| that lies on squares where the plane is 0: not evidence of what it shows."""
+    lit = planes_of(model, [found.board])[0].numpy() != 0
+    shares = {}
+    for (name, relevance), where in zip(found.planes.items(), lit):
+        shares[name.replace("_", " ")] = share(relevance, ~where)
+    return shares
+
+
+def draw(found: Explanation, caption: str, marked: int, dark: dict[str, float]) -> Figure:
+    """The map of the squares, the bias map and the planes where there are several, with the ledger under it.
+
+    dark: by plane, the part of its relevance on squares where it is 0.
+    """
     planes = found.planes if len(found.planes) > 1 else {}
     canvas, axes = plots.canvas(2 + len(planes), width=2.9)
     kept = found.bias_squares
@@ -259,10 +279,10 @@ def draw(found: Explanation, caption: str, marked: int) -> Figure:
     )
     plots.board_map(axes[1], found.board, kept, "bias relevance with a square")
     seen = [alt.of_map(found.squares, f"{found.target}, squares"), alt.of_map(kept, "the biases")]
-    for drawing, (plane, relevance) in zip(axes[2:], planes.items()):
-        title = f"plane: {plane.replace('_', ' ')}"
+    for drawing, (plane, part), relevance in zip(axes[2:], dark.items(), planes.values()):
+        title = f"plane: {plane}" + (f", {100 * part:.0f} % where it is 0" if part else "")
         plots.board_map(drawing, found.board, relevance, title, marked=outlined)
-        seen.append(alt.of_map(relevance, f"the plane {plane.replace('_', ' ')}", 3))
+        seen.append(alt.of_map(relevance, f"the plane {plane}", 3))
     words = (
         f"{caption}. {found.value:+.3f} = squares {found.squares.sum():+.3f} + bias {found.bias_total:+.3f} "
         f"+ stabilizer {found.stabilizer:+.1g}."

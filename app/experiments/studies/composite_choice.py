@@ -8,6 +8,7 @@ import numpy as np
 
 from app.experiments.attributions import TARGETS, Maps
 from app.experiments.corruption import CORRUPTIONS
+from app.experiments.disc_worth import CONTROLS
 from app.experiments.statistics import bootstrap, bootstrap_means, highest
 from app.experiments.tables import column, intervals
 
@@ -44,10 +45,12 @@ def ranking(gains: Maps, names: list[str], seed: int) -> tuple[dict[str, Any], M
 
 
 def shares_of_best(gains: Maps, names: list[str], wanted: tuple[str, ...]) -> Maps:
-    """[P, wanted]: a position's mean share of the best SRG of each column."""
+    """[P, wanted]: a position's mean share of the best SRG of each column, controls left out."""
     rows = [names.index(name) for name in wanted]
     columns = gains[rows][:, :, :DISCS].reshape(len(rows), -1, gains.shape[-1])  # [R, 9, P]
-    best = np.maximum(np.abs(gains[:, :, :DISCS].mean(-1)).reshape(len(names), -1).max(0), 1e-12)
+    explained = [place for place, name in enumerate(names) if name not in CONTROLS]
+    means = np.abs(gains[explained][:, :, :DISCS].mean(-1)).reshape(len(explained), -1)
+    best = np.maximum(means.max(0), 1e-12)
     found: Maps = (columns / best[None, :, None]).mean(1).T
     return found
 

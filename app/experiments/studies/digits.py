@@ -22,6 +22,7 @@ from app.experiments.statistics import Interval, highest, proportion, shuffled_o
 from app.experiments.tables import bars, column, intervals, table
 from app.models import Model
 from lrp import LRP, Composite
+from lrp.baselines import GradientTimesInput
 from lrp.composites import Tutorial, everything
 from lrp.rules import Epsilon, Gamma, Zero
 
@@ -99,14 +100,6 @@ def train(
     return network.eval()
 
 
-def gradient_input(network: nn.Module, x: Tensor, y: Tensor) -> Maps:
-    """Gradient × input [P, 64] of the true digit's logit."""
-    leaf = x.clone().requires_grad_(True)
-    network(leaf).gather(1, y[:, None]).sum().backward()
-    assert leaf.grad is not None
-    return (leaf.grad * x).double().flatten(1).numpy()
-
-
 def pixel_gain(network: nn.Module, x: Tensor, y: Tensor, scores: Maps, seed: int) -> Maps:
     """SRG [P] of the true digit's logit while pixels are set to 0, highest of scores [P, 64] first and last."""
     random, flat = np.random.default_rng((seed, 16)), x.flatten(1)
@@ -167,8 +160,9 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         with torch.no_grad():
             right = int((network(x).argmax(1) == y).sum())
         drawn[name], ledgers = explain(network, x, y, RECIPES[name])
+        plain = GradientTimesInput(network, x[:2]).attribute(x, y)
         maps = drawn[name] | {
-            "gradient × input": gradient_input(network, x, y),
+            "gradient × input": plain.input.double().flatten(1).numpy(),
             "ink": x.double().flatten(1).numpy(),
             "random": np.random.default_rng((settings.seed, 17)).standard_normal((len(x), 64)),
         }
@@ -179,7 +173,7 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
             "srg": gains[name],
             "ledgers": ledgers,
         }
-    grid = {m: {name: gains[name][m] for name in networks} for m in gains["MLP"]}
+    grid = {method: column(gains, method) for method in gains["MLP"]}
     title = "SRG of the true digit's logit, pixels set to 0 (0 is a random order)"
     figures = _maps(x, y, drawn), _bars(gains)
     return Findings(

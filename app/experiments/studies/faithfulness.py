@@ -1,4 +1,4 @@
-"""The faithfulness study: twelve methods, three targets, four corruptions, with bootstrap intervals.
+"""The faithfulness study: methods beside controls, three targets, four corruptions, with bootstrap intervals.
 
 The measures are in `corruption` (SRG) and `checks` (sensitivity-n, randomised weights, similarity of maps).
 Its winner is the app's default composite, by the rule of `composite_choice`.
@@ -6,6 +6,7 @@ Its winner is the app's default composite, by the rule of `composite_choice`.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,13 @@ from app.experiments.attributions import (
     relevance_maps,
 )
 from app.experiments.corruption import CORRUPTIONS, corrupted, frequencies, relevance_gain
-from app.experiments.positions import Games, Positions, Words, one_a_game, self_play, with_best_two
-from app.experiments.record import Experiment, Findings, Progress, Settings, part
+from app.experiments.disc_worth import CONTROLS, FITTED, STATIC, fitted_table, static_table
+from app.experiments.positions import Games, Positions, Words, held_out
+from app.experiments.record import Experiment, Findings, PerPosition, Progress, Settings, part
+from app.experiments.statistics import strongest
 from app.experiments.studies import faithfulness_words as words
 from app.experiments.studies.composite_choice import RANKED, beyond, choose, ranking
-from app.experiments.tables import intervals
+from app.experiments.tables import column, flat, intervals, less
 from app.explain.composites import explainer_of
 from app.models import Model, encode_words
 from lrp import Relevance
@@ -80,10 +83,8 @@ def ledgers(model: Model, at: Positions, seed: int) -> dict[str, dict[str, Any]]
         parts = []
         for rows in batches(len(at.own)):
             planes = encode_words(model, at.own[rows], at.opp[rows])
-            pair = []
-            for target, output in asked(at.moves[rows, :1]):
-                pair.append(account(explainer.attribute(planes, target, output=output)))
-            parts.append(np.mean(pair, axis=0))
+            pair = asked(explainer, planes, at.moves[rows, :1])
+            parts.append(np.mean([account(relevance) for relevance in pair], axis=0))
         *shares, closure = np.concatenate(parts, axis=1)
         kept = intervals(dict(zip(("squares", "bias", "stabilizer"), shares)), seed)
         found[name] = {**kept, "closure": float(closure.max())}
@@ -104,53 +105,81 @@ def account(relevance: Relevance) -> Gains:
     return shares
 
 
+def all_maps(
+    model: Model, games: Games, at: Positions, seed: int, progress: Progress
+) -> dict[str, Maps]:
+    """Every method's maps, and those of the tables."""
+    maps: dict[str, Maps] = {}
+    for place, name in enumerate(METHODS):
+        progress(place / len(METHODS), f"maps: {name}")
+        maps[name] = relevance_maps(model, name, *at, seed)
+    maps[STATIC] = np.broadcast_to(static_table(at.own, at.opp), maps["random"].shape)
+    maps[FITTED] = fitted_table(model, games, at)
+    return maps
+
+
+def against_controls(samples: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """{kind: {target: the strongest control}}, a control's order reversed among them; {method: samples less it}."""
+    hardest: dict[str, Any] = {}
+    control: dict[str, Any] = {}
+    for kind, target in product(CORRUPTIONS, TARGETS):
+        cells = column(column(samples, kind), target, CONTROLS)
+        cells |= {f"{name}, reversed": -values for name, values in cells.items()}
+        name = strongest(cells, cells)
+        hardest.setdefault(kind, {})[target] = name
+        control.setdefault(kind, {})[target] = cells[name]
+    return hardest, {name: less(found, control) for name, found in samples.items()}
+
+
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """The whole study on held-out self-play positions, one a game."""
     seed = settings.seed
-    games = self_play(model, settings, part(progress, 0.0, 0.15))
-    at = with_best_two(model, *one_a_game(games, settings.positions, seed))
-    maps: dict[str, Maps] = {}
-    for place, name in enumerate(METHODS):
-        progress(0.15 + 0.25 * place / len(METHODS), f"maps: {name}")
-        maps[name] = relevance_maps(model, name, *at, seed)
+    games, at = held_out(model, settings, part(progress, 0.0, 0.15))
+    maps = all_maps(model, games, at, seed, part(progress, 0.15, 0.4))
     gains, curves = gains_of(model, maps, at, games, settings, part(progress, 0.4, 0.8))
-    srg: dict[str, Any] = {}
+    samples: dict[str, Any] = {}
     for name, found in zip(maps, gains):
-        cells = srg[name] = {}
+        cells = samples[name] = {}
         for c, kind in enumerate(CORRUPTIONS):
-            cells[kind] = intervals(dict(zip(TARGETS, found[:, c])), seed)
+            cells[kind] = dict(zip(TARGETS, found[:, c]))
+    srg = intervals(samples, seed)
+    hardest, over = against_controls(samples)
     progress(0.8, "ledgers")
     kept = ledgers(model, at, seed)
     standing, scores = ranking(gains, list(maps), seed)
     choice = choose(standing, scores, kept, srg, seed)
-    against = beyond(gains, list(maps), srg, choice["method"], seed)
+    chosen = choice["method"]
     checked = checks.all_checks(model, maps, at, settings, part(progress, 0.82, 1.0))
     order = sorted(standing, key=lambda name: -standing[name]["score"].mean)
-    standing = {name: standing[name] for name in order}
+    beside_table = less(samples[chosen], samples[FITTED])
     numbers = {
         "positions": len(at.own),
         "points": points_of(settings),
         "srg": srg,
-        "ranking": standing,
-        "winner": choice["method"],
+        "strongest_control": hardest,
+        "over_strongest_control": intervals(over, seed),
+        "choice_over_fitted_table": intervals(beside_table, seed),
+        "ranking": {name: standing[name] for name in order},
+        "winner": chosen,
         "choice": choice,
-        "beyond_composites": against,
+        "beyond_composites": beyond(gains, list(maps), srg, chosen, seed),
         "ledgers": kept,
         "value_curves": curves,
         **checked,
     }
-    reading = words.reading(len(at.own), srg, choice, against, checked["similarity"])
     figures = words.figure(srg, len(at.own)), words.curves_figure(curves, points_of(settings))
-    tables = *words.tables(srg, standing, kept), *checks.tables(checked)
-    return Findings(numbers, reading, figures, tables)
+    tables = *words.tables(numbers), *checks.tables(checked)
+    each = PerPosition("positions", at.own, at.opp, flat(samples))
+    return Findings(numbers, words.reading(numbers), figures, tables, (each,))
 
 
 EXPERIMENT = Experiment(
     "faithfulness",
     12,
     "Faithfulness study",
-    "Which explanations point at squares that the network really uses, against random order and two other controls.",
+    "Which explanations point at squares that the network really uses, against controls that need no explanation.",
     run,
     positions=(64, 512),
     games=True,
+    version=2,
 )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from app.experiments import alt, plots
-from app.experiments.attributions import CONTROLS, METHODS, TARGETS, Maps
+from app.experiments.attributions import METHODS, TARGETS, Maps
 from app.experiments.corruption import CORRUPTIONS
+from app.experiments.disc_worth import CONTROLS, FITTED
 from app.experiments.record import Figure, Table
-from app.experiments.statistics import Interval
+from app.experiments.statistics import Interval, above
+from app.experiments.studies.composite_choice import COLUMNS, DISCS
 from app.experiments.tables import bars, column, table
 from app.explain.default import sentence
-
-
-def controls_strength(cells: dict[str, Interval]) -> tuple[str, float]:
-    """The control that orders squares best, forwards or backwards (its order reversed has the opposite SRG)."""
-    sizes = {name: abs(cells[name].mean) for name in CONTROLS if cells[name].count}
-    name = max(sizes, key=lambda n: sizes[n]) if sizes else CONTROLS[0]
-    interval = cells[name]
-    return name, max(abs(interval.low), abs(interval.high))
 
 
 def _beyond_words(choice: dict[str, Any], against: dict[str, Any]) -> str:
@@ -39,83 +35,110 @@ def _beyond_words(choice: dict[str, Any], against: dict[str, Any]) -> str:
     return words
 
 
-def reading(
-    count: int,
-    srg: dict[str, Any],
-    choice: dict[str, Any],
-    against: dict[str, Any],
-    alike: dict[str, Any],
-) -> str:
+def reading(numbers: dict[str, Any]) -> str:
     """What the numbers say and what they do not."""
+    srg, over, choice = numbers["srg"], numbers["over_strongest_control"], numbers["choice"]
+    explained = [name for name in METHODS if name not in CONTROLS]
     none, behind = [], []
-    real = [name for name in METHODS if name not in CONTROLS]
-    for kind in CORRUPTIONS:
-        for target in TARGETS:
-            cells = column(column(srg, kind), target)
-            where = f"the {target} under “{kind}”"
-            control, strength = controls_strength(cells)
-            if not any(cells[name].low > 0 for name in real):
-                none.append(where)
-            elif not any(cells[name].low > strength for name in real):
-                behind.append(f"{where} ({control}: {cells[control]})")
-    random = [srg["random"][kind][target] for kind in CORRUPTIONS for target in TARGETS]
+    for kind, target in product(CORRUPTIONS, TARGETS):
+        where = f"the {target} under “{kind}”"
+        if not above(column(column(srg, kind), target, explained).values()):
+            none.append(where)
+        elif not above(column(column(over, kind), target, explained).values()):
+            behind.append(f"{where} ({numbers['strongest_control'][kind][target]})")
+    random = list(_cells(srg["random"]))
     strays = sum(found.low > 0 or found.high < 0 for found in random)
+    alike = numbers["similarity"]["EpsilonPlus"]["value_policy"]
     return (
-        f"{count} held-out self-play positions, one a game. {sentence(choice)} "
-        + _beyond_words(choice, against)
+        f"{numbers['positions']} held-out self-play positions, one a game. {sentence(choice)} "
+        + _beyond_words(choice, numbers["beyond_composites"])
+        + _control_words(numbers)
         + (
             f"No method beats a random order for {'; '.join(none)}. "
             if none
             else "In every column some method beats a random order. "
         )
         + (
-            f"No method is clearly ahead of the strongest control, forwards or backwards, for {'; '.join(behind)}. "
+            f"No explanation is clearly ahead of the strongest control for {'; '.join(behind)}. "
             if behind
-            else ""
+            else "In every column some explanation is ahead of the strongest control. "
         )
         + f"The random order's own interval misses 0 in {strays} of {len(random)} columns, as chance would have it in "
         f"{0.05 * len(random):.1f}. Occupancy orders own discs before the opponent's; where its SRG is far below 0, "
         "the opposite order is as far above it, and that is knowledge of the game's rules, not of the network. "
-        f"Value and policy maps of EpsilonPlus have |cosine| {alike['EpsilonPlus']['value_policy']}. Occlusion "
-        "removes single squares, which is close to what the curves measure, so a high place of it is no surprise. "
+        f"Value and policy maps of EpsilonPlus have |cosine| {alike}. Occlusion and the owner swap ask the network "
+        "about single discs, which is close to what the curves measure, so a high place of them is no surprise. "
         "Corrupted boards leave the training distribution, and the planes of legal moves follow the corrupted discs. "
         "LRP-0 and gradient × input are the same map in a network of ReLUs. The check with randomised weights tests "
         "that a map depends on what was learned; it does not rank methods."
     )
 
 
-def tables(
-    srg: dict[str, Any], standing: dict[str, Any], kept: dict[str, dict[str, Any]]
-) -> list[Table]:
-    """How the composites stand, and every method's SRG, a table a corruption."""
+def _cells(of_one: dict[str, dict[str, Interval]]) -> Iterator[Interval]:
+    """Every corruption's and target's interval of one method."""
+    for cells in of_one.values():
+        yield from cells.values()
+
+
+def _control_words(numbers: dict[str, Any]) -> str:
+    """The chosen composite beside the table fitted to the network and beside each column's strongest control."""
+    chosen, srg = numbers["choice"]["method"], numbers["srg"]
+    discs = CORRUPTIONS[:DISCS]
+    table = " / ".join(str(srg[FITTED][kind]["value"]) for kind in discs)
+    gain = " / ".join(str(numbers["choice_over_fitted_table"][kind]["value"]) for kind in discs)
+    over = numbers["over_strongest_control"][chosen]
+    return (
+        f"A table of 20 weights a stage of the game, fitted to the network on other positions, knows the square and "
+        f"the owner of a disc and nothing else; its order has {table} for the value ({' / '.join(discs)}), and "
+        f"{chosen}, position by position, {gain} more. Beside the strongest of the controls, which need no explanation "
+        f"({', '.join(CONTROLS)}, in either order), {chosen} is ahead in "
+        f"{above(over[kind][target] for kind, target in COLUMNS)} of {len(COLUMNS)} columns of discs. "
+    )
+
+
+def tables(numbers: dict[str, Any]) -> list[Table]:
+    """How the composites stand, and every method's SRG with what it has over the strongest control."""
     headings = {
         "score": "score",
         "squares": "squares keep",
         "bias": "biases keep",
         "stabilizer": "stabilizers keep",
     }
-    title = "LRP composites: mean share of the best SRG over targets and corruptions of discs; shares of Σ|R|"
-    found = [
-        table(title, {n: kept[n] | entry for n, entry in standing.items()}, headings, "composite")
-    ]
+    title = (
+        "LRP composites: mean share of the best SRG over targets and corruptions of discs; gross shares of Σ|R|, "
+        "summed unit by unit without signs"
+    )
+    standing = {name: numbers["ledgers"][name] | e for name, e in numbers["ranking"].items()}
+    found = [table(title, standing, headings, "composite")]
     for kind in CORRUPTIONS:
-        title = f"SRG, corruption “{kind}” (mean [95 % interval]; 0 is a random order)"
-        found.append(table(title, column(srg, kind), TARGETS))
+        controls = numbers["strongest_control"][kind]
+        rows: dict[str, dict[str, Interval]] = {}
+        for name, cells in column(numbers["srg"], kind).items():
+            row = rows[name] = {}
+            for target, cell in cells.items():
+                row[target] = cell
+                beyond = numbers["over_strongest_control"][name][kind][target]
+                row[f"{target} less {controls[target]}"] = beyond
+        title = (
+            f"SRG, corruption “{kind}”, and position by position less that of the strongest control "
+            "(mean [95 % interval]; 0 is a random order)"
+        )
+        found.append(table(title, rows, list(rows["random"])))
     return found
 
 
 def figure(srg: dict[str, Any], count: int) -> Figure:
     """A panel of intervals a corruption and target."""
-    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=4.0, height=2.9)
-    panels, seen = iter(axes), ["twelve panels of intervals by method"]
-    for kind in CORRUPTIONS:
-        for target in TARGETS:
-            unit = "SRG, value in [−1, 1]" if target == "value" else "SRG, logit"
-            cells = column(column(srg, kind), target)
-            seen.append(
-                bars(next(panels), cells, f"{target}: {kind}", unit, f"{target} under {kind}")
-            )
-    caption = f"SRG of twelve methods on {count} positions with 95 % bootstrap intervals; 0 is a random order."
+    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=4.0, height=3.5)
+    seen = ["twelve panels of intervals by method"]
+    for panel, (kind, target) in zip(axes, product(CORRUPTIONS, TARGETS)):
+        unit = "SRG, value in [−1, 1]" if target == "value" else "SRG, logit"
+        cells = column(column(srg, kind), target)
+        seen.append(bars(panel, cells, f"{target}: {kind}", unit, f"{target} under {kind}"))
+    caption = (
+        f"SRG of {len(srg)} methods and controls on {count} positions with 95 % bootstrap intervals; 0 is a random "
+        "order."
+    )
     return Figure("", caption, canvas, alt.sentence(*seen))
 
 

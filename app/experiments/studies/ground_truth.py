@@ -6,7 +6,7 @@ that the solver proves to be the only best ones.  A network may be wrong, so the
 explanation together.
 
 What to beat is not a coin.  By rule: nearness to the move (`nearness`), and one half among discs that are equally far
-from it.  By solver: a table of three numbers with the discs' owners (`disc_worth`).
+from it.  By solver: tables that know the square and the owner, and the network asked disc by disc (`disc_worth`).
 """
 
 from __future__ import annotations
@@ -17,22 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.attributions import METHODS, TARGETS, Maps, relevance_maps
-from app.experiments.disc_worth import STATIC, SWAP, owner_swap, static_table
+from app.experiments.disc_worth import CONTROLS, FITTED, STATIC, fitted_table, static_table
 from app.experiments.nearness import CONTROLS as NEARNESS
 from app.experiments.nearness import at_equal_distance, controls
 from app.experiments.positions import (
     Games,
     Positions,
     board_of,
+    held_out,
     one_a_game,
-    self_play,
     with_best_two,
 )
-from app.experiments.record import Experiment, Findings, Progress, Settings, part, silent
+from app.experiments.record import (
+    Experiment,
+    Findings,
+    PerPosition,
+    Progress,
+    Settings,
+    part,
+    silent,
+)
 from app.experiments.rules_truth import CORNERS, EDGES, PLACES, SETS, facts
-from app.experiments.statistics import Interval, area_under_roc, bootstrap, proportion, spearman
+from app.experiments.statistics import area_under_roc, proportion, spearman, strongest
 from app.experiments.studies import truth_words
-from app.experiments.tables import intervals
+from app.experiments.tables import column, flat, intervals
 from app.models import Model
 from othello.rules.board import Board
 from othello.solver.solver import Solver
@@ -40,6 +48,8 @@ from othello.solver.solver import Solver
 Squares = NDArray[np.bool_]
 ENDGAME: Final = (6, 9)  # empty squares
 PROVED: Final = (6, 11)  # empty squares of the positions with a proved move
+PROVED_PLACES: Final = {"corner": CORNERS, "edge": EDGES}
+RULE_CONTROLS: Final = (*NEARNESS, "even spread", *CONTROLS)
 
 
 def mass(scores: Maps, where: Squares, among: Squares) -> NDArray[np.float64]:
@@ -55,8 +65,10 @@ def detection(scores: Maps, where: Squares, among: Squares) -> NDArray[np.float6
     return np.array([area_under_roc(abs(s[a]), w[a]) for s, w, a in zip(scores, where, among)])
 
 
-def by_rule(maps: dict[str, Maps], at: Positions, target: str, seed: int) -> dict[str, Any]:
-    """{method: {set: share of |R|, detection and how it compares with nearness}} of maps of one target.
+def by_rule(
+    maps: dict[str, Maps], at: Positions, target: str
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Samples {method: {set: share of |R|, detection and how it compares with controls}}, and {set: strongest control}.
 
     The sets are those of each position's first move.  Nearness to the move and an even spread over the discs stand
     among the methods.
@@ -66,19 +78,31 @@ def by_rule(maps: dict[str, Maps], at: Positions, target: str, seed: int) -> dic
     rows = {name: scores[TARGETS.index(target)] for name, scores in maps.items()}
     rows |= controls(moves) | {"even spread": np.ones(discs.shape)}
     found: dict[str, Any] = {name: {} for name in rows}
+    hardest = {}
     for kind in SETS:
         where = getattr(truth, kind)
-        nearness = detection(rows[NEARNESS[0]], where, discs)
+        seen = {name: detection(scores, where, discs) for name, scores in rows.items()}
+        hardest[kind] = strongest(seen, RULE_CONTROLS)
         for name, scores in rows.items():
-            seen = detection(scores, where, discs)
-            samples = {
+            found[name][kind] = {
                 "mass": mass(scores, where, discs),
-                "detection": seen,
-                "over_nearness": seen - nearness,
+                "detection": seen[name],
+                "over_nearness": seen[name] - seen[NEARNESS[0]],
+                "over_control": seen[name] - seen[hardest[kind]],
                 "equal_distance": at_equal_distance(scores, where, discs, moves),
             }
-            found[name][kind] = intervals(samples, seed)
-    return found
+    return found, hardest
+
+
+def rule_findings(samples: dict[str, Any], hardest: dict[str, str], seed: int) -> dict[str, Any]:
+    """The intervals of `by_rule`, and the controls they are compared with."""
+    return {"methods": intervals(samples, seed), "strongest_control": hardest}
+
+
+def exported(name: str, at: Positions, samples: dict[str, Any]) -> PerPosition:
+    """What was measured on each position, without the differences, which follow from it."""
+    columns = {c: values for c, values in flat(samples).items() if "over_" not in c}
+    return PerPosition(name, at.own, at.opp, columns)
 
 
 def owner_matters(board: Board, solver: Solver) -> NDArray[np.float64]:
@@ -124,17 +148,20 @@ def proved_moves(games: Games, place: Squares, count: int, seed: int, solver: So
     return Positions(own[rows], opp[rows], np.array(pairs, np.int64).reshape(-1, 2))
 
 
-def by_proof(model: Model, games: Games, place: Squares, count: int, seed: int) -> dict[str, Any]:
+def by_proof(
+    model: Model, games: Games, place: str, count: int, seed: int
+) -> tuple[dict[str, Any], PerPosition | None]:
     """Why the proved move rather than the best one elsewhere: shares and detection, and whether the network agrees."""
-    at = proved_moves(games, place, count, seed, Solver(8, 14))
+    at = proved_moves(games, PROVED_PLACES[place], count, seed, Solver(8, 14))
     if not len(at.own):
-        return {"positions": 0}
+        return {"positions": 0}, None
     logits = np.take_along_axis(model.evaluator(at.own, at.opp)[0], at.moves, 1)
-    return {
+    samples, hardest = by_rule(all_maps(model, at, seed, silent), at, "best − second")
+    found = {
         "positions": len(at.own),
         "network_prefers_it": proportion(int((logits[:, 0] > logits[:, 1]).sum()), len(at.own)),
-        "methods": by_rule(all_maps(model, at, seed, silent), at, "best − second", seed),
     }
+    return found | rule_findings(samples, hardest, seed), exported(place, at, samples)
 
 
 def all_maps(model: Model, at: Positions, seed: int, progress: Progress) -> dict[str, Maps]:
@@ -148,7 +175,7 @@ def all_maps(model: Model, at: Positions, seed: int, progress: Progress) -> dict
 
 def by_solver(
     model: Model, games: Games, count: int, seed: int, progress: Progress
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], PerPosition]:
     """How the value's relevance agrees with what each disc's owner is worth; the masses on corners and edges."""
     at = with_best_two(model, *one_a_game(games, count, seed, empties=ENDGAME))
     solver = Solver(8, 14)
@@ -164,47 +191,51 @@ def by_solver(
     rows = {name: scored[0] for name, scored in maps.items()}
     rows |= {
         STATIC: static_table(at.own, at.opp),
-        SWAP: owner_swap(model, at.own, at.opp),
+        FITTED: fitted_table(model, games, at)[0],
         "exact worth": worth,
     }
-    return {
+    samples, hardest = agreement(rows, worth, at.states != 0, right)
+    found = {
         "positions": len(at.own),
         "decided": int((scores != 0).sum()),
         "network_has_the_winner": int(right.sum()),
-        "methods": agreement(rows, worth, at.states != 0, right, seed),
+        "strongest_control": hardest,
+        "methods": intervals(samples, seed),
     }
+    return found, exported("endgames", at, samples)
 
 
 def agreement(
-    rows: dict[str, Maps],
-    worth: NDArray[np.float64],
-    discs: Squares,
-    right: NDArray[np.bool_],
-    seed: int,
-) -> dict[str, Any]:
-    """{row: rank correlations with the discs' worth [P, 64], unsigned and signed, also less the static table's}."""
-    unsigned, signed = {}, {}
-    for name, scored in rows.items():
-        triples = list(zip(scored, worth, discs))
-        unsigned[name] = np.array([spearman(abs(x[d]), abs(w[d])) for x, w, d in triples])
-        signed[name] = np.array([spearman(x[d], w[d]) for x, w, d in triples])
+    rows: dict[str, Maps], worth: Maps, discs: Squares, right: Squares
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Samples {row: rank correlations with the discs' worth [P, 64], unsigned and signed, also less the controls'}.
+
+    And which control is the strongest, unsigned and signed.
+    """
     found: dict[str, Any] = {}
     for name, scored in rows.items():
-        samples = {
-            "rank_correlation": unsigned[name],
-            "rank_correlation_where_right": unsigned[name][right],
-            "signed_rank_correlation": signed[name],
-            "over_table": unsigned[name] - unsigned[STATIC],
-            "signed_over_table": signed[name] - signed[STATIC],
+        triples = list(zip(scored, worth, discs))
+        unsigned = np.array([spearman(abs(x[d]), abs(w[d])) for x, w, d in triples])
+        found[name] = {
+            "rank_correlation": unsigned,
+            "rank_correlation_where_right": np.where(right, unsigned, np.nan),
+            "signed_rank_correlation": np.array([spearman(x[d], w[d]) for x, w, d in triples]),
+            "mass": masses(scored, discs),
         }
-        found[name] = {**intervals(samples, seed), "mass": masses(scored, discs, seed)}
-    return found
+    hardest = {}
+    for measure, prefix in (("rank_correlation", ""), ("signed_rank_correlation", "signed_")):
+        samples = column(found, measure)
+        hardest[measure] = strongest(samples, CONTROLS)
+        for name, values in samples.items():
+            found[name][f"{prefix}over_table"] = values - samples[STATIC]
+            found[name][f"{prefix}over_control"] = values - samples[hardest[measure]]
+    return found, hardest
 
 
-def masses(scored: Maps, discs: Squares, seed: int) -> dict[str, Interval]:
-    """The share of |R| over the discs that lies on corners, edges and inside."""
+def masses(scored: Maps, discs: Squares) -> dict[str, Maps]:
+    """The share [P] of |R| over the discs that lies on corners, edges and inside."""
     return {
-        place: bootstrap(mass(scored, np.broadcast_to(where, discs.shape), discs), seed)
+        place: mass(scored, np.broadcast_to(where, discs.shape), discs)
         for place, where in PLACES.items()
     }
 
@@ -212,15 +243,15 @@ def masses(scored: Maps, discs: Squares, seed: int) -> dict[str, Interval]:
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Both kinds of truth, every method."""
     seed = settings.seed
-    games = self_play(model, settings, part(progress, 0.0, 0.3))
-    at = with_best_two(model, *one_a_game(games, settings.positions, seed))
+    games, at = held_out(model, settings, part(progress, 0.0, 0.3))
     maps = all_maps(model, at, seed, part(progress, 0.3, 0.6))
-    rule = by_rule(maps, at, "best move", seed)
-    solved = by_solver(model, games, settings.positions, seed, part(progress, 0.6, 0.9))
-    proved = {
-        "corner": by_proof(model, games, CORNERS, settings.positions, seed),
-        "edge": by_proof(model, games, EDGES, settings.positions, seed),
-    }
+    samples, hardest = by_rule(maps, at, "best move")
+    rule = rule_findings(samples, hardest, seed)
+    solved, endgames = by_solver(model, games, settings.positions, seed, part(progress, 0.6, 0.9))
+    proved, each = {}, [exported("positions", at, samples), endgames]
+    for place in PROVED_PLACES:
+        proved[place], found = by_proof(model, games, place, settings.positions, seed)
+        each += [found] if found else []
     numbers = {
         "positions": len(at.own),
         "by_rule": rule,
@@ -229,7 +260,8 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     }
     reading = truth_words.reading(len(at.own), rule, solved, proved)
     tables = tuple(truth_words.tables(rule, solved, proved))
-    return Findings(numbers, reading, (truth_words.figure(rule, solved),), tables)
+    figure = truth_words.figure(rule["methods"], solved)
+    return Findings(numbers, reading, (figure,), tables, tuple(each))
 
 
 EXPERIMENT = Experiment(
@@ -240,5 +272,5 @@ EXPERIMENT = Experiment(
     run,
     positions=(48, 512),
     games=True,
-    version=2,
+    version=3,
 )

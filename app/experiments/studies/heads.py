@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from app.experiments import alt, plots
-from app.experiments.attributions import Maps, asked, batches
+from app.experiments.attributions import Maps, asked, batches, summed
 from app.experiments.checks import disc_ranks
-from app.experiments.positions import Positions, one_a_game, self_play, with_best_two
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
+from app.experiments.positions import Positions, held_out
+from app.experiments.record import (
+    Experiment,
+    Figure,
+    Findings,
+    PerPosition,
+    Progress,
+    Settings,
+    part,
+)
 from app.experiments.statistics import Array, Interval, cosine
 from app.experiments.tables import intervals
 from app.explain.composites import explainer_of
@@ -39,23 +47,19 @@ def both_heads(
     for chosen in batches(len(at.own)):
         progress(chosen.start / len(at.own), f"maps from {chosen.start}")
         planes = encode_words(model, at.own[chosen], at.opp[chosen])
-        pair = []
-        for target, output in asked(at.moves[chosen, :1]):
-            pair.append(explainer.attribute(planes, target, output=output))
-        value, policy = pair
+        value, policy = asked(explainer, planes, at.moves[chosen, :1])
         shared = [name for name in value.layers if name in policy.layers and _is_stage(name)]
         left, right = at_layers(value, shared), at_layers(policy, shared)
         for name in left:
             alike.setdefault(name, []).append(cosines(left[name], right[name]))
-        maps.append([r.inputs[0].double().sum(1).flatten(1).numpy() for r in pair])
+        maps.append([summed(value), summed(policy)])
     values, policies = map(np.concatenate, zip(*maps))
     return values, policies, {name: np.concatenate(found) for name, found in alike.items()}
 
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Cosines of value and policy relevance over many positions, with maps of different positions as the control."""
-    games = self_play(model, settings, part(progress, 0.0, 0.5))
-    at = with_best_two(model, *one_a_game(games, settings.positions, settings.seed))
+    _, at = held_out(model, settings, part(progress, 0.0, 0.5))
     values, policies, layers = both_heads(model, at, part(progress, 0.5, 1.0))
     by_layer = intervals(layers, settings.seed)
     samples = {
@@ -81,7 +85,8 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         f"have {strangers}: {_judge(square, strangers)} On occupied squares the ranks of |R| correlate with {rank}. "
         f"{_layers(by_layer)} {_warning(square)}"
     )
-    return Findings(numbers, reading, (_figure(by_layer, bars),))
+    each = PerPosition("positions", at.own, at.opp, samples | layers)
+    return Findings(numbers, reading, (_figure(by_layer, bars),), each=(each,))
 
 
 def _figure(by_layer: dict[str, Interval], bars: dict[str, Interval]) -> Figure:

@@ -19,6 +19,7 @@ from app.experiments.statistics import Interval, bootstrap, pearson
 from app.experiments.tables import bars, column, intervals, table
 from app.models import Model
 from lrp import LRP, Composite
+from lrp.baselines import GradientTimesInput
 from lrp.composites import everything
 from lrp.rules import Epsilon, HalfAndHalf, SignalTakesAll
 
@@ -85,14 +86,6 @@ def train(steps: int, progress: Progress) -> Adder:
     return network.eval()
 
 
-def gradient_input(network: nn.Module, x: Tensor) -> Maps:
-    """Gradient × input of the sum, by step: [P, LENGTH]."""
-    leaf = x.clone().requires_grad_(True)
-    network(leaf).sum().backward()
-    assert leaf.grad is not None
-    return (leaf.grad * x).double().sum(2).numpy()
-
-
 def scored(steps: Maps, truth: Maps, seed: int) -> dict[str, Interval]:
     """How relevance by step [P, LENGTH] agrees with the right one: correlation, slope, error, share on unmarked."""
     size = np.abs(steps)
@@ -119,7 +112,8 @@ def explain(network: nn.Module, x: Tensor, seed: int) -> tuple[dict[str, Maps], 
             "bias_size": bootstrap(np.abs(bias), seed),
             "closure": float(relevance.closure.abs().max()),
         }
-    maps["gradient × input"] = gradient_input(network, x)
+    plain = GradientTimesInput(network, x[:2]).attribute(x, 0)
+    maps["gradient × input"] = plain.input.double().sum(2).numpy()
     maps["all numbers alike"] = x[:, :, 0].double().numpy()
     return maps, ledgers
 

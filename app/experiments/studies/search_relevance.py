@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 
 from app.experiments import alt, plots
-from app.experiments.positions import BOARD_31, board_of, one_a_game, self_play
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
-from app.experiments.statistics import Interval, bootstrap, cosine
+from app.experiments.positions import BOARD_31, board_of, held_out
+from app.experiments.record import (
+    Experiment,
+    Figure,
+    Findings,
+    PerPosition,
+    Progress,
+    Settings,
+    Table,
+    part,
+)
+from app.experiments.statistics import Array, Interval, cosine
+from app.experiments.tables import intervals
 from app.explain.ask import explain
 from app.explain.explanation import Explanation
 from app.explain.exploration_bonus import explain_bonus
@@ -99,9 +109,9 @@ def on_board_31(
 
 def over_positions(
     model: Model, boards: list[Board], seed: int, progress: Progress
-) -> dict[str, Any]:
-    """Closure of trees of 800 simulations, and how much the search moves the map away from the network's own."""
-    closures, similar, solved, leaves = [], [], [], []
+) -> dict[str, Array]:
+    """Samples over trees: closure, leaves, and how much the search moves the map away from the network's own."""
+    found: dict[str, list[float]] = {}
     own_maps = explain_many(model, boards, [Target("value")] * len(boards), composite=COMPOSITE)
     for place, (board, own) in enumerate(zip(boards, own_maps)):
         progress(place / len(boards), f"tree {place + 1} of {len(boards)}")
@@ -110,18 +120,15 @@ def over_positions(
         one = explain_tree(
             model, board, Target("q", best), search.tree(), composite=COMPOSITE, bias=BIAS
         )
-        closures.append(abs(one.closure))
-        similar.append(cosine(one.squares.ravel(), own.squares.ravel()))
-        solved.append(abs(one.given_total) / one.size if one.size else 0.0)
-        leaves.append(one.leaves)
-    return {
-        "positions": len(boards),
-        "simulations": SIMULATIONS,
-        "largest_closure": max(closures),
-        "leaves": bootstrap(np.array(leaves, float), seed),
-        "solved_share": bootstrap(np.array(solved), seed),
-        "cosine_with_value_map": bootstrap(np.array(similar), seed),
-    }
+        measured = {
+            "closure": abs(one.closure),
+            "leaves": one.leaves,
+            "solved_share": abs(one.given_total) / one.size if one.size else 0.0,
+            "cosine_with_value_map": cosine(one.squares.ravel(), own.squares.ravel()),
+        }
+        for name, value in measured.items():
+            found.setdefault(name, []).append(value)
+    return {name: np.array(values, float) for name, values in found.items()}
 
 
 def _change(alike: Interval) -> str:
@@ -137,10 +144,17 @@ def _change(alike: Interval) -> str:
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Board 31's tree in full, then many trees' ledgers."""
     entries, canvas, words = on_board_31(model, settings.seed)
-    games = self_play(model, settings, part(progress, 0.1, 0.5))
-    own, opp = one_a_game(games, settings.positions, settings.seed)
-    boards = [board_of(o, p) for o, p in zip(own, opp)]
-    many = over_positions(model, boards, settings.seed, part(progress, 0.5, 1.0))
+    _, at = held_out(model, settings, part(progress, 0.1, 0.5))
+    boards = [board_of(own, opp) for own, opp in zip(at.own, at.opp)]
+    samples = over_positions(model, boards, settings.seed, part(progress, 0.5, 1.0))
+    means = intervals(samples, settings.seed)
+    del means["closure"]  # its largest counts, not its mean
+    many = {
+        "positions": len(boards),
+        "simulations": SIMULATIONS,
+        "largest_closure": float(samples["closure"].max()),
+        **means,
+    }
     worst = max(many["largest_closure"], max(abs(one["closure"]) for one in entries))
     alike, solved = many["cosine_with_value_map"], many["solved_share"]
     reading = (
@@ -164,6 +178,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         reading,
         (Figure("", caption, canvas, words),),
         (table,),
+        (PerPosition("trees", at.own, at.opp, samples),),
     )
 
 

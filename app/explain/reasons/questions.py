@@ -43,8 +43,10 @@ class After:
         later = reply.pass_turn() if reply.must_pass else reply
         sign = 1 if later.side == board.side else -1
         planes = None if later.is_over else planes_of(model, [later])[0].numpy()
-        foreign = planes is None or hasattr(model.network, "encode")
-        return cls(reply, later, sign, planes, () if foreign else PLANE_NAMES[: len(planes)])
+        names: tuple[str, ...] = ()
+        if planes is not None and not hasattr(model.network, "encode"):
+            names = PLANE_NAMES[: len(planes)]
+        return cls(reply, later, sign, planes, names)
 
     @property
     def side_discs(self) -> int:

@@ -78,7 +78,7 @@ def _run(name: str, quick: bool, seed: int) -> None:
 def _record(name: str) -> tuple[dict[str, Any], Path] | None:
     """The newest result: of this folder, else the one that came with the project."""
     for folder in (FOLDER, SHIPPED):
-        record = stored(folder, name, kinds=("png",))
+        record = stored(folder, name, pictures=("png",))
         if record is not None:
             return record, folder
     return None

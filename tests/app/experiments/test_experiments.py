@@ -317,7 +317,7 @@ def test_the_study_compares_positions_that_are_the_same_for_every_method(
     assert (
         not known
         and set(numbers["srg"]) == set(numbers["sensitivity_n"])
-        and len(numbers["srg"]) == 12
+        and len(numbers["srg"]) == 15
     )
     assert numbers["winner"] in numbers["ranking"] and numbers["winner"] in record["reading"]
     assert numbers["sensitivity_n"]["occlusion"]["value"]["1"]["mean"] == pytest.approx(1, abs=1e-4)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.experiments import alt, checks, positions, statistics
 from app.experiments.attributions import METHODS, TARGETS, relevance_maps
 from app.experiments.corruption import CORRUPTIONS
+from app.experiments.disc_worth import FITTED, STATIC
 from app.experiments.positions import (
     Games,
     Positions,
@@ -25,7 +26,7 @@ from app.experiments.positions import (
 )
 from app.experiments.rules_truth import CORNERS, EDGES
 from app.experiments.statistics import Interval, bootstrap
-from app.experiments.studies import composite_choice, faithfulness, faithfulness_words
+from app.experiments.studies import composite_choice, faithfulness
 from app.experiments.studies.ground_truth import proved_moves
 from app.explain import composites, default
 from othello.rules.board import Board
@@ -142,9 +143,16 @@ def test_the_app_takes_the_studys_winner_everywhere_and_says_so() -> None:
 
 
 def test_a_control_counts_forwards_and_backwards() -> None:
-    none = Interval(0.0, -0.1, 0.1, 9)
-    column = dict.fromkeys(METHODS, none) | {"occupancy": Interval(-0.8, -0.9, -0.7, 9)}
-    assert faithfulness_words.controls_strength(column) == ("occupancy", 0.9)
+    random = np.random.default_rng(0)
+    noise = {name: random.normal(0, 0.1, 40) for name in (*METHODS, STATIC, FITTED)}
+    noise["occupancy"] = noise["occupancy"] - 0.8
+    samples = {
+        name: {kind: dict.fromkeys(TARGETS, x) for kind in CORRUPTIONS} for name, x in noise.items()
+    }
+    hardest, over = faithfulness.against_controls(samples)
+    assert hardest["empty"]["value"] == "occupancy, reversed"
+    found = over["EpsilonPlus"]["empty"]["value"]
+    np.testing.assert_allclose(found, noise["EpsilonPlus"] + noise["occupancy"])
 
 
 def test_the_shares_of_a_ledger_add_up_to_one(model: Model) -> None:
