@@ -247,8 +247,8 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
     return (
         f"{numbers['moves']} moves from {numbers['positions']} positions with {EMPTIES[0]} to {EMPTIES[1]} empty "
         f"squares. Relevance of the change on an event's squares reaches an area of 0.95, and 0.2 more than the "
-        f"value's change alone, for {len(good)} of {len(told)} kinds: {', '.join(good) or 'none'}; on the plane of the moves "
-        f"in question alone for {len(also)}: {', '.join(also) or 'none'}."
+        f"value's change alone, for {len(good)} of {len(told)} kinds: {', '.join(good) or 'none'}; on the plane of the "
+        f"moves in question alone for {len(also)}: {', '.join(also) or 'none'}."
         + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
         + " The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
         "lies there with the right sign is what is measured. "
