@@ -20,6 +20,7 @@ REPLIES: Final = ("gives_corner", "wipe_out")
 MOBILITY: Final = {"mobility": False, "own_mobility": True}  # whether it is of the mover
 CRITICAL: Final = (1.645, 1.960, 2.128, 2.241, 2.326, 2.394, 2.450, 2.498)
 """Standard deviations that one of 1, 2, … normal numbers exceeds with probability 0.05 at the most."""
+SMALL: Final = 9  # empty squares: of larger regions nobody counts whether they are odd
 DRAWS: Final = 6  # of a control that is drawn
 
 
@@ -230,7 +231,7 @@ def region_filled(after: After, region: Squares, questions: Questions) -> Test:
     taken = set(squares_of(board.black | board.white, board.size))
     inside = [square for square in region if square not in taken]
     outside = [s for s in range(board.size**2) if s not in taken and s not in inside]
-    if not inside:
+    if not inside or len(inside) > SMALL:
         return untested
     near = sorted(outside, key=lambda s: min(steps(s, square, board.size) for square in inside))
     whole = questions.board(board)

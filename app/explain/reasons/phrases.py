@@ -10,20 +10,23 @@ from othello.rules.board import Board
 from othello.rules.notation import square_name
 
 
-def phrase(weight: Weight, board: Board) -> str:
-    """A fact in words, for or against the move as it claims."""
+def phrase(weight: Weight, board: Board, move: int) -> str:
+    """A fact of a move in words, for or against it as the fact claims."""
     size, pro = board.size, weight.claim > 0
     own, other = ("black", "white") if board.side == "X" else ("white", "black")
     gained = [square for square in weight.squares if square not in weight.rival_squares]
     missed = [square for square in weight.rival_squares if square not in weight.squares]
     mine, theirs = names(gained or weight.squares, size), names(missed, size)
     home = names((nearest_corner(s, size) for s in weight.squares or weight.rival_squares), size)
+    shut = f"keeps {other} out of {mine}"
+    if move in weight.squares:
+        shut = f"takes {mine} before {other} can"
     said = {
         "takes_corner": (f"takes the corner {mine}", f"leaves the corner {theirs}"),
         "gives_corner": (f"keeps {theirs} closed", f"gives {other} {mine}"),
         "closes_corner": (f"closes {mine} to {other}", f"leaves {theirs} open to {other}"),
         "threatens": (f"threatens {mine}", f"does not threaten {theirs}"),
-        "keeps_out": (f"keeps {other} out of {mine}", ""),
+        "keeps_out": (shut, ""),
         "lets_in": ("", f"lets {other} in at {mine}"),
         "opens": (f"opens {mine} to {own}", ""),
         "wedge": (f"wedges in at {mine}", f"leaves the wedge at {theirs}"),
@@ -53,7 +56,7 @@ def _number(weight: Weight, board: Board, own: str, other: str) -> str:
     if weight.name == "mobility":
         return f"leaves {other} {counted(value, 'move')} instead of {rival or 'none'}"
     if weight.name == "own_mobility":
-        return f"keeps {counted(value, 'move')} for {own} instead of {rival or 'none'}"
+        return f"leaves {own} {counted(value, 'move')} of its own instead of {rival or 'none'}"
     if weight.name == "frontier":
         return f"leaves {own} {counted(value, 'frontier disc')} instead of {rival or 'none'}"
     if weight.name == "stable":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.explain.reasons.discs import CURVE
 from app.explain.reasons.facts import neighbours
 from app.explain.reasons.phrases import phrase
-from app.explain.reasons.weights import BETTER, Weight, weigh
+from app.explain.reasons.weights import BETTER, CHOSEN, Weight, weigh
 from othello.errors import ParseError
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import square_name
@@ -28,6 +28,7 @@ NEW_TO_OTHER: Final = (
     "mobility",
 )  # what the other side can do now
 ABSOLUTE: Final = ("takes_corner", "closes_corner", "threatens", "wedge", "pass")  # need no rival
+CORNERS: Final = ("takes_corner", "gives_corner", "closes_corner", "threatens")
 _SAME: Final = {"x_square": "gives_corner", "c_square": "gives_corner", "wedge": "stable"}
 
 
@@ -55,7 +56,7 @@ class Reasons:
         found: set[int] = set()
         for weight in self.facts:
             if weight.name in self.spoken:
-                found.update(weight.squares or weight.rival_squares)
+                found.update(weight.about)
         return tuple(sorted(found))
 
     def as_json(self) -> dict[str, Any]:
@@ -202,7 +203,13 @@ class _Speech:
         found = [each for each in self.weights if each.holds and each.claim == claim]
         found = [each for each in found if each.name in among]
         names = {weight.name for weight in found}
-        found = [weight for weight in found if _SAME.get(weight.name) not in names]
+        corners = {square for each in found if each.name in CORNERS for square in each.about}
+        found = [
+            each
+            for each in found
+            if _SAME.get(each.name) not in names
+            and not (each.name in CHOSEN and corners.issuperset(each.squares))
+        ]
 
         def order(weight: Weight) -> tuple[bool, float]:
             return (claim < 0 and weight.name not in NEW_TO_OTHER, -weight.excess)
@@ -211,7 +218,7 @@ class _Speech:
 
     def _joined(self, spoken: Sequence[Weight]) -> str:
         board = self.result.board
-        words = " and ".join(phrase(weight, board) for weight in spoken)
+        words = " and ".join(phrase(weight, board, self.moves[0].square) for weight in spoken)
         return f"it {words}" if words else ""
 
     def _expectation(self, worth: float) -> str:

@@ -75,6 +75,11 @@ class Weight:
         return int(BETTER[self.name] * np.sign(self.value - (self.rival_value or 0)))
 
     @property
+    def about(self) -> Squares:
+        """The squares to show: those of the move, or of the rival where the fact is about that one."""
+        return self.squares or self.rival_squares
+
+    @property
     def holds(self) -> bool:
         """Whether both weights agree with the claim and the effect exceeds the control."""
         agrees = self.claim * self.relevance > 0 and self.claim * self.effect >= LEAST

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from app.cli import bare_why, run
+from app.explain.reasons.weights import CHOSEN
 
 LINE = "f5d6c3d3c4f4f6g5e6d7e3c5f3"
 
@@ -21,6 +22,8 @@ def test_why_a_move(capsys: pytest.CaptureFixture[str]) -> None:
     turned = json.loads(capsys.readouterr().out)
     assert (turned["move"], turned["rival"]) == (rival, move)
     for one, other in zip(report["facts"], turned["facts"]):
+        if one["name"] in CHOSEN:
+            continue
         assert (one["value"], one["rival_value"]) == (other["rival_value"], other["value"])
 
 

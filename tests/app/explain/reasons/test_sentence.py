@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.explain.reasons.phrases import phrase
-from app.explain.reasons.sentence import MISTAKE, why
+from app.explain.reasons.sentence import CORNERS, MISTAKE, why
 from app.explain.reasons.weights import BETTER, CHOSEN, Weight
 from othello.errors import ParseError
 from othello.rules.board import Board
@@ -122,16 +122,33 @@ def test_every_fact_has_words_for_and_against() -> None:
             squares = ((0, 7, 56)[:value], (0, 7, 56)[:rival])
             weight = Weight(name, value, rival, *squares, 0.0, 0.0, 0.0)
             for side in ("X", "O"):
-                words = phrase(weight, replace(board, side=side))
+                words = phrase(weight, replace(board, side=side), 19)
                 if name in CHOSEN and weight.claim != CHOSEN[name]:
                     continue  # such a fact is not made
                 assert words
                 assert "  " not in words
     mobile = Weight("mobility", 5, 7, (1,), (2,), 0.1, 1.0, 0.0)
-    assert phrase(mobile, board) == "leaves white 5 moves instead of 7"
+    assert phrase(mobile, board, 19) == "leaves white 5 moves instead of 7"
     closed = Weight("gives_corner", 0, 1, (), (7,), 0.1, 1.0, 0.0)
-    assert phrase(closed, board) == "keeps h1 closed"
+    assert phrase(closed, board, 19) == "keeps h1 closed"
     given = Weight("gives_corner", 1, 0, (63,), (), -0.1, -1.0, 0.0)
-    assert phrase(given, board) == "gives white h8"
+    assert phrase(given, board, 19) == "gives white h8"
     ends = Weight("exact", 6, -2, (), (), 0.1, 8.0, 0.0)
-    assert phrase(ends, replace(board, side="O")) == "ends at −6 with best play instead of +2"
+    assert phrase(ends, replace(board, side="O"), 19) == "ends at −6 with best play instead of +2"
+    kept = Weight("keeps_out", 1, 0, (19,), (), 0.1, 1.0, 0.0)
+    assert phrase(kept, board, 26) == "keeps white out of d3"
+    assert phrase(kept, board, 19) == "takes d3 before white can"
+
+
+def test_one_thing_is_not_said_twice(model: Model) -> None:
+    search = Search(model.evaluator)
+    for board in list(Board.initial().replay(parse_moves(GAME, 8)))[24:44:4]:
+        if len(board.legal_moves()) < 2:
+            continue
+        found = why(model, search.run(board, 40))
+        said = [weight for weight in found.facts if weight.name in found.spoken]
+        corners = {s for w in said if w.name in CORNERS for s in w.about}
+        assert not any(w.name in CHOSEN and corners.issuperset(w.squares) for w in said)
+        assert (
+            not {"x_square", "c_square"} & set(found.spoken) or "gives_corner" not in found.spoken
+        )

@@ -1,0 +1,115 @@
+"""The study of reasons: events by the rules, areas with weights, false facts that match the true ones."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.experiments.statistics import area_under_roc
+from app.experiments.studies.because import PLACED, answers, false_facts
+from app.experiments.studies.events import EVENTS, Event, Played, areas, weighted_area
+from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
+from app.models import Model
+from othello.rules.board import Board
+
+
+def moves(count: int, seed: int) -> list[Played]:
+    """Moves of random games; their maps are noise."""
+    source, noise, found = random.Random(seed), np.random.default_rng(seed), []
+    while len(found) < count:
+        board = Board.initial()
+        for _ in range(source.randrange(4, 56)):
+            if board.is_over:
+                break
+            board = board.play(source.choice(board.legal_actions()))
+        if board.legal_moves():
+            move = source.choice(board.legal_moves())
+            maps = noise.normal(size=(3, 64))
+            reply = next(iter(board.play(move).legal_moves()), None)
+            found.append(Played(board, move, *maps, float(noise.normal()), reply))
+    return found
+
+
+def happening(event: Event, played: Played) -> int:
+    return sum(happens for happens, *_ in event.units(played))
+
+
+def test_events_happen_as_often_as_the_facts_say() -> None:
+    by_name = {event.name: event for event in EVENTS}
+    same = {
+        "corner given": "gives_corner",
+        "corner threatened": "threatens",
+        "corner closed": "closes_corner",
+        "wipe-out": "wipe_out",
+        "forced pass": "pass",
+    }
+    seen: Counter[str] = Counter()
+    for played in moves(500, seed=1):
+        facts = facts_of(played.board, played.move)
+        before = seen_by_other(played.board).legal_moves()
+        for name, fact in same.items():
+            expected = facts[fact].value or 0
+            if name == "forced pass" and not before:
+                expected = 0  # it had to pass before too
+            assert happening(by_name[name], played) == expected, f"{name}: {played}"
+            seen[name] += expected
+        opened = set(played.after.legal_moves()) - set(before)
+        assert happening(by_name["reply opened"], played) == len(opened)
+    assert min(seen[name] for name in ("corner given", "corner threatened", "corner closed")) > 0
+
+
+def test_a_map_that_knows_has_area_one_and_noise_one_half() -> None:
+    event = next(event for event in EVENTS if event.name == "reply opened")
+    played = moves(200, seed=2)
+    blind = areas(event, [[each] for each in played], seed=0)
+    assert blind["relevance"].low < 0.5 < blind["relevance"].high
+    knowing = []
+    for each in played:
+        opened = set(each.after.legal_moves()) - set(seen_by_other(each.board).legal_moves())
+        change = np.zeros(64)
+        change[sorted(opened)] = -1.0
+        knowing.append([replace(each, change=change)])
+    found = areas(event, knowing, seed=0)
+    assert (found["relevance"].mean, found["relevance"].low) == (1.0, 1.0)
+    assert found["over_value"].mean == pytest.approx(1 - found["value"].mean)
+    assert found["events"] == sum(happening(event, each) for each in played)
+
+
+def test_too_few_events_get_no_area() -> None:
+    event = next(event for event in EVENTS if event.name == "wipe-out")
+    assert "relevance" not in areas(event, [[each] for each in moves(5, seed=3)], seed=0)
+
+
+def test_a_weight_counts_as_so_many_units() -> None:
+    source = np.random.default_rng(0)
+    rank, happen = source.integers(0, 6, 40), source.random(40) < 0.4
+    weight = source.integers(0, 4, 40)
+    whole = np.repeat(np.arange(40), weight)
+    expected = area_under_roc(rank[whole].astype(float), happen[whole])
+    assert weighted_area(rank, happen, weight) == pytest.approx(expected)
+    assert np.isnan(weighted_area(rank, np.zeros(40, bool), weight))
+
+
+def test_false_facts_are_of_the_same_kinds_and_elsewhere() -> None:
+    for played in moves(60, seed=4):
+        true, false = facts_of(played.board, played.move), false_facts(played.board, played.move)
+        assert set(false) == set(PLACED)
+        for name, fact in false.items():
+            assert fact.value == true[name].value
+            assert not set(fact.squares) & set(true[name].squares)
+            kinds = Counter(region_kind(square, 8) for square in fact.squares)
+            assert kinds <= Counter(region_kind(square, 8) for square in true[name].squares)
+
+
+def test_an_answer_is_the_legal_move_that_the_policy_likes_best(model: Model) -> None:
+    board = Board.parse("f5d6c3")
+    own, opp = (np.array([word], np.uint64) for word in (board.own, board.opp))
+    logits = model.evaluator(own, opp)[0][0]
+    (answer,) = answers(model, [board])
+    assert answer in board.legal_moves()
+    assert logits[answer] == max(logits[move] for move in board.legal_moves())
+    assert answers(model, []) == []
