@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 
 def _noted() -> dict[str, Any]:
@@ -67,11 +68,12 @@ def chosen(key: str, options: Iterable[T], default: T) -> T:
     return default if found is None else found
 
 
-def within(key: str, low: float, high: float, default: float) -> float:
+def within(key: str, low: Number, high: Number, default: Number) -> Number:
     """The number in [low, high] that a widget holds; `default` where it holds anything else."""
     found = _held(key, default)
     fits = isinstance(found, int | float) and math.isfinite(found) and low <= found <= high
-    return type(default)(found) if fits else default
+    given: Number = type(default)(found) if fits else default
+    return given
 
 
 def _correct(key: str, value: object) -> str:
@@ -88,21 +90,32 @@ def _take(key: str, value: T) -> T:
 
 
 def select(
-    label: str,
-    options: Iterable[T],
-    *,
-    key: str,
-    default: T | None = None,
-    empty: bool = False,
-    **looks: Any,
-) -> T | None:
-    """A select box; `default`, else the first option, is chosen until somebody chooses (nothing if `empty`)."""
+    label: str, options: Iterable[T], *, key: str, default: T | None = None, **looks: Any
+) -> T:
+    """A select box of which one option is always chosen: `default`, else the first, until somebody chooses."""
     choices = tuple(options)
-    usual = default if default in choices else None if empty or not choices else choices[0]
-    now = chosen(key, choices, usual)
-    place = choices.index(now) if now is not None else None
+    now = chosen(key, choices, default if default in choices else choices[0])
+    place = choices.index(now)
     given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
-    return _take(key, _offered(given, choices) if given is not None else None)
+    found = _offered(given, choices)
+    return _take(key, now if found is None else found)
+
+
+def maybe(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
+    """A select box in which nothing is chosen until somebody chooses."""
+    choices = tuple(options)
+    now = chosen(key, choices, None)
+    place = None if now is None else choices.index(now)
+    given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
+    return _take(key, _offered(given, choices))
+
+
+def chips(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
+    """Small buttons of which one may be chosen, and let go again."""
+    choices = tuple(options)
+    now = chosen(key, choices, None)
+    given = st.pills(label, choices, default=now, key=_correct(key, now), **looks)
+    return _take(key, _offered(given, choices))
 
 
 def segments(
@@ -144,16 +157,22 @@ def steps(
     return _take(key, now if found is None else found)
 
 
-def slider(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+def slider(
+    label: str, low: Number, high: Number, *, key: str, default: Number, **looks: Any
+) -> Number:
     """A slider from `low` to `high`, all of one type."""
     now = within(key, low, high, default)
-    return _take(key, st.slider(label, low, high, value=now, key=_correct(key, now), **looks))
+    given: Number = st.slider(label, low, high, value=now, key=_correct(key, now), **looks)
+    return _take(key, given)
 
 
-def number(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+def number(
+    label: str, low: Number, high: Number, *, key: str, default: Number, **looks: Any
+) -> Number:
     """A field for a number from `low` to `high`, all of one type."""
     now = within(key, low, high, default)
-    return _take(key, st.number_input(label, low, high, value=now, key=_correct(key, now), **looks))
+    given: Number = st.number_input(label, low, high, value=now, key=_correct(key, now), **looks)
+    return _take(key, given)
 
 
 def toggle(label: str, *, key: str) -> bool:
@@ -167,9 +186,12 @@ def text(label: str, *, key: str, lines: int | None = None, **looks: Any) -> str
     held = _held(key, "")
     now = held if isinstance(held, str) else ""
     name = _correct(key, now)
+    given: str | None
     if lines is None:
-        return _take(key, st.text_input(label, value=now, key=name, **looks))
-    return _take(key, st.text_area(label, value=now, key=name, height=lines, **looks))
+        given = st.text_input(label, value=now, key=name, **looks)
+    else:
+        given = st.text_area(label, value=now, key=name, height=lines, **looks)
+    return _take(key, given or "")
 
 
 def typed(key: str) -> str:

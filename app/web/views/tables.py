@@ -1,0 +1,37 @@
+"""The table of a search's moves, once for every page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.present.sentences import q_words, side_word
+from app.web.components import parts
+from othello.rules.notation import square_name
+from othello.search.mcts import SearchResult
+
+
+def draw(
+    found: SearchResult,
+    *,
+    key: str,
+    chosen: int | None = None,
+    count: int | None = None,
+    bonus: bool = False,
+    **options: Any,
+) -> None:
+    """The most visited moves, with the bonus U that the search gives them next where that is wanted."""
+    size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
+    rows = []
+    for move in found.moves[:count]:
+        cells: list[Any] = [
+            square_name(move.square, size),
+            parts.bar(move.prior, f"{100 * move.prior:.1f} %"),
+            parts.bar(move.visits / total, str(move.visits)),
+            q_words(move.q, 3 if bonus else 2),
+        ]
+        cells += [f"{move.u:.2f}"] if bonus else []
+        rows.append({"cells": cells, "value": move.square, "chosen": move.square == chosen})
+    solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
+    title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}"
+    columns = ("move", "prior", "visits", "Q", *(("bonus U",) if bonus else ()))
+    parts.moves(columns, rows, key=key, title=title, **options)
