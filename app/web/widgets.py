@@ -89,6 +89,19 @@ def _take(key: str, value: T) -> T:
     return value
 
 
+def button(
+    label: str,
+    icon: str,
+    *,
+    key: str,
+    do: Callable[..., None],
+    args: tuple[Any, ...] = (),
+    **looks: Any,
+) -> None:
+    """A button with one of Google's Material icons, that does something when it is pressed."""
+    st.button(label, icon=f":material/{icon}:", key=key, on_click=do, args=args, **looks)
+
+
 def select(
     label: str, options: Iterable[T], *, key: str, default: T | None = None, **looks: Any
 ) -> T:

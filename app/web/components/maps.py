@@ -68,8 +68,14 @@ class Legend:
         last: int | None = None,
     ) -> None:
         """A position with a map [N, N] and this legend."""
-        over = self.heat(relevance)
-        parts.picture(position, key=key, title=title, label=label or title, last=last, over=over)
+        parts.picture(
+            position,
+            key=key,
+            title=title,
+            label=label or title,
+            last=last,
+            over=self.heat(relevance),
+        )
 
 
 def _note(value: float) -> str:

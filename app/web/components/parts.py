@@ -94,8 +94,12 @@ def flips_of(board: Board) -> dict[str, list[int]]:
 
 
 def _discs(position: Board) -> dict[str, Any]:
-    cells = format_squares(position.black, position.white, position.size)
-    return {"size": position.size, "cells": cells, "side": position.side, "serial": 0}
+    return {
+        "size": position.size,
+        "cells": format_squares(position.black, position.white, position.size),
+        "side": position.side,
+        "serial": 0,
+    }
 
 
 def board(
@@ -110,9 +114,18 @@ def board(
 ) -> None:
     """The one interactive board of a page: an ARIA grid of N² gridcells named "c4 …"."""
     turn = None if position.is_over else position.side
-    legal = flips_of(position) if playable else {}
-    data = {**_discs(position), "turn": turn, "legal": legal, **over, **looks}
-    _BOARD(key=key, data=data, on_move_change=on_move, on_edit_change=on_edit)
+    _BOARD(
+        key=key,
+        data={
+            **_discs(position),
+            "turn": turn,
+            "legal": flips_of(position) if playable else {},
+            **over,
+            **looks,
+        },
+        on_move_change=on_move,
+        on_edit_change=on_edit,
+    )
 
 
 def picture(
@@ -125,8 +138,19 @@ def picture(
     over: Over = BARE,
 ) -> None:
     """A board to look at: an ARIA image with a label."""
-    look = {"picture": True, "small": True, "title": title, "label": label, "last": last}
-    _BOARD(key=key, data={**_discs(position), **look, **over}, on_move_change=_nothing)
+    _BOARD(
+        key=key,
+        data={
+            **_discs(position),
+            "picture": True,
+            "small": True,
+            "title": title,
+            "label": label,
+            "last": last,
+            **over,
+        },
+        on_move_change=_nothing,
+    )
 
 
 def graph(
@@ -139,8 +163,11 @@ def graph(
     on_jump: Callable[[], None] = _nothing,
 ) -> None:
     """The value of a game by ply: a line of what searches found, a thin one of what the network says by itself."""
-    data = {**asdict(course), "ply": ply, "serial": serial, "title": title}
-    _GRAPH(key=key, data=data, on_jump_change=on_jump)
+    _GRAPH(
+        key=key,
+        data={**asdict(course), "ply": ply, "serial": serial, "title": title},
+        on_jump_change=on_jump,
+    )
 
 
 def moves(
@@ -154,15 +181,18 @@ def moves(
     on_pick: Callable[[], None] | None = None,
 ) -> None:
     """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports."""
-    data = {
-        "columns": list(columns),
-        "rows": list(rows),
-        "title": title,
-        "pickable": on_pick is not None,
-        "verb": verb,
-        "serial": serial,
-    }
-    _MOVES(key=key, data=data, on_pick_change=on_pick or _nothing)
+    _MOVES(
+        key=key,
+        data={
+            "columns": list(columns),
+            "rows": list(rows),
+            "title": title,
+            "pickable": on_pick is not None,
+            "verb": verb,
+            "serial": serial,
+        },
+        on_pick_change=on_pick or _nothing,
+    )
 
 
 def bar(share: float, text: str) -> dict[str, Any]:
@@ -185,16 +215,20 @@ def ledger(
         rows["even prior" if explanation.target.kind == "u" else "solved"] = explanation.exact
     rows["stabilizer"] = explanation.stabilizer
     sum_words = " + ".join(f"{name} {_signed(value)}" for name, value in rows.items())
-    data = {
-        "rows": [{"name": n, "value": value, "text": _signed(value)} for n, value in rows.items()],
-        "total": explanation.value,
-        "name": str(explanation.target),
-        "text": _signed(explanation.value),
-        "title": title,
-        "label": f"{explanation.target} = {sum_words}",
-        "swap": colours != "blue–red",
-    }
-    _LEDGER(key=key, data=data)
+    _LEDGER(
+        key=key,
+        data={
+            "rows": [
+                {"name": n, "value": value, "text": _signed(value)} for n, value in rows.items()
+            ],
+            "total": explanation.value,
+            "name": str(explanation.target),
+            "text": _signed(explanation.value),
+            "title": title,
+            "label": f"{explanation.target} = {sum_words}",
+            "swap": colours != "blue–red",
+        },
+    )
 
 
 def lines(
@@ -210,13 +244,15 @@ def lines(
     for name, values in series.items():
         known = [value for value in values if value is not None]
         ends += [f"{name} {known[-1]:.4g}"] if known else []
-    data = {
-        "title": title,
-        "x": list(x),
-        "series": [{"name": name, "values": list(values)} for name, values in series.items()],
-        "label": f"{title} by {axis}; last: {', '.join(ends) or 'nothing yet'}",
-    }
-    _LINES(key=key, data=data)
+    _LINES(
+        key=key,
+        data={
+            "title": title,
+            "x": list(x),
+            "series": [{"name": name, "values": list(values)} for name, values in series.items()],
+            "label": f"{title} by {axis}; last: {', '.join(ends) or 'nothing yet'}",
+        },
+    )
 
 
 def _signed(value: float) -> str:

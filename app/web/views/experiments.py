@@ -56,6 +56,7 @@ def _controls(chosen: Experiment) -> None:
         icon, busy = ":material/play_arrow:", jobs.current() is not None
         if st.button("Run", icon=icon, type="primary", key="e_run", disabled=busy):
             _begin(chosen.name, SIZES[size], seed)
+            st.rerun()  # with the button at rest
     unit = "" if full == 1 else f" Quick measures {quick}, full {full} positions, games or samples."
     st.caption(f"{state.plain(chosen.shows)}{unit}")
     if jobs.current() is not None:
@@ -123,8 +124,9 @@ def _results(chosen: Experiment) -> None:
     st.markdown(state.plain(record["reading"]))
     for table in record["tables"]:
         st.markdown(f"**{state.plain(table['title'])}**")
-        columns = dict(zip(table["header"], zip(*table["rows"])))
-        st.dataframe(columns, hide_index=True, width="stretch")
+        st.dataframe(
+            dict(zip(table["header"], zip(*table["rows"]))), hide_index=True, width="stretch"
+        )
     _origin(record, folder)
 
 

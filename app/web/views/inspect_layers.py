@@ -76,9 +76,18 @@ def _table(accounts: list[LayerAccount], chosen: str | None) -> None:
     rows = []
     for one in accounts:
         numbers = [signed(number) for number in (one.relevance, one.bias, one.stabilizer)]
-        closure = f"{one.closure:.0e}".replace("-", "−")
-        cells = [one.name, *numbers, closure, _own(one.name)]
-        rows.append({"cells": cells, "value": one.name, "chosen": one.name == chosen})
+        rows.append(
+            {
+                "cells": [
+                    one.name,
+                    *numbers,
+                    f"{one.closure:.0e}".replace("-", "−"),
+                    _own(one.name),
+                ],
+                "value": one.name,
+                "chosen": one.name == chosen,
+            }
+        )
     parts.moves(
         ("layer", "relevance", "bias keeps", "stabilizer", "closure", "rule"),
         rows,
@@ -119,8 +128,9 @@ def _rule(layer: str) -> None:
                 width=120,
                 **follow_up,
             )
-        key = f"i_mode_{layer}"
-        widgets.select("Bias", MODES, key=key, default=one.bias, width=150, **follow_up)
+        widgets.select(
+            "Bias", MODES, key=f"i_mode_{layer}", default=one.bias, width=150, **follow_up
+        )
 
 
 def _maps(found: Explanation, layer: str, look: Look) -> None:
@@ -133,11 +143,21 @@ def _maps(found: Explanation, layer: str, look: Look) -> None:
     legend = Legend.of(found, look, here, kept)
     left, right = st.columns(2)
     with left:
-        title, label = "Relevance here", f"Relevance at layer {layer}"
-        legend.picture(found.board, here, key="i_layer_map", title=title, label=label)
+        legend.picture(
+            found.board,
+            here,
+            key="i_layer_map",
+            title="Relevance here",
+            label=f"Relevance at layer {layer}",
+        )
     with right:
-        title, label = "What its bias keeps", f"Bias relevance of layer {layer}"
-        legend.picture(found.board, kept, key="i_layer_bias", title=title, label=label)
+        legend.picture(
+            found.board,
+            kept,
+            key="i_layer_bias",
+            title="What its bias keeps",
+            label=f"Bias relevance of layer {layer}",
+        )
 
 
 def _override(layer: str) -> None:

@@ -75,8 +75,9 @@ def bias_table(found: Explanation, count: int = 7) -> None:
     largest = abs(order[0][1]) if order else 0.0
     rows = []
     for name, kept in order:
-        bar = parts.bar(abs(kept) / (largest or 1.0), signed(kept))
-        rows.append({"cells": [name, bar], "value": name})
+        rows.append(
+            {"cells": [name, parts.bar(abs(kept) / (largest or 1.0), signed(kept))], "value": name}
+        )
     if rows:
         parts.moves(("layer", "its bias keeps"), rows, key="i_bias_table", title="Biases by layer")
     else:
@@ -99,8 +100,12 @@ def _what_if(model: Model, found: Explanation) -> None:
     )
     others = {content: with_content(board, square, content) for content in words if content != now}
     rows = [{"cells": [words[c], *_asked(model, found, b)], "value": c} for c, b in others.items()]
-    title = f"{found.target} is {signed(found.value)} now"
-    parts.moves(("instead", "target", "change"), rows, key="i_what_if", title=title)
+    parts.moves(
+        ("instead", "target", "change"),
+        rows,
+        key="i_what_if",
+        title=f"{found.target} is {signed(found.value)} now",
+    )
     st.caption("A relevance divides up one value; a change compares two. They need not agree.")
 
 
@@ -136,9 +141,13 @@ def _before_and_after(model: Model, found: Explanation, look: Look) -> None:
     )
     for column, (key, title, position, relevance) in zip(st.columns(3), shown):
         with column:
-            label = f"{title}, relevance of every square for {mover}"
             legend.picture(
-                position, relevance, key=f"i_ba_{key}", title=title, label=label, last=action
+                position,
+                relevance,
+                key=f"i_ba_{key}",
+                title=title,
+                label=f"{title}, relevance of every square for {mover}",
+                last=action,
             )
     st.markdown(state.plain(explanation_words(made.change)))
     title = "Where the change comes from"
@@ -151,8 +160,7 @@ def _before_and_after(model: Model, found: Explanation, look: Look) -> None:
 def _compare(found: Explanation, look: Look) -> None:
     pinned: Explanation | None = st.session_state.get("pinned")
     with st.container(horizontal=True):
-        icon = ":material/keep:"
-        st.button("Pin this as A", icon=icon, key="i_pin", on_click=_pin, args=(found,))
+        widgets.button("Pin this as A", "keep", key="i_pin", do=_pin, args=(found,))
         st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled=pinned is None)
     if pinned is None:
         st.caption(
@@ -221,17 +229,28 @@ def _symmetry(model: Model, found: Explanation, look: Look) -> None:
     rows = []
     for symmetry, one, relevance in zip(SYMMETRIES, turned, maps):
         change = signed(one.value - found.value)
-        alike = _correlation(relevance, found.squares)
-        cells = [SYMMETRY_NAMES[symmetry], signed(one.value), change, alike]
-        rows.append({"cells": cells, "value": symmetry})
+        rows.append(
+            {
+                "cells": [
+                    SYMMETRY_NAMES[symmetry],
+                    signed(one.value),
+                    change,
+                    _correlation(relevance, found.squares),
+                ],
+                "value": symmetry,
+            }
+        )
     left, right = st.columns([2, 1])
     with left:
         parts.moves(("symmetry", "target", "change", "map's correlation"), rows, key="i_symmetry")
     with right:
         mean = np.mean(maps, axis=0)
-        title, label = "Mean of the eight maps", "Mean map over the symmetries"
         Legend.of(found, look, found.squares, mean).picture(
-            found.board, mean, key="i_mean_map", title=title, label=label
+            found.board,
+            mean,
+            key="i_mean_map",
+            title="Mean of the eight maps",
+            label="Mean map over the symmetries",
         )
 
 

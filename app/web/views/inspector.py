@@ -22,7 +22,7 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, state, widgets
 from app.web.components import parts
 from app.web.components.maps import USUAL, Legend, Look
-from app.web.views import account, inspect_layers, inspect_tools
+from app.web.views import inspect_layers, inspect_tools, tables
 from app.web.views.question import Question
 from lrp.errors import LRPError
 from othello.errors import OthelloError, ParseError
@@ -138,7 +138,7 @@ def _ledger(found: Explanation, look: Look) -> None:
     st.markdown(state.plain(headline_words(found)))
     if found.target.kind == "value":
         st.caption(state.plain(value_words(found.board, math.tanh(found.value), "Network")))
-    account.draw(found, key="i_ledger", colours=look.colours)
+    tables.account(found, key="i_ledger", colours=look.colours)
     if not found.board.black | found.board.white:
         st.info(
             "The board is empty: what you see is what the biases and the rules do without any evidence."
@@ -200,16 +200,21 @@ def _on_edit() -> None:
 
 def _editor() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label, words = "A click on the board", TOOLS.__getitem__
-        widgets.segments(label, TOOLS, key="i_tool", default="look", format_func=words)
-        icon = ":material/swap_vert:"
-        st.button("Other side to move", icon=icon, key="i_side", on_click=_other_side)
+        widgets.segments(
+            "A click on the board",
+            TOOLS,
+            key="i_tool",
+            default="look",
+            format_func=TOOLS.__getitem__,
+        )
+        widgets.button("Other side to move", "swap_vert", key="i_side", do=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     gallery.choose("i_gallery", set_board, placeholder="Choose a position")
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
-        formats = "Board string, transcript, GGF, SGF or OBF"
-        widgets.text(formats, key="i_paste", lines=90, max_chars=20000)
+        widgets.text(
+            "Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000
+        )
         st.button("Open", key="i_open", on_click=_from_paste)
         uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
         with state.error_box():

@@ -16,10 +16,10 @@ from app.present.sentences import (
     side_word,
     value_words,
 )
-from app.web import state
+from app.web import state, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
-from app.web.views import account, options, tables
+from app.web.views import options, tables
 from app.web.views.shown import ASKED, Shown, candidates, judge, shown
 from othello.errors import OthelloError
 from othello.rules.board import Board
@@ -59,15 +59,8 @@ def _second_opinion(game: Session, ply: int) -> None:
     answers: dict[tuple[str, str], str] = st.session_state.setdefault("opinions", {})
     with st.container(horizontal=True, vertical_alignment="center"):
         for number, (spec, name) in enumerate(programs.items()):
-            asked = (spec, str(board))
-            label = f"Ask {state.plain(name)}"
-            st.button(
-                label,
-                icon=":material/forum:",
-                key=f"ask_{number}",
-                on_click=_ask,
-                args=(spec, name, ply),
-            )
+            asked, label = (spec, str(board)), f"Ask {state.plain(name)}"
+            widgets.button(label, "forum", key=f"ask_{number}", do=_ask, args=(spec, name, ply))
             if asked in answers:
                 st.caption(answers[asked])
 
@@ -137,11 +130,10 @@ def _graph(game: Session, view: options.View) -> None:
         searched.append(found)
         sight.append(first)
         words.append(f"ply {ply.number}: {_said(ply.board, found, first)}")
-    course = parts.Course(
-        searched, sight, words, game.start.size**2 - 4, [loss.ply for loss in _losses(game)]
-    )
     parts.graph(
-        course,
+        parts.Course(
+            searched, sight, words, game.start.size**2 - 4, [loss.ply for loss in _losses(game)]
+        ),
         game.cursor,
         key="graph",
         serial=game.serial,
@@ -174,13 +166,17 @@ def _review(game: Session, view: options.View) -> None:
     if view.reveal == "never" or game.length < 2 or not ended:
         return
     if st.session_state.get("reviewed") != game.actions:
-        icon = ":material/rate_review:"
-        st.button("Review the game", icon=icon, key="do_review", on_click=_search_all)
+        widgets.button("Review the game", "rate_review", key="do_review", do=_search_all)
         return
     rows = []
     for loss in _losses(game):
-        cells = [f"{loss.ply + 1}. {loss.move}", loss.best, f"{50 * loss.loss:.0f} %"]
-        rows.append({"cells": cells, "value": loss.ply, "chosen": loss.ply == game.cursor})
+        rows.append(
+            {
+                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, f"{50 * loss.loss:.0f} %"],
+                "value": loss.ply,
+                "chosen": loss.ply == game.cursor,
+            }
+        )
     parts.moves(
         ("move", "better", "chance to win lost"),
         rows,
@@ -240,22 +236,18 @@ def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
             title="Where the biases act",
             label=f"Bias relevance of every square for {found.target}",
         )
-    account.draw(found, key="ledger", colours=view.look.colours)
+    tables.account(found, key="ledger", colours=view.look.colours)
 
 
 def _search_table(game: Session, ply: int) -> None:
     found = game.search_of(ply)
     if found is None:
         if game.board_at(ply).legal_moves() and not game.agent_to_move:
-            st.button(
-                "Search this position",
-                icon=":material/account_tree:",
-                key="analyse",
-                on_click=_analyse,
-                args=(ply,),
+            widgets.button(
+                "Search this position", "account_tree", key="analyse", do=_analyse, args=(ply,)
             )
         return
-    tables.draw(found, key="moves", chosen=game.action_at(ply), count=6, serial=game.serial)
+    tables.moves(found, key="moves", chosen=game.action_at(ply), count=6, serial=game.serial)
 
 
 def _analyse(ply: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -19,6 +18,14 @@ from othello.errors import EngineError, OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.rules.openings import opening_of
+
+STEPS = {  # buttons that go through the game: what they say, their icon, what they say when pointed at
+    "first": ("", "first_page", "To the start"),
+    "undo": ("Undo", "undo", None),
+    "redo": ("Redo", "redo", None),
+    "last": ("", "last_page", "To the end"),
+    "continue": ("Play on from here", "play_arrow", None),
+}
 
 
 def page() -> None:
@@ -102,7 +109,7 @@ def _status(game: Session) -> str:
     else:
         turn = f"{side.capitalize()} to move." if game.seat == "both" else f"Your move ({side})."
     answered = game.cursor > 0 and not game.is_human(game.board_at(game.cursor - 1).side)
-    if reply is not None and answered and game.human_to_move:
+    if reply is not None and answered and game.human_to_move and loss is None:
         notice += f"{_subject(game)} played {square_name(reply, board.size)}. "
     return notice + turn
 
@@ -126,17 +133,16 @@ def _on_move() -> None:
 def _toolbar(game: Session) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         start, end = game.cursor == 0, game.cursor == game.length
-        _step("first", "", "first_page", disabled=start, help="To the start")
-        _step("undo", "Undo", "undo", disabled=start)
-        _step("redo", "Redo", "redo", disabled=end)
-        _step("last", "", "last_page", disabled=end, help="To the end")
-        if not end:
-            _step("continue", "Play on from here", "play_arrow")
-        elif game.seat == "watch" and not game.board.is_over:
+        for where, (label, icon, words) in STEPS.items():
+            stuck = start if where in ("first", "undo") else end
+            if where != "continue" or not end:
+                widgets.button(
+                    label, icon, key=where, do=_go, args=(where,), disabled=stuck, help=words
+                )
+        if game.seat == "watch" and end and not game.board.is_over:
             paused = bool(st.session_state.get("paused"))
             label, icon = ("Go on", "play_arrow") if paused else ("Pause", "pause")
-            icon = f":material/{icon}:"
-            st.button(label, icon=icon, key="pause", on_click=_pause, args=(not paused,))
+            widgets.button(label, icon, key="pause", do=_pause, args=(not paused,))
         _lines(game)
         options.new_game(game)
         export.menu(game)
@@ -147,12 +153,6 @@ def _toolbar(game: Session) -> None:
         opening = opening_of(game.actions[: game.cursor]) if standard else None
         name = f"**{state.plain(opening.name)}** · " if opening else ""
         st.caption(f"{name}{_moves(game) or 'no moves yet'}")
-
-
-def _step(where: str, label: str, icon: str, **looks: Any) -> None:
-    """A button that goes through the game."""
-    icon = f":material/{icon}:"
-    st.button(label, icon=icon, key=where, on_click=_go, args=(where,), **looks)
 
 
 def _pause(paused: bool) -> None:
@@ -182,9 +182,13 @@ def _lines(game: Session) -> None:
             line, fork = game.branches[number], forks[number]
             moves = " ".join(_names_of(line[fork : fork + 4], game.start.size))
             more = " …" if len(line) > fork + 4 else ""
-            words = f"from ply {fork}: {moves}{more} ({len(line)} plies)"
-            key = f"line_{number}"
-            st.button(words, key=key, on_click=_switch, args=(number,), width="stretch")
+            st.button(
+                f"from ply {fork}: {moves}{more} ({len(line)} plies)",
+                key=f"line_{number}",
+                on_click=_switch,
+                args=(number,),
+                width="stretch",
+            )
 
 
 def _switch(number: int) -> None:

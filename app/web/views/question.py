@@ -54,12 +54,18 @@ class Question:
             return target
         names = [square_name(move, size) for move in moves]
         with st.container(horizontal=True):
-            now = square_name(target.action, size)
-            first = widgets.select("Move", names, key=self.first, default=now, width=140)
+            first = widgets.select(
+                "Move", names, key=self.first, default=square_name(target.action, size), width=140
+            )
             if target.against is not None:
                 others = [name for name in names if name != first]
-                rival = square_name(target.against, size)
-                widgets.select("rather than", others, key=self.second, default=rival, width=140)
+                widgets.select(
+                    "rather than",
+                    others,
+                    key=self.second,
+                    default=square_name(target.against, size),
+                    width=140,
+                )
         return self.held(moves, size)
 
     def put(self, target: Target) -> None:

@@ -19,7 +19,7 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, state, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
-from app.web.views import account, tables
+from app.web.views import tables
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -110,23 +110,30 @@ def _choose_position() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         session: Session | None = st.session_state.get("game")
         if session is not None:
-            _offer("The game's position", session.board, key="s_game", icon="sports_esports")
+            widgets.button(
+                "The game's position",
+                "sports_esports",
+                key="s_game",
+                do=_set_board,
+                args=(session.board,),
+            )
         if "inspected" in st.session_state:
-            inspected = st.session_state.inspected
-            _offer("The inspected position", inspected, key="s_inspected", icon="search_insights")
+            widgets.button(
+                "The inspected position",
+                "search_insights",
+                key="s_inspected",
+                do=_set_board,
+                args=(st.session_state.inspected,),
+            )
         with st.popover("Another position", icon=":material/content_paste:"):
             gallery.choose("s_gallery", _set_board)
-            label = "Board string or transcript"
-            widgets.text(label, key="s_text", max_chars=4096, on_change=_from_text)
+            widgets.text(
+                "Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text
+            )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.steps("Simulations", SIMULATIONS, key="s_simulations", default=USUAL, width=280)
         label, (low, high) = "Exploration c_puct", EXPLORATION
         widgets.slider(label, low, high, key="s_puct", default=C_PUCT, step=0.1, width=200)
-
-
-def _offer(label: str, position: Board, *, key: str, icon: str) -> None:
-    icon = f":material/{icon}:"
-    st.button(label, icon=icon, key=key, on_click=_set_board, args=(position,))
 
 
 def _from_text() -> None:
@@ -161,13 +168,16 @@ def _stage(record: Record) -> int:
     if st.session_state.get("s_running"):
         st.session_state.s_stage = st.session_state.get("s_at", 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label, words = (
+        stage = widgets.slider(
             "Look into the search after part",
-            "Each part is a sixteenth of the simulations.",
+            0,
+            last,
+            key="s_stage",
+            default=last,
+            width=280,
+            help="Each part is a sixteenth of the simulations.",
         )
-        stage = widgets.slider(label, 0, last, key="s_stage", default=last, width=280, help=words)
-        icon = ":material/play_arrow:"
-        st.button("Watch it grow", icon=icon, key="s_play", on_click=_run_through)
+        widgets.button("Watch it grow", "play_arrow", key="s_play", do=_run_through)
     return stage
 
 
@@ -188,7 +198,7 @@ def _next_part(count: int) -> None:
 def _moves_table(found: SearchResult) -> None:
     size = found.board.size
     names = {square_name(move.square, size): move.square for move in found.moves}
-    tables.draw(
+    tables.moves(
         found,
         key="s_moves",
         chosen=names.get(widgets.chosen("s_move_x", names, "")),
@@ -258,8 +268,9 @@ def _relevance(model: Model, record: Record) -> None:
     st.markdown("##### What Q rests on")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, second = widgets.select("Move", names, key="s_move_x", width=140), NOBODY
-        words = ABOUT.__getitem__
-        about = widgets.segments("Explain", ABOUT, key="s_about", default="q", format_func=words)
+        about = widgets.segments(
+            "Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__
+        )
         if about == "q":
             others = [NOBODY, *(name for name in names if name != first)]
             second = widgets.select("rather than", others, key="s_move_y", width=140)
@@ -275,10 +286,11 @@ def _relevance(model: Model, record: Record) -> None:
         (two, "s_q_bias", "Where the biases act", found.bias_squares),
     ):
         with column:
-            label = f"{title}, {found.target}"
-            legend.picture(found.board, relevance, key=key, title=title, label=label)
+            legend.picture(
+                found.board, relevance, key=key, title=title, label=f"{title}, {found.target}"
+            )
     with three:
-        account.draw(found, key="s_q_ledger", colours=legend.look.colours)
+        tables.account(found, key="s_q_ledger", colours=legend.look.colours)
         st.caption(_reading(found, seconds))
 
 
@@ -286,8 +298,7 @@ def _explained(model: Model, record: Record, target: Target) -> Explanation:
     method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
     board, action = record.result.board, target.action
     if target.kind == "u" and action is not None:
-        c_puct = record.key[3]
-        return explain_bonus(model, board, action, record.tree, c_puct=c_puct, **method)
+        return explain_bonus(model, board, action, record.tree, c_puct=record.key[3], **method)
     return explain_tree(model, board, target, record.tree, **method)
 
 

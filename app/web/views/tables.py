@@ -1,16 +1,20 @@
-"""The table of a search's moves, once for every page."""
+"""What every page lists: the moves of a search, and where the number that is explained comes from."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from app.present.sentences import q_words, side_word
+import streamlit as st
+
+from app.explain.network import Explanation
+from app.present.sentences import account_words, q_words, side_word
+from app.web import state
 from app.web.components import parts
 from othello.rules.notation import square_name
 from othello.search.mcts import SearchResult
 
 
-def draw(
+def moves(
     found: SearchResult,
     *,
     key: str,
@@ -32,6 +36,16 @@ def draw(
         cells += [f"{move.u:.2f}"] if bonus else []
         rows.append({"cells": cells, "value": move.square, "chosen": move.square == chosen})
     solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
-    title = f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}"
-    columns = ("move", "prior", "visits", "Q", *(("bonus U",) if bonus else ()))
-    parts.moves(columns, rows, key=key, title=title, **options)
+    parts.moves(
+        ("move", "prior", "visits", "Q", *(("bonus U",) if bonus else ())),
+        rows,
+        key=key,
+        title=f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}",
+        **options,
+    )
+
+
+def account(found: Explanation, *, key: str, colours: str) -> None:
+    """The ledger of an explanation as bars, and in words where its number comes from."""
+    parts.ledger(found, key=key, title="Where the number comes from", colours=colours)
+    st.caption(state.plain(account_words(found)))

@@ -87,20 +87,30 @@ def _ladder(folder: Path) -> None:
     mine.sort(key=lambda row: row["generation"])
     graph, table = st.columns(2, gap="large")
     if len(mine) > 1:
-        keys = {"Elo": "elo", "95 % low": "low", "95 % high": "high"}
-        curves = {name: [row.get(key) for row in mine] for name, key in keys.items()}
+        curves = {}
+        for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high")):
+            curves[name] = [row.get(key) for row in mine]
         numbers = [row["generation"] for row in mine]
         with graph:
-            title = "Ladder: Elo by generation"
-            parts.lines(title, numbers, curves, key="t_ladder", axis="generation")
+            parts.lines(
+                "Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation"
+            )
     rows = []
     for row in rungs[:12]:
         interval = f"{_minus(row['low'])} … {_minus(row['high'])}" if row.get("low") else "–"
-        cells = [row["player"], _minus(row["elo"]), interval, row["games"]]
-        rows.append({"cells": cells, "value": row["player"]})
+        rows.append(
+            {
+                "cells": [row["player"], _minus(row["elo"]), interval, row["games"]],
+                "value": row["player"],
+            }
+        )
     with table:
-        columns = ("player", "Elo", "95 % interval", "games")
-        parts.moves(columns, rows, key="t_rungs", title="Ladder, the strongest first")
+        parts.moves(
+            ("player", "Elo", "95 % interval", "games"),
+            rows,
+            key="t_rungs",
+            title="Ladder, the strongest first",
+        )
 
 
 def _numbers(row: dict[str, str]) -> dict[str, float]:
@@ -170,8 +180,13 @@ def _agreement(a: Model, b: Model, count: int = 400) -> None:
     best_a, values_a = _choices(a, boards)
     best_b, values_b = _choices(b, boards)
     same = np.mean(np.equal(best_a, best_b))
-    players = PolicyPlayer(a.evaluator, "A"), PolicyPlayer(b.evaluator, "B")
-    result = play_match(*players, games=100, seed=1, size=a.size)
+    result = play_match(
+        PolicyPlayer(a.evaluator, "A"),
+        PolicyPlayer(b.evaluator, "B"),
+        games=100,
+        seed=1,
+        size=a.size,
+    )
     rows = {
         "same first choice": f"{100 * same:.0f} %",
         "correlation of the values": f"{np.corrcoef(values_a, values_b)[0, 1]:+.3f}",

@@ -133,13 +133,15 @@ def _walk(game: SelfPlayGame, ply: int, label: str) -> None:
         parts.picture(board, key="t_board", title=f"After ply {ply}", label=label, last=last)
     with right:
         words = [f"ply {number}" for number in range(len(game.boards))]
-        sight = [None] * len(words)
-        course = parts.Course(game.values, sight, words, span=board.size**2 - 4)
-        title = "The search's value, black above"
-        parts.graph(course, ply, key="t_values", serial=ply, title=title)
+        parts.graph(
+            parts.Course(game.values, [None] * len(words), words, span=board.size**2 - 4),
+            ply,
+            key="t_values",
+            serial=ply,
+            title="The search's value, black above",
+        )
         st.code(format_moves(game.actions, board.size), language=None, wrap_lines=True)
-        icon = ":material/sports_esports:"
-        st.button("Play on from here", icon=icon, key="t_play", on_click=_take)
+        widgets.button("Play on from here", "sports_esports", key="t_play", do=_take)
 
 
 def _end() -> None:

@@ -37,8 +37,8 @@ class Why:
 
 def outlined(why: Why, key: str = "why") -> tuple[int, ...]:
     """The squares of the chip that is pressed, for the board above; none where none is."""
-    words = widgets.chosen(f"{key}_chips", [chip.words for chip in why.chips[:MOST]], None)
-    return next((chip.squares for chip in why.chips if chip.words == words), ())
+    squares = {chip.words: chip.squares for chip in why.chips[:MOST]}
+    return squares.get(widgets.chosen(f"{key}_chips", squares, ""), ())
 
 
 def draw(
@@ -48,19 +48,18 @@ def draw(
     with st.container(key=key, gap="small"):
         st.markdown(state.plain(why.sentence))
         if why.chips:
-            words = [state.plain(chip.words) for chip in why.chips[:MOST]]
-            names = dict(zip((chip.words for chip in why.chips), words))
             widgets.chips(
                 "Its reasons; press one to see its squares",
-                names,
+                [chip.words for chip in why.chips[:MOST]],
                 key=f"{key}_chips",
-                format_func=names.__getitem__,
+                format_func=state.plain,
                 label_visibility="collapsed",
             )
         if why.expectations:
             st.caption(state.plain(why.expectations))
-        icon = ":material/grid_on:"
-        folder = st.expander("The network's view", key=f"{key}_view", icon=icon, on_change="rerun")
+        folder = st.expander(
+            "The network's view", key=f"{key}_view", icon=":material/grid_on:", on_change="rerun"
+        )
         if folder.open:
             with folder:
                 view()
