@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from app.game.session import Session
 from app.present import board_png
-from app.present.colormap import scale_of
 from app.present.picture import as_png, as_svg, heat_arguments, plain_svg
 from app.present.sentences import outcome_words, value_words
 from app.web.views import inspect_save, options
@@ -82,15 +82,19 @@ def _board_png(game: Session) -> bytes:
 
 
 def film(game: Session, view: options.View, size: int = 360) -> bytes:
-    """The game as a GIF: each position with the heat of its value for black, on one scale, whoever is to move."""
+    """The game as a GIF: each position with the heat of its value for black, whoever is to move.
+
+    All frames have one scale, at which one square in a hundred has its full colour.
+    """
     plies, maps = game.plies(), {}
     for ply in plies:
         if not ply.board.is_over:
             found = game.explain(ply.number, composite=view.composite, bias=view.bias)
             maps[ply.number] = found.squares if ply.board.side == "X" else -found.squares
-    colours, scale = view.look.colours, scale_of(*maps.values())
+    colours = view.look.colours
+    scale = float(np.quantile(np.abs([*maps.values()]), 0.99)) if maps else 0.0
     low, high = colours.split("–")
-    legend = f"{high}: for black, {low}: for white, full +/-{scale:.2g}"
+    legend = f"{high}: for black, {low}: for white, full from {scale:.2g}"
     frames: list[Image] = []
     for ply in plies:
         last = game.action_at(ply.number - 1) if ply.number else None

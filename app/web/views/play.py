@@ -63,6 +63,8 @@ def _board(game: Session, view: options.View) -> None:
             over = panel.heat_of(game, view)
     if view.on_squares != "nothing" and view.reveal != "never":
         over |= panel.move_numbers(game, view)
+    if (loss := judged(game)) is not None and not over.get("numbers"):
+        over["numbers"] = _marked(game.start.size, {loss.move: "played", loss.best: "better"})
     parts.board(
         game.board,
         key="board",
@@ -76,6 +78,11 @@ def _board(game: Session, view: options.View) -> None:
         status=_status(game),
         over=over,
     )
+
+
+def _marked(size: int, words: dict[str, str]) -> list[str]:
+    """A text a square, most of them empty."""
+    return [words.get(square_name(square, size), "") for square in range(size**2)]
 
 
 def _names(game: Session) -> list[str]:

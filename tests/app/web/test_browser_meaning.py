@@ -87,6 +87,8 @@ def test_a_click_on_a_reviewed_mistake_shows_that_very_move_and_why_not_the_bett
         rows.nth(number).get_by_role("button").click()
         wait_for_position(page, str(boards[ply])[:64])
         settled(page)
+        assert cell(page, move).inner_text() == "played"
+        assert cell(page, better).inner_text() == "better"
         side = "black" if boards[ply].side == "X" else "white"
         assert status(page) == f"Ply {ply} of 18: {side} played {move}, {better} was better."
         table = page.locator(".st-key-ledger table").get_attribute("aria-label")
