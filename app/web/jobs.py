@@ -8,9 +8,6 @@ from typing import TypeAlias
 
 import streamlit as st
 
-from lrp.errors import LRPError
-from othello.errors import OthelloError
-
 Report: TypeAlias = Callable[[float, str], None]
 """Told the share done in [0, 1] and what is under way."""
 
@@ -25,7 +22,7 @@ class Job:
     def __init__(self, name: str, work: Callable[[Report], str]) -> None:
         self.name, self.said = name, ""
         self.share, self.what = 0.0, "starting"
-        self.error: OthelloError | LRPError | OSError | None = None
+        self.error: Exception | None = None
         self._cancelled = threading.Event()
         self._work = work
         self._thread = threading.Thread(target=self._run, name=f"job {name}", daemon=True)
@@ -54,7 +51,7 @@ class Job:
             self.said = self._work(self._report)
         except Cancelled:
             self.said = "Cancelled."
-        except (OthelloError, LRPError, OSError) as error:
+        except Exception as error:  # for whoever began it to raise
             self.error = error
 
 

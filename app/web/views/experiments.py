@@ -53,7 +53,7 @@ def _controls(chosen: Experiment) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         size = widgets.segments("Size", SIZES, key="e_size", default="Quick")
         seed = widgets.number("Seed", 0, 10_000, key="e_seed", default=0, width=120)
-        icon, busy = ":material/play_arrow:", jobs.current() is not None
+        busy, icon = jobs.current() is not None, ":material/play_arrow:"
         if st.button("Run", icon=icon, type="primary", key="e_run", disabled=busy):
             _begin(chosen.name, SIZES[size], seed)
             st.rerun()  # with the button at rest
@@ -89,10 +89,11 @@ def _under_way() -> None:
 
 
 def _ended() -> None:
-    """How the last run that was begun here ended, where its figures do not say so."""
+    """How the last run that was begun here ended, once, where its figures do not say so."""
     job: jobs.Job | None = st.session_state.get("e_job")
     if job is None or job.running:
         return
+    del st.session_state.e_job
     if job.said:
         st.caption(f"{state.plain(experiment(job.name).title)}: {job.said}")
     with state.error_box():

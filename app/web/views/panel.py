@@ -160,6 +160,10 @@ def _losses(game: Session, count: int = 5) -> list[Loss]:
     return [loss for loss in st.session_state.review[:count] if loss.loss > 0.05]
 
 
+def _cost(loss: Loss) -> str:
+    return f"{50 * loss.loss:.0f} % chance to win"
+
+
 def _review(game: Session, view: options.View) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
@@ -172,13 +176,13 @@ def _review(game: Session, view: options.View) -> None:
     for loss in _losses(game):
         rows.append(
             {
-                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, f"{50 * loss.loss:.0f} %"],
+                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, _cost(loss)],
                 "value": loss.ply,
                 "chosen": loss.ply == game.cursor,
             }
         )
     parts.moves(
-        ("move", "better", "chance to win lost"),
+        ("move", "better", "lost"),
         rows,
         key="losses",
         title="The moves that cost most" if rows else "No move cost much",

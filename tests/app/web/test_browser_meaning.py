@@ -83,7 +83,7 @@ def test_a_click_on_a_reviewed_mistake_shows_that_very_move_and_why_not_the_bett
         numbered, better, cost = rows.nth(number).locator("td").all_inner_texts()
         ply, move = int(numbered.split(".")[0]) - 1, numbered.split()[-1]
         assert square_name(played[ply]) == move
-        lost.append(int(re.fullmatch(r"(\d+) %", cost)[1]))
+        lost.append(int(re.fullmatch(r"(\d+) % chance to win", cost)[1]))
         rows.nth(number).get_by_role("button").click()
         wait_for_position(page, str(boards[ply])[:64])
         settled(page)
@@ -187,10 +187,10 @@ def test_an_experiment_goes_on_when_its_page_is_left_and_can_be_cancelled(
         before = bar.inner_text()
         page.get_by_role("link", name="Training", exact=True).first.click()
         page.get_by_text("Two checkpoints side by side").wait_for()
-        page.wait_for_timeout(6000)
         page.get_by_role("link", name="Experiments", exact=True).first.click()
         bar.wait_for()
-        assert bar.inner_text() != before
+        page.get_by_text(before, exact=True).wait_for(state="detached")
+        assert bar.is_visible()
         page.get_by_role("button", name="Cancel").click()
         page.get_by_text("Cancelled.").wait_for()
         assert page.locator(".st-key-e_run button").is_enabled()
