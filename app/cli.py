@@ -78,7 +78,8 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = dict.fromkeys(COMMANDS)  # the names, for the list and for suggestions
+        names: dict[str, Any] = dict.fromkeys(COMMANDS)  # for the list and for suggestions
+        self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""

@@ -1,22 +1,27 @@
-"""Checkpoints as the app uses them: loaded once a process, read-only, each with its evaluator and its explainers."""
+"""Checkpoints as the app uses them: loaded once a process, read-only, with evaluator and input planes."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from othello.errors import CheckpointError
 from othello.network import checkpoint
+from othello.network.encoding import PLANE_NAMES, encode
+from othello.network.evaluator import NetworkEvaluator
+from othello.players.agent import evaluate
 from othello.rules.board import Board
 
-if TYPE_CHECKING:
-    from lrp import LRP
-    from othello.network.evaluator import NetworkEvaluator
-
-_EXPLAINERS = 64  # kept a model, the newest
+_KEPT = 64  # things made of a model, the newest
+_Thing = TypeVar("_Thing")
 
 
 @dataclass
@@ -27,10 +32,8 @@ class Model:
     sha256: str
     meta: dict[str, Any]
     network: Any
-    ready: threading.Event = field(
-        default_factory=threading.Event, repr=False
-    )  # everything is compiled
-    _explainers: dict[tuple[str, str], LRP] = field(default_factory=dict, repr=False)
+    ready: threading.Event = field(default_factory=threading.Event, repr=False)  # all is compiled
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -49,39 +52,40 @@ class Model:
     @cached_property
     def evaluator(self) -> NetworkEvaluator:
         """The network as a search wants it."""
-        from othello.network.evaluator import NetworkEvaluator
-
         with self._lock:
             return NetworkEvaluator(self.network)
 
     def ranked(self, board: Board) -> list[int]:
         """The legal actions, the network's first choice first: what a search looks at even with few simulations."""
-        from othello.players.agent import evaluate
-
         logits, _ = evaluate(self.evaluator, [board])
         return sorted(board.legal_actions(), key=lambda action: -float(logits[0, action]))
 
-    def explainer(self, composite: str, bias: str) -> LRP:
-        """The LRP object of a composite's name and a bias mode, made once.
-
-        Raises CompositeError or RuleError for a name or a mode that does not exist.
-        """
-        from app.explain.composites import build_composite
-        from lrp import LRP
-
+    def kept(self, key: Hashable, make: Callable[[], _Thing]) -> _Thing:
+        """What `make` makes of this model, made once and kept under `key`."""
         with self._lock:
-            found = self._explainers.get((composite, bias))
-            if found is None:
-                import numpy as np
+            if key not in self._made:
+                made = make()
+                while len(self._made) >= _KEPT:
+                    self._made.pop(next(iter(self._made)))
+                self._made[key] = made
+            return cast(_Thing, self._made[key])
 
-                from app.explain.network import encode_words
 
-                example = encode_words(self, *np.array([[1, 2], [4, 8]], np.uint64))
-                found = LRP(self.network, build_composite(composite, bias), example)
-                while len(self._explainers) >= _EXPLAINERS:
-                    self._explainers.pop(next(iter(self._explainers)))
-                self._explainers[composite, bias] = found
-            return found
+def encode_words(model: Model, own: NDArray[np.uint64], opp: NDArray[np.uint64]) -> torch.Tensor:
+    """The network's input [B, C, N, N] from words [B]; a foreign network brings its own encoding."""
+    foreign = getattr(model.network, "encode", None)
+    if foreign is not None:
+        planes = foreign(own, opp)
+    else:
+        planes = encode(own, opp, model.size, model.network.architecture.planes)
+    return torch.from_numpy(np.ascontiguousarray(planes))
+
+
+def plane_names(model: Model) -> tuple[str, ...]:
+    """The names of the network's input planes."""
+    if hasattr(model.network, "encode"):
+        return ("discs",)
+    return PLANE_NAMES[: model.network.architecture.planes]
 
 
 _loaded: dict[Path, tuple[tuple[int, int], Model]] = {}
@@ -125,11 +129,8 @@ def available_checkpoints(size: int = 8) -> list[Path]:
     try:
         default = checkpoint.default_checkpoint(size)
         found.append(default)
-        found.extend(
-            sorted(
-                p.parent for p in default.parent.glob(f"*/{checkpoint.META}") if p.parent != default
-            )
-        )
+        beside = sorted(file.parent for file in default.parent.glob(f"*/{checkpoint.META}"))
+        found.extend(folder for folder in beside if folder != default)
     except CheckpointError:
         pass
     found.extend(sorted(p.parent for p in Path("checkpoints").glob(f"*/{checkpoint.META}")))
@@ -138,10 +139,10 @@ def available_checkpoints(size: int = 8) -> list[Path]:
             (p.parent for p in run.glob(f"[0-9]*/{checkpoint.META}")), reverse=True
         )
         found.extend(generations[:1])
-    once = {
-        path.resolve(): path for path in reversed(found)
-    }  # the first of several ways to a folder
-    return [path for path in found if once[path.resolve()] is path and _fits(path, size)]
+    first: dict[Path, Path] = {}  # of several ways to a folder
+    for path in found:
+        first.setdefault(path.resolve(), path)
+    return [path for path in first.values() if board_size_of(path) == size]
 
 
 def board_size_of(path: str | Path) -> int | None:
@@ -151,7 +152,3 @@ def board_size_of(path: str | Path) -> int | None:
     except (CheckpointError, KeyError, AttributeError):
         return None
     return size if isinstance(size, int) else None
-
-
-def _fits(path: Path, size: int) -> bool:
-    return board_size_of(path) == size

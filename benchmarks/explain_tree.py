@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
+from app.explain.composites import explainer_of
 from app.explain.default import DEFAULT_COMPOSITE
 from app.explain.network import VALUE, encode_words
 from app.explain.search import BATCH, explain_tree
@@ -49,7 +50,7 @@ def main() -> None:
     rows = np.flatnonzero(tree.state == EXPANDED)[:BATCH]
     planes, explainer = (
         encode_words(model, tree.own[rows], tree.opp[rows]),
-        model.explainer(options.composite, "sink"),
+        explainer_of(model, options.composite, "sink"),
     )
     whole, batch = [], []
     for _ in range(options.rounds):

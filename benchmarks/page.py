@@ -91,7 +91,7 @@ def report_overhead(rounds: int = 40) -> None:
     import torch
 
     from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-    from app.explain.network import attribute, explain, planes_of
+    from app.explain.network import attribute, explain_many, planes_of
     from app.explain.targets import Target
     from app.models import load_model
     from othello.rules.board import Board
@@ -101,7 +101,7 @@ def report_overhead(rounds: int = 40) -> None:
     planes = planes_of(model, [board])
     jobs = {
         "lrp": lambda: attribute(model, planes, [target], DEFAULT_COMPOSITE, DEFAULT_BIAS),
-        "app": lambda: explain(model, board, target, layers=True),
+        "app": lambda: explain_many(model, [board], [target], layers=True),
     }
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for round_ in range(rounds + 3):

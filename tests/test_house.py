@@ -50,7 +50,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.solver"
     ),
     "othello.strength": (
-        "othello othello.engines othello.players othello.records othello.rules othello.solver"
+        "othello othello.engines othello.players othello.records othello.rules othello.search "
+        "othello.solver"
     ),
     "othello.training": (
         "othello othello.network othello.network.cpu othello.rules othello.search othello.solver"
@@ -59,8 +60,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp": "lrp.ops lrp.tracing",
     "lrp.tracing": "lrp",
     "lrp.ops": "lrp lrp.tracing",
-    "app": "app.explain lrp othello othello.network othello.players othello.rules",
-    "app.explain": "app lrp othello othello.network othello.rules othello.search",
+    "app": "othello othello.network othello.players othello.rules",
+    "app.explain": "app lrp othello othello.rules othello.search",
     "app.game": "app app.explain othello othello.players othello.rules othello.search",
     "app.present": "app.explain othello.rules",
     "app.desktop": (

@@ -23,10 +23,10 @@ from app.commands.options import (
     wants_json,
 )
 from app.commands.play import Root
+from app.explain.ask import explain as explain_position
 from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from app.explain.network import Explanation
-from app.explain.network import explain as explain_position
+from app.explain.explanation import Explanation
 from app.explain.targets import Target
 from app.models import load_model_for
 from app.present.colormap import NEUTRAL, fills, number, scale_of
@@ -42,28 +42,49 @@ from othello.search.mcts import C_PUCT, SearchResult
 Simulations = Annotated[
     int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="Size of the search.")
 ]
+UsualSimulations = Annotated[
+    int | None,
+    typer.Option(
+        "--simulations", "-n", min=1, max=1_000_000, help="Size of the search, usually 400."
+    ),
+]
+Seconds = Annotated[
+    float | None, typer.Option("--seconds", min=0.0, help="Search so long at the most.")
+]
+RootOption = Annotated[
+    Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")
+]
+Exploration = Annotated[
+    float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")]
+TargetOption = Annotated[
+    str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4.")
+]
+CompositeOption = Annotated[str, typer.Option("--composite", help="A composite of rules.")]
+BiasOption = Annotated[
+    str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
+]
+SymmetryOption = Annotated[
+    bool,
+    typer.Option(
+        "--symmetry/--no-symmetry",
+        help="Explain the mean over the board's eight symmetries, or the position as it stands.",
+    ),
+]
+Png = Annotated[
+    Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")
+]
+Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")]
 
 
 def analyze(
     position: Position,
-    simulations: Annotated[
-        int | None,
-        typer.Option(
-            "--simulations", "-n", min=1, max=1_000_000, help="Size of the search, usually 400."
-        ),
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0.0, help="Search so long at the most.")
-    ] = None,
-    root: Annotated[
-        Root, typer.Option("--root", help="puct, or gumbel: sequential halving at the root.")
-    ] = Root.puct,
-    c_puct: Annotated[
-        float | None, typer.Option("--c-puct", min=0.0, help="Exploration of PUCT.")
-    ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of the noise of a Gumbel search.")
-    ] = 0,
+    simulations: UsualSimulations = None,
+    seconds: Seconds = None,
+    root: RootOption = Root.puct,
+    c_puct: Exploration = None,
+    seed: Seed = 0,
     empties: SolveEmpties = SOLVE_EMPTIES,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
@@ -74,7 +95,6 @@ def analyze(
     Near the end the exact score comes with it, and a best move stands first.
     """
     board = parse_position(position, size)
-
     if not board.legal_moves():
         why = "the game is over" if board.is_over else "it must pass"
         raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
@@ -82,7 +102,6 @@ def analyze(
         raise typer.BadParameter(
             "--seconds with --root gumbel: give --simulations too, the race is laid out for them"
         )
-
     model = load_model_for(board.size, checkpoint)
     usual = C_PUCT if c_puct is None else c_puct
     wanted = simulations or (400 if seconds is None else 1_000_000)
@@ -103,7 +122,6 @@ def analyze(
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
     """A search as JSON wants it; values in [−1, 1] for the side to move, a move's `q` None if it was never visited."""
-
     n = result.board.size
     return {
         "position": str(result.board),
@@ -154,23 +172,13 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 
 def explain(
     position: Position,
-    target: Annotated[
-        str,
-        typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4."),
-    ] = "value",
-    composite: Annotated[
-        str, typer.Option("--composite", help="A composite of rules.")
-    ] = DEFAULT_COMPOSITE,
-    bias: Annotated[
-        str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
-    ] = DEFAULT_BIAS,
+    target: TargetOption = "value",
+    composite: CompositeOption = DEFAULT_COMPOSITE,
+    bias: BiasOption = DEFAULT_BIAS,
+    symmetry: SymmetryOption = True,
     simulations: Simulations = 100,
-    png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")
-    ] = None,
-    svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")
-    ] = None,
+    png: Png = None,
+    svg: Svg = None,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -178,15 +186,19 @@ def explain(
     """Explain one number of a position square by square: target = squares + bias + stabilizer."""
     board = parse_position(position, size)
     check_writable(png, svg)
-
     wanted = Target.parse(target, board.size)
     wanted.check(board)
     one_thread()
-
     build_composite(composite, bias)
     model = load_model_for(board.size, checkpoint)
     found = explain_position(
-        model, board, wanted, composite=composite, bias=bias, simulations=simulations
+        model,
+        board,
+        wanted,
+        composite=composite,
+        bias=bias,
+        simulations=simulations,
+        symmetric=symmetry,
     )
     if png is not None:
         atomic.write_bytes(png, as_png(found))
@@ -199,7 +211,6 @@ def explain(
 
 
 def _print_explanation(found: Explanation) -> None:
-
     n, scale, colours = found.board.size, scale_of(found.squares), fills(found.squares)
     letters = str(found.board)
     console = Console()
@@ -212,8 +223,9 @@ def _print_explanation(found: Explanation) -> None:
             line.append(f"{disc}{text:^5}", style=f"black on {colours.get(square, NEUTRAL)}")
         console.print(line)
     total = float(found.squares.sum())
+    mean = " (mean of 8 symmetries)" if found.symmetric else ""
     print(
-        f"{found.target} {found.value:+.4f} = squares {total:+.4f} + bias {found.bias_total:+.4f} "
+        f"{found.target}{mean} {found.value:+.4f} = squares {total:+.4f} + bias {found.bias_total:+.4f} "
         f"+ stabilizer {found.stabilizer:+.2g}"
         + (f" + exact {found.exact:+.4f}" if found.exact else "")
         + f"   (closure {found.closure:+.1e})"

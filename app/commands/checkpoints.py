@@ -28,14 +28,12 @@ group = typer.Typer(
 @group.command()
 def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """What a checkpoint says of itself; the weights are not read."""
-
     _report(checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)), as_json)
 
 
 @group.command()
 def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """Read everything and check sizes, hash, shapes and numbers."""
-
     _report(
         {"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json
     )
@@ -53,7 +51,6 @@ def import_foreign(
     as_json: AsJson = False,
 ) -> None:
     """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
-
     network, meta = import_alpha_zero_general(file)
     checkpoints.save(network, folder, meta)
     _report(checkpoints.info(folder), as_json)

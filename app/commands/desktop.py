@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,11 @@ from app.commands.options import (
     one_thread,
     print_json,
 )
+from app.desktop.files import open_game
+from app.desktop.film import Film, play_out
+from app.desktop.view import HeatMode
+from app.desktop.window import Window, pygame_error
+from app.game.session import Seat as SeatName
 from app.game.session import Session, Strength
 from app.models import load_model_for
 from othello.players.specs import parse
@@ -48,68 +54,81 @@ class SideOption(StrEnum):
     white = "white"
 
 
+LETTERS: dict[SideOption, Side] = {SideOption.black: "X", SideOption.white: "O"}
+SeatOption = Annotated[Seat, typer.Option("--seat", help="The side you play.")]
+Simulations = Annotated[
+    int,
+    typer.Option(
+        "--simulations",
+        "-n",
+        min=0,
+        max=100_000,
+        help="Of the agent, a move; 0: the policy alone.",
+    ),
+]
+Opponent = Annotated[
+    str,
+    typer.Option(
+        "--opponent",
+        metavar="PLAYER",
+        help="Plays against you or, in a film, against the agent: "
+        "agent, random, greedy, alphabeta:D, gtp:COMMAND, …",
+    ),
+]
+Game = Annotated[
+    str,
+    typer.Option(
+        "--game", metavar="GAME", help="A transcript, a position, a game file, or self-play."
+    ),
+]
+Colours = Annotated[
+    HeatOption | None,
+    typer.Option("--heat", help="Colours: off, of the value, of the best move."),
+]
+Gif = Annotated[
+    Path | None, typer.Option("--gif", metavar="FILE", help="Write a film and open no window.")
+]
+Png = Annotated[
+    Path | None, typer.Option("--png", metavar="FILE", help="Write a picture, no window.")
+]
+PlyOption = Annotated[
+    int | None, typer.Option("--ply", min=0, help="Of the picture; the last one if not given.")
+]
+Seconds = Annotated[float, typer.Option("--seconds", min=1.0, max=120.0, help="Of the film.")]
+Explained = Annotated[SideOption, typer.Option("--side", help="Whose positions the film explains.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Draw the first six moves of self-play by visits."),
+]
+Pixels = Annotated[
+    str,
+    typer.Option("--window", metavar="WxH", help="Pixels; 1160x760, or 640x420 for a film."),
+]
+Dark = Annotated[bool, typer.Option("--dark", help="A dark panel.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder", metavar="DIR", help="Where the window saves files; here if not given."
+    ),
+]
+
+
 def desktop(
     checkpoint: CheckpointOption = None,
-    seat: Annotated[Seat, typer.Option("--seat", help="The side you play.")] = Seat.black,
-    simulations: Annotated[
-        int,
-        typer.Option(
-            "--simulations",
-            "-n",
-            min=0,
-            max=100_000,
-            help="Of the agent, a move; 0: the policy alone.",
-        ),
-    ] = 100,
-    opponent: Annotated[
-        str,
-        typer.Option(
-            "--opponent",
-            metavar="PLAYER",
-            help="Plays against you or, in a film, against the agent: "
-            "agent, random, greedy, alphabeta:D, gtp:COMMAND, …",
-        ),
-    ] = "agent",
-    game: Annotated[
-        str,
-        typer.Option(
-            "--game", metavar="GAME", help="A transcript, a position, a game file, or self-play."
-        ),
-    ] = "",
-    heat: Annotated[
-        HeatOption | None,
-        typer.Option("--heat", help="Colours: off, of the value, of the best move."),
-    ] = None,
-    gif: Annotated[
-        Path | None, typer.Option("--gif", metavar="FILE", help="Write a film and open no window.")
-    ] = None,
-    png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Write a picture, no window.")
-    ] = None,
-    ply: Annotated[
-        int | None, typer.Option("--ply", min=0, help="Of the picture; the last one if not given.")
-    ] = None,
-    seconds: Annotated[
-        float, typer.Option("--seconds", min=1.0, max=120.0, help="Of the film.")
-    ] = 8.0,
-    side: Annotated[
-        SideOption, typer.Option("--side", help="Whose positions the film explains.")
-    ] = SideOption.black,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", min=0, help="Draw the first six moves of self-play by visits."),
-    ] = None,
-    window: Annotated[
-        str,
-        typer.Option("--window", metavar="WxH", help="Pixels; 1160x760, or 640x420 for a film."),
-    ] = "",
-    dark: Annotated[bool, typer.Option("--dark", help="A dark panel.")] = False,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--folder", metavar="DIR", help="Where the window saves files; here if not given."
-        ),
-    ] = None,
+    seat: SeatOption = Seat.black,
+    simulations: Simulations = 100,
+    opponent: Opponent = "agent",
+    game: Game = "",
+    heat: Colours = None,
+    gif: Gif = None,
+    png: Png = None,
+    ply: PlyOption = None,
+    seconds: Seconds = 8.0,
+    side: Explained = SideOption.black,
+    seed: Seed = None,
+    window: Pixels = "",
+    dark: Dark = False,
+    folder: Folder = None,
     size: Size = 8,
     as_json: AsJson = False,
 ) -> None:
@@ -122,83 +141,43 @@ def desktop(
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
     one_thread()
-
-    table = Session(
-        load_model_for(size, checkpoint),
-        seat="watch" if headless else seat.value,
-        seed=seed or 0,
-        strength=Strength(simulations=simulations),
-    )
+    where: SeatName = "watch" if headless else seat.value
+    strength, model = Strength(simulations=simulations), load_model_for(size, checkpoint)
+    table = Session(model, seat=where, seed=seed or 0, strength=strength)
     _check_player(opponent, size)
-    if game and game != "self-play":
-        from app.desktop.files import open_game
-
+    if game not in ("", "self-play"):
         open_game(table, game)
-    if headless:
-        report = _write(
-            table,
-            gif,
-            png,
-            ply,
-            pixels,
-            heat,
-            side,
-            seconds,
-            simulations,
-            opponent,
-            seed,
-            dark,
-            game,
-        )
-        _report(report, as_json)
+    if not headless:
+        table.opponent, table.seat = opponent, "watch" if game == "self-play" else table.seat
+        _open_window(table, pixels, heat, dark, folder)
         return
-    table.opponent = opponent
-    if game == "self-play":
-        table.seat = "watch"
-    _open_window(table, pixels, heat, dark, folder)
-
-
-def _write(
-    table: Session,
-    gif: Path | None,
-    png: Path | None,
-    ply: int | None,
-    pixels: tuple[int, int],
-    heat: HeatOption | None,
-    side: SideOption,
-    seconds: float,
-    simulations: int,
-    opponent: str,
-    seed: int | None,
-    dark: bool,
-    game: str,
-) -> dict[str, Any]:
-    from app.desktop.film import Film, play_out
-
+    mode: HeatMode = "value" if heat is None else heat.value
+    film = Film(pixels, seconds, mode, LETTERS[side], dark, simulations, ("Black", "White"))
     began = time.perf_counter()
-    letter: Side = "X" if side is SideOption.black else "O"
-    names = ("Agent", opponent.capitalize()) if letter == "X" else (opponent.capitalize(), "Agent")
-    played = not game or game == "self-play"
-    if played:
-        play_out(table, letter, opponent, drawn_plies=0 if seed is None else 6)
-    film = Film(
-        size=pixels,
-        seconds=seconds,
-        heat="value" if heat is None else heat.value,
-        side=letter,
-        dark=dark,
-        simulations=simulations,
-        names=names if played else ("Black", "White"),
-    )
+    if game in ("", "self-play"):
+        film = _self_played(table, film, opponent, 0 if seed is None else 6)
+    report = _written(table, film, gif, png, ply)
+    _report(report | {"seconds": round(time.perf_counter() - began, 1)}, as_json)
+
+
+def _self_played(table: Session, film: Film, opponent: str, drawn_plies: int) -> Film:
+    """Play the game out; the film with its players' names."""
+    play_out(table, film.side, opponent, drawn_plies=drawn_plies)
+    black, white = "Agent", opponent.capitalize()
+    return replace(film, names=(black, white) if film.side == "X" else (white, black))
+
+
+def _written(
+    table: Session, film: Film, gif: Path | None, png: Path | None, ply: int | None
+) -> dict[str, Any]:
+    """Write what is asked for and say so."""
     report: dict[str, Any] = {"game": table.transcript, "score": table.board.score()}
     if png is not None:
-        report |= {
-            "png": str(png),
-            "png_bytes": film.write_still(table, table.length if ply is None else ply, png),
-        }
+        shown = table.length if ply is None else ply
+        report |= {"png": str(png), "png_bytes": film.write_still(table, shown, png)}
     if gif is not None:
         report |= {"gif": str(gif), "gif_bytes": film.write(table, gif)}
-    return report | {"seconds": round(time.perf_counter() - began, 1)}
+    return report
 
 
 def _open_window(
@@ -208,12 +187,9 @@ def _open_window(
     dark: bool,
     folder: Path | None,
 ) -> None:
-    from app.desktop.window import Window, pygame_error
-
+    mode = "off" if heat is None else heat.value
     try:
-        opened = Window(
-            table, pixels, folder=folder, heat="off" if heat is None else heat.value, dark=dark
-        )
+        opened = Window(table, pixels, folder=folder, heat=mode, dark=dark)
     except pygame_error as error:
         raise RuntimeError(
             f"no window can be opened ({error}); --gif and --png need none"

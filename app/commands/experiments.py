@@ -25,37 +25,41 @@ from app.experiments.runner import Request, durations, run, run_all
 FOLDER = Path("runs/experiments")
 
 
+Name = Annotated[str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")]
+Positions = Annotated[
+    int | None,
+    typer.Option(
+        "--positions", metavar="N", min=1, max=100_000, help="Positions, games or samples."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes every random draw.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Small samples: all of them within minutes.")]
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes", metavar="N", min=1, max=64, help="With all: this many side by side."
+    ),
+]
+Docs = Annotated[
+    Path | None,
+    typer.Option(
+        "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
+    ),
+]
+Again = Annotated[bool, typer.Option("--again", help="Run even what is there already.")]
+
+
 def experiments(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")
-    ] = FOLDER,
+    name: Name = None,
+    out: Out = FOLDER,
     checkpoint: CheckpointOption = None,
-    positions: Annotated[
-        int | None,
-        typer.Option(
-            "--positions", metavar="N", min=1, max=100_000, help="Positions, games or samples."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Fixes every random draw.")] = 0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Small samples: all of them within minutes.")
-    ] = False,
-    processes: Annotated[
-        int,
-        typer.Option(
-            "--processes", metavar="N", min=1, max=64, help="With all: this many side by side."
-        ),
-    ] = 1,
-    docs: Annotated[
-        Path | None,
-        typer.Option(
-            "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
-        ),
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Run even what is there already.")] = False,
+    positions: Positions = None,
+    seed: Seed = 0,
+    quick: Quick = False,
+    processes: Processes = 1,
+    docs: Docs = None,
+    again: Again = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one experiment, or all with a report; what is there already for the same settings and weights is kept.
@@ -89,7 +93,6 @@ def experiments(
 def _all(
     request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None
 ) -> None:
-
     if docs is not None:
         docs.mkdir(parents=True, exist_ok=True)
     records = run_all(request, progress=progress, processes=processes)
@@ -120,7 +123,6 @@ def _all(
 
 
 def _list(as_json: bool) -> None:
-
     entries = [
         {"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
         for e in catalogue()
@@ -138,7 +140,6 @@ def _list(as_json: bool) -> None:
 
 
 def _print_record(record: dict[str, Any], tables: bool = True) -> None:
-
     console = Console()
     console.print(Text(f"\n{record['number']}. {record['title']}", style="bold"))
     console.print(Text(record["reading"]))

@@ -30,52 +30,61 @@ class Root(StrEnum):
     gumbel = "gumbel"
 
 
+First = Annotated[
+    str,
+    typer.Argument(
+        metavar="A",
+        help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
+        "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
+        "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
+        f"considered. Exact play begins at {SOLVE_EMPTIES} empty squares: mcts:100 is "
+        f"mcts:100,solve={SOLVE_EMPTIES}, and mcts:100,solve=0,leaf=0 never solves.",
+    ),
+]
+Second = Annotated[str, typer.Argument(metavar="B", help="The other player.")]
+Games = Annotated[int, typer.Option("--games", min=1, help="Games in all.")]
+Openings = Annotated[
+    int | None, typer.Option("--openings", min=1, help="Random openings; games / 2 if not given.")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Of the openings and of players that draw at random.")
+]
+Plies = Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")]
+Adjudicate = Annotated[
+    int, typer.Option("--adjudicate", help="Stop at so many empty squares: best play.")
+]
+MoveTimeout = Annotated[
+    float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")
+]
+Sprt = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        "--sprt",
+        metavar="ELO0 ELO1",
+        help="End as soon as A is shown to be ELO1 or only ELO0 stronger.",
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")
+]
+
+
 def match(
-    a: Annotated[
-        str,
-        typer.Argument(
-            metavar="A",
-            help="random, greedy, alphabeta:D[,solve=E], net[:CHECKPOINT], "
-            "mcts:SIMS[:CHECKPOINT], gumbel:SIMS[:CHECKPOINT], gtp:COMMAND or nboard:COMMAND; "
-            "behind SIMS ,KEY=VALUE: solve, leaf, c, first; for gumbel solve, leaf, noise, "
-            f"considered. Exact play begins at {SOLVE_EMPTIES} empty squares: mcts:100 is "
-            f"mcts:100,solve={SOLVE_EMPTIES}, and mcts:100,solve=0,leaf=0 never solves.",
-        ),
-    ],
-    b: Annotated[str, typer.Argument(metavar="B", help="The other player.")],
-    games: Annotated[int, typer.Option("--games", min=1, help="Games in all.")] = 100,
-    openings: Annotated[
-        int | None,
-        typer.Option("--openings", min=1, help="Random openings; games / 2 if not given."),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option("--seed", min=0, help="Of the openings and of players that draw at random."),
-    ] = 0,
-    plies: Annotated[int, typer.Option("--plies", min=0, help="Random plies of an opening.")] = 4,
-    adjudicate: Annotated[
-        int, typer.Option("--adjudicate", help="Stop at so many empty squares: best play.")
-    ] = 0,
-    move_timeout: Annotated[
-        float, typer.Option("--move-timeout", help="Seconds for an engine's answer.")
-    ] = 30.0,
-    sprt: Annotated[
-        tuple[float, float] | None,
-        typer.Option(
-            "--sprt",
-            metavar="ELO0 ELO1",
-            help="End as soon as A is shown to be ELO1 or only ELO0 stronger.",
-        ),
-    ] = None,
+    a: First,
+    b: Second,
+    games: Games = 100,
+    openings: Openings = None,
+    seed: Seed = 0,
+    plies: Plies = 4,
+    adjudicate: Adjudicate = 0,
+    move_timeout: MoveTimeout = 30.0,
+    sprt: Sprt = None,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write every game as JSON lines.")
-    ] = None,
+    out: Out = None,
     as_json: AsJson = False,
 ) -> None:
     """Play a match: every opening twice, with colours swapped."""
-
     if sprt is not None and not sprt[0] < sprt[1]:
         raise typer.BadParameter(
             f"--sprt {sprt[0]:g} {sprt[1]:g}: the first Elo difference must be the smaller one"

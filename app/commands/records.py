@@ -19,42 +19,51 @@ from app.commands.options import (
 )
 from app.models import load_model_for
 from othello.errors import ParseError
-from othello.records import FORMATS, GameRecord, load_games, save_games, write_games
-from othello.rules.board import Board
+from othello.records import FORMATS, load_games, open_game, save_games, write_games
 from othello.rules.notation import square_name
 from othello.search.mcts import Search
-from othello.strength.review import MoveReview
+from othello.strength.review import MoveReview, values_of_search
 from othello.strength.review import review as review_game
 
 Source = Annotated[
     str,
     typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript."),
 ]
-_TRIED = 0.05  # of the simulations: the share from which on a move's Q tells something
+Input = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="What to read; its format is found out. A .wtb brings its names along.",
+    ),
+]
+Output = Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")]
+To = Annotated[
+    str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")
+]
+From = Annotated[
+    str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")
+]
+Number = Annotated[int, typer.Option("--game", min=1, help="Which game of the file, from 1.")]
+Simulations = Annotated[
+    int,
+    typer.Option(
+        "--simulations", "-n", min=1, max=1_000_000, help="Size of the search of each position."
+    ),
+]
+Empties = Annotated[
+    int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
+]
 
 
 def convert(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="What to read; its format is found out. A .wtb brings its names along.",
-        ),
-    ],
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")
-    ],
-    to: Annotated[
-        str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")
-    ] = None,
-    kind: Annotated[
-        str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")
-    ] = None,
+    source: Input,
+    target: Output,
+    to: To = None,
+    kind: From = None,
     size: Size = 8,
     as_json: AsJson = False,
 ) -> None:
     """Convert a file of games or positions into another format."""
-
     suffixes = {".txt": "transcript", ".wtb": "wthor"}
     wanted = to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
     for name, file in ((wanted, target.name), (kind or wanted, source.name)):
@@ -88,18 +97,9 @@ def convert(
 
 def review(
     source: Source,
-    number: Annotated[
-        int, typer.Option("--game", min=1, help="Which game of the file, from 1.")
-    ] = 1,
-    simulations: Annotated[
-        int,
-        typer.Option(
-            "--simulations", "-n", min=1, max=1_000_000, help="Size of the search of each position."
-        ),
-    ] = 100,
-    empties: Annotated[
-        int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
-    ] = 14,
+    number: Number = 1,
+    simulations: Simulations = 100,
+    empties: Empties = 14,
     size: Size = 8,
     checkpoint: CheckpointOption = None,
     as_json: AsJson = False,
@@ -108,19 +108,10 @@ def review(
 
     Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.
     """
-
-    game = _game(source, number, size)
+    game = open_game(source, number, size)
     one_thread()
     model = load_model_for(game.start.size, checkpoint)
-    search = Search(model.evaluator)
-
-    def values(board: Board) -> dict[int, float]:
-        if board.must_pass:
-            return {board.size**2: -max(values(board.pass_turn()).values())}
-        first, *others = search.run(board, simulations).moves
-        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
-        return {move.square: move.q for move in tried if move.q is not None}
-
+    values = values_of_search(Search(model.evaluator).run, simulations)
     moves = review_game(game, values, solve_empties=empties, seconds=60.0)
     if wants_json(as_json):
         print_json(
@@ -140,7 +131,6 @@ def review(
 
 
 def _line(move: MoveReview, size: int) -> str:
-
     name = square_name(move.action, size)
     if move.before is None or move.after is None or move.loss is None:
         return f"{move.number:3d} {move.side} {name:4s}"
@@ -149,16 +139,3 @@ def _line(move: MoveReview, size: int) -> str:
     mark = move.mark.value if move.mark and move.mark.value not in ("best", "good") else ""
     figures = f"{move.before:{form}}{unit} -> {move.after:{form}}{unit}  loss {move.loss:{form[1:]}}{unit}"
     return f"{move.number:3d} {move.side} {name:4s} {figures:34s} best {best:12s} {mark}".rstrip()
-
-
-def _game(source: str, number: int, size: int) -> GameRecord:
-
-    path = Path(source)
-    if not path.is_file():
-        if any(character in source for character in "/\\."):
-            raise ParseError(f"{source}: no such file")
-        return GameRecord.from_transcript(source, size=size)
-    games = load_games(path, None, size)
-    if number > len(games):
-        raise ParseError(f"{path}: holds {len(games)} games, there is no game {number}")
-    return games[number - 1]

@@ -23,7 +23,6 @@ def perft(
     as_json: AsJson = False,
 ) -> None:
     """Count the leaves of the game tree DEPTH plies below a position."""
-
     board = parse_position(position, size)
     began = time.perf_counter()
     parts = (
@@ -56,7 +55,6 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
-
     board = parse_position(position, size)
     solver = Solver(board.size)
     if outcome:
@@ -95,7 +93,6 @@ def _unsolved(board: Board, seconds: float | None) -> RuntimeError:
 def _print_verdict(
     board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool
 ) -> None:
-
     if verdict is None:
         raise _unsolved(board, seconds)
     best, result = (

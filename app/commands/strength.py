@@ -54,7 +54,6 @@ def ladder(
     as_json: AsJson = False,
 ) -> None:
     """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
-
     Run.open(run)
     check_writable(plot)
     one_thread()
@@ -137,7 +136,6 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Copy a generation out of a run with a model card that says how strong it is, measured now."""
-
     opened = Run.open(run)
     number = opened.state.iteration if generation is None else generation
     command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
@@ -161,7 +159,6 @@ def release(
 
 
 def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> list[Any]:
-
     strengths = []
     matches = [(*pair, games, 4) for pair in (RELEASE_MATCHES if size == 8 else SMALL_MATCHES)]
     matches += [] if size == 8 else [(*pair, 2 * games, 0) for pair in FROM_THE_START]

@@ -27,68 +27,65 @@ from othello.training.preflight import check_disk, check_start
 from othello.training.ray_executor import ray_cluster
 
 _ROWS = 12  # iterations the live table shows
+_COLUMNS = (
+    "iteration",
+    "games",
+    "positions",
+    "seconds",
+    "games/h",
+    "policy",
+    "value",
+    "fresh policy",
+    "fresh value",
+    "samples/position",
+)
+
+
+Address = Annotated[
+    str | None,
+    typer.Argument(metavar="[ADDRESS]", help="With --ray: the cluster to join, host:port or auto."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4."
+    ),
+]
+RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")]
+Initial = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="CHECKPOINT", help="Weights a new run starts from; may be smaller."
+    ),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
+Iterations = Annotated[
+    int | None, typer.Option("--iterations", min=1, help="End after so many more.")
+]
+OnRay = Annotated[
+    bool,
+    typer.Option("--ray", help="Play on a Ray cluster: the one at ADDRESS, or one started here."),
+]
 
 
 def train(
-    address: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[ADDRESS]", help="With --ray: the cluster to join, host:port or auto."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4."
-        ),
-    ] = None,
-    run: Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")] = Path(
-        "runs/main"
-    ),
-    initial: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="CHECKPOINT", help="Weights a new run starts from; may be smaller."
-        ),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")] = False,
-    iterations: Annotated[
-        int | None, typer.Option("--iterations", min=1, help="End after so many more.")
-    ] = None,
-    ray: Annotated[
-        bool,
-        typer.Option(
-            "--ray", help="Play on a Ray cluster: the one at ADDRESS, or one started here."
-        ),
-    ] = False,
+    address: Address = None,
+    config: Config = None,
+    run: RunFolder = Path("runs/main"),
+    initial: Initial = None,
+    resume: Resume = False,
+    iterations: Iterations = None,
+    ray: OnRay = False,
     as_json: AsJson = False,
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
-
     if address is not None and not ray:
         raise ConfigError(
             f"{address!r} is not accepted here; the address of a Ray cluster goes with --ray"
         )
     exists = (run / "state.json").exists()
-    begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
-    if resume and not begun:
-        raise ConfigError(f"{run}: no run to resume; start one without --resume")
-    if exists and (config is not None or initial is not None):
-        raise ConfigError(
-            f"{run}: holds a run already, with its own settings; --resume it without --config and --from"
-        )
-    if exists and not resume:
-        raise ConfigError(
-            f"{run}: holds a run already; go on with --resume or choose another --run"
-        )
-
-    settings = (
-        read_config(run / "config.toml" if resume else config)
-        if resume or config is not None
-        else RunConfig()
-    )
-    if initial is not None:
-        settings = replace(settings, initial=initial)
+    _check_run(run, exists, resume, config is not None or initial is not None)
+    settings = _settings(run / "config.toml" if resume else config, initial)
     if warning := check_start(settings, run):
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
@@ -97,7 +94,7 @@ def train(
         view.on_iteration(metrics)
         check_disk(settings, run)
 
-    batch = settings.learner.batch
+    stream, batch = sys.stderr if as_json else sys.stdout, settings.learner.batch
     view = (JsonLines if as_json else LiveTable if sys.stdout.isatty() else PlainLines)(run, batch)
     cluster = ray_cluster(address or "") if ray else nullcontext(local_workers)
     with stopping_cleanly(), cluster as workers, view:
@@ -109,15 +106,29 @@ def train(
             raise typer.BadParameter(str(error), param_hint="--run") from None
         except KeyboardInterrupt:
             view.close()
-            print(
-                f"stopped, resume with: othello train --run {run} --resume",
-                file=sys.stderr if as_json else sys.stdout,
-            )
+            print(f"stopped, resume with: othello train --run {run} --resume", file=stream)
             return
-    print(
-        f"done: {done.state.iteration} iterations, {done.state.games} games",
-        file=sys.stderr if as_json else sys.stdout,
-    )
+    print(f"done: {done.state.iteration} iterations, {done.state.games} games", file=stream)
+
+
+def _check_run(run: Path, exists: bool, resume: bool, settled: bool) -> None:
+    """ConfigError unless the folder fits: a run to resume, which has its settings, or none yet."""
+    begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
+    if resume and not begun:
+        raise ConfigError(f"{run}: no run to resume; start one without --resume")
+    if exists and settled:
+        raise ConfigError(
+            f"{run}: holds a run already, with its own settings; --resume it without --config and --from"
+        )
+    if exists and not resume:
+        raise ConfigError(
+            f"{run}: holds a run already; go on with --resume or choose another --run"
+        )
+
+
+def _settings(config: Path | None, initial: str | None) -> RunConfig:
+    settings = RunConfig() if config is None else read_config(config)
+    return settings if initial is None else replace(settings, initial=initial)
 
 
 @contextmanager
@@ -200,7 +211,6 @@ class LiveTable(PlainLines):
     """A table of the last iterations, the ladder's newest rating and a line of progress, redrawn in place."""
 
     def __init__(self, folder: Path, batch: int) -> None:
-
         super().__init__(folder, batch)
         self._rows: list[Metrics] = []
         self._progress: dict[str, Any] = {}
@@ -229,21 +239,7 @@ class LiveTable(PlainLines):
         self._live.update(self._draw())
 
     def _draw(self) -> RenderableType:
-
-        table = Table(
-            "iteration",
-            "games",
-            "positions",
-            "seconds",
-            "games/h",
-            "policy",
-            "value",
-            "fresh policy",
-            "fresh value",
-            "samples/position",
-            box=None,
-            header_style="bold",
-        )
+        table = Table(*_COLUMNS, box=None, header_style="bold")
         for column in table.columns:
             column.justify = "right"
         for m in self._rows:

@@ -10,51 +10,53 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from streamlit.web import cli as streamlit
 
 from app.commands.options import CheckpointOption
 from app.game import opponents
 from othello.errors import ParseError
 from othello.network import checkpoint as checkpoints
 
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")]
+Engine = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME=PLAYER",
+        help="A program to play against or to ask, NAME=gtp:COMMAND or NAME=nboard:COMMAND; may be given again. "
+        "The page can start no other.",
+    ),
+]
+EngineSeconds = Annotated[
+    float | None,
+    typer.Option(
+        "--engine-seconds",
+        min=0.1,
+        max=600.0,
+        help="Time of a program for one answer, usually 20.",
+    ),
+]
+AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="A name by which browsers may reach the server besides localhost and 127.0.0.1, as behind a proxy; "
+        "may be given again.",
+    ),
+]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")]
+
 
 def serve(
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")
-    ] = 8501,
+    port: Port = 8501,
     checkpoint: CheckpointOption = None,
-    engine: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--engine",
-            metavar="NAME=PLAYER",
-            help="A program to play against or to ask, NAME=gtp:COMMAND or NAME=nboard:COMMAND; may be given again. "
-            "The page can start no other.",
-        ),
-    ] = None,
-    engine_seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--engine-seconds",
-            min=0.1,
-            max=600.0,
-            help="Time of a program for one answer, usually 20.",
-        ),
-    ] = None,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allowed-host",
-            metavar="NAME",
-            help="A name by which browsers may reach the server besides localhost and 127.0.0.1, as behind a proxy; "
-            "may be given again.",
-        ),
-    ] = None,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
-    ] = False,
+    engine: Engine = None,
+    engine_seconds: EngineSeconds = None,
+    allowed_host: AllowedHost = None,
+    browser: Browser = False,
 ) -> None:
     """Serve the web app on 127.0.0.1 until it is interrupted."""
-
     if checkpoint is not None:
         checkpoints.info(checkpoint)
         os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
@@ -65,17 +67,12 @@ def serve(
     if engine_seconds is not None:
         os.environ[opponents.SECONDS] = str(engine_seconds)
     opponents.offered_engines()  # what the environment names must be well-formed too
-    try:
-        from streamlit.web import cli as streamlit
-    except ModuleNotFoundError:
-        raise RuntimeError("the web app needs streamlit, which is not installed") from None
     _check_free(port)
     script = Path(__file__).parents[1] / "web" / "served.py"
     options = [f"--server.port={port}", f"--server.headless={'false' if browser else 'true'}"]
     options += [f"--server.allowedHosts={name}" for name in _hosts(allowed_host or [])]
-    sys.path[:0] = [
-        str(Path(__file__).parents[2])
-    ]  # pages import `app` wherever the server was started from
+    # pages import `app` wherever the server was started from
+    sys.path.insert(0, str(Path(__file__).parents[2]))
     streamlit.main(["run", str(script), *options], prog_name="streamlit", standalone_mode=False)
 
 

@@ -12,7 +12,7 @@ from othello.rules.notation import square_name
 from othello.rules.openings import opening_of
 
 if TYPE_CHECKING:
-    from app.explain.network import Explanation
+    from app.explain.explanation import Explanation
     from app.game.session import Session
     from othello.search.mcts import SearchResult
 

@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from app.experiments.positions import Words, states_of, words_of
-from app.explain.network import POLICY, VALUE, encode_words, on_squares
+from app.explain.composites import explainer_of
+from app.explain.explanation import on_squares
+from app.explain.network import POLICY, VALUE, encode_words
 from lrp.baselines import GradientTimesInput
 
 if TYPE_CHECKING:
@@ -82,7 +84,9 @@ def readings(model: Model, own: Words, opp: Words, moves: NDArray[np.int64]) -> 
 def _by_relevance(
     model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
 ) -> Maps:
-    explainer = model.explainer("LRPZero" if method == "FullGrad" else COMPOSITES[method], "sink")
+    explainer = explainer_of(
+        model, "LRPZero" if method == "FullGrad" else COMPOSITES[method], "sink"
+    )
     planes, pairs = encode_words(model, own, opp), torch.from_numpy(moves)
     found = [
         explainer.attribute(planes, None, output=VALUE),

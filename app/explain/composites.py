@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
-from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE, DEFAULT_NOTE, DEFAULT_REASON
-from lrp import Composite
-from lrp.bias import MODES
+import numpy as np
+
+from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE, DEFAULT_NOTE
+from app.explain.overrides import overridden
+from app.models import Model, encode_words
+from lrp import LRP, Composite
+from lrp.bias import MODES, BiasMode, checked_mode
 from lrp.composites import PRESETS, as_composite, everything
 from lrp.errors import CompositeError
 from lrp.rules import Zero
@@ -48,14 +52,8 @@ def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
     """
     preset, comma, overrides = name.partition(",")
     if comma:
-        from app.explain.overrides import overridden
-
         return overridden(build_composite(preset, bias), overrides, name)
     if name == "LRPZero":
-        from typing import cast
-
-        from lrp.bias import BiasMode, checked_mode
-
         checked_mode(bias)
         return Composite((everything, Zero()), bias=cast(BiasMode, bias), name="LRPZero")
     if name not in PRESETS:
@@ -67,13 +65,26 @@ def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
     return PRESETS[name](bias=bias)
 
 
+def explainer_of(model: Model, composite: str, bias: str) -> LRP:
+    """The LRP object of a model under a composite's name and a bias mode, made once and kept with the model.
+
+    Raises CompositeError or RuleError for a name or a mode that does not exist.
+    """
+
+    def make() -> LRP:
+        example = encode_words(model, *np.array([[1, 2], [4, 8]], np.uint64))
+        return LRP(model.network, build_composite(composite, bias), example)
+
+    return model.kept((composite, bias), make)
+
+
 __all__ = [
     "BIAS_MEANINGS",
     "DEFAULT_BIAS",
     "DEFAULT_COMPOSITE",
-    "DEFAULT_REASON",
     "MEANINGS",
     "MODES",
     "build_composite",
     "composite_names",
+    "explainer_of",
 ]

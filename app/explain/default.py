@@ -54,5 +54,4 @@ def _listed(names: list[str]) -> str:
 STUDY: Final[dict[str, Any]] = json.loads(FILE.read_text("utf-8"))
 DEFAULT_COMPOSITE: Final[str] = STUDY["composite"]
 DEFAULT_BIAS: Final = "sink"
-DEFAULT_REASON: Final[str] = sentence(STUDY)
 DEFAULT_NOTE: Final = "The default: the choice of the faithfulness study (experiment 12)."

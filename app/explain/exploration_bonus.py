@@ -9,28 +9,28 @@ prior's: U = squares + bias + stabilizer + uniform.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.explain.network import POLICY, Explanation, encode_words, on_squares, plane_names
+from app.explain.composites import explainer_of
+from app.explain.explanation import Explanation
+from app.explain.network import ONE, POLICY, labels
+from app.explain.search import root_edge
 from app.explain.targets import Target
+from app.models import Model, encode_words
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.mcts import C_PUCT, TreeView
 from othello.search.tree import ROOT
 
-if TYPE_CHECKING:
-    from app.models import Model
-
 Vector = NDArray[np.float64]
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(
-    48
-)  # exact to rounding for logits a few tens apart
+# exact to rounding for logits a few tens apart
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
 def explain_bonus(
@@ -45,46 +45,29 @@ def explain_bonus(
 ) -> Explanation:
     """Explain U of one legal move at the root of `tree`, a search of `board` with that `c_puct`.
 
-    The result's `exact` is the uniform prior's share.  Root noise, if the search had any, is not part of it.
+    The uniform prior's share, which any move would get, is `given`.  Root noise, if there was any, is not part of it.
     Raises ParseError for a move that the root does not have.
     """
-    first, count = int(tree.first[ROOT]), int(tree.count[ROOT])
-    squares, visits = (
-        tree.square[first : first + count].tolist(),
-        tree.visits[first : first + count],
-    )
-    if action not in squares:
+    edge = root_edge(tree, action)
+    if edge is None:
         raise ParseError(f"{square_name(action, board.size)} is no move of the searched position")
-    place = squares.index(action)
-    scale = c_puct * float(np.sqrt(visits.sum())) / (1 + int(visits[place]))
+    first, count = int(tree.first[ROOT]), int(tree.count[ROOT])
+    squares, visits = (part[first : first + count] for part in (tree.square, tree.visits))
+    scale = c_puct * float(np.sqrt(visits.sum())) / (1 + int(tree.visits[edge]))
     planes = encode_words(model, np.array([board.own], np.uint64), np.array([board.opp], np.uint64))
+    legal = torch.from_numpy(squares.astype(np.int64))
     with torch.no_grad():
-        logits = model.network(planes)[POLICY][0, squares].double().numpy()
+        logits = model.network(planes)[POLICY][0, legal].double().numpy()
     gains = torch.zeros(1, board.size**2 + 1)
-    gains[0, squares] = torch.from_numpy(scale * prior_gains(logits, place)).float()
+    gains[0, legal] = torch.from_numpy(scale * prior_gains(logits, edge - first)).float()
 
     def share(outputs: Tensor) -> Tensor:
         return (outputs * gains.to(outputs.dtype)).sum(1)
 
-    found = model.explainer(composite, bias).attribute(planes, share, output=POLICY)
-    received, n = found.inputs[0][0].double().numpy(), board.size
-    kept = {name: tensor[0].double() for name, tensor in found.bias.items()}
-    return Explanation(
-        board=board,
-        target=Target("u", action, size=n),
-        value=scale / count + float(found.target[0]),
-        squares=received.sum(0),
-        planes={name: received[i] for i, name in enumerate(plane_names(model))},
-        bias={name: float(tensor.sum()) for name, tensor in kept.items()},
-        bias_maps={
-            name: kept[name].sum(0).numpy() for name, t in found.bias.items() if on_squares(t, n)
-        },
-        stabilizer=float(sum(tensor[0].double() for tensor in found.stabilizer.values())),
-        composite=composite,
-        bias_mode=bias,
-        checkpoint=model.sha256,
-        exact=scale / count,
-    )
+    relevance = explainer_of(model, composite, bias).attribute(planes, share, output=POLICY)
+    about = labels(model, board, Target("u", action, size=board.size), composite, bias)
+    found, even = Explanation.of(relevance, ONE, **about), scale / count
+    return replace(found, value=even + found.value, given={"even prior": even})
 
 
 def prior_gains(logits: Vector, place: int) -> Vector:

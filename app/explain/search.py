@@ -8,29 +8,22 @@ linear in what it starts from, so the relevance of Q is the same mean of the nod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.network import (
-    OTHER_SIDE,
-    VALUE,
-    Explanation,
-    encode_words,
-    on_squares,
-    plane_names,
-)
+from app.explain.composites import explainer_of
+from app.explain.explanation import Explanation
+from app.explain.network import VALUE, labels
 from app.explain.targets import Target
+from app.models import Model, encode_words
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.mcts import Search, TreeView
 from othello.search.tree import EXACT, EXPANDED, ROOT
-
-if TYPE_CHECKING:
-    from app.models import Model
 
 Weights = NDArray[np.float64]
 BATCH = 64
@@ -65,53 +58,21 @@ def explain_tree(
         share, q = move_weights(tree, action, target.size)
         weights += sign * share
         value += sign * q
-    exact = float((weights * tree.value)[tree.state == EXACT].sum())
     nodes = np.flatnonzero((tree.state == EXPANDED) & (weights != 0))
-    names = plane_names(model)
-    shape = (len(names), board.size, board.size)
-    received, stabilizer = np.zeros(shape), 0.0
-    kept: dict[str, float] = {}
-    maps: dict[str, NDArray[np.float64]] = {}
-    turned = _turned(tree)
-    swapped = [
-        names.index(other) if (other := OTHER_SIDE.get(name)) in names else i
-        for i, name in enumerate(names)
-    ]
+    about = labels(model, board, target, composite, bias)
+    turned, found = _turned(tree), Explanation.zero(**about)
     for start in range(0, len(nodes), BATCH):
         chosen = nodes[start : start + BATCH]
         planes = encode_words(model, tree.own[chosen], tree.opp[chosen])
-        relevance = model.explainer(composite, bias).attribute(planes, None, output=VALUE)
+        relevance = explainer_of(model, composite, bias).attribute(planes, None, output=VALUE)
         z = relevance.target.double()
-        slope = torch.where(
-            z.abs() > 1e-6, torch.tanh(z) / z, 1.0
-        )  # from the value before tanh to the value
-        scale = torch.from_numpy(weights[chosen]) * slope
-        maps_in = relevance.inputs[0].double() * scale[:, None, None, None]
-        other = torch.from_numpy(turned[chosen])
-        received += maps_in[~other].sum(0).numpy() + maps_in[other].sum(0).numpy()[swapped]
-        for name, tensor in relevance.bias.items():
-            scaled = tensor.double() * scale.reshape(-1, *([1] * (tensor.dim() - 1)))
-            kept[name] = kept.get(name, 0.0) + float(scaled.sum())
-            if on_squares(tensor, board.size):
-                maps[name] = maps.get(name, 0.0) + scaled.sum((0, 1)).numpy()
-        stabilizer += float(
-            sum((tensor.double() * scale).sum() for tensor in relevance.stabilizer.values())
-        )
-    return Explanation(
-        board=board,
-        target=target,
-        value=value,
-        squares=received.sum(0),
-        planes={name: received[index] for index, name in enumerate(names)},
-        bias=kept,
-        bias_maps=maps,
-        stabilizer=stabilizer,
-        composite=composite,
-        bias_mode=bias,
-        checkpoint=model.sha256,
-        exact=exact,
-        leaves=int(np.count_nonzero(weights)),
-    )
+        slope = torch.where(z.abs() > 1e-6, torch.tanh(z) / z, 1.0)  # from z to the value
+        scale, other = torch.from_numpy(weights[chosen]) * slope, torch.from_numpy(turned[chosen])
+        found += Explanation.of(relevance, scale[~other], rows=~other, **about)
+        found += Explanation.of(relevance, -scale[other], rows=other, **about).mirrored()
+    solved = float((weights * tree.value)[tree.state == EXACT].sum())
+    leaves = int(np.count_nonzero(weights))
+    return replace(found, value=value, given={"solved": solved}, leaves=leaves)
 
 
 def move_weights(tree: TreeView, action: int, size: int) -> tuple[Weights, float]:
@@ -120,8 +81,7 @@ def move_weights(tree: TreeView, action: int, size: int) -> tuple[Weights, float
     Raises ParseError for a move without a visit.
     """
     weights = np.zeros(len(tree.own))
-    edges = range(int(tree.first[ROOT]), int(tree.first[ROOT] + tree.count[ROOT]))
-    edge = next((e for e in edges if tree.square[e] == action), None)
+    edge = root_edge(tree, action)
     if edge is None or tree.visits[edge] == 0:
         raise ParseError(
             f"q:{square_name(action, size)}: the search has not visited that move; give more simulations"
@@ -136,6 +96,13 @@ def move_weights(tree: TreeView, action: int, size: int) -> tuple[Weights, float
             if tree.visits[e]:
                 below.append((e, sign * float(tree.sign[e])))
     return weights, float(tree.total[edge]) / count
+
+
+def root_edge(tree: TreeView, action: int) -> int | None:
+    """The edge of the root that `action` is; None for a move that the root does not have."""
+    first = int(tree.first[ROOT])
+    squares = tree.square[first : first + int(tree.count[ROOT])].tolist()
+    return first + squares.index(action) if action in squares else None
 
 
 def _turned(tree: TreeView) -> NDArray[np.bool_]:

@@ -6,16 +6,16 @@ values in [−1, 1] after a search, `change` the value after a move minus the va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, parse_square, square_name
+from othello.rules.symmetry import transform_action
 
-Kind = Literal[
-    "value", "policy", "q", "change", "u"
-]  # u: of `app.explain.exploration_bonus`, never read from text
+# u: of `app.explain.exploration_bonus`, never read from text
+Kind = Literal["value", "policy", "q", "change", "u"]
 ACCEPTED = "value, policy:c4, policy:c4-d3, q:c4 (or q:c4-d3) or change:c4"
 _KINDS: dict[str, Kind] = {"policy": "policy", "q": "q", "change": "change"}
 
@@ -63,6 +63,18 @@ class Target:
     def actions(self) -> tuple[int, ...]:
         """The moves it speaks of."""
         return tuple(action for action in (self.action, self.against) if action is not None)
+
+    def turned(self, symmetry: int) -> Target:
+        """The same question on the board's image under a symmetry.
+
+        >>> str(Target.parse("policy:c4-d3").turned(4))
+        'policy:d3-c4'
+        """
+
+        def image(action: int | None) -> int | None:
+            return None if action is None else transform_action(action, symmetry, self.size)
+
+        return replace(self, action=image(self.action), against=image(self.against))
 
     def check(self, board: Board) -> None:
         """ParseError if one of its moves is illegal in `board`, or a search would have nothing to search."""

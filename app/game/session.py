@@ -18,7 +18,7 @@ from othello.rules.board import Board
 from othello.rules.notation import square_name
 
 if TYPE_CHECKING:
-    from app.explain.network import Explanation
+    from app.explain.explanation import Explanation
     from app.explain.targets import Target
     from app.models import Model
     from othello.players.agent import SearchPlayer
@@ -321,7 +321,7 @@ class Session(Line):
         simulations: int = 100,
     ) -> Explanation:
         """The explanation of a target at a ply (kept); ParseError for a target that does not fit, LRPError."""
-        from app.explain.network import explain
+        from app.explain.ask import explain
 
         model, board = self._need_model(), self._boards[ply]
         key = (

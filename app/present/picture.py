@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.present import board_png, board_svg
 from app.present.colormap import fills, ink, numbers, scale_of
 from othello.rules.board import Board

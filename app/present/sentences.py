@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.explain.targets import Target
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -69,7 +69,7 @@ def account_words(explanation: Explanation) -> str:
     squares, bias, solved = (
         float(explanation.squares.sum()),
         explanation.bias_total,
-        abs(explanation.exact) / whole,
+        abs(explanation.given_total) / whole,
     )
     said = []
     if explanation.target.kind == "u":
@@ -101,7 +101,7 @@ def _whole(explanation: Explanation) -> float:
     parts = (
         float(explanation.squares.sum()),
         explanation.bias_total,
-        explanation.exact,
+        explanation.given_total,
         explanation.stabilizer,
     )
     return sum(map(abs, parts))
@@ -109,6 +109,8 @@ def _whole(explanation: Explanation) -> float:
 
 def _target_words(explanation: Explanation) -> str:
     subject = explanation.target.words()
+    if explanation.symmetric:
+        subject += ", mean of the board's eight symmetries"
     side = side_word(explanation.board.side)
     return f"{subject[0].upper()}{subject[1:]}: {signed(explanation.value)} for {side}."
 

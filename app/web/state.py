@@ -17,7 +17,7 @@ import streamlit as st
 import torch
 from streamlit.errors import StreamlitAPIException
 
-from app.explain.network import explain
+from app.explain.ask import explain
 from app.game.session import SEATS, Session, Strength
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.present import board_png

@@ -6,7 +6,7 @@
 True
 """
 
-from othello.records.files import load_games, save_games
+from othello.records.files import load_games, open_game, save_games
 from othello.records.formats import FORMATS, guess_format, read_games, write_games
 from othello.records.game import Ending, GameRecord, Ply, Theory
 from othello.records.ggf import read_ggf, write_ggf
@@ -24,6 +24,7 @@ __all__ = [
     "WthorFiles",
     "guess_format",
     "load_games",
+    "open_game",
     "read_games",
     "read_ggf",
     "read_names",

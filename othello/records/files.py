@@ -38,6 +38,22 @@ def load_games(path: str | Path, kind: str | None = None, size: int = 8) -> list
     return games
 
 
+def open_game(source: str, number: int = 1, size: int = 8) -> GameRecord:
+    """The game that a text names: the number-th of a file, or the transcript that it is itself.
+
+    Raises ParseError or IllegalMove.
+    """
+    file = Path(source)
+    if not file.is_file():
+        if any(character in source for character in "/\\."):
+            raise ParseError(f"{source}: no such file")
+        return GameRecord.from_transcript(source, size=size)
+    games = load_games(file, None, size)
+    if number > len(games):
+        raise ParseError(f"{file}: holds {len(games)} games, there is no game {number}")
+    return games[number - 1]
+
+
 def save_games(path: str | Path, games: Iterable[GameRecord], kind: str) -> list[Path]:
     """Write the games atomically in one of FORMATS; the files written: with a WTHOR base, its names beside it."""
     file = Path(path)

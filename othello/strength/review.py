@@ -6,6 +6,7 @@ Near the end values are exact, in discs; before that they come from whatever the
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from othello.records.game import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import Side, square_name
+from othello.search.result import SearchResult
 from othello.solver.solver import Solver
 
 ActionValues = Callable[[Board], Mapping[int, float]]
@@ -35,6 +37,7 @@ class Mark(enum.Enum):
     BLUNDER = "blunder"
 
 
+_TRIED: Final = 0.05  # of the simulations: the share from which on a move's Q tells something
 _STEPS: Final = (
     (Mark.BLUNDER, 10.0, 0.5),  # from so many discs of loss, or so much value in [−1, 1]
     (Mark.MISTAKE, 6.0, 0.25),
@@ -185,6 +188,22 @@ def values_of_children(evaluate: BoardValues) -> ActionValues:
     return values
 
 
+def values_of_search(run: Callable[[Board, int], SearchResult], simulations: int) -> ActionValues:
+    """The values of a board's actions by a search of so many simulations: `Search(evaluator).run`, say.
+
+    Actions that got less than a twentieth of the visits are left out, but for the best: their Q tells nothing.
+    """
+
+    def values(board: Board) -> dict[int, float]:
+        if board.must_pass:
+            return {board.size**2: -max(values(board.pass_turn()).values())}
+        first, *others = run(board, simulations).moves
+        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
+        return {move.square: move.q for move in tried if move.q is not None}
+
+    return values
+
+
 def losses(moves: Sequence[MoveReview]) -> dict[Side, dict[str, float]]:
     """For each side: discs lost in the exact part, value lost before it, and how many moves got which mark."""
     totals: dict[Side, dict[str, float]] = {}
@@ -194,6 +213,6 @@ def losses(moves: Sequence[MoveReview]) -> dict[Side, dict[str, float]]:
             "discs": sum(move.loss or 0.0 for move in mine if move.exact),
             "value": sum(move.loss or 0.0 for move in mine if not move.exact),
         }
-        marks = {mark.value: float(sum(move.mark is mark for move in mine)) for mark in Mark}
-        totals[side] = total | marks
+        marks = Counter(move.mark for move in mine)
+        totals[side] = total | {mark.value: float(marks[mark]) for mark in Mark}
     return totals

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.experiments import alt, plots
 from app.experiments.nearness import STEPS
 from app.experiments.record import Figure
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from othello.rules.bitboard import flip_mask
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import square_name

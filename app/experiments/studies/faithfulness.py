@@ -6,7 +6,7 @@ Its winner is the app's default composite, by the rule of `choose`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -27,11 +27,10 @@ from app.experiments.corruption import CORRUPTIONS, corrupted, frequencies, rele
 from app.experiments.positions import Words, best_two, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Interval, bootstrap, bootstrap_means
+from app.explain.composites import explainer_of
 from app.explain.default import sentence
 from app.explain.network import POLICY, VALUE, encode_words
-
-if TYPE_CHECKING:
-    from app.models import Model
+from app.models import Model
 
 RANKED: Final = (
     "EpsilonPlus",
@@ -91,7 +90,7 @@ def ledgers(
     """
     found: dict[str, dict[str, Any]] = {}
     for name in RANKED:
-        explainer = model.explainer(COMPOSITES[name], "sink")
+        explainer = explainer_of(model, COMPOSITES[name], "sink")
         parts: list[NDArray[np.float64]] = []
         for start in range(0, len(own), BATCH):
             rows = slice(start, start + BATCH)

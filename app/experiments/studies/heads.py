@@ -13,6 +13,7 @@ from app.experiments.attributions import BATCH
 from app.experiments.positions import best_two, legal_table, one_a_game, self_play, states_of
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
 from app.experiments.statistics import Interval, bootstrap, cosine, spearman
+from app.explain.composites import explainer_of
 from app.explain.network import POLICY, VALUE, encode_words
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     games = self_play(model, settings, part(progress, 0.0, 0.5))
     own, opp = one_a_game(games, settings.positions, settings.seed)
     moves = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))
-    explainer = model.explainer(COMPOSITE, "sink")
+    explainer = explainer_of(model, COMPOSITE, "sink")
     cosines: dict[str, list[float]] = {}
     maps: list[tuple[Maps, Maps]] = []
     for start in range(0, len(own), BATCH):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from app.experiments import alt, plots
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
-from app.explain.network import VALUE, explain
+from app.explain.ask import explain
+from app.explain.network import VALUE
 from lrp import LRP
 from lrp.composites import ArchitecturePrior
 from othello.network.alpha_zero_general import AlphaZeroGeneralArchitecture, AlphaZeroGeneralNetwork
@@ -68,7 +69,7 @@ def landmarks(prior: Map) -> dict[str, float]:
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """The prior through the module and without any weight, on our network and on the post's shape."""
-    found = explain(model, BOARD_31, "value", composite="ArchitecturePrior")
+    found = explain(model, BOARD_31, "value", composite="ArchitecturePrior", symmetric=False)
     shown = found.squares / found.value
     foreign = hasattr(model.network, "encode")
     expected = (

@@ -10,8 +10,10 @@ from app.experiments import alt, plots
 from app.experiments.positions import BOARD_31, board_of, one_a_game, self_play
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Interval, bootstrap, cosine
+from app.explain.ask import explain
+from app.explain.explanation import Explanation
 from app.explain.exploration_bonus import explain_bonus
-from app.explain.network import Explanation, explain, explain_many
+from app.explain.network import explain_many
 from app.explain.search import explain_tree
 from app.explain.targets import Target
 from othello.rules.board import Board
@@ -33,7 +35,7 @@ def entry(name: str, found: Explanation) -> dict[str, Any]:
         "squares": float(found.squares.sum()),
         "bias": found.bias_total,
         "stabilizer": found.stabilizer,
-        "solved_or_uniform": found.exact,
+        "solved_or_uniform": found.given_total,
         "closure": found.closure,
         "leaves": found.leaves,
         "map": found.squares,
@@ -80,7 +82,7 @@ def on_board_31(
         found[f"U({name})"] = explain_bonus(
             model, BOARD_31, move.square, tree, composite=COMPOSITE, bias=BIAS
         )
-    still = explain(model, BOARD_31, "value", composite=COMPOSITE)
+    still = explain(model, BOARD_31, "value", composite=COMPOSITE, symmetric=False)
     shown = {"value, no search": still, **found}
     canvas, axes = plots.canvas(4, (len(shown) + 3) // 4, width=2.8)
     for drawing, (name, one) in zip(axes, shown.items()):

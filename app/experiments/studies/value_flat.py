@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Findings, Progress, Settings
 from app.experiments.studies.board31 import bias_words, draw, ledger, occupied, share, standing
-from app.explain.network import explain
+from app.explain.ask import explain
 from othello.rules.notation import parse_square, square_name
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Relevance on empty squares, and where b6, the post's best move, stands."""
     from othello.search.mcts import Search
 
-    found = explain(model, BOARD_31, "value", composite="EpsilonPlusFlat")
+    found = explain(model, BOARD_31, "value", composite="EpsilonPlusFlat", symmetric=False)
     progress(0.5, "search")
     best = Search(model.evaluator, seed=settings.seed).run(
         BOARD_31, simulations=200 if settings.quick else 800

@@ -18,7 +18,7 @@ from app.experiments.studies.board31 import (
     share,
     stands_out,
 )
-from app.explain.network import explain
+from app.explain.ask import explain
 from othello.rules.notation import parse_square
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DISC_PLANES = ("own", "opponent", "discs")
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Whether only discs carry relevance, and whether those that a7 turns stand out."""
-    found = explain(model, BOARD_31, "value", composite="EpsilonPlus")
+    found = explain(model, BOARD_31, "value", composite="EpsilonPlus", symmetric=False)
     a7, discs = parse_square("a7"), occupied(BOARD_31)
     on_discs = np.sum(
         [relevance for name, relevance in found.planes.items() if name in DISC_PLANES], axis=0

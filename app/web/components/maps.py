@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from app.explain.network import Explanation, Map
+from app.explain.explanation import Explanation, Map
 from app.present.colormap import MAPS, fills, ink, numbers, scale_of
 from app.present.sentences import poles
 from app.web.components import parts

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict, Unpack
 
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import format_squares
 
@@ -211,8 +211,7 @@ def ledger(
 ) -> None:
     """The bar target = squares + bias + stabilizer (+ solved positions) of an explanation."""
     rows = {"squares": float(explanation.squares.sum()), "bias": explanation.bias_total}
-    if explanation.exact:
-        rows["even prior" if explanation.target.kind == "u" else "solved"] = explanation.exact
+    rows |= {name: value for name, value in explanation.given.items() if value}
     rows["stabilizer"] = explanation.stabilizer
     sum_words = " + ".join(f"{name} {_signed(value)}" for name, value in rows.items())
     _LEDGER(

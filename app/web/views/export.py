@@ -23,7 +23,7 @@ from othello.rules.notation import format_moves
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from app.explain.network import Explanation
+    from app.explain.explanation import Explanation
 
 File = tuple[
     str, str, str, Callable[[], str | bytes]

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.explain.composites import BIAS_MEANINGS
-from app.explain.network import Explanation, LayerAccount
+from app.explain.explanation import Explanation, LayerAccount
 from app.explain.overrides import RULES, Override, join
 from app.present.sentences import signed
 from app.web import state, widgets

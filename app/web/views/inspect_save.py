@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.present.picture import as_png, as_svg
 from othello.rules.notation import square_name
 
@@ -52,7 +52,7 @@ def as_python(found: Explanation, checkpoint: str | None = None) -> str:
     size = "" if found.board.size == 8 else f"size={found.board.size}"
     model = repr(checkpoint) if checkpoint else size
     return (
-        "from app.explain.network import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
+        "from app.explain.ask import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
         f"found = explain(\n    load_model({model}), Board.parse({str(found.board)!r}), {str(found.target)!r},\n"
         f"    composite={found.composite!r}, bias={found.bias_mode!r},\n)\n"
         "print(found.value, found.squares, found.bias, found.stabilizer, found.closure, sep='\\n')\n"

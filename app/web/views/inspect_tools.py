@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from app.explain.ask import explain
+from app.explain.explanation import Explanation, Map
 from app.explain.move_effect import explain_change
-from app.explain.network import Explanation, Map, explain_many
-from app.explain.targets import Target
+from app.explain.network import explain_many
 from app.models import Model
 from app.present.sentences import explanation_words, q_words, side_word, signed
 from app.web import state, widgets
@@ -22,7 +23,6 @@ from othello.rules.notation import parse_square, square_name
 from othello.rules.symmetry import (
     SYMMETRIES,
     inverse,
-    transform_action,
     transform_board,
     transform_planes,
 )
@@ -115,8 +115,13 @@ def _asked(model: Model, found: Explanation, board: Board) -> tuple[str, str]:
         return "–", "not asked: several positions"
     if not set(found.target.actions) <= set(board.legal_actions()):
         return "–", "not asked: the target's move is not legal then"
-    (other,) = explain_many(
-        model, [board], [found.target], composite=found.composite, bias=found.bias_mode
+    other = explain(
+        model,
+        board,
+        found.target,
+        composite=found.composite,
+        bias=found.bias_mode,
+        symmetric=found.symmetric,
     )
     return signed(other.value), signed(other.value - found.value)
 
@@ -129,7 +134,9 @@ def _before_and_after(model: Model, found: Explanation, look: Look) -> None:
         return
     name = widgets.select("The value before and after", names, key="i_change_move", width=200)
     action = parse_square(name, board.size)
-    made = explain_change(model, board, action, composite=found.composite, bias=found.bias_mode)
+    made = explain_change(
+        model, board, action, composite=found.composite, bias=found.bias_mode, symmetric=True
+    )
     before, change = made.before.squares, made.change.squares
     after = made.sign * made.after.squares
     legend = Legend.of(made.change, look, before, after, change)
@@ -223,19 +230,19 @@ def _symmetry(model: Model, found: Explanation, look: Look) -> None:
         st.caption("Available for targets of the network itself.")
         return
     boards = [transform_board(found.board, s) for s in SYMMETRIES]
-    targets = [_moved(found.target, s) for s in SYMMETRIES]
+    targets = [found.target.turned(s) for s in SYMMETRIES]
     turned = explain_many(model, boards, targets, composite=found.composite, bias=found.bias_mode)
     maps = [transform_planes(e.squares, inverse(s)) for s, e in zip(SYMMETRIES, turned)]
     rows = []
     for symmetry, one, relevance in zip(SYMMETRIES, turned, maps):
-        change = signed(one.value - found.value)
+        change = signed(one.value - turned[0].value)
         rows.append(
             {
                 "cells": [
                     SYMMETRY_NAMES[symmetry],
                     signed(one.value),
                     change,
-                    _correlation(relevance, found.squares),
+                    _correlation(relevance, maps[0]),
                 ],
                 "value": symmetry,
             }
@@ -252,9 +259,3 @@ def _symmetry(model: Model, found: Explanation, look: Look) -> None:
             title="Mean of the eight maps",
             label="Mean map over the symmetries",
         )
-
-
-def _moved(target: Target, symmetry: int) -> Target:
-    moved = [transform_action(action, symmetry, target.size) for action in target.actions]
-    action, against = (*moved, None, None)[:2]
-    return replace(target, action=action, against=against)

@@ -6,6 +6,7 @@ import math
 
 import streamlit as st
 
+from app.explain.ask import explain
 from app.explain.composites import (
     BIAS_MEANINGS,
     DEFAULT_BIAS,
@@ -13,7 +14,7 @@ from app.explain.composites import (
     MEANINGS,
     composite_names,
 )
-from app.explain.network import Explanation, explain
+from app.explain.explanation import Explanation
 from app.explain.overrides import split
 from app.explain.targets import Target
 from app.game.session import Session

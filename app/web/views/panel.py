@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.game.session import Loss, Session
 from app.present.sentences import (
     headline_words,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
+from app.explain.explanation import Explanation
 from app.explain.exploration_bonus import explain_bonus
-from app.explain.network import Explanation
 from app.explain.search import explain_tree
 from app.explain.targets import Kind, Target
 from app.game.session import Session

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.explain.targets import Target
 from app.game.session import Loss, Session
 from app.web.views import options

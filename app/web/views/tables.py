@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.explain.network import Explanation
+from app.explain.explanation import Explanation
 from app.present.sentences import account_words, q_words, side_word
 from app.web import state
 from app.web.components import parts

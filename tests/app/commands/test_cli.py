@@ -146,6 +146,21 @@ def test_the_help_of_explain_lists_change_and_the_target_works(
     assert report["of"] == "change:d6" and abs(report["closure"]) < 1e-4
 
 
+def test_explain_is_symmetric_unless_told_otherwise(
+    model: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mean = ok(capsys, "explain", "start", "--json")
+    plain = ok(capsys, "explain", "start", "--no-symmetry", "--json")
+    assert mean["symmetric"] is True and plain["symmetric"] is False
+    assert mean["squares"][2][3] == pytest.approx(mean["squares"][3][2], abs=2e-6)
+    assert abs(plain["squares"][2][3] - plain["squares"][3][2]) > 1e-4
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(["explain", "start"]) == 0
+    assert "value (mean of 8 symmetries) " in capsys.readouterr().out
+    assert run(["explain", "start", "--no-symmetry"]) == 0
+    assert "symmetries" not in capsys.readouterr().out
+
+
 def test_match_reports_every_game(capsys: pytest.CaptureFixture[str]) -> None:
     report = ok(capsys, "match", "greedy", "random", "--games", "4", "--seed", "3", "--json")
     assert report["games"] == 4 and len(report["records"]) == 4

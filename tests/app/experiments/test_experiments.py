@@ -21,6 +21,7 @@ from app.experiments.record import Settings, silent
 from app.experiments.studies import prior, rules_truth
 from app.experiments.studies.empty_board import identity, spread
 from app.experiments.studies.ground_truth import owner_matters
+from app.explain.composites import explainer_of
 from app.explain.exploration_bonus import explain_bonus, prior_gains
 from app.explain.network import VALUE
 from app.explain.search import explain_tree
@@ -142,14 +143,14 @@ def test_a_tree_is_explained_in_batches_of_64(
     search = Search(model.evaluator, seed=0)
     result = search.run(Board.initial().play("f5"), simulations=1300)
     sizes: list[int] = []
-    explainer = model.explainer("EpsilonPlus", "sink")
+    explainer = explainer_of(model, "EpsilonPlus", "sink")
 
     class Counting:
         def attribute(self, planes: Any, *arguments: Any, **options: Any) -> Any:
             sizes.append(len(planes))
             return explainer.attribute(planes, *arguments, **options)
 
-    monkeypatch.setitem(model._explainers, ("EpsilonPlus", "sink"), Counting())  # type: ignore[arg-type]
+    monkeypatch.setitem(model._made, ("EpsilonPlus", "sink"), Counting())
     target = Target("q", result.moves[0].square)
     found = explain_tree(
         model, result.board, target, search.tree(), composite="EpsilonPlus", bias="sink"

@@ -118,15 +118,15 @@ def test_if_none_keeps_relevance_all_stand_for_election_and_lrp_zero_has_the_app
 
 def test_the_app_takes_the_studys_winner_everywhere_and_says_so() -> None:
     from app.commands.analysis import explain as command
-    from app.explain.network import explain, explain_many
+    from app.explain.ask import explain
+    from app.explain.network import explain_many
     from app.game.session import Session
 
     chosen = default.STUDY["composite"]
     assert composites.composite_names()[0] == composites.DEFAULT_COMPOSITE == chosen
-    assert (
-        composites.MEANINGS[chosen].endswith(default.DEFAULT_NOTE)
-        and chosen in default.DEFAULT_REASON
-    )
+    assert composites.MEANINGS[chosen].endswith(
+        default.DEFAULT_NOTE
+    ) and chosen in default.sentence(default.STUDY)
     assert sum(default.DEFAULT_NOTE in words for words in composites.MEANINGS.values()) == 1
     for function in (command, explain, explain_many, Session.explain):
         assert inspect.signature(function).parameters["composite"].default == chosen, function
@@ -153,6 +153,7 @@ def test_integrated_gradients_add_up_to_the_change_from_nothing_even_where_tanh_
 ) -> None:
     import torch
 
+    from app.explain.composites import explainer_of
     from app.explain.network import VALUE, encode_words
 
     some = boards(6, seed=11)
@@ -160,7 +161,7 @@ def test_integrated_gradients_add_up_to_the_change_from_nothing_even_where_tanh_
     moves = best_two(model.evaluator(own, opp)[0], legal_table(own, opp))
     found = relevance_maps(model, "integrated gradients", own, opp, moves)
     planes = encode_words(model, own, opp)
-    explainer = model.explainer("LRPZero", "sink")
+    explainer = explainer_of(model, "LRPZero", "sink")
     whole, nothing = (
         explainer.attribute(x, None, output=VALUE).target
         for x in (planes, torch.zeros_like(planes))

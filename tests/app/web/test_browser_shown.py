@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from app.explain.network import Explanation, explain
+from app.explain.ask import explain
+from app.explain.explanation import Explanation
 from app.present.colormap import fills, scale_of
 from app.present.picture import as_png, as_svg
 from app.present.sentences import signed

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
-from app.explain.network import explain
 from app.game.session import Session
 from othello.rules.board import Board
 from othello.search.mcts import C_PUCT

@@ -24,6 +24,7 @@ from othello.records import (
     ScoredPosition,
     Theory,
     guess_format,
+    open_game,
     read_games,
     read_ggf,
     read_names,
@@ -307,3 +308,21 @@ def test_records_refuse_what_is_no_game() -> None:
     assert GameRecord.from_transcript(FULL_GAME).result == Board.parse(FULL_GAME).score()
     assert GameRecord(black=" a\n\tb\0 ").black == "a b"
     assert random_position(random.Random(1)).size == 8
+
+
+def test_a_game_is_opened_from_a_file_or_from_its_own_text(tmp_path: Path) -> None:
+    file = tmp_path / "games.txt"
+    file.write_text("f5d6\nf5f6e6\n")
+    assert open_game(str(file)).transcript == "f5d6"
+    assert open_game(str(file), 2).transcript == "f5f6e6"
+    assert open_game("f5 d6 c3").transcript == "f5d6c3"
+    assert open_game("b1a1", size=4).start.size == 4
+    for source, number, words in (
+        (str(file), 3, "holds 2 games, there is no game 3"),
+        (str(tmp_path / "none.ggf"), 1, "no such file"),
+        ("zz", 1, "zz"),
+    ):
+        with pytest.raises(ParseError, match=words):
+            open_game(source, number)
+    with pytest.raises(IllegalMove):
+        open_game("f5f5")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import random
+from types import SimpleNamespace
 
 from othello.records import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves
 from othello.solver.solver import exact_scores
-from othello.strength.review import Mark, losses, review, values_of_children
+from othello.strength.review import (
+    Mark,
+    losses,
+    review,
+    values_of_children,
+    values_of_search,
+)
 from tests.othello.positions import position_with_empties
 from tests.othello.rules.test_board import PASS_GAME
 
@@ -93,3 +100,31 @@ def test_a_finished_child_counts_as_it_ended() -> None:
         for action, value in values.items():
             score = ends[action].score() * sign if action in ends else None
             assert value == (-0.25 if score is None else (score > 0) - (score < 0))
+
+
+def test_a_searchs_values_are_those_of_moves_that_were_tried() -> None:
+    asked: list[tuple[Board, int]] = []
+
+    def run(board: Board, simulations: int) -> SimpleNamespace:
+        asked.append((board, simulations))
+        visits = [2, *([5, 4, 90] * 20)]  # the first move is the best, however few its visits
+        moves = [
+            SimpleNamespace(square=square, visits=count, q=None if count == 90 else count / 100)
+            for square, count in zip(board.legal_moves(), visits)
+        ]
+        return SimpleNamespace(moves=moves)
+
+    values = values_of_search(run, 100)  # type: ignore[arg-type]
+    board = Board.initial()
+    first, second, _, _ = board.legal_moves()
+    assert values(board) == {first: 0.02, second: 0.05}  # the third has 4 of 100, the last no Q
+    assert asked == [(board, 100)]
+
+
+def test_a_forced_pass_is_worth_what_the_other_side_gets() -> None:
+    game = GameRecord.from_transcript(PASS_GAME)
+    board = next(board for board in game.boards if board.must_pass)
+    found = SimpleNamespace(
+        moves=[SimpleNamespace(square=board.pass_turn().legal_moves()[0], visits=9, q=0.25)]
+    )
+    assert values_of_search(lambda position, simulations: found, 10)(board) == {64: -0.25}  # type: ignore[arg-type,return-value]
