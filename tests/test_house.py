@@ -62,7 +62,10 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp.ops": "lrp lrp.tracing",
     "app": "othello othello.network othello.players othello.rules",
     "app.explain": "app lrp othello othello.rules othello.search",
-    "app.game": "app app.explain othello othello.players othello.rules othello.search",
+    "app.game": (
+        "app app.explain othello othello.players othello.records othello.rules "
+        "othello.search othello.strength"
+    ),
     "app.present": "app.explain othello.rules",
     "app.desktop": (
         "app.explain app.game app.present lrp othello othello.players othello.records "

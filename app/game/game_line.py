@@ -1,4 +1,4 @@
-"""A game's line of moves with a place in it: passes, undo and redo to any ply, and who plays which side.
+"""A game's line of moves with a place in it, as a value: passes, undo and redo to any ply, and who plays which side.
 
 A *ply* counts positions from the start, 0 first; forced passes are plies of their own and are played by themselves.
 The line may be longer than the ply that is shown: going back keeps it, playing another move begins another line, and
@@ -7,13 +7,14 @@ the one that is left stays among the `branches`.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import index
 from typing import Literal
 
-from othello.errors import IllegalMove, ParseError
+from othello.errors import IllegalMove
 from othello.rules.board import Board
-from othello.rules.notation import format_moves, parse_moves
+from othello.rules.notation import format_moves, parse_square
 
 Seat = Literal[
     "black", "white", "watch", "both"
@@ -22,76 +23,64 @@ SEATS: tuple[Seat, ...] = ("black", "white", "watch", "both")
 _BRANCHES = 12  # kept a game, the newest
 
 
-class Line:
-    """Moves from a first position on N×N, and the ply that is shown; every method may be called from any thread."""
+@dataclass(frozen=True)
+class GameLine:
+    """Moves from a first position on N×N and the ply that is shown; a change is another line, this one stays.
 
-    def __init__(self, seat: Seat, start: Board | None, size: int) -> None:
-        self._lock = threading.RLock()
-        self._side = size
-        self.serial = 0  # grows with every change
-        self.new_game(seat=seat, start=start)
+    >>> line = GameLine.begin(Board.initial(), "both").play("f5").play("d6")
+    >>> line.transcript, line.undo().transcript, line.transcript
+    ('f5d6', 'f5', 'f5d6')
+    """
 
-    def new_game(
-        self, *, seat: Seat | None = None, start: Board | None = None, actions: Sequence[int] = ()
-    ) -> None:
-        """Begin again from `start`, with `actions` already played; IllegalMove leaves the old game as it was."""
-        first = start if start is not None else Board.initial(self._side)
-        if first.size != self._side:
-            raise ParseError(
-                f"a {first.size}×{first.size} board; this game is played on {self._side}×{self._side}"
-            )
-        line, boards = _replayed(first, actions)
-        with self._lock:
-            self.start, self._actions, self._boards = first, line, boards
-            self.cursor = len(line)
-            self.branches: list[
-                tuple[int, ...]
-            ] = []  # lines that were left, passes included, the newest first
-            if seat is not None:
-                self.seat: Seat = seat
-            self._auto_pass()
-            self.serial += 1
+    start: Board
+    actions: tuple[int, ...]  # of the whole line, passes included
+    boards: tuple[Board, ...]  # of every ply: one more than there are actions
+    cursor: int  # the ply that is shown
+    seat: Seat
+    branches: tuple[
+        tuple[int, ...], ...
+    ] = ()  # lines that were left, passes included, the newest first
+    serial: int = 0  # grows with every change of a session's line
 
-    def open(self, text: str, *, seat: Seat | None = None) -> None:
-        """A new game from a board string, a transcript (its moves are kept) or `start`; ParseError, IllegalMove."""
-        size = self._side
-        board = Board.parse(text, size)
-        if any(letter in "12345678" for letter in text):
-            self.new_game(seat=seat, actions=parse_moves(text, size))
-        else:
-            self.new_game(seat=seat, start=board)
+    @classmethod
+    def begin(cls, start: Board, seat: Seat, actions: Sequence[int] = ()) -> GameLine:
+        """The line of `actions` at its end, with the passes that they leave out; IllegalMove says the move's number."""
+        line, boards = _replayed(start, actions)
+        return cls(start, line, boards, len(line), seat)._passed_on()
 
     @property
     def board(self) -> Board:
         """The position that is shown; never one between a move and the forced pass that follows it."""
-        with self._lock:
-            return self._boards[self.cursor]
+        return self.boards[self.cursor]
 
     @property
     def length(self) -> int:
         """Plies in the line."""
-        return len(self._actions)
+        return len(self.actions)
 
-    @property
-    def actions(self) -> tuple[int, ...]:
-        """The moves of the whole line, passes included."""
-        return tuple(self._actions)
+    def board_at(self, ply: int) -> Board:
+        """The position of a ply; one beyond an end is that end."""
+        return self.boards[self._within(ply)]
+
+    def action_at(self, ply: int) -> int | None:
+        """The action played at a ply, None where the line has none."""
+        return self.actions[ply] if 0 <= ply < self.length else None
 
     @property
     def transcript(self) -> str:
         """The moves up to the ply that is shown, without passes."""
-        return format_moves(self._actions[: self.cursor], self.board.size)
+        return format_moves(self.actions[: self.cursor], self.start.size)
 
     @property
     def last_move(self) -> int | None:
         """The square played last, None at the start and where the last action was a pass."""
-        action = self._actions[self.cursor - 1] if self.cursor else None
-        return None if action is None or action >= self.board.size**2 else action
+        action = self.action_at(self.cursor - 1)
+        return None if action is None or action >= self.start.size**2 else action
 
     @property
     def passed(self) -> str | None:
         """`black` or `white` if that side has just had to pass."""
-        if self.cursor and self._actions[self.cursor - 1] == self.board.size**2:
+        if self.action_at(self.cursor - 1) == self.start.size**2:
             return "white" if self.board.side == "X" else "black"
         return None
 
@@ -107,108 +96,112 @@ class Line:
     @property
     def agent_to_move(self) -> bool:
         """Whether the agent is to move at the end of the line, which is shown."""
-        return (
-            self.cursor == self.length
-            and not self.board.is_over
-            and not self.is_human(self.board.side)
-        )
+        at_end = self.cursor == self.length
+        return at_end and not self.board.is_over and not self.is_human(self.board.side)
 
-    def play(self, square: int | str, ply: int | None = None) -> bool:
-        """Play a square in the position that is shown; False and nothing done if `ply` is given and is not its number.
+    @property
+    def decision(self) -> int | None:
+        """The ply of the agent's last move before the ply shown (of anybody's if a person plays both sides).
 
-        What was played after it becomes a branch.  Raises IllegalMove, ParseError.
+        The ply shown itself if the agent is to move there; None if there was no such move.
         """
-        with self._lock:
-            if ply is not None and ply != self.cursor:
-                return False
-            board = self.board.play(square)
-            action = next(a for a in self.board.legal_actions() if self.board.play(a) == board)
-            if self.cursor < self.length and self._actions[self.cursor] == action:
-                self.cursor += 1
-                self._skip_pass()
-            else:
-                self._cut()
-                self._append(action, board)
-            self.serial += 1
-            return True
+        latest = self.cursor - 1
+        if self.seat != "both" and not self.board.is_over:
+            latest = self.cursor
+        for ply in range(latest, -1, -1):
+            board = self.boards[ply]
+            if not board.must_pass and (self.seat == "both" or not self.is_human(board.side)):
+                return ply
+        return None
 
-    def _append(self, action: int, board: Board) -> None:
-        self._boards.append(
-            board
-        )  # before the action: a reader in another thread finds a board for every ply
-        self._actions.append(action)
-        self.cursor += 1
-        self._auto_pass()
+    # Other lines ------------------------------------------------------------------------------------------------
 
-    def _auto_pass(self) -> None:
-        if self.board.must_pass and self.cursor == self.length:
-            self._append(self.board.size**2, self.board.pass_turn())
+    def play(self, square: int | str) -> GameLine:
+        """The line with a square played in the position that is shown; IllegalMove, ParseError.
 
-    def _skip_pass(self) -> None:
-        if self.board.must_pass and self.cursor < self.length:
-            self.cursor += 1
+        Where the line goes on with that very move it is followed; what was played there otherwise becomes a branch.
+        """
+        board = self.board.play(square)
+        action = parse_square(square, board.size) if isinstance(square, str) else index(square)
+        if self.action_at(self.cursor) == action:
+            return self.goto(self.cursor + 1)._past_pass()
+        return self._cut()._appended(action, board)
 
-    def _cut(self) -> None:
-        if self.cursor < self.length:
-            self._keep(self.actions)
-        del self._actions[self.cursor :]
-        del self._boards[self.cursor + 1 :]
-
-    def continue_here(self) -> None:
-        """Make the ply that is shown the end of the line."""
-        with self._lock:
-            self._cut()
-            self._auto_pass()
-            self.serial += 1
-
-    def _keep(self, line: tuple[int, ...]) -> None:
-        others = [branch for branch in self.branches if branch != line[: len(branch)]]
-        known = any(branch[: len(line)] == line for branch in others)
-        self.branches = [*([] if known else [line]), *others][:_BRANCHES]
+    def continue_here(self) -> GameLine:
+        """The line that ends at the ply that is shown."""
+        return self._cut()._passed_on()
 
     def fork_of(self, branch: Sequence[int]) -> int:
         """The ply at which a line leaves the present one (the length of what they share)."""
-        pairs = enumerate(zip(branch, self._actions))
+        pairs = enumerate(zip(branch, self.actions))
         return next((ply for ply, (a, b) in pairs if a != b), min(len(branch), self.length))
 
-    def switch(self, number: int) -> None:
-        """Go over to a branch, just after it leaves the present line, which becomes a branch; IndexError."""
-        with self._lock:
-            line = self.branches.pop(number)
-            fork = self.fork_of(line)
-            if fork < self.length:  # else the line goes on where the present one ends
-                self._keep(self.actions)
-            self._actions, self._boards = _replayed(self.start, line)
-            self.cursor = min(fork + 1, self.length)
-            self._skip_pass()
-            self.serial += 1
+    def switch(self, number: int) -> GameLine:
+        """A branch, just after it leaves the present line, which becomes a branch; IndexError."""
+        line = self.branches[number]
+        others = self.branches[:number] + self.branches[number + 1 :]
+        fork = self.fork_of(line)
+        if fork < self.length:  # else the line goes on where the present one ends
+            others = _kept(self.actions, others)
+        taken = replace(self.begin(self.start, self.seat, line), branches=others)
+        return taken.goto(fork + 1)._past_pass()
 
-    def goto(self, ply: int) -> None:
-        """Show a ply; one beyond an end is that end."""
-        with self._lock:
-            self.cursor = min(max(ply, 0), self.length)
-            self.serial += 1
+    def goto(self, ply: int) -> GameLine:
+        """The line with a ply shown; one beyond an end is that end."""
+        return replace(self, cursor=self._within(ply))
 
-    def undo(self) -> None:
+    def undo(self) -> GameLine:
         """Back to the last position in which a person had to move, or one ply where nobody plays."""
-        with self._lock:
-            stops = [n for n in range(self.cursor) if self._is_stop(n)]
-            self.goto(stops[-1] if stops else 0)
+        return self.goto(next(self._stops(range(self.cursor - 1, -1, -1)), 0))
 
-    def redo(self) -> None:
+    def redo(self) -> GameLine:
         """Forward to the next position in which a person has to move, or one ply where nobody plays."""
-        with self._lock:
-            stops = [n for n in range(self.cursor + 1, self.length + 1) if self._is_stop(n)]
-            self.goto(stops[0] if stops else self.length)
+        return self.goto(next(self._stops(range(self.cursor + 1, self.length + 1)), self.length))
 
-    def _is_stop(self, ply: int) -> bool:
-        board = self._boards[ply]
-        return not board.must_pass and (
-            self.seat == "watch" or self.is_human(board.side) or board.is_over
+    def _stops(self, plies: range) -> Iterator[int]:
+        for ply in plies:
+            board = self.boards[ply]
+            stays = self.seat == "watch" or self.is_human(board.side) or board.is_over
+            if stays and not board.must_pass:
+                yield ply
+
+    def _within(self, ply: int) -> int:
+        return min(max(ply, 0), self.length)
+
+    def _cut(self) -> GameLine:
+        if self.cursor == self.length:
+            return self
+        return replace(
+            self,
+            actions=self.actions[: self.cursor],
+            boards=self.boards[: self.cursor + 1],
+            branches=_kept(self.actions, self.branches),
         )
 
+    def _appended(self, action: int, board: Board) -> GameLine:
+        """The line with an action at its end, which is shown, and the pass that it forces."""
+        actions, boards = (*self.actions, action), (*self.boards, board)
+        return replace(self, actions=actions, boards=boards, cursor=len(actions))._passed_on()
 
-def _replayed(start: Board, actions: Sequence[int]) -> tuple[list[int], list[Board]]:
+    def _passed_on(self) -> GameLine:
+        if self.board.must_pass and self.cursor == self.length:
+            return self._appended(self.start.size**2, self.board.pass_turn())
+        return self
+
+    def _past_pass(self) -> GameLine:
+        return self.goto(self.cursor + 1) if self.board.must_pass else self
+
+
+def _kept(
+    line: tuple[int, ...], branches: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    """The branches with a line before them, unless one goes on where it ends; those that it goes on are dropped."""
+    others = tuple(branch for branch in branches if branch != line[: len(branch)])
+    known = any(branch[: len(line)] == line for branch in others)
+    return (others if known else (line, *others))[:_BRANCHES]
+
+
+def _replayed(start: Board, actions: Sequence[int]) -> tuple[tuple[int, ...], tuple[Board, ...]]:
     """The line with the passes that `actions` leave out, and its positions."""
     line: list[int] = []
     boards = [start]
@@ -224,4 +217,4 @@ def _replayed(start: Board, actions: Sequence[int]) -> tuple[list[int], list[Boa
         except IllegalMove as error:
             raise IllegalMove(f"move {number}: {error}") from None
         line.append(action)
-    return line, boards
+    return tuple(line), tuple(boards)

@@ -26,9 +26,7 @@ class Rival:
     def __init__(self, spec: str, size: int, seconds: float) -> None:
         self.spec, self.size = spec, size
         self._player = parse(spec, size, move_timeout=seconds)
-        self._known: list[int] | None = (
-            None  # the line that the player has been told, its own answer included
-        )
+        self._known: list[int] | None = None  # the line that it has been told, its own answer too
         self._end = weakref.finalize(self, self._player.close)
 
     def move(self, board: Board, line: Sequence[int], seed: int) -> int:
@@ -56,6 +54,40 @@ class Rival:
     def close(self) -> None:
         """End its program, if it runs one."""
         self._end()
+
+
+class Rivals:
+    """The players of a session by their specs, made when they are first asked; one is asked at a time.
+
+    `seconds`: how long one that is made from now on may think about an answer.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = answer_seconds() if seconds is None else seconds
+        self._known: dict[str, Rival] = {}
+
+    def move(self, spec: str, start: Board, board: Board, line: Sequence[int], seed: int) -> int:
+        """The move of a player in `board`, to which `line` leads from `start`; ParseError for a spec that is none.
+
+        Raises EngineError if it fails or cannot begin at `start`, and lets the player go.
+        """
+        if start != Board.initial(start.size) and spec.startswith("gtp:"):
+            raise EngineError(
+                f"{spec}: GTP engines follow a game from the usual start; this one began elsewhere"
+            )
+        rival = self._known.get(spec)
+        if rival is None:
+            rival = self._known[spec] = Rival(spec, board.size, self.seconds)
+        try:
+            return rival.move(board, line, seed)
+        except EngineError:
+            self._known.pop(spec).close()
+            raise
+
+    def close(self) -> None:
+        """End the players' programs."""
+        while self._known:
+            self._known.popitem()[1].close()
 
 
 def named_engine(text: str) -> tuple[str, str]:

@@ -24,6 +24,9 @@ from app.web.views.shown import ASKED, Shown, candidates, judge, shown
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
+from othello.strength.review import Mark
+
+FINE = (Mark.BEST, Mark.GOOD)
 
 
 def draw(game: Session, view: options.View) -> None:
@@ -157,11 +160,11 @@ def _losses(game: Session, count: int = 5) -> list[Loss]:
     """The moves of a reviewed game that cost most, the worst first."""
     if st.session_state.get("reviewed") != game.actions:
         return []
-    return [loss for loss in st.session_state.review[:count] if loss.loss > 0.05]
+    return [loss for loss in st.session_state.review[:count] if loss.mark not in FINE]
 
 
 def _cost(loss: Loss) -> str:
-    return f"{50 * loss.loss:.0f} % chance to win"
+    return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
 
 
 def _review(game: Session, view: options.View) -> None:

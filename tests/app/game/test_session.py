@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import FrozenInstanceError
+from itertools import pairwise
+from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.cli import run
 from app.game.session import SEATS, Session, Strength
 from othello.errors import IllegalMove, OthelloError, ParseError
+from othello.players.agent import evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves, parse_moves
+from othello.solver.solver import Solver
+from othello.strength.review import Mark
 
 FULL = (
     "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6a8h2h1g1f2g7"
@@ -145,11 +158,38 @@ def test_a_review_finds_the_move_that_threw_a_solved_game_away(model: Any) -> No
     game = Session(model, seat="both")
     game.open(FULL)
     losses = game.review(simulations=4)
-    assert losses == sorted(losses, key=lambda loss: -loss.loss) and all(
-        0 <= loss.loss <= 2 for loss in losses
-    )
-    exact = {loss.ply: loss.loss for loss in losses if loss.ply >= game.length - 10}
-    assert set(exact.values()) <= {0.0, 1.0, 2.0}
+    moved = {ply for ply, action in enumerate(game.actions) if action < 64}
+    assert {loss.ply for loss in losses} == moved and len(moved) == 60
+    order = [mark for mark in reversed(Mark) if any(loss.mark is mark for loss in losses)]
+    assert list(dict.fromkeys(loss.mark for loss in losses)) == order
+    for loss in losses:
+        board = game.board_at(loss.ply)
+        assert loss.exact == (board.empties <= 14) and loss.unit == ("value", "discs")[loss.exact]
+        assert 0 <= loss.loss <= (128 if loss.exact else 2)
+        assert (loss.loss == 0) == (loss.mark is Mark.BEST) == (loss.move == loss.best)
+    last = Solver(8).scores(game.board_at(50))
+    assert last is not None
+    thrown = max(last.values()) - last[game.actions[50]]
+    assert next(loss.loss for loss in losses if loss.ply == 50) == thrown
+    assert game.search_of(0) is not None and game.value_of(50)[1]
+
+
+def test_a_review_says_of_every_move_what_the_command_says(model: Any, capsys: Any) -> None:
+    game = Session(model, seat="both")
+    game.open(PASSING)
+    mine = {loss.ply: loss for loss in game.review(simulations=8)}
+    assert run(["review", PASSING, "-n", "8", "--json"]) == 0
+    moves = json.loads(capsys.readouterr().out)["moves"]
+    assert len(moves) == 58  # the command leaves out a pass at the end
+    for move in moves:
+        loss = mine.pop(move["number"] - 1, None)
+        if move["move"] == "pass":
+            assert loss is None
+            continue
+        assert loss is not None and loss.best in move["best"]
+        told = (move["move"], move["unit"], move["loss"], move["mark"])
+        assert (loss.move, loss.unit, loss.loss, loss.mark.value) == told
+    assert not mine
 
 
 def test_explanations_are_kept_and_belong_to_their_ply(model: Any) -> None:
@@ -173,36 +213,105 @@ def test_the_decision_is_the_agents_last_move(model: Any) -> None:
     assert game.decision() == 2
 
 
-def test_many_threads_leave_one_legal_line(model: Any) -> None:
+def test_a_line_is_a_value_that_no_change_of_the_game_touches() -> None:
+    game = Session(seat="both")
+    game.open("f5d6c3d3")
+    line = game.line
+    game.goto(1)
+    game.play("f6")
+    game.seat = "watch"
+    assert (line.transcript, line.seat, line.branches, line.cursor) == ("f5d6c3d3", "both", (), 4)
+    with pytest.raises(FrozenInstanceError):
+        line.cursor = 0  # type: ignore[misc]
+    assert game.line.branches == (line.actions,) and game.serial > line.serial
+    assert hash(line) == hash(line.goto(0).goto(4)) and line == line.goto(0).goto(4)
+
+
+def test_a_ply_beyond_an_end_is_that_end(model: Any) -> None:
     game = Session(model, seat="both")
-    failures: list[BaseException] = []
+    game.open("f5d6")
+    assert game.board_at(9) == game.board_at(2) and game.board_at(-3) == game.start
+    assert game.action_at(9) is None and game.action_at(-1) is None
+    assert game.explain(9).board == game.board and game.value_of(-3) == game.value_of(0)
 
-    def play() -> None:
-        for _ in range(30):
+
+class Hammer:
+    """Eight threads at one game; each answer is checked to be of one line."""
+
+    def __init__(self, game: Session, seconds: float) -> None:
+        self.game, self.until = game, time.monotonic() + seconds
+        self.failures: list[BaseException] = []
+        self.calls = 0
+
+    def run(self) -> None:
+        jobs = (self.begin, self.moves, self.rows, self.decide) * 2
+        threads = [threading.Thread(target=self.work, args=job) for job in enumerate(jobs)]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+
+    def work(self, number: int, job: Callable[[Random], None]) -> None:
+        random = Random(number)
+        while time.monotonic() < self.until and not self.failures:
             try:
-                board = game.board
-                if board.is_over:
-                    return
-                game.play(board.legal_moves()[0], ply=game.cursor)
-                game.undo()
-                game.redo()
-                game.plies()
-            except IllegalMove:
-                pass  # another thread was quicker
+                job(random)
+                self.calls += 1
             except BaseException as error:
-                failures.append(error)
+                self.failures.append(error)
 
-    threads = [threading.Thread(target=play) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    fresh = Session(seat="both")
-    fresh.new_game(actions=list(game.actions))
-    assert [str(fresh.board_at(n)) for n in range(fresh.length + 1)] == [
-        str(game.board_at(n)) for n in range(game.length + 1)
-    ]
+    def begin(self, random: Random) -> None:
+        actions = parse_moves(random.choice((FULL, PASSING, "f5d6c3", "")))
+        self.game.new_game(actions=actions[: random.randrange(61)])
+
+    def moves(self, random: Random) -> None:
+        for _ in range(20):
+            random.choice((self.game.undo, self.game.redo))()
+            moves = self.game.board.legal_moves()
+            if moves:
+                with suppress(IllegalMove):  # another thread was quicker
+                    self.game.play(random.choice(moves))
+
+    def rows(self, random: Random) -> None:
+        rows = self.game.plies()
+        assert rows[0].board == self.game.start and rows[-1].action is None
+        for row, following in pairwise(rows):
+            assert row.action is not None and row.board.play(row.action) == following.board
+        known = {row.board: row.value for row in rows}
+        assert None not in known.values() and [row.number for row in rows] == [*range(len(rows))]
+
+    def decide(self, random: Random) -> None:
+        line = self.game.line
+        *_, last = line.start.replay(line.actions)
+        assert last == line.boards[-1] and len(line.boards) == line.length + 1
+        assert 0 <= line.cursor <= line.length and not line.board.must_pass
+        for branch in line.branches:
+            assert len(list(line.start.replay(branch))) == len(branch) + 1
+        ply = self.game.decision()
+        assert ply is None or ply >= 0
+        found = self.game.explain(self.game.cursor if ply is None else ply)
+        assert np.tanh(found.value) == pytest.approx(self.alone(found.board), abs=1e-5)
+
+    def alone(self, board: Board) -> float:
+        """The value by another way: the network's own, without the session."""
+        assert self.game.model is not None
+        return float(evaluate(self.game.model.evaluator, [board])[1][0])
+
+
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+def test_many_threads_get_answers_of_one_line(seconds: float, model: Any) -> None:
+    game = Session(model, seat="both")
+    game.explain(0)
+    hammer = Hammer(game, seconds)
+    hammer.run()
+    if hammer.failures:
+        raise hammer.failures[0]
+    assert hammer.calls > 50
 
 
 def test_a_reply_for_a_game_that_moved_on_is_dropped(model: Any) -> None:
@@ -264,7 +373,7 @@ def test_a_line_that_is_left_stays_as_a_branch_and_can_be_taken_up_again() -> No
     game.switch(0)
     assert game.transcript == "f5d6c4" and game.board == Board.parse("f5d6c4")
     game.new_game()
-    assert game.branches == []
+    assert game.branches == ()
 
 
 @settings(max_examples=30, deadline=None)

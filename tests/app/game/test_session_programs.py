@@ -47,7 +47,7 @@ def program(folder: Path, lives: int = 1000, end: str = "sys.exit(3)") -> str:
 
 def test_a_program_plays_a_whole_game_undo_and_all_in_one_process(tmp_path: Path) -> None:
     game = Session(opponent=program(tmp_path), seat="black")
-    game.engine_seconds = 30.0
+    game.rivals.seconds = 30.0
     turned_back = False
     while not game.board.is_over:
         if game.agent_to_move:
@@ -59,7 +59,7 @@ def test_a_program_plays_a_whole_game_undo_and_all_in_one_process(tmp_path: Path
             game.undo()
             game.play(game.board.legal_moves()[-1])
             turned_back = True
-    rival = game._rivals[game.opponent]
+    rival = game.rivals._known[game.opponent]
     assert rival._player._process.alive  # type: ignore[attr-defined]
     process = rival._player._process  # type: ignore[attr-defined]
     game.close()
@@ -73,15 +73,15 @@ def test_a_program_that_fails_leaves_the_game_where_it_was_and_another_goes_on(
     end: str, tmp_path: Path
 ) -> None:
     game = Session(opponent=program(tmp_path, 1, end), seat="black")
-    game.engine_seconds = 30.0
+    game.rivals.seconds = 30.0
     game.play(game.board.legal_moves()[0])
     game.reply()
     game.play(game.board.legal_moves()[0])
     before = game.transcript
-    game._rivals[game.opponent]._player.move_seconds = 0.5  # type: ignore[attr-defined]
+    game.rivals._known[game.opponent]._player.move_seconds = 0.5  # type: ignore[attr-defined]
     with pytest.raises(EngineError):
         game.reply()
-    assert game.transcript == before and game.agent_to_move and not game._rivals
+    assert game.transcript == before and game.agent_to_move and not game.rivals._known
     game.opponent = "greedy"
     game.reply()
     assert game.length == 4
@@ -89,7 +89,7 @@ def test_a_program_that_fails_leaves_the_game_where_it_was_and_another_goes_on(
 
 def test_a_second_opinion_plays_nothing_and_may_be_asked_anywhere(tmp_path: Path) -> None:
     game = Session(seat="both")
-    game.engine_seconds = 30.0
+    game.rivals.seconds = 30.0
     game.open("f5d6c3d3", seat="both")
     spec = program(tmp_path)
     for ply in (4, 1, 4, 3, 2, 4):
