@@ -102,16 +102,38 @@ def button(
     st.button(label, icon=f":material/{icon}:", key=key, on_click=do, args=args, **looks)
 
 
+def _maybe(
+    widget: Callable[..., Any],
+    label: str,
+    choices: tuple[T, ...],
+    key: str,
+    now: T | None,
+    **looks: Any,
+) -> T | None:
+    """One of Streamlit's widgets for a choice; nothing where it holds nothing that is offered."""
+    return _take(key, _offered(widget(label, choices, key=_correct(key, now), **looks), choices))
+
+
+def _always(
+    widget: Callable[..., Any],
+    label: str,
+    choices: tuple[T, ...],
+    key: str,
+    now: T,
+    **looks: Any,
+) -> T:
+    """The same where something is always chosen."""
+    found = _maybe(widget, label, choices, key, now, **looks)
+    return _take(key, now if found is None else found)
+
+
 def select(
     label: str, options: Iterable[T], *, key: str, default: T | None = None, **looks: Any
 ) -> T:
     """A select box of which one option is always chosen: `default`, else the first, until somebody chooses."""
     choices = tuple(options)
     now = chosen(key, choices, default if default in choices else choices[0])
-    place = choices.index(now)
-    given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
-    found = _offered(given, choices)
-    return _take(key, now if found is None else found)
+    return _always(st.selectbox, label, choices, key, now, index=choices.index(now), **looks)
 
 
 def maybe(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
@@ -119,55 +141,29 @@ def maybe(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | No
     choices = tuple(options)
     now = chosen(key, choices, None)
     place = None if now is None else choices.index(now)
-    given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
-    return _take(key, _offered(given, choices))
+    return _maybe(st.selectbox, label, choices, key, now, index=place, **looks)
 
 
 def chips(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
     """Small buttons of which one may be chosen, and let go again."""
     choices = tuple(options)
     now = chosen(key, choices, None)
-    given = st.pills(label, choices, default=now, key=_correct(key, now), **looks)
-    return _take(key, _offered(given, choices))
+    return _maybe(st.pills, label, choices, key, now, default=now, **looks)
 
 
-def segments(
-    label: str,
-    options: Iterable[T],
-    *,
-    key: str,
-    default: T,
-    format_func: Callable[[T], str] = str,
-    **looks: Any,
-) -> T:
+def segments(label: str, options: Iterable[T], *, key: str, default: T, **looks: Any) -> T:
     """A row of buttons of which one is always chosen."""
     choices = tuple(options)
     now = chosen(key, choices, default)
-    name = _correct(key, now)
-    given = st.segmented_control(
-        label, choices, default=now, key=name, format_func=format_func, required=True, **looks
-    )
-    found = _offered(given, choices)
-    return _take(key, now if found is None else found)
+    looks |= {"default": now, "required": True}
+    return _always(st.segmented_control, label, choices, key, now, **looks)
 
 
-def steps(
-    label: str,
-    options: Iterable[T],
-    *,
-    key: str,
-    default: T,
-    format_func: Callable[[T], str] = str,
-    **looks: Any,
-) -> T:
+def steps(label: str, options: Iterable[T], *, key: str, default: T, **looks: Any) -> T:
     """A slider over a few values."""
     choices = tuple(options)
     now = chosen(key, choices, default)
-    given = st.select_slider(
-        label, choices, value=now, key=_correct(key, now), format_func=format_func, **looks
-    )
-    found = _offered(given, choices)
-    return _take(key, now if found is None else found)
+    return _always(st.select_slider, label, choices, key, now, value=now, **looks)
 
 
 def slider(

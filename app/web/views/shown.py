@@ -67,9 +67,9 @@ def judge(game: Session, loss: Loss) -> None:
 
 
 def judged(game: Session) -> Loss | None:
-    """The move of the review that is shown, until the game goes anywhere else."""
+    """The move of the review that is shown, until the game goes anywhere else or hints are hidden."""
     serial, loss = st.session_state.get("judged", (None, None))
-    return loss if serial == game.serial else None
+    return loss if serial == game.serial and options.reading().reveal != "never" else None
 
 
 def candidates(game: Session, ply: int) -> list[int]:

@@ -99,10 +99,14 @@ def test_a_click_on_a_reviewed_mistake_shows_that_very_move_and_why_not_the_bett
         )
         assert marked == played[ply]
     assert lost == sorted(lost, reverse=True) and lost[0] > 0
+    for hidden in (True, False):
+        reveal = "Never" if hidden else "After my move"
+        page.locator(".st-key-reveal").get_by_role("radio", name=reveal).click()
+        page.get_by_text("was better").wait_for(state="detached" if hidden else "visible")
+        settled(page)
+        assert (cell(page, better).inner_text() == "better") != hidden
     page.get_by_role("button", name="Undo").click()
     page.get_by_text("was better").wait_for(state="detached")
-    settled(page)
-    assert page.locator(".st-key-map .oth-title").inner_text() != f"Before {move}"
 
 
 def test_every_legend_says_for_whom_red_speaks_and_maps_side_by_side_have_one_scale(
