@@ -93,7 +93,7 @@ def _what_if(model: Model, found: Explanation) -> None:
         return
     board, n = found.board, found.board.size
     now = str(board)[square]
-    words = {"X": "a black disc", "O": "a white disc", "-": "empty"}
+    words = {"-": "empty", "X": "a black disc", "O": "a white disc"}
     st.markdown(
         f"**{square_name(square, n)}** is {words[now]} "
         f"and has relevance **{signed(float(found.squares.flat[square]))}**."
