@@ -47,8 +47,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello othello.engines othello.network othello.rules othello.search othello.solver"
     ),
     "othello.serve": (
-        "othello othello.network othello.players othello.records othello.rules "
-        "othello.search othello.solver"
+        "othello othello.network othello.players othello.records othello.rules othello.search "
+        "othello.solver"
     ),
     "othello.strength": (
         "othello othello.engines othello.players othello.records othello.rules othello.search "
@@ -61,39 +61,40 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp": "lrp.ops lrp.tracing",
     "lrp.tracing": "lrp",
     "lrp.ops": "lrp lrp.tracing",
-    "app": "app.explain lrp othello othello.network othello.players othello.rules",
-    "app.explain": "app lrp othello othello.network othello.rules othello.search",
+    "app": "othello othello.network othello.players othello.rules",
+    "app.explain": "app lrp othello othello.rules othello.search",
     "app.explain.reasons": (
         "app app.explain othello othello.network othello.rules othello.search othello.solver"
     ),
     "app.game": (
-        "app app.explain othello othello.players othello.records othello.rules "
-        "othello.search othello.strength"
+        "app app.explain othello othello.players othello.records othello.rules othello.search "
+        "othello.strength"
     ),
     "app.present": "app.explain app.game othello.rules othello.search",
     "app.desktop": (
         "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
     "app.web": (
-        "app app.explain app.game app.present app.web.components app.web.views lrp "
-        "othello othello.network othello.players othello.rules"
+        "app app.explain app.game app.present app.web.components app.web.views lrp othello "
+        "othello.network othello.players othello.rules"
     ),
     "app.web.components": "app.explain app.present othello.rules",
     "app.web.views": (
-        "app app.experiments app.explain app.game app.present app.web "
-        "app.web.components lrp othello othello.players othello.records othello.rules "
-        "othello.search othello.strength othello.training"
+        "app app.experiments app.explain app.game app.present app.web app.web.components lrp "
+        "othello othello.players othello.records othello.rules othello.search "
+        "othello.strength othello.training"
     ),
     "app.experiments": (
-        "app app.explain app.present lrp othello othello.network othello.rules othello.training"
+        "app app.explain app.explain.reasons app.present lrp othello othello.network "
+        "othello.rules othello.training"
     ),
     "app.experiments.studies": (
-        "app app.experiments app.explain app.explain.reasons lrp othello.network othello.rules "
-        "othello.search othello.solver"
+        "app app.experiments app.explain app.explain.reasons lrp othello.network "
+        "othello.rules othello.search othello.solver"
     ),
     "app.commands": (
-        "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present othello "
-        "othello.network othello.players othello.records othello.rules othello.search "
+        "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "
+        "othello othello.network othello.players othello.records othello.rules othello.search "
         "othello.serve othello.solver othello.strength othello.training"
     ),
 }

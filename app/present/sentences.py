@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.explain.explanation import Explanation
+from app.explain.targets import Target
 from app.present.numbers import fixed, percent, signed
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -135,3 +136,16 @@ def _heaviest(explanation: Explanation, count: int = 3) -> str:
         for s in order
     )
     return f"Most weight: {named}."
+
+
+def poles(target: Target, side: str) -> tuple[str, str]:
+    """What relevance below and above 0 speaks for, where `side` ("X" or "O") is to move.
+
+    >>> poles(Target.parse("value"), "O"), poles(Target.parse("policy:c4"), "X")
+    (('for black', 'for white'), ("against black's c4", "for black's c4"))
+    """
+    mover, other = side_word(side), side_word("O" if side == "X" else "X")
+    if target.against is None and target.kind in ("value", "q", "change"):
+        return f"for {other}", f"for {mover}"
+    first, *rest = (f"{mover}'s {square_name(move, target.size)}" for move in target.actions)
+    return f"for {rest[0]}" if rest else f"against {first}", f"for {first}"

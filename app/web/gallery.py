@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from app.web import state
+from app.web import state, widgets
+from othello.rules.board import Board
 
 GALLERY: Final[dict[str, str]] = {
     "Start": "start",
@@ -38,6 +40,17 @@ SMALL: Final[
 
 def positions() -> dict[str, str]:
     """{name: board string or transcript} of the gallery, with those of the small boards that a network plays on."""
-    return GALLERY | {
-        name: text for size in state.sizes() for name, text in SMALL.get(size, {}).items()
-    }
+    found = dict(GALLERY)
+    for size in state.sizes():
+        found |= SMALL.get(size, {})
+    return found
+
+
+def choose(key: str, take: Callable[[Board], None], **looks: Any) -> None:
+    """A select box of the gallery; `take` is given the position that a person chooses."""
+
+    def chosen() -> None:
+        if name := widgets.chosen(key, positions(), None):
+            take(Board.parse(positions()[name]))
+
+    widgets.maybe("Gallery", positions(), key=key, on_change=chosen, **looks)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import streamlit as st
+import torch
 from streamlit.errors import StreamlitAPIException
 
+from app.explain.ask import explain
 from app.game.session import SEATS, Session, Strength
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.present import board_png
@@ -24,6 +26,7 @@ from app.web.components import parts
 from lrp.errors import LRPError
 from othello.errors import CheckpointError, OthelloError, ParseError
 from othello.network.checkpoint import default_checkpoint
+from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.rules.notation import format_moves, looks_like_board, parse_moves
 
@@ -90,8 +93,6 @@ def rerun() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _model(path: str) -> Model:
-    import torch
-
     torch.set_num_threads(1)
     _collector()
     model = load_model(path)
@@ -101,9 +102,6 @@ def _model(path: str) -> Model:
 
 def _warm(model: Model) -> None:
     """Compile and capture what the first move and the first explanation need, while the person looks at the page."""
-    from app.explain.ask import explain
-    from othello.players.agent import SearchPlayer
-
     board = Board.initial(model.size)
     explain(model, board)
     player = SearchPlayer(model.evaluator, 2)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 
 def _noted() -> dict[str, Any]:
@@ -67,11 +68,12 @@ def chosen(key: str, options: Iterable[T], default: T) -> T:
     return default if found is None else found
 
 
-def within(key: str, low: float, high: float, default: float) -> float:
+def within(key: str, low: Number, high: Number, default: Number) -> Number:
     """The number in [low, high] that a widget holds; `default` where it holds anything else."""
     found = _held(key, default)
     fits = isinstance(found, int | float) and math.isfinite(found) and low <= found <= high
-    return type(default)(found) if fits else default
+    given: Number = type(default)(found) if fits else default
+    return given
 
 
 def _correct(key: str, value: object) -> str:
@@ -87,73 +89,99 @@ def _take(key: str, value: T) -> T:
     return value
 
 
-def select(
+def button(
     label: str,
-    options: Iterable[T],
+    icon: str,
     *,
     key: str,
-    default: T | None = None,
-    empty: bool = False,
+    do: Callable[..., None],
+    args: tuple[Any, ...] = (),
+    **looks: Any,
+) -> None:
+    """A button with one of Google's Material icons, that does something when it is pressed."""
+    st.button(label, icon=f":material/{icon}:", key=key, on_click=do, args=args, **looks)
+
+
+def _maybe(
+    widget: Callable[..., Any],
+    label: str,
+    choices: tuple[T, ...],
+    key: str,
+    now: T | None,
     **looks: Any,
 ) -> T | None:
-    """A select box; `default`, else the first option, is chosen until somebody chooses (nothing if `empty`)."""
-    choices = tuple(options)
-    usual = default if default in choices else None if empty or not choices else choices[0]
-    now = chosen(key, choices, usual)
-    place = choices.index(now) if now is not None else None
-    given = st.selectbox(label, choices, index=place, key=_correct(key, now), **looks)
-    return _take(key, _offered(given, choices) if given is not None else None)
+    """One of Streamlit's widgets for a choice; nothing where it holds nothing that is offered."""
+    return _take(key, _offered(widget(label, choices, key=_correct(key, now), **looks), choices))
 
 
-def segments(
+def _always(
+    widget: Callable[..., Any],
     label: str,
-    options: Iterable[T],
-    *,
+    choices: tuple[T, ...],
     key: str,
-    default: T,
-    format_func: Callable[[T], str] = str,
+    now: T,
     **looks: Any,
 ) -> T:
+    """The same where something is always chosen."""
+    found = _maybe(widget, label, choices, key, now, **looks)
+    return _take(key, now if found is None else found)
+
+
+def select(
+    label: str, options: Iterable[T], *, key: str, default: T | None = None, **looks: Any
+) -> T:
+    """A select box of which one option is always chosen: `default`, else the first, until somebody chooses."""
+    choices = tuple(options)
+    now = chosen(key, choices, default if default in choices else choices[0])
+    return _always(st.selectbox, label, choices, key, now, index=choices.index(now), **looks)
+
+
+def maybe(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
+    """A select box in which nothing is chosen until somebody chooses."""
+    choices = tuple(options)
+    now = chosen(key, choices, None)
+    place = None if now is None else choices.index(now)
+    return _maybe(st.selectbox, label, choices, key, now, index=place, **looks)
+
+
+def chips(label: str, options: Iterable[T], *, key: str, **looks: Any) -> T | None:
+    """Small buttons of which one may be chosen, and let go again."""
+    choices = tuple(options)
+    now = chosen(key, choices, None)
+    return _maybe(st.pills, label, choices, key, now, default=now, **looks)
+
+
+def segments(label: str, options: Iterable[T], *, key: str, default: T, **looks: Any) -> T:
     """A row of buttons of which one is always chosen."""
     choices = tuple(options)
     now = chosen(key, choices, default)
-    name = _correct(key, now)
-    given = st.segmented_control(
-        label, choices, default=now, key=name, format_func=format_func, required=True, **looks
-    )
-    found = _offered(given, choices)
-    return _take(key, now if found is None else found)
+    looks |= {"default": now, "required": True}
+    return _always(st.segmented_control, label, choices, key, now, **looks)
 
 
-def steps(
-    label: str,
-    options: Iterable[T],
-    *,
-    key: str,
-    default: T,
-    format_func: Callable[[T], str] = str,
-    **looks: Any,
-) -> T:
+def steps(label: str, options: Iterable[T], *, key: str, default: T, **looks: Any) -> T:
     """A slider over a few values."""
     choices = tuple(options)
     now = chosen(key, choices, default)
-    given = st.select_slider(
-        label, choices, value=now, key=_correct(key, now), format_func=format_func, **looks
-    )
-    found = _offered(given, choices)
-    return _take(key, now if found is None else found)
+    return _always(st.select_slider, label, choices, key, now, value=now, **looks)
 
 
-def slider(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+def slider(
+    label: str, low: Number, high: Number, *, key: str, default: Number, **looks: Any
+) -> Number:
     """A slider from `low` to `high`, all of one type."""
     now = within(key, low, high, default)
-    return _take(key, st.slider(label, low, high, value=now, key=_correct(key, now), **looks))
+    given: Number = st.slider(label, low, high, value=now, key=_correct(key, now), **looks)
+    return _take(key, given)
 
 
-def number(label: str, low: float, high: float, *, key: str, default: float, **looks: Any) -> float:
+def number(
+    label: str, low: Number, high: Number, *, key: str, default: Number, **looks: Any
+) -> Number:
     """A field for a number from `low` to `high`, all of one type."""
     now = within(key, low, high, default)
-    return _take(key, st.number_input(label, low, high, value=now, key=_correct(key, now), **looks))
+    given: Number = st.number_input(label, low, high, value=now, key=_correct(key, now), **looks)
+    return _take(key, given)
 
 
 def toggle(label: str, *, key: str) -> bool:
@@ -167,9 +195,12 @@ def text(label: str, *, key: str, lines: int | None = None, **looks: Any) -> str
     held = _held(key, "")
     now = held if isinstance(held, str) else ""
     name = _correct(key, now)
+    given: str | None
     if lines is None:
-        return _take(key, st.text_input(label, value=now, key=name, **looks))
-    return _take(key, st.text_area(label, value=now, key=name, height=lines, **looks))
+        given = st.text_input(label, value=now, key=name, **looks)
+    else:
+        given = st.text_area(label, value=now, key=name, height=lines, **looks)
+    return _take(key, given or "")
 
 
 def typed(key: str) -> str:

@@ -55,7 +55,7 @@ function build(root, data) {
   board.arrows.setAttribute("aria-hidden", "true");
   grid.appendChild(board.arrows);
   board.legend = make(root, "div", "oth-legend");
-  board.low = make(board.legend, "span"); board.ramp = make(board.legend, "i"); board.high = make(board.legend, "span");
+  board.ramp = make(board.legend, "i"); board.ticks = make(board.legend, "div"); board.poles = make(board.legend, "div");
   board.status = make(root, "div", "oth-status");
   if (!data.picture) { board.status.setAttribute("role", "status"); board.status.setAttribute("aria-live", "polite"); listen(root, board); }
   return board;
@@ -143,6 +143,8 @@ function paint(root, board, data) {
     const legal = Boolean(data.legal?.[i]);
     cell.classList.toggle("legal", legal && !data.busy);
     cell.classList.toggle("last", data.last === i);
+    const outlined = Boolean(data.outlined?.includes(i));
+    cell.classList.toggle("outlined", outlined);
     if (data.fills) cell.style.setProperty("--fill", data.fills[i]); else cell.style.removeProperty("--fill");
     const number = cell.children[2];
     number.textContent = data.numbers?.[i] || "";
@@ -154,13 +156,15 @@ function paint(root, board, data) {
       const words = [nameOf(i, n) + " " + dark[letter]];
       if (legal && !data.busy) words.push("legal move");
       if (data.last === i) words.push("last move");
+      if (outlined) words.push("outlined");
       if (data.notes?.[i]) words.push(data.notes[i]);
       cell.setAttribute("aria-label", words.join(", "));
     }
   });
   board.legend.hidden = !data.legend;
   if (data.legend) {
-    board.low.textContent = data.legend.low; board.high.textContent = data.legend.high;
+    for (const [line, words] of [[board.ticks, data.legend.numbers], [board.poles, data.legend.sides]])
+      line.replaceChildren(...words.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
     board.ramp.style.background = `linear-gradient(90deg, ${data.legend.colours.join(", ")})`;
   }
   drawArrows(board, data.arrows || []);

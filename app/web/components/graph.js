@@ -18,20 +18,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.__title.className = "title";
     const svg = draw(root, "svg", { class: "graph", role: "slider", tabindex: "0" });
     root.__svg = svg;
+    root.__kinds = root.appendChild(document.createElement("div"));
+    root.__kinds.className = "kinds";
     const send = (ply) => {
       const { data, trigger } = root.__now;
-      const wanted = Math.min(Math.max(ply, 0), data.values.length - 1);
+      const wanted = Math.min(Math.max(ply, 0), data.words.length - 1);
       if (wanted !== data.ply) trigger("jump", { ply: wanted, serial: data.serial });
     };
     svg.addEventListener("click", (event) => {
       const { data } = root.__now, box = svg.getBoundingClientRect();
       const x = ((event.clientX - box.left) / box.width) * root.__width;
-      send(Math.round(((x - 26) / (root.__width - 34)) * Math.max(data.values.length - 1, data.span, 1)));
+      send(Math.round(((x - 26) / (root.__width - 34)) * Math.max(data.words.length - 1, data.span, 1)));
     });
     svg.addEventListener("keydown", (event) => {
       const { data } = root.__now;
       const to = { ArrowLeft: data.ply - 1, ArrowRight: data.ply + 1, ArrowDown: data.ply - 1, ArrowUp: data.ply + 1, Home: 0,
-        End: data.values.length - 1, PageUp: data.ply - 5, PageDown: data.ply + 5 }[event.key];
+        End: data.words.length - 1, PageUp: data.ply - 5, PageDown: data.ply + 5 }[event.key];
       if (to === undefined) return;
       event.preventDefault(); event.stopPropagation();
       send(to);
@@ -39,7 +41,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   root.__now = { data, trigger: setTriggerValue };
   const svg = root.__svg, W = (root.__width = 460), H = 132, top = 8, low = H - 18, mid = (top + low) / 2;
-  const values = data.values, last = Math.max(values.length - 1, data.span, 1);
+  const values = data.searched.map((value, ply) => value ?? data.sight[ply]), last = Math.max(values.length - 1, data.span, 1);
   const x = (ply) => 26 + (ply / last) * (W - 34), y = (value) => mid - value * (mid - top);
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
@@ -55,12 +57,23 @@ export default function ({ data, parentElement, setTriggerValue }) {
   draw(svg, "circle", { cx: 12, cy: low - 8, r: 5.5, fill: "#fff", stroke: "currentColor" });
   const step = last > 40 ? 10 : last > 16 ? 5 : last > 6 ? 2 : 1;
   for (let ply = 0; ply <= last; ply += step) draw(svg, "text", { x: x(ply), y: H - 5, "text-anchor": "middle" }, ply);
-  const known = values.map((value, ply) => [ply, value]).filter(([, value]) => value !== null);
-  const line = (points) => points.map(([ply, value]) => `${x(ply).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-  if (known.length > 1) draw(svg, "polyline", { points: line(known), fill: "none", stroke: "var(--st-primary-color, #2c7a58)", "stroke-width": 2.4, "stroke-linejoin": "round" });
-  for (const [ply, value] of known) if (data.searched[ply] || known.length < 3) draw(svg, "circle", { cx: x(ply), cy: y(value), r: 2.8, fill: "var(--st-primary-color, #2c7a58)" });
+  const known = (series) => series.map((value, ply) => [ply, value]).filter(([, value]) => value !== null);
+  const line = (series, className) => {
+    const points = known(series).map(([ply, value]) => `${x(ply).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+    draw(svg, "polyline", { points, class: className });
+  };
+  line(data.sight, "sight");
+  line(data.searched, "searched");
+  for (const [ply, value] of known(data.searched)) draw(svg, "circle", { cx: x(ply), cy: y(value), r: 2.6, class: "dot" });
   for (const ply of data.marks || []) if (values[ply] !== null) draw(svg, "path", { d: `M${x(ply) - 5} ${top - 1} h10 l-5 8 z`, fill: "#b35806" });
   draw(svg, "line", { x1: x(data.ply), x2: x(data.ply), y1: top, y2: low, stroke: "currentColor", "stroke-width": 1.5 });
   if (values[data.ply] !== null && values[data.ply] !== undefined)
-    draw(svg, "circle", { cx: x(data.ply), cy: y(values[data.ply]), r: 5, fill: "var(--st-primary-color, #2c7a58)", stroke: "var(--st-background-color, #fff)", "stroke-width": 2 });
+    draw(svg, "circle", { cx: x(data.ply), cy: y(values[data.ply]), r: 5, class: data.searched[data.ply] === null ? "here sight" : "here dot" });
+  const kinds = [["searched", "after search"], ["sight", "at first sight"]].filter(([name]) => known(data[name]).length);
+  root.__kinds.replaceChildren(...kinds.map(([name, words]) => {
+    const entry = document.createElement("span");
+    draw(draw(entry, "svg", { viewBox: "0 0 22 8", "aria-hidden": "true" }), "line", { x1: 0, x2: 22, y1: 4, y2: 4, class: name });
+    entry.append(words);
+    return entry;
+  }));
 }

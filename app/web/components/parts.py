@@ -1,45 +1,78 @@
-"""Mounting of the page's components: the board, the value graph, tables of moves and the ledger."""
+"""Mounting of the page's components: the board, the value graph, tables, the ledger and curves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypedDict, Unpack
 
 import streamlit as st
 
-from app.explain.explanation import Explanation, Map
-from app.present.colormap import MAPS, NEUTRAL, fills, ink, numbers, scale_of
+from app.explain.explanation import Explanation
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import format_squares
 
-_HERE = Path(__file__).parent
-
 
 def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-_BOARD = st.components.v2.component(
-    "othello_board", css=_read("board.css"), js=_read("board.js"), isolate_styles=False
-)
-_GRAPH = st.components.v2.component(
-    "othello_graph", css=_read("panels.css"), js=_read("graph.js"), isolate_styles=False
-)
-_MOVES = st.components.v2.component(
-    "othello_moves", css=_read("panels.css"), js=_read("moves.js"), isolate_styles=False
-)
-_LEDGER = st.components.v2.component(
-    "othello_ledger", css=_read("panels.css"), js=_read("ledger.js"), isolate_styles=False
-)
+def _declared(name: str, css: str = "panels.css") -> Any:
+    """The component of that name, made of the files beside this one."""
+    return st.components.v2.component(
+        f"othello_{name}", css=_read(css), js=_read(f"{name}.js"), isolate_styles=False
+    )
 
-_LINES = st.components.v2.component(
-    "othello_lines", css=_read("panels.css"), js=_read("lines.js"), isolate_styles=False
-)
 
+_BOARD = _declared("board", "board.css")
+_GRAPH = _declared("graph")
+_MOVES = _declared("moves")
+_LEDGER = _declared("ledger")
+_LINES = _declared("lines")
 _ADDRESS = st.components.v2.component(
     "othello_address", js=_read("address.js"), isolate_styles=False
 )
+
+
+class Looks(TypedDict, total=False):
+    """How an interactive board stands."""
+
+    serial: int  # grows with every change
+    ply: int  # goes back with a move, so that the server knows which position it was made in
+    mode: str  # play, view or edit
+    busy: bool
+    last: int | None  # the square played last
+    names: Sequence[str]  # of black and white
+    status: str  # one line under the board, read out
+    label: str  # what the board is, for screen readers
+
+
+class Over(TypedDict, total=False):
+    """What lies over the squares of a board; lists that are not of squares have an entry a square."""
+
+    fills: Sequence[str]  # a heatmap: colours, the ink on them, what is said of them, the legend
+    inks: Sequence[str]
+    notes: Sequence[str]
+    legend: Mapping[str, Any]
+    numbers: Sequence[str] | None
+    arrows: Sequence[tuple[int, int]]
+    steps: Sequence[int]  # squares numbered in this order
+    outlined: Sequence[int]  # squares that something beside the board speaks of
+
+
+BARE: Final[Over] = {}
+
+
+@dataclass(frozen=True)
+class Course:
+    """The values of a game by ply in [−1, 1] for black, None where there is none, and what is said of each ply."""
+
+    searched: Sequence[float | None]  # what searches found, and the outcome
+    sight: Sequence[float | None]  # what the network alone says
+    words: Sequence[str]
+    span: int  # plies that the axis has room for, at least
+    marks: Sequence[int] = ()
 
 
 def address(query: str, *, page: str) -> None:
@@ -51,79 +84,47 @@ def _nothing() -> None:
     """A callback that leaves the event to the result."""
 
 
-def flips_of(board: Board) -> dict[int, list[int]]:
+def flips_of(board: Board) -> dict[str, list[int]]:
     """The discs that each legal move turns over."""
-    own, found = board.own, {}
+    found = {}
     for square in board.legal_moves():
-        after = board.play(square)
-        mine = after.black if board.side == "X" else after.white
-        found[square] = [s for s in squares_of(mine & ~own, board.size) if s != square]
+        turned = board.opp & board.play(square).opp  # the mover's discs are the other side's then
+        found[str(square)] = list(squares_of(turned, board.size))
     return found
 
 
-def heat(
-    relevance: Map,
-    *,
-    scale: float | None = None,
-    colours: str = "blue–red",
-    with_numbers: bool = False,
-) -> dict[str, Any]:
-    """What the board component needs to show a map [N, N] with its legend."""
-    full = scale_of(relevance) if scale is None else scale
-    paint = fills(relevance, full, colours)
-    cells = relevance.size
-    shown = numbers(relevance, full) if with_numbers else {}
+def _discs(position: Board) -> dict[str, Any]:
     return {
-        "fills": [paint.get(square, NEUTRAL) for square in range(cells)],
-        "inks": [ink(paint.get(square, NEUTRAL)) for square in range(cells)],
-        "numbers": [shown.get(square, "") for square in range(cells)] if with_numbers else None,
-        "notes": [
-            f"relevance {value:+.3g}" if abs(value) > 1e-12 else "" for value in relevance.flat
-        ],
-        "legend": {"low": f"−{full:.3g}", "high": f"+{full:.3g}", "colours": _ramp(colours)},
+        "size": position.size,
+        "cells": format_squares(position.black, position.white, position.size),
+        "side": position.side,
+        "serial": 0,
     }
-
-
-def _ramp(colours: str) -> list[str]:
-    return ["#" + "".join(f"{channel:02x}" for channel in stop) for stop in MAPS[colours]]
 
 
 def board(
     position: Board,
     *,
     key: str,
-    serial: int = 0,
-    ply: int = 0,
     playable: bool = False,
-    mode: str = "play",
-    busy: bool = False,
-    last: int | None = None,
-    names: Sequence[str] | None = None,
-    status: str = "",
-    label: str = "Othello board",
-    extra: Mapping[str, Any] | None = None,
-    on_move: Callable[[], None] | None = None,
-    on_edit: Callable[[], None] | None = None,
-) -> Any:
+    over: Over = BARE,
+    on_move: Callable[[], None] = _nothing,
+    on_edit: Callable[[], None] = _nothing,
+    **looks: Unpack[Looks],
+) -> None:
     """The one interactive board of a page: an ARIA grid of N² gridcells named "c4 …"."""
-    data = {
-        "size": position.size,
-        "cells": format_squares(position.black, position.white, position.size),
-        "side": position.side,
-        "turn": None if position.is_over else position.side,
-        "legal": {str(s): f for s, f in flips_of(position).items()} if playable else {},
-        "busy": busy,
-        "mode": mode,
-        "ply": ply,
-        "serial": serial,
-        "last": last,
-        "names": names,
-        "status": status,
-        "label": label,
-        **(extra or {}),
-    }
-    return _BOARD(
-        key=key, data=data, on_move_change=on_move or _nothing, on_edit_change=on_edit or _nothing
+    turn = None if position.is_over else position.side
+    _BOARD(
+        key=key,
+        data={
+            **_discs(position),
+            "turn": turn,
+            "legal": flips_of(position) if playable else {},
+            **over,
+            **looks,
+        },
+        on_move_change=on_move,
+        on_edit_change=on_edit,
     )
 
 
@@ -134,53 +135,39 @@ def picture(
     title: str,
     label: str,
     last: int | None = None,
-    small: bool = True,
-    extra: Mapping[str, Any] | None = None,
+    over: Over = BARE,
 ) -> None:
     """A board to look at: an ARIA image with a label."""
     _BOARD(
         key=key,
         data={
-            "size": position.size,
-            "cells": format_squares(position.black, position.white, position.size),
-            "side": position.side,
+            **_discs(position),
             "picture": True,
-            "small": small,
+            "small": True,
             "title": title,
             "label": label,
             "last": last,
-            "serial": 0,
-            **(extra or {}),
+            **over,
         },
         on_move_change=_nothing,
     )
 
 
 def graph(
-    values: Sequence[float | None],
-    searched: Sequence[bool],
-    words: Sequence[str],
+    course: Course,
     ply: int,
     *,
     key: str,
     serial: int,
-    marks: Sequence[int] = (),
-    title: str = "",
-    span: int = 60,
-    on_jump: Callable[[], None] | None = None,
-) -> Any:
-    """The value of the game by ply, in [−1, 1] for black."""
-    data = {
-        "values": list(values),
-        "searched": list(searched),
-        "words": list(words),
-        "ply": ply,
-        "serial": serial,
-        "marks": list(marks),
-        "title": title,
-        "span": span,
-    }
-    return _GRAPH(key=key, data=data, on_jump_change=on_jump or _nothing)
+    title: str,
+    on_jump: Callable[[], None] = _nothing,
+) -> None:
+    """The value of a game by ply: a line of what searches found, a thin one of what the network says by itself."""
+    _GRAPH(
+        key=key,
+        data={**asdict(course), "ply": ply, "serial": serial, "title": title},
+        on_jump_change=on_jump,
+    )
 
 
 def moves(
@@ -190,44 +177,57 @@ def moves(
     key: str,
     title: str = "",
     verb: str = "",
-    pickable: bool = False,
     serial: int = 0,
     on_pick: Callable[[], None] | None = None,
-) -> Any:
+) -> None:
     """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports."""
-    data = {
-        "columns": list(columns),
-        "rows": list(rows),
-        "title": title,
-        "pickable": pickable,
-        "verb": verb,
-        "serial": serial,
-    }
-    return _MOVES(key=key, data=data, on_pick_change=on_pick or _nothing)
+    _MOVES(
+        key=key,
+        data={
+            "columns": list(columns),
+            "rows": list(rows),
+            "title": title,
+            "pickable": on_pick is not None,
+            "verb": verb,
+            "serial": serial,
+        },
+        on_pick_change=on_pick or _nothing,
+    )
+
+
+def bar(share: float, text: str) -> dict[str, Any]:
+    """A cell of `moves` with a bar for a share in [0, 1]."""
+    return {"share": share, "text": text}
+
+
+def picked(component: str, event: str, name: str = "value") -> Any:
+    """What a click on a component reports under a name; None where it reports nothing of the kind."""
+    found = getattr(st.session_state[component], event)
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def ledger(
     explanation: Explanation, *, key: str, title: str = "", colours: str = "blue–red"
 ) -> None:
     """The bar target = squares + bias + stabilizer (+ solved positions) of an explanation."""
-    squares = float(explanation.squares.sum())
-    rows = [
-        ("squares", squares),
-        ("bias", explanation.bias_total),
-        ("stabilizer", explanation.stabilizer),
-    ]
-    rows[2:2] = [(name, value) for name, value in explanation.given.items() if value]
-    data = {
-        "rows": [{"name": name, "value": value, "text": _signed(value)} for name, value in rows],
-        "total": explanation.value,
-        "name": str(explanation.target),
-        "text": _signed(explanation.value),
-        "title": title,
-        "label": f"{explanation.target} = "
-        + " + ".join(f"{name} {_signed(value)}" for name, value in rows),
-        "swap": colours != "blue–red",
-    }
-    _LEDGER(key=key, data=data)
+    rows = {"squares": float(explanation.squares.sum()), "bias": explanation.bias_total}
+    rows |= {name: value for name, value in explanation.given.items() if value}
+    rows["stabilizer"] = explanation.stabilizer
+    sum_words = " + ".join(f"{name} {_signed(value)}" for name, value in rows.items())
+    _LEDGER(
+        key=key,
+        data={
+            "rows": [
+                {"name": n, "value": value, "text": _signed(value)} for n, value in rows.items()
+            ],
+            "total": explanation.value,
+            "name": str(explanation.target),
+            "text": _signed(explanation.value),
+            "title": title,
+            "label": f"{explanation.target} = {sum_words}",
+            "swap": colours != "blue–red",
+        },
+    )
 
 
 def lines(
@@ -239,18 +239,19 @@ def lines(
     axis: str = "iteration",
 ) -> None:
     """Curves over a common axis; None leaves a gap."""
-    ends = {
-        name: next((v for v in reversed(values) if v is not None), None)
-        for name, values in series.items()
-    }
-    last = ", ".join(f"{name} {value:.4g}" for name, value in ends.items() if value is not None)
-    data = {
-        "title": title,
-        "x": list(x),
-        "series": [{"name": name, "values": list(values)} for name, values in series.items()],
-        "label": f"{title} by {axis}; last: {last or 'nothing yet'}",
-    }
-    _LINES(key=key, data=data)
+    ends = []
+    for name, values in series.items():
+        known = [value for value in values if value is not None]
+        ends += [f"{name} {known[-1]:.4g}"] if known else []
+    _LINES(
+        key=key,
+        data={
+            "title": title,
+            "x": list(x),
+            "series": [{"name": name, "values": list(values)} for name, values in series.items()],
+            "label": f"{title} by {axis}; last: {', '.join(ends) or 'nothing yet'}",
+        },
+    )
 
 
 def _signed(value: float) -> str:

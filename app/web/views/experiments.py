@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.experiments.catalogue import MODULES, experiments
+from app.experiments.catalogue import MODULES, experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
-from app.web import state, widgets
+from app.web import jobs, state, widgets
 
 if TYPE_CHECKING:
     from app.experiments.record import Experiment
@@ -54,25 +54,52 @@ def _controls(chosen: Experiment) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         size = widgets.segments("Size", SIZES, key="e_size", default="Quick")
         seed = widgets.number("Seed", 0, 10_000, key="e_seed", default=0, width=120)
-        pressed = st.button("Run", icon=":material/play_arrow:", type="primary", key="e_run")
+        busy, icon = jobs.current() is not None, ":material/play_arrow:"
+        if st.button("Run", icon=icon, type="primary", key="e_run", disabled=busy):
+            _begin(chosen.name, SIZES[size], seed)
+            st.rerun()  # with the button at rest
     unit = "" if full == 1 else f" Quick measures {quick}, full {full} positions, games or samples."
     st.caption(f"{state.plain(chosen.shows)}{unit}")
-    if pressed:
-        _run(chosen.name, SIZES[size], int(seed))
+    if jobs.current() is not None:
+        _under_way()
+    _ended()
 
 
-def _run(name: str, quick: bool, seed: int) -> None:
-    bar = st.progress(0.0, "starting")
+def _begin(name: str, quick: bool, seed: int) -> None:
+    """Run an experiment beside the page, which may be left meanwhile."""
+    request = Request(FOLDER, state.model(8).path, seed=seed, quick=quick)
+    st.session_state.e_job = jobs.begin(name, lambda report: _work(name, request, report))
 
-    def progress(share: float, what: str) -> None:
-        bar.progress(min(1.0, max(0.0, share)), state.plain(what))
 
+def _work(name: str, request: Request, report: jobs.Report) -> str:
+    _, before = run(name, request, report)
+    return "The same settings and weights were measured before; the result was kept." * before
+
+
+@st.fragment(run_every=0.5)
+def _under_way() -> None:
+    """The run that this server makes, whoever began it; the whole page is drawn again when it ends."""
+    job = jobs.current()
+    if job is None:
+        st.rerun()
+    title = state.plain(experiment(job.name).title)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.progress(job.share, f"{title}: {state.plain(job.what)}")
+        st.button("Cancel", key="e_cancel", on_click=job.cancel)
+    st.caption("It goes on when you leave this page.")
+
+
+def _ended() -> None:
+    """How the last run that was begun here ended, once, where its figures do not say so."""
+    job: jobs.Job | None = st.session_state.get("e_job")
+    if job is None or job.running:
+        return
+    del st.session_state.e_job
+    if job.said:
+        st.caption(f"{state.plain(experiment(job.name).title)}: {job.said}")
     with state.error_box():
-        path = state.model(8).path
-        _, before = run(name, Request(FOLDER, path, seed=seed, quick=quick), progress)
-        bar.empty()
-        if before:
-            st.caption("The same settings and weights were measured before; the result was kept.")
+        if job.error is not None:
+            raise job.error
 
 
 def _record(name: str) -> tuple[dict[str, Any], Path] | None:
@@ -99,8 +126,9 @@ def _results(chosen: Experiment) -> None:
     st.markdown(state.plain(record["reading"]))
     for table in record["tables"]:
         st.markdown(f"**{state.plain(table['title'])}**")
-        columns = list(zip(*table["rows"]))
-        st.dataframe(dict(zip(table["header"], columns)), hide_index=True, width="stretch")
+        st.dataframe(
+            dict(zip(table["header"], zip(*table["rows"]))), hide_index=True, width="stretch"
+        )
     _origin(record, folder)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from app.game.session import Session
 from app.present import board_png
 from app.present.picture import as_png, as_svg, heat_arguments, plain_svg
-from app.present.sentences import value_words
+from app.present.sentences import outcome_words, value_words
 from app.web.views import inspect_save, options
 from app.web.views.shown import shown
 from lrp.errors import LRPError
@@ -59,7 +60,7 @@ def files(game: Session, view: options.View) -> Iterator[File]:
         with suppress(
             OthelloError, LRPError
         ):  # the page says beside the board why there is no answer
-            yield from _answer(asked.explain(game), asked.marked, view.colours)
+            yield from _answer(asked.explain(game), asked.marked, view.look.colours)
     if view.reveal != "never" and game.model is not None and game.length:
         yield "Film with heatmaps, GIF", "game.gif", "image/gif", lambda: film(game, view)
 
@@ -81,18 +82,28 @@ def _board_png(game: Session) -> bytes:
 
 
 def film(game: Session, view: options.View, size: int = 360) -> bytes:
-    """The game as a GIF: each position with the heat of its value."""
-    frames: list[Image] = []
-    for ply in game.plies():
-        last = game.action_at(ply.number - 1) if ply.number else None
-        words = (
-            value_words(ply.board, ply.value if ply.board.side == "X" else -ply.value)
-            if ply.value is not None
-            else ""
-        )
-        heat = {}
+    """The game as a GIF: each position with the heat of its value for black, whoever is to move.
+
+    All frames have one scale, at which one square in a hundred has its full colour.
+    """
+    plies, maps = game.plies(), {}
+    for ply in plies:
         if not ply.board.is_over:
             found = game.explain(ply.number, composite=view.composite, bias=view.bias)
-            heat = heat_arguments(found.squares, colours=view.colours)
+            maps[ply.number] = found.squares if ply.board.side == "X" else -found.squares
+    colours = view.look.colours
+    scale = float(np.quantile(np.abs([*maps.values()]), 0.99)) if maps else 0.0
+    low, high = colours.split("–")
+    legend = f"{high}: for black, {low}: for white, full from {scale:.2g}"
+    frames: list[Image] = []
+    for ply in plies:
+        last = game.action_at(ply.number - 1) if ply.number else None
+        words, heat = outcome_words(ply.board), {}
+        if ply.number in maps:
+            value = ply.value or 0.0
+            words = (
+                f"{value_words(ply.board, value if ply.board.side == 'X' else -value)}\n{legend}"
+            )
+            heat = heat_arguments(maps[ply.number], scale=scale, colours=colours)
         frames.append(board_png.picture(ply.board, size=size, last=last, caption=words, **heat))
     return board_png.gif(frames)

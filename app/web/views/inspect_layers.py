@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
 from app.explain.composites import BIAS_MEANINGS
 from app.explain.explanation import Explanation, LayerAccount
 from app.explain.overrides import RULES, Override, join
-from app.present.sentences import signed
+from app.present.numbers import signed
 from app.web import state, widgets
 from app.web.components import parts
+from app.web.components.maps import Legend, Look
 from othello.errors import ParseError
 
 AS_PRESET = "as the preset"
@@ -43,55 +46,53 @@ def _clear() -> None:
     widgets.forget("i_rule_", "i_mode_", "i_number_")
 
 
-def draw(found: Explanation, colours: str, numbers: bool) -> None:
+def draw(found: Explanation, look: Look) -> None:
     """The table of the layers and what is known of the one that is chosen."""
     if not found.accounts:
         st.caption(
             "Layers are shown for targets of the network itself, not for a search or a difference of positions."
         )
         return
-    rows = [
-        one
-        for one in found.accounts
-        if one.weights or one.name in found.bias or one.name in overrides()
-    ]
-    names = [one.name for one in rows]
+    listed = found.bias.keys() | overrides().keys()
+    accounts = [one for one in found.accounts if one.weights or one.name in listed]
+    names = [one.name for one in accounts]
     chosen = st.session_state.get("i_layer")
     if chosen not in names:
-        chosen = names[0] if names else None
+        chosen = next(iter(names), None)
     left, right = st.columns([1, 1], gap="large")
     with left:
-        _table(rows, chosen)
+        _table(accounts, chosen)
         st.caption(
             "From the input to the output. Relevance is ΣR at a layer's output; of it the bias and the stabilizer keep "
             "their parts and the rest goes on; the closure is rounding. Click a layer for its maps and its rule."
         )
     with right:
         if chosen is not None:
-            _layer(found, chosen, colours, numbers)
+            _rule(chosen)
+            _maps(found, chosen, look)
 
 
-def _table(rows: list[LayerAccount], chosen: str | None) -> None:
-    parts.moves(
-        ("layer", "relevance", "bias keeps", "stabilizer", "closure", "rule"),
-        [
+def _table(accounts: list[LayerAccount], chosen: str | None) -> None:
+    rows = []
+    for one in accounts:
+        numbers = [signed(number) for number in (one.relevance, one.bias, one.stabilizer)]
+        rows.append(
             {
                 "cells": [
                     one.name,
-                    signed(one.relevance),
-                    signed(one.bias),
-                    signed(one.stabilizer),
+                    *numbers,
                     f"{one.closure:.0e}".replace("-", "−"),
                     _own(one.name),
                 ],
                 "value": one.name,
                 "chosen": one.name == chosen,
             }
-            for one in rows
-        ],
+        )
+    parts.moves(
+        ("layer", "relevance", "bias keeps", "stabilizer", "closure", "rule"),
+        rows,
         key="i_layers",
         title="Layers",
-        pickable=True,
         verb="show this layer",
         serial=st.session_state.get("inspect_serial", 0),
         on_pick=_on_pick,
@@ -100,32 +101,23 @@ def _table(rows: list[LayerAccount], chosen: str | None) -> None:
 
 def _own(layer: str) -> str:
     one = overrides().get(layer)
-    return (
-        "preset" if one is None else f"{one.rule or 'preset'}{' / ' + one.bias if one.bias else ''}"
-    )
+    if one is None:
+        return "preset"
+    return " / ".join([one.rule or "preset", *([one.bias] if one.bias else [])])
 
 
 def _on_pick() -> None:
-    event = st.session_state.i_layers.pick
-    if isinstance(event, dict) and isinstance(event.get("value"), str):
-        st.session_state.i_layer = event["value"]
+    st.session_state.i_layer = parts.picked("i_layers", "pick")
 
 
-def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
+def _rule(layer: str) -> None:
+    """The widgets for a layer's own rule and bias mode."""
     one = overrides().get(layer, Override(layer))
-    rules = (AS_PRESET, *RULES)
-    name = one.rule.partition(":")[0]
+    name, *given = one.rule.split(":")
+    follow_up: dict[str, Any] = {"on_change": _override, "args": (layer,)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        widgets.select(
-            f"Rule of {layer}",
-            rules,
-            key=f"i_rule_{layer}",
-            default=name,
-            width=170,
-            on_change=_override,
-            args=(layer,),
-        )
-        given = one.rule.split(":")[1:]
+        label, key, rules = f"Rule of {layer}", f"i_rule_{layer}", (AS_PRESET, *RULES)
+        widgets.select(label, rules, key=key, default=name, width=170, **follow_up)
         for number, usual in enumerate(RULES[name][1] if name in RULES else ()):
             widgets.number(
                 NUMBERS[name][number],
@@ -134,38 +126,37 @@ def _layer(found: Explanation, layer: str, colours: str, numbers: bool) -> None:
                 default=float(given[number]) if given else usual,
                 format="%g",
                 width=120,
-                on_change=_override,
-                args=(layer,),
+                **follow_up,
             )
         widgets.select(
-            "Bias",
-            MODES,
-            key=f"i_mode_{layer}",
-            default=one.bias,
-            width=150,
-            on_change=_override,
-            args=(layer,),
+            "Bias", MODES, key=f"i_mode_{layer}", default=one.bias, width=150, **follow_up
         )
+
+
+def _maps(found: Explanation, layer: str, look: Look) -> None:
+    """The relevance at a layer's output and what its bias keeps of it, on one scale."""
     if layer not in found.layers:
         st.caption("This layer's units do not lie on squares: it has no map.")
         return
+    here = found.layers[layer]
+    kept = found.bias_maps.get(layer, np.zeros_like(here))
+    legend = Legend.of(found, look, here, kept)
     left, right = st.columns(2)
     with left:
-        parts.picture(
+        legend.picture(
             found.board,
+            here,
             key="i_layer_map",
             title="Relevance here",
             label=f"Relevance at layer {layer}",
-            extra=parts.heat(found.layers[layer], colours=colours, with_numbers=numbers),
         )
     with right:
-        kept = found.bias_maps.get(layer, np.zeros_like(found.squares))
-        parts.picture(
+        legend.picture(
             found.board,
+            kept,
             key="i_layer_bias",
             title="What its bias keeps",
             label=f"Bias relevance of layer {layer}",
-            extra=parts.heat(kept, colours=colours, with_numbers=numbers),
         )
 
 

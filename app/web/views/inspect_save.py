@@ -41,28 +41,16 @@ def draw(found: Explanation, checkpoint: str | None = None) -> None:
 
 def as_command(found: Explanation, checkpoint: str | None = None) -> str:
     """The command line that prints this explanation."""
-    words = [
-        "othello",
-        "explain",
-        str(found.board),
-        "--target",
-        str(found.target),
-        "--composite",
-        found.composite,
-    ]
-    words += ["--bias", found.bias_mode, *(["--checkpoint", checkpoint] if checkpoint else [])]
+    words = ["othello", "explain", str(found.board), "--target", str(found.target)]
+    words += ["--composite", found.composite, "--bias", found.bias_mode]
+    words += ["--checkpoint", checkpoint] if checkpoint else []
     return shlex.join([*words, "--json"])
 
 
 def as_python(found: Explanation, checkpoint: str | None = None) -> str:
     """Python that makes this explanation and prints it."""
-    model = (
-        repr(checkpoint)
-        if checkpoint
-        else ""
-        if found.board.size == 8
-        else f"size={found.board.size}"
-    )
+    size = "" if found.board.size == 8 else f"size={found.board.size}"
+    model = repr(checkpoint) if checkpoint else size
     return (
         "from app.explain.ask import explain\nfrom app.models import load_model\nfrom othello import Board\n\n"
         f"found = explain(\n    load_model({model}), Board.parse({str(found.board)!r}), {str(found.target)!r},\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import streamlit as st
 
@@ -18,23 +18,21 @@ from app.explain.explanation import Explanation
 from app.explain.overrides import split
 from app.explain.targets import Target
 from app.game.session import Session
-from app.models import Model
 from app.present.colormap import MAPS
-from app.present.sentences import account_words, headline_words, side_word, value_words
-from app.web import state, widgets
+from app.present.sentences import headline_words, side_word, value_words
+from app.web import gallery, state, widgets
 from app.web.components import parts
-from app.web.gallery import GALLERY, positions
-from app.web.views import inspect_layers, inspect_tools
+from app.web.components.maps import USUAL, Legend, Look
+from app.web.views import inspect_layers, inspect_tools, tables
+from app.web.views.question import Question
 from lrp.errors import LRPError
 from othello.errors import OthelloError, ParseError
 from othello.records import GameRecord, guess_format, read_games
 from othello.rules.board import Board
-from othello.rules.notation import square_name
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
-QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What a move changes")
+ASKED = Question("i_question", "i_move_x", "i_move_y")
 SIMULATIONS = 100  # of the search that a target of kind q rests on
-PREFIXES = ("", "policy:", "policy:", "q:", "change:")
 
 
 def page() -> None:
@@ -47,7 +45,7 @@ def page() -> None:
 
 def board() -> Board:
     """The position under inspection."""
-    found: Board = st.session_state.setdefault("inspected", Board.parse(GALLERY["Start"]))
+    found: Board = st.session_state.setdefault("inspected", Board.parse(gallery.GALLERY["Start"]))
     return found
 
 
@@ -70,7 +68,7 @@ def _follow_link() -> None:
         if "target" in wanted:
             target = Target.parse(wanted["target"], board().size)
             target.check(board())
-            _ask_target(target)
+            ASKED.put(target)
         preset, overrides = split(wanted.get("composite", ""))
         if preset in composite_names():
             widgets.put("i_composite", preset)
@@ -86,18 +84,11 @@ def _follow_link() -> None:
 def ask(target: Target, composite: str, bias: str, simulations: int) -> None:
     """Let the page explain this, with `simulations` for the search that a target of kind q rests on."""
     st.session_state.inspect_linked = True  # what an address says no longer counts
-    _ask_target(target)
+    ASKED.put(target)
     widgets.put("i_composite", composite)
     inspect_layers.follow(())
     widgets.put("i_bias", bias)
     st.session_state.i_simulations = simulations
-
-
-def _ask_target(target: Target) -> None:
-    kinds = {"value": 0, "q": 3, "change": 4, "policy": 2 if target.against is not None else 1}
-    widgets.put("i_question", QUESTIONS[kinds[target.kind]])
-    for key, move in zip(("i_move_x", "i_move_y"), target.actions):
-        widgets.put(key, square_name(move, target.size))
 
 
 @st.fragment
@@ -106,9 +97,10 @@ def _desk() -> None:
         state.messages("link_error", "inspect_error")
         model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")
+        found, look = None, USUAL
         with right:
-            target, composite, bias, colours, numbers = _question(model)
-            found = None
+            target = ASKED.draw(model.ranked(board()), board().size)
+            composite, bias, look = _method()
             with state.error_box():
                 found = explain(
                     model,
@@ -119,92 +111,68 @@ def _desk() -> None:
                     layers=True,
                     simulations=_simulations(),
                 )
-                _ledger(found, model, colours)
+                _ledger(found, look)
         with left:
-            _board(found, colours, numbers)
+            _board({} if found is None else Legend.of(found, look).heat(found.squares))
             _editor()
         if found is not None:
-            inspect_tools.draw(model, found, colours, numbers)
+            inspect_tools.draw(model, found, look)
             _write_link(found)
 
 
-def _question(model: Model) -> tuple[Target, str, str, str, bool]:
-    """The widgets that say what is explained and how."""
-    position, size = board(), board().size
-    question = widgets.segments("Question", QUESTIONS, key="i_question", default=QUESTIONS[0])
-    moves = [square_name(move, size) for move in model.ranked(position)]
-    target = Target("value", size=size)
-    if question != QUESTIONS[0] and not moves:
-        st.caption("The game is over here: only the value can be explained.")
-    elif question != QUESTIONS[0]:
-        with st.container(horizontal=True):
-            first = widgets.select("Move", moves, key="i_move_x", width=140)
-            others = [move for move in moves if move != first]
-            second = (
-                widgets.select("rather than", others, key="i_move_y", width=140)
-                if question == QUESTIONS[2] and others
-                else None
-            )
-        kind = PREFIXES[QUESTIONS.index(question)]
-        target = Target.parse(kind + first + (f"-{second}" if second else ""), size)
+def _method() -> tuple[str, str, Look]:
+    """The widgets that say by which rules, with what of the biases, and how it is drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = composite_names()
         composite = widgets.select(
-            "Rules", composite_names(), key="i_composite", default=DEFAULT_COMPOSITE, width=250
+            "Rules", names, key="i_composite", default=DEFAULT_COMPOSITE, width=250
         )
         bias = widgets.select("Bias", BIAS_MEANINGS, key="i_bias", default=DEFAULT_BIAS, width=150)
         colours = widgets.select("Colours", MAPS, key="i_colours", width=150)
         numbers = widgets.toggle("Numbers", key="i_numbers")
     st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
     inspect_layers.reminder()
-    return target, inspect_layers.composite_of(composite), bias, colours, numbers
+    return inspect_layers.composite_of(composite), bias, Look(colours, numbers)
 
 
-def _ledger(found: Explanation, model: Model, colours: str) -> None:
+def _ledger(found: Explanation, look: Look) -> None:
     st.markdown(state.plain(headline_words(found)))
     if found.target.kind == "value":
-        import math
-
         st.caption(state.plain(value_words(found.board, math.tanh(found.value), "Network")))
-    parts.ledger(found, key="i_ledger", title="Where the number comes from", colours=colours)
-    st.caption(state.plain(account_words(found)))
+    tables.account(found, key="i_ledger", colours=look.colours)
     if not found.board.black | found.board.white:
         st.info(
             "The board is empty: what you see is what the biases and the rules do without any evidence."
         )
     left, right = st.columns(2)
     with left:
-        parts.picture(
+        Legend.of(found, look).picture(
             found.board,
+            found.bias_squares,
             key="i_bias_map",
             title="Where the biases act",
             label=f"Bias relevance for {found.target}",
-            extra=parts.heat(found.bias_squares, colours=colours),
         )
     with right:
         inspect_tools.bias_table(found)
 
 
-def _board(found: Explanation | None, colours: str, numbers: bool) -> None:
+def _board(heat: parts.Over) -> None:
     position = board()
-    extra: dict[str, Any] = (
-        {} if found is None else parts.heat(found.squares, colours=colours, with_numbers=numbers)
-    )
-    looked = st.session_state.get("looked_at")
     turn = f"{side_word(position.side).capitalize()} to move"
-    state_words = (
-        "the game is over" if position.is_over else "it must pass" if position.must_pass else turn
-    )
+    if position.must_pass:
+        turn = "It must pass"
     parts.board(
         position,
         key="i_board",
+        on_edit=_on_edit,
         serial=st.session_state.get("inspect_serial", 0),
         mode="edit",
-        last=looked,
+        last=st.session_state.get("looked_at"),
         names=["Black", "White"],
-        status=f"{state_words.capitalize()}.",
+        status=f"{'The game is over' if position.is_over else turn}.",
         label="Position under inspection",
-        extra=extra,
-        on_edit=_on_edit,
+        over=heat,
     )
     if (ply := _ply_of_game(position)) is not None:
         st.caption(f"The position after ply {ply} of the game on Play.")
@@ -218,12 +186,12 @@ def _ply_of_game(position: Board) -> int | None:
 
 
 def _on_edit() -> None:
-    event = st.session_state.i_board.edit
+    square, tool = (
+        parts.picked("i_board", "edit", "square"),
+        widgets.chosen("i_tool", TOOLS, "look"),
+    )
     st.session_state.inspect_serial = st.session_state.get("inspect_serial", 0) + 1
-    if not isinstance(event, dict) or not isinstance(event.get("square"), int):
-        return
-    square, tool = event["square"], widgets.chosen("i_tool", TOOLS, "look")
-    if not 0 <= square < board().size ** 2:
+    if not isinstance(square, int) or not 0 <= square < board().size ** 2:
         return
     if tool == "look":
         st.session_state.looked_at = None if st.session_state.get("looked_at") == square else square
@@ -240,34 +208,23 @@ def _editor() -> None:
             default="look",
             format_func=TOOLS.__getitem__,
         )
-        st.button(
-            "Other side to move", icon=":material/swap_vert:", key="i_side", on_click=_other_side
-        )
+        widgets.button("Other side to move", "swap_vert", key="i_side", do=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
-    widgets.select(
-        "Gallery",
-        positions(),
-        key="i_gallery",
-        empty=True,
-        placeholder="Choose a position",
-        on_change=_from_gallery,
-    )
+    gallery.choose("i_gallery", set_board, placeholder="Choose a position")
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
         widgets.text(
             "Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000
         )
         st.button("Open", key="i_open", on_click=_from_paste)
         uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
-        if uploaded is not None:
-            with state.error_box():
-                _choose_game(
-                    read_games(
-                        uploaded.getvalue(), guess_format(uploaded.getvalue(), uploaded.name)
-                    )
-                )
-        elif games := st.session_state.get("i_games"):
-            _choose_game(games)
+        with state.error_box():
+            games = st.session_state.get("i_games", [])
+            if uploaded is not None:
+                data = uploaded.getvalue()
+                games = read_games(data, guess_format(data, uploaded.name))
+            if games or uploaded is not None:
+                _choose_game(games)
 
 
 def _other_side() -> None:
@@ -275,11 +232,6 @@ def _other_side() -> None:
     set_board(
         Board(position.black, position.white, "O" if position.side == "X" else "X", position.size)
     )
-
-
-def _from_gallery() -> None:
-    if name := widgets.chosen("i_gallery", positions(), None):
-        set_board(Board.parse(positions()[name]))
 
 
 def _from_paste() -> None:
@@ -301,13 +253,10 @@ def _choose_game(games: list[GameRecord]) -> None:
     games = [game for game in games if game.start.size in state.sizes()]
     if not games:
         raise ParseError("no game or position in it of a size that there is a network for")
-    count = len(games)
-    number = (
-        widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1)
-        if count > 1
-        else 1
-    )
-    game = games[int(number) - 1]
+    number, count = 1, len(games)
+    if count > 1:
+        number = widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1)
+    game = games[number - 1]
     boards = list(game.start.replay(ply.action for ply in game.plies))
     last = len(boards) - 1
     ply = widgets.slider("After ply", 0, last, key="i_ply", default=last) if last else 0

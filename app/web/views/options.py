@@ -17,11 +17,11 @@ from app.game.opponents import offered_engines
 from app.game.session import SEATS, Session
 from app.present.colormap import MAPS
 from app.web import state, widgets
+from app.web.components.maps import Look
 from othello.errors import OthelloError
 from othello.rules.board import Board
 
 REVEAL = ("Never", "After my move", "Always")
-QUESTIONS = ("Value", "A move", "X rather than Y", "Q after search", "What it changed")
 ON_SQUARES = ("nothing", "relevance", "prior", "Q", "best line")
 LIMITS = ("simulations", "seconds")  # what ends the agent's search
 SIMULATIONS, USUAL = (0, 16, 32, 64, 100, 200, 400, 800, 1600), 100
@@ -41,23 +41,22 @@ class View:
     """What the page shall show."""
 
     reveal: str  # never, after, always
-    question: str
     composite: str
     bias: str
-    colours: str
     on_squares: str  # one of ON_SQUARES
+    look: Look
 
 
 def reading() -> View:
     """The settings as the widgets hold them, defaults where they have not been drawn yet."""
     chosen = widgets.chosen
+    on_squares = chosen("on_squares", ON_SQUARES, ON_SQUARES[0])
     return View(
         {"Never": "never", "Always": "always"}.get(chosen("reveal", REVEAL, REVEAL[1]), "after"),
-        chosen("question", QUESTIONS, QUESTIONS[0]),
         chosen("composite", composite_names(), DEFAULT_COMPOSITE),
         chosen("bias", BIAS_MEANINGS, DEFAULT_BIAS),
-        chosen("colours", MAPS, "blue–red"),
-        chosen("on_squares", ON_SQUARES, ON_SQUARES[0]),
+        on_squares,
+        Look(chosen("colours", MAPS, Look().colours), on_squares == "relevance"),
     )
 
 
@@ -74,9 +73,9 @@ def revealing() -> None:
                 default=DEFAULT_COMPOSITE,
                 format_func=_composite_label,
             )
-            st.caption(MEANINGS.get(rules or DEFAULT_COMPOSITE, ""))
+            st.caption(MEANINGS.get(rules, ""))
             bias = widgets.select("Bias", BIAS_MEANINGS, key="bias", default=DEFAULT_BIAS)
-            st.caption(BIAS_MEANINGS[bias or DEFAULT_BIAS])
+            st.caption(BIAS_MEANINGS[bias])
             widgets.select("Colours", MAPS, key="colours")
             widgets.select("Numbers on the squares", ON_SQUARES, key="on_squares")
 

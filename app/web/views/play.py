@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -12,11 +13,19 @@ from app.present.sentences import outcome_words, side_word, value_words
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import export, inspector, options, panel
-from app.web.views.shown import shown
+from app.web.views.shown import judged, shown
 from othello.errors import EngineError, OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.rules.openings import opening_of
+
+STEPS = {  # buttons that go through the game: what they say, their icon, what they say when pointed at
+    "first": ("", "first_page", "To the start"),
+    "undo": ("Undo", "undo", None),
+    "redo": ("Redo", "redo", None),
+    "last": ("", "last_page", "To the end"),
+    "continue": ("Play on from here", "play_arrow", None),
+}
 
 
 def page() -> None:
@@ -48,26 +57,32 @@ def _table() -> None:
 
 
 def _board(game: Session, view: options.View) -> None:
-    thinking = game.agent_to_move and not st.session_state.get("paused")
-    extra: dict[str, object] = {}
+    over: parts.Over = {}
     if view.reveal == "always":
         with state.error_box():
-            extra = panel.heat_of(game, view)
+            over = panel.heat_of(game, view)
     if view.on_squares != "nothing" and view.reveal != "never":
-        extra |= panel.move_numbers(game, view)
+        over |= panel.move_numbers(game, view)
+    if (loss := judged(game)) is not None and not over.get("numbers"):
+        over["numbers"] = _marked(game.start.size, {loss.move: "played", loss.best: "better"})
     parts.board(
         game.board,
         key="board",
+        playable=game.human_to_move,
+        on_move=_on_move,
         serial=game.serial,
         ply=game.cursor,
-        playable=game.human_to_move,
-        busy=thinking,
+        busy=game.agent_to_move and not st.session_state.get("paused"),
         last=game.last_move,
         names=_names(game),
         status=_status(game),
-        extra=extra,
-        on_move=_on_move,
+        over=over,
     )
+
+
+def _marked(size: int, words: dict[str, str]) -> list[str]:
+    """A text a square, most of them empty."""
+    return [words.get(square_name(square, size), "") for square in range(size**2)]
 
 
 def _names(game: Session) -> list[str]:
@@ -87,28 +102,22 @@ def _opponent(game: Session) -> str:
 
 
 def _status(game: Session) -> str:
-    """One line on whose turn it is, with the notice of a forced pass."""
-    board = game.board
+    """One line on whose turn it is, with the notice of a forced pass and the move that is reviewed."""
+    board, reply, side = game.board, game.last_move, side_word(game.board.side)
     if board.is_over:
         return f"{outcome_words(board)}. The game is over."
     notice = f"{game.passed.capitalize()} has no move and passes. " if game.passed else ""
-    if game.cursor < game.length:
-        turn = f"Ply {game.cursor} of {game.length}, {side_word(board.side)} to move."
-    elif game.human_to_move:
-        turn = (
-            f"Your move ({side_word(board.side)})."
-            if game.seat != "both"
-            else f"{side_word(board.side).capitalize()} to move."
-        )
-    else:
+    if (loss := judged(game)) is not None:
+        turn = f"Ply {game.cursor} of {game.length}: {side} played {loss.move}, {loss.best} was better."
+    elif game.cursor < game.length:
+        turn = f"Ply {game.cursor} of {game.length}, {side} to move."
+    elif not game.human_to_move:
         turn = f"{_subject(game)} thinks …"
-    reply = game.last_move
-    if (
-        reply is not None
-        and game.human_to_move
-        and not game.is_human(game.board_at(game.cursor - 1).side)
-    ):
-        turn = f"{_subject(game)} played {square_name(reply, board.size)}. {turn}"
+    else:
+        turn = f"{side.capitalize()} to move." if game.seat == "both" else f"Your move ({side})."
+    answered = game.cursor > 0 and not game.is_human(game.board_at(game.cursor - 1).side)
+    if reply is not None and answered and game.human_to_move and loss is None:
+        notice += f"{_subject(game)} played {square_name(reply, board.size)}. "
     return notice + turn
 
 
@@ -131,63 +140,30 @@ def _on_move() -> None:
 def _toolbar(game: Session) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         start, end = game.cursor == 0, game.cursor == game.length
-        st.button(
-            "",
-            icon=":material/first_page:",
-            help="To the start",
-            key="first",
-            disabled=start,
-            on_click=_go,
-            args=("first",),
-        )
-        st.button(
-            "Undo", icon=":material/undo:", key="undo", disabled=start, on_click=_go, args=("undo",)
-        )
-        st.button(
-            "Redo", icon=":material/redo:", key="redo", disabled=end, on_click=_go, args=("redo",)
-        )
-        st.button(
-            "",
-            icon=":material/last_page:",
-            help="To the end",
-            key="last",
-            disabled=end,
-            on_click=_go,
-            args=("last",),
-        )
-        if not end:
-            st.button(
-                "Play on from here",
-                icon=":material/play_arrow:",
-                key="continue",
-                on_click=_go,
-                args=("continue",),
-            )
+        for where, (label, icon, words) in STEPS.items():
+            stuck = start if where in ("first", "undo") else end
+            if where != "continue" or not end:
+                widgets.button(
+                    label, icon, key=where, do=_go, args=(where,), disabled=stuck, help=words
+                )
         if game.seat == "watch" and end and not game.board.is_over:
             paused = bool(st.session_state.get("paused"))
-            label, icon = (
-                ("Go on", ":material/play_arrow:") if paused else ("Pause", ":material/pause:")
-            )
-            st.button(
-                label,
-                icon=icon,
-                key="pause",
-                on_click=lambda: st.session_state.update(paused=not paused),
-            )
+            label, icon = ("Go on", "play_arrow") if paused else ("Pause", "pause")
+            widgets.button(label, icon, key="pause", do=_pause, args=(not paused,))
         _lines(game)
         options.new_game(game)
         export.menu(game)
         if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
             _inspect(game)
     with st.container(horizontal=True, gap="small"):
-        opening = (
-            opening_of(game.actions[: game.cursor])
-            if game.start.size == 8 and _standard(game)
-            else None
-        )
+        standard = game.start == Board.initial(8)
+        opening = opening_of(game.actions[: game.cursor]) if standard else None
         name = f"**{state.plain(opening.name)}** · " if opening else ""
-        moves = " ".join(_pairs(game))
-        st.caption(f"{name}{moves or 'no moves yet'}")
+        st.caption(f"{name}{_moves(game) or 'no moves yet'}")
+
+
+def _pause(paused: bool) -> None:
+    st.session_state.paused = paused
 
 
 def _inspect(game: Session) -> None:
@@ -201,25 +177,24 @@ def _inspect(game: Session) -> None:
     state.open_page("inspect")
 
 
-def _standard(game: Session) -> bool:
-    return game.start == Board.initial(8)
-
-
 def _lines(game: Session) -> None:
     """The lines of play that were left, each by the moves with which it goes its own way."""
-    size = game.start.size
-    branches = [(number, game.fork_of(line), line) for number, line in enumerate(game.branches)]
-    branches = [(number, fork, line) for number, fork, line in branches if fork < len(line)]
-    if not branches:
+    forks = {number: game.fork_of(line) for number, line in enumerate(game.branches)}
+    apart = [number for number, fork in forks.items() if fork < len(game.branches[number])]
+    if not apart:
         return
-    with st.popover(f"Lines ({len(branches) + 1})", icon=":material/alt_route:"):
+    with st.popover(f"Lines ({len(apart) + 1})", icon=":material/alt_route:"):
         st.caption("Lines of play that were left. Going over to one keeps this one.")
-        for number, fork, line in branches:
-            moves = " ".join(square_name(action, size) for action in line[fork : fork + 4])
+        for number in apart:
+            line, fork = game.branches[number], forks[number]
+            moves = " ".join(_names_of(line[fork : fork + 4], game.start.size))
             more = " …" if len(line) > fork + 4 else ""
-            words = f"from ply {fork}: {moves}{more} ({len(line)} plies)"
             st.button(
-                words, key=f"line_{number}", on_click=_switch, args=(number,), width="stretch"
+                f"from ply {fork}: {moves}{more} ({len(line)} plies)",
+                key=f"line_{number}",
+                on_click=_switch,
+                args=(number,),
+                width="stretch",
             )
 
 
@@ -229,10 +204,16 @@ def _switch(number: int) -> None:
         game.switch(number)
 
 
-def _pairs(game: Session) -> list[str]:
-    size = game.board.size
-    names = [square_name(action, size) for action in game.actions]
-    return [f"**{name}**" if ply == game.cursor - 1 else name for ply, name in enumerate(names)]
+def _names_of(actions: Sequence[int], size: int) -> list[str]:
+    return [square_name(action, size) for action in actions]
+
+
+def _moves(game: Session) -> str:
+    """The moves of the game, the last one that is shown in bold."""
+    names = _names_of(game.actions, game.start.size)
+    if game.cursor:
+        names[game.cursor - 1] = f"**{names[game.cursor - 1]}**"
+    return " ".join(names)
 
 
 def _go(where: str) -> None:
@@ -259,12 +240,11 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
 
     def progress(visits: int) -> None:
         spent = time.monotonic() - began
-        if spent < 0.25:
-            return
-        share = (
-            spent / strength.seconds if strength.seconds else visits / max(1, strength.simulations)
-        )
-        waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
+        share = visits / max(1, strength.simulations)
+        if strength.seconds:
+            share = spent / strength.seconds
+        if spent >= 0.25:
+            waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
 
     try:
         game.reply(progress)

@@ -12,12 +12,14 @@ from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
 from app.explain.exploration_bonus import explain_bonus
 from app.explain.search import explain_tree
-from app.explain.targets import Target
+from app.explain.targets import Kind, Target
+from app.game.session import Session
 from app.models import Model
-from app.present.sentences import account_words, headline_words, q_words, side_word, value_words
-from app.web import state, widgets
+from app.present.sentences import headline_words, side_word, value_words
+from app.web import gallery, state, widgets
 from app.web.components import parts
-from app.web.gallery import positions
+from app.web.components.maps import Legend
+from app.web.views import tables
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -51,11 +53,10 @@ def page() -> None:
 
 def _board() -> Board:
     if "searched_board" not in st.session_state:
-        session = st.session_state.get("game")
+        session: Session | None = st.session_state.get("game")
+        usual = Board.initial(state.model().size)
         fits = session is not None and session.board.legal_moves()
-        st.session_state.searched_board = (
-            session.board if fits else Board.initial(state.model().size)
-        )
+        st.session_state.searched_board = session.board if session and fits else usual
         _follow_link()
     found: Board = st.session_state.searched_board
     return found
@@ -107,39 +108,32 @@ def _desk() -> None:
 
 def _choose_position() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        session = st.session_state.get("game")
+        session: Session | None = st.session_state.get("game")
         if session is not None:
-            st.button(
+            widgets.button(
                 "The game's position",
-                icon=":material/sports_esports:",
+                "sports_esports",
                 key="s_game",
-                on_click=lambda: _set_board(session.board),
+                do=_set_board,
+                args=(session.board,),
             )
         if "inspected" in st.session_state:
-            st.button(
+            widgets.button(
                 "The inspected position",
-                icon=":material/search_insights:",
+                "search_insights",
                 key="s_inspected",
-                on_click=lambda: _set_board(st.session_state.inspected),
+                do=_set_board,
+                args=(st.session_state.inspected,),
             )
         with st.popover("Another position", icon=":material/content_paste:"):
-            widgets.select(
-                "Gallery", positions(), key="s_gallery", empty=True, on_change=_from_gallery
-            )
+            gallery.choose("s_gallery", _set_board)
             widgets.text(
                 "Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text
             )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         widgets.steps("Simulations", SIMULATIONS, key="s_simulations", default=USUAL, width=280)
-        low, high = EXPLORATION
-        widgets.slider(
-            "Exploration c_puct", low, high, key="s_puct", default=C_PUCT, step=0.1, width=200
-        )
-
-
-def _from_gallery() -> None:
-    if name := widgets.chosen("s_gallery", positions(), None):
-        _set_board(Board.parse(positions()[name]))
+        label, (low, high) = "Exploration c_puct", EXPLORATION
+        widgets.slider(label, low, high, key="s_puct", default=C_PUCT, step=0.1, width=200)
 
 
 def _from_text() -> None:
@@ -172,8 +166,7 @@ def _stage(record: Record) -> int:
     """How far into the search to look; the play button runs through it."""
     last = len(record.stages) - 1
     if st.session_state.get("s_running"):
-        at = st.session_state.get("s_at", 0)
-        st.session_state.s_stage = at
+        st.session_state.s_stage = st.session_state.get("s_at", 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         stage = widgets.slider(
             "Look into the search after part",
@@ -181,14 +174,11 @@ def _stage(record: Record) -> int:
             last,
             key="s_stage",
             default=last,
-            format="%d",
             width=280,
             help="Each part is a sixteenth of the simulations.",
         )
-        st.button(
-            "Watch it grow", icon=":material/play_arrow:", key="s_play", on_click=_run_through
-        )
-    return int(stage)
+        widgets.button("Watch it grow", "play_arrow", key="s_play", do=_run_through)
+    return stage
 
 
 def _run_through() -> None:
@@ -206,31 +196,13 @@ def _next_part(count: int) -> None:
 
 
 def _moves_table(found: SearchResult) -> None:
-    size, total = found.board.size, max(1, found.simulations)
-    picked = widgets.chosen("s_move_x", [square_name(m.square, size) for m in found.moves], None)
-    rows = [
-        {
-            "cells": [
-                square_name(m.square, size),
-                {"share": m.visits / total, "text": str(m.visits)},
-                {"share": m.prior, "text": f"{100 * m.prior:.1f} %"},
-                q_words(m.q, 3),
-                f"{m.u:.2f}",
-            ],
-            "value": m.square,
-            "chosen": square_name(m.square, size) == picked,
-        }
-        for m in found.moves
-    ]
-    title = (
-        f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations"
-    )
-    parts.moves(
-        ("move", "visits N", "prior P", "value Q", "bonus U"),
-        rows,
+    size = found.board.size
+    names = {square_name(move.square, size): move.square for move in found.moves}
+    tables.moves(
+        found,
         key="s_moves",
-        title=title,
-        pickable=True,
+        chosen=names.get(widgets.chosen("s_move_x", names, "")),
+        bonus=True,
         verb="explain its Q",
         serial=st.session_state.get("search_serial", 0),
         on_pick=_on_pick,
@@ -241,17 +213,18 @@ def _moves_table(found: SearchResult) -> None:
 
 
 def _on_pick() -> None:
-    event = st.session_state.s_moves.pick
-    if isinstance(event, dict) and isinstance(event.get("value"), int):
-        board = _board()
-        if event["value"] in board.legal_moves():
-            widgets.put("s_move_x", square_name(event["value"], board.size))
+    square, board = parts.picked("s_moves", "pick"), _board()
+    if square in board.legal_moves():
+        widgets.put("s_move_x", square_name(square, board.size))
 
 
 def _draw_board(position: Board, found: SearchResult) -> None:
-    share = {move.square: move.visits / max(1, found.simulations) for move in found.moves}
-    texts = [f"{100 * share[s]:.0f} %" if share.get(s) else "" for s in range(position.size**2)]
+    texts = [""] * position.size**2
+    for move in found.moves:
+        if move.visits:
+            texts[move.square] = f"{100 * move.visits / found.simulations:.0f} %"
     line = [square for square in found.principal_variation if square < position.size**2][:8]
+    words = "Share of visits on each move; the line follows the principal variation from"
     parts.board(
         position,
         key="s_board",
@@ -260,11 +233,8 @@ def _draw_board(position: Board, found: SearchResult) -> None:
         serial=st.session_state.get("search_serial", 0),
         label="Position that is searched",
         last=found.moves[0].square,
-        extra={"numbers": texts, "arrows": list(itertools.pairwise(line))},
-        status="Share of visits on each move; the line follows the principal variation "
-        f"from {square_name(line[0], position.size)}."
-        if line
-        else "",
+        over={"numbers": texts, "arrows": list(itertools.pairwise(line))},
+        status=f"{words} {square_name(line[0], position.size)}." if line else "",
     )
 
 
@@ -285,58 +255,51 @@ def _principal_variation(position: Board, found: SearchResult) -> None:
                 )
 
 
-ABOUT = {"q": "Its value Q", "u": "Its bonus U"}
+ABOUT: dict[Kind, str] = {"q": "Its value Q", "u": "Its bonus U"}
+NOBODY = "–"
 
 
 def _relevance(model: Model, record: Record) -> None:
     """Relevance of Q, or of the difference of two moves' Q, over the whole tree, or of the exploration bonus U."""
-    position, result = record.result.board, record.result
-    names = {square_name(m.square, position.size): m.square for m in result.moves if m.visits}
+    size = record.result.board.size
+    names = {square_name(m.square, size): m.square for m in record.result.moves if m.visits}
     if not names:
         return
     st.markdown("##### What Q rests on")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = widgets.select("Move", names, key="s_move_x", width=140)
+        first, second = widgets.select("Move", names, key="s_move_x", width=140), NOBODY
         about = widgets.segments(
             "Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__
         )
-        others = ["–", *(name for name in names if name != first)]
-        second = (
-            widgets.select("rather than", others, key="s_move_y", width=140)
-            if about == "q"
-            else None
-        )
+        if about == "q":
+            others = [NOBODY, *(name for name in names if name != first)]
+            second = widgets.select("rather than", others, key="s_move_y", width=140)
     with st.spinner("explaining every position of the search"):
         began = time.perf_counter()
-        if about == "u":
-            found = explain_bonus(
-                model,
-                position,
-                names[first],
-                record.tree,
-                composite=DEFAULT_COMPOSITE,
-                bias=DEFAULT_BIAS,
-                c_puct=record.key[3],
-            )
-        else:
-            target = Target("q", names[first], names.get(second or ""), position.size)
-            found = explain_tree(
-                model, position, target, record.tree, composite=DEFAULT_COMPOSITE, bias=DEFAULT_BIAS
-            )
+        found = _explained(model, record, Target(about, names[first], names.get(second), size))
         seconds = time.perf_counter() - began
     st.markdown(state.plain(headline_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
+    legend = Legend.of(found)
     for column, key, title, relevance in (
         (one, "s_q_map", f"Relevance of {found.target}", found.squares),
         (two, "s_q_bias", "Where the biases act", found.bias_squares),
     ):
         with column:
-            label = f"{title}, {found.target}"
-            parts.picture(position, key=key, title=title, label=label, extra=parts.heat(relevance))
+            legend.picture(
+                found.board, relevance, key=key, title=title, label=f"{title}, {found.target}"
+            )
     with three:
-        parts.ledger(found, key="s_q_ledger", title="Where the number comes from")
-        st.caption(state.plain(account_words(found)))
+        tables.account(found, key="s_q_ledger", colours=legend.look.colours)
         st.caption(_reading(found, seconds))
+
+
+def _explained(model: Model, record: Record, target: Target) -> Explanation:
+    method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
+    board, action = record.result.board, target.action
+    if target.kind == "u" and action is not None:
+        return explain_bonus(model, board, action, record.tree, c_puct=record.key[3], **method)
+    return explain_tree(model, board, target, record.tree, **method)
 
 
 def _reading(found: Explanation, seconds: float) -> str:

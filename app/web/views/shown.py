@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import streamlit as st
+
 from app.explain.explanation import Explanation
-from app.explain.targets import Kind, Target
-from app.game.session import Session
-from app.web import widgets
+from app.explain.targets import Target
+from app.game.session import Loss, Session
 from app.web.views import options
+from app.web.views.question import Question
 from othello.rules.board import Board
-from othello.rules.notation import square_name
+from othello.rules.notation import parse_square
+
+ASKED = Question("question", "move_x", "move_y")
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,34 @@ class Shown:
 
 def shown(game: Session, view: options.View) -> Shown | None:
     """What the widgets ask for; None where nothing is explained: hidden, before the first move, or over."""
-    ply = game.cursor if view.reveal == "always" else game.decision()
+    here = view.reveal == "always" or judged(game) is not None
+    ply = game.cursor if here else game.decision()
     if view.reveal == "never" or game.model is None or ply is None or game.board_at(ply).is_over:
         return None
-    marked = game.last_move if view.reveal == "always" else game.action_at(ply)
-    simulations = max(game.strength.simulations, 64)
-    board = game.board_at(ply)
+    always = view.reveal == "always" and judged(game) is None
     return Shown(
-        ply, board, _target(game, ply, view), view.composite, view.bias, simulations, marked
+        ply,
+        game.board_at(ply),
+        ASKED.held(candidates(game, ply), game.start.size),
+        view.composite,
+        view.bias,
+        max(game.strength.simulations, 64),
+        game.last_move if always else game.action_at(ply),
     )
+
+
+def judge(game: Session, loss: Loss) -> None:
+    """Show a move of the review in the position where it was made, and ask why it and not the better one."""
+    size = game.start.size
+    game.goto(loss.ply)
+    ASKED.put(Target("policy", parse_square(loss.move, size), parse_square(loss.best, size), size))
+    st.session_state.judged = (game.serial, loss)
+
+
+def judged(game: Session) -> Loss | None:
+    """The move of the review that is shown, until the game goes anywhere else or hints are hidden."""
+    serial, loss = st.session_state.get("judged", (None, None))
+    return loss if serial == game.serial and options.reading().reveal != "never" else None
 
 
 def candidates(game: Session, ply: int) -> list[int]:
@@ -54,29 +77,8 @@ def candidates(game: Session, ply: int) -> list[int]:
     board, found, played = game.board_at(ply), game.search_of(ply), game.action_at(ply)
     if found:
         order = [move.square for move in found.moves]
+    elif game.model and board.legal_moves():
+        order = game.model.ranked(board)
     else:
-        order = (
-            game.model.ranked(board)
-            if game.model and board.legal_moves()
-            else list(board.legal_moves())
-        )
+        order = list(board.legal_moves())
     return ([played] if played in order else []) + [square for square in order if square != played]
-
-
-def _target(game: Session, ply: int, view: options.View) -> Target:
-    """The target the widgets ask for at a ply, as far as it fits there."""
-    moves, size = candidates(game, ply), game.board.size
-    if view.question == options.QUESTIONS[0] or not moves:
-        return Target("value", size=size)
-    names = {square_name(move, size): move for move in moves}
-    first = names[widgets.chosen("move_x", names, square_name(moves[0], size))]
-    if view.question == options.QUESTIONS[2] and len(moves) > 1:
-        second = names[widgets.chosen("move_y", names, square_name(moves[1], size))]
-        return Target(
-            "policy",
-            first,
-            second if second != first else next(m for m in moves if m != first),
-            size,
-        )
-    kinds: dict[str, Kind] = {options.QUESTIONS[3]: "q", options.QUESTIONS[4]: "change"}
-    return Target(kinds.get(view.question, "policy"), first, size=size)

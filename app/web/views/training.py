@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from app.models import Model, load_model
 from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.errors import CheckpointError
+from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
+from othello.strength.arena import MatchSettings, play_match
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -60,15 +63,16 @@ def _run(folder: Path) -> None:
         x = [row["iteration"] for row in rows]
         for number, (title, names) in enumerate(CURVES.items()):
             with columns[number % 2]:
-                curves = {
-                    name.replace("_", " "): [row.get(name) or None for row in rows]
-                    for name in names
-                }
+                curves = {name.replace("_", " "): _column(rows, name) for name in names}
                 parts.lines(title, x, curves, key=f"t_curve_{number}")
         with columns[len(CURVES) % 2]:
             speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
             parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
+
+
+def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
+    return [row.get(name) or None for row in rows]
 
 
 def _ladder(folder: Path) -> None:
@@ -79,33 +83,40 @@ def _ladder(folder: Path) -> None:
         return
     with open(file, newline="", encoding="utf-8") as text:
         rungs = [row for row in csv.DictReader(text) if row.get("elo")]
-    mine = sorted((int(row["generation"]), row) for row in rungs if row.get("generation"))
+    mine = [_numbers(row) for row in rungs if row.get("generation")]
+    mine.sort(key=lambda row: row["generation"])
     graph, table = st.columns(2, gap="large")
     if len(mine) > 1:
-        curves = {
-            name: [float(row[key]) if row.get(key) else None for _, row in mine]
-            for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high"))
-        }
-        numbers = [number for number, _ in mine]
+        curves = {}
+        for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high")):
+            curves[name] = [row.get(key) for row in mine]
+        numbers = [row["generation"] for row in mine]
         with graph:
             parts.lines(
                 "Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation"
             )
-    rows = [
-        {
-            "cells": [
-                row["player"],
-                _minus(row["elo"]),
-                f"{_minus(row['low'])} … {_minus(row['high'])}" if row.get("low") else "–",
-                row["games"],
-            ],
-            "value": row["player"],
-        }
-        for row in rungs[:12]
-    ]
+    rows = []
+    for row in rungs[:12]:
+        interval = f"{_minus(row['low'])} … {_minus(row['high'])}" if row.get("low") else "–"
+        rows.append(
+            {
+                "cells": [row["player"], _minus(row["elo"]), interval, row["games"]],
+                "value": row["player"],
+            }
+        )
     with table:
-        columns = ("player", "Elo", "95 % interval", "games")
-        parts.moves(columns, rows, key="t_rungs", title="Ladder, the strongest first")
+        parts.moves(
+            ("player", "Elo", "95 % interval", "games"),
+            rows,
+            key="t_rungs",
+            title="Ladder, the strongest first",
+        )
+
+
+def _numbers(row: dict[str, str]) -> dict[str, float]:
+    """What a line of the ladder's file says in numbers."""
+    keys = ("generation", "elo", "low", "high")
+    return {key: float(row[key]) for key in keys if row.get(key)}
 
 
 def _minus(number: str) -> str:
@@ -123,11 +134,11 @@ def _json(path: Path) -> dict[str, Any]:
 def _metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
+    rows = []
     with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {name: float(value) for name, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+        for row in csv.DictReader(file):
+            rows.append({name: float(value) for name, value in row.items() if value})
+    return rows
 
 
 def _generations(runs: list[Path]) -> list[str]:
@@ -145,7 +156,7 @@ def _compare(runs: list[Path]) -> None:
         st.caption("No checkpoint to compare.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        looks = {"format_func": state.checkpoint_label, "width": 300}
+        looks: dict[str, Any] = {"format_func": state.checkpoint_label, "width": 300}
         a = widgets.select("A", paths, key="t_a", **looks)
         b = widgets.select("B", paths, key="t_b", default=paths[-1], **looks)
         go = st.button("Compare", key="t_compare")
@@ -165,45 +176,43 @@ def _compare(runs: list[Path]) -> None:
 
 def _agreement(a: Model, b: Model, count: int = 400) -> None:
     """Values and first choices of both on positions of random games, and a match of their policies."""
-    from othello.players.agent import PolicyPlayer, evaluate
-    from othello.strength.arena import MatchSettings, play_match
-
     boards = _positions(count, a.size)
-    (logits_a, values_a), (logits_b, values_b) = (
-        evaluate(model.evaluator, boards) for model in (a, b)
-    )
-    best_a, best_b = (
-        [
-            max(board.legal_moves(), key=lambda s, row=row: row[s])
-            for board, row in zip(boards, logits)
-        ]
-        for logits in (logits_a, logits_b)
-    )
-    same = np.mean([x == y for x, y in zip(best_a, best_b)])
+    best_a, values_a = _choices(a, boards)
+    best_b, values_b = _choices(b, boards)
+    same = np.mean(np.equal(best_a, best_b))
     result = play_match(
         PolicyPlayer(a.evaluator, "A"),
         PolicyPlayer(b.evaluator, "B"),
         MatchSettings(games=100, seed=1, size=a.size),
     )
-    rows = [
-        ("same first choice", f"{100 * same:.0f} %"),
-        ("correlation of the values", f"{np.corrcoef(values_a, values_b)[0, 1]:+.3f}"),
-        ("mean difference of the values", f"{np.mean(np.abs(values_a - values_b)):.3f}"),
-        ("points of A in 100 games without search", f"{result.points:g}"),
-        (
-            "Elo of A above B, 95 % interval",
-            f"{result.rating.elo:+.0f} ({result.rating.low:+.0f} … {result.rating.high:+.0f})",
+    rows = {
+        "same first choice": f"{100 * same:.0f} %",
+        "correlation of the values": f"{np.corrcoef(values_a, values_b)[0, 1]:+.3f}",
+        "mean difference of the values": f"{np.mean(np.abs(values_a - values_b)):.3f}",
+        "points of A in 100 games without search": f"{result.points:g}",
+        "Elo of A above B, 95 % interval": (
+            f"{result.rating.elo:+.0f} ({result.rating.low:+.0f} … {result.rating.high:+.0f})"
         ),
-    ]
+    }
     parts.moves(
-        ("on " + str(len(boards)) + " positions of random games", ""),
-        [{"cells": list(row), "value": row[0]} for row in rows],
+        (f"on {len(boards)} positions of random games", ""),
+        [{"cells": list(row), "value": row[0]} for row in rows.items()],
         key="t_table",
     )
 
 
+def _choices(model: Model, boards: list[Board]) -> tuple[list[int], NDArray[np.float64]]:
+    """The move that a network's policy puts first on each board, and its values."""
+    logits, values = evaluate(model.evaluator, boards)
+    best = []
+    for board, row in zip(boards, logits):
+        legal = list(board.legal_moves())
+        best.append(legal[int(np.argmax(row[legal]))])
+    return best, np.asarray(values, np.float64)
+
+
 def _positions(count: int, size: int) -> list[Board]:
-    random, boards = np.random.default_rng(0), []
+    random, boards = np.random.default_rng(0), list[Board]()
     while len(boards) < count:
         board = Board.initial(size)
         for _ in range(int(random.integers(2, size * size - 8))):
@@ -217,8 +226,6 @@ def _positions(count: int, size: int) -> list[Board]:
 
 def _game(a: Model, b: Model, simulations: int = 50) -> None:
     """A short-searched game, shown as a transcript and offered on the Play page."""
-    from othello.players.agent import SearchPlayer
-
     players = {
         "X": SearchPlayer(a.evaluator, simulations),
         "O": SearchPlayer(b.evaluator, simulations),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -55,7 +55,9 @@ def sample_games(file: str, stamp: float, count: int = 8) -> list[SelfPlayGame]:
 
 def _joined(samples: Samples, rows: NDArray[np.intp], size: int) -> SelfPlayGame | None:
     """The game whose positions, passes left out, are the given rows in order; None if they do not follow each other."""
-    board, actions, boards, values = Board.initial(size), [], [Board.initial(size)], [None]
+    board = Board.initial(size)
+    actions: list[int] = []
+    boards, values = [board], list[float | None]([None])
     for place, row in enumerate(rows):
         own, opp = int(samples.own[row]), int(samples.opp[row])
         if place == 0 and (board.own, board.opp) != (own, opp):
@@ -107,61 +109,39 @@ def _games(folder: Path) -> None:
         return
     st.markdown("##### Self-play games")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        newest = files[::-1]
-        file = widgets.select(
-            "Iteration",
-            newest,
-            key="t_iteration",
-            format_func=lambda path: path.stem,
-            on_change=_end,
-            width=160,
-        )
+        looks: dict[str, Any] = {"format_func": lambda path: path.stem, "on_change": _end}
+        file = widgets.select("Iteration", files[::-1], key="t_iteration", width=160, **looks)
         games = sample_games(str(file), file.stat().st_mtime)
         if not games:
             st.caption("No game that can be read.")
             return
-        number = widgets.select(
-            "Game",
-            range(len(games)),
-            key="t_sample",
-            format_func=lambda n: f"{n + 1}: {games[n].words}",
-            on_change=_end,
-            width=240,
-        )
-        shown = games[number]
-        last = len(shown.boards) - 1
+        looks["format_func"] = lambda number: f"{number + 1}: {games[number].words}"
+        number = widgets.select("Game", range(len(games)), key="t_sample", width=240, **looks)
+        game = games[number]
+        last = len(game.boards) - 1
         ply = widgets.slider("Ply", 0, last, key="t_ply", default=last, width=220)
+    _walk(game, ply, f"Self-play game {number}, after ply {ply}")
+    if st.session_state.pop("t_taken", False):
+        state.open_in_play(game.boards[ply])
+
+
+def _walk(game: SelfPlayGame, ply: int, label: str) -> None:
+    """A game at one ply: its board, its values, its moves."""
     left, right = st.columns([1, 2], gap="large")
-    board = shown.boards[ply]
+    board, last = game.boards[ply], game.actions[ply - 1] if ply else None
     with left:
-        parts.picture(
-            board,
-            key="t_board",
-            title=f"After ply {ply}",
-            label=f"Self-play game {number}, after ply {ply}",
-            last=shown.actions[ply - 1] if ply else None,
-        )
+        parts.picture(board, key="t_board", title=f"After ply {ply}", label=label, last=last)
     with right:
+        words = [f"ply {number}" for number in range(len(game.boards))]
         parts.graph(
-            shown.values,
-            [True] * len(shown.values),
-            [f"ply {n}" for n in range(len(shown.values))],
+            parts.Course(game.values, [None] * len(words), words, span=board.size**2 - 4),
             ply,
             key="t_values",
             serial=ply,
             title="The search's value, black above",
-            span=board.size**2 - 4,
         )
-        st.code(format_moves(shown.actions, board.size), language=None, wrap_lines=True)
-        st.button(
-            "Play on from here",
-            icon=":material/sports_esports:",
-            key="t_play",
-            on_click=_take,
-            args=(board,),
-        )
-    if st.session_state.pop("t_taken", False):
-        state.open_in_play(board)
+        st.code(format_moves(game.actions, board.size), language=None, wrap_lines=True)
+        widgets.button("Play on from here", "sports_esports", key="t_play", do=_take)
 
 
 def _end() -> None:
@@ -169,5 +149,5 @@ def _end() -> None:
     widgets.forget("t_ply")
 
 
-def _take(board: Board) -> None:
+def _take() -> None:
     st.session_state.t_taken = True

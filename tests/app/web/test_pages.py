@@ -17,14 +17,18 @@ import pytest
 
 from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
+from app.game.session import Session
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
 
 pytest.importorskip("streamlit")
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.web.state import plain
+from app.web.views.export import film
 from app.web.views.inspect_save import as_command, as_csv, as_npz, as_python
+from app.web.views.options import reading
 
 ROOT = Path(__file__).parents[3]
 MAIN = str(ROOT / "app" / "web" / "main.py")
@@ -431,3 +435,19 @@ def test_a_move_follows_settings_that_were_changed_in_the_same_moment(model: Any
     assert (
         game.opponent == "greedy" and game.strength.simulations == 16 and game.search_of(1) is None
     )
+
+
+def test_the_film_keeps_one_side_and_one_scale(model: Any) -> None:
+    game = Session(model, seat="both")
+    game.open("f5d6c3d3c4f4f6f3e6e7d7g6", seat="both")
+    maps = [game.explain(ply).squares * (-1) ** ply for ply in range(13)]  # for black
+    strip = Image.open(io.BytesIO(film(game, reading())))
+    assert strip.n_frames == 13
+    for ply, relevance in enumerate(maps):
+        strip.seek(ply)
+        pixels = np.asarray(strip.convert("RGB"), int)
+        board = game.board_at(ply)
+        empty = [s for s in range(64) if str(board)[s] == "-"]
+        square = max(empty, key=lambda s: abs(relevance.flat[s]))
+        red, _, blue = pixels[20 + 40 * (square // 8) + 6, 20 + 40 * (square % 8) + 20]
+        assert np.sign(red - blue) == np.sign(relevance.flat[square]), ply
