@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.compiler import Program
+from lrp.compiler import Program, Refused
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.live import Compiled, Live
@@ -219,10 +219,10 @@ class LRP:
                 raise InvalidTarget(
                     f"{name} depends on no input through operations that carry relevance"
                 )
-        refused = compiled.program.refused(chosen)
-        if refused is not None:
-            raise refused
         steps = self._steps(compiled.program, chosen)
+        for step in steps:
+            if isinstance(step, Refused):
+                raise step.error
         return Plan(
             compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts
         ), compiled.program
