@@ -98,9 +98,7 @@ def policy(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Figure 5, raw logit by raw logit: every legal move's map, b6 in particular; is a map's sign its logit's?"""
     moves = BOARD_31.legal_moves()
     targets = [Target("policy", move) for move in moves]
-    found = explain_many(
-        model, [BOARD_31] * len(moves), targets, composite="EpsilonPlus", symmetric=False
-    )
+    found = explain_many(model, [BOARD_31] * len(moves), targets, composite="EpsilonPlus")
     by_move = dict(zip(moves, found))
     turned = against_chance(by_move[B6].squares, occupied(BOARD_31), B6, settings.seed)
     agree = sum(int(np.sign(e.value) == np.sign(e.squares.sum())) for e in found)

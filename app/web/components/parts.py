@@ -35,7 +35,7 @@ _ADDRESS = st.components.v2.component(
 )
 
 
-class Looks(TypedDict, total=False):
+class BoardOptions(TypedDict, total=False):
     """How an interactive board stands."""
 
     serial: int  # grows with every change
@@ -110,7 +110,7 @@ def board(
     over: Over = BARE,
     on_move: Callable[[], None] = _nothing,
     on_edit: Callable[[], None] = _nothing,
-    **looks: Unpack[Looks],
+    **looks: Unpack[BoardOptions],
 ) -> None:
     """The one interactive board of a page: an ARIA grid of N² gridcells named "c4 …"."""
     turn = None if position.is_over else position.side
