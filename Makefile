@@ -47,7 +47,7 @@ system:
 	else echo "no permission to install Chromium or GRhino: tests that need them skip unless they are there"; fi
 
 test: $(STAMP) system  ## everything that takes minutes
-	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules othello lrp tests -m "not long" -q -n $(WORKERS) --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules --doctest-ignore-import-errors othello lrp tests -m "not long" -q -n $(WORKERS) --dist loadfile
 
 test-long: $(STAMP) system  ## the hour-long proofs
 	$(ONE_THREAD) $(BIN)/python -m pytest tests -m long --timeout 7200

@@ -197,6 +197,7 @@ UNEVEN = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize("mode", ["sink", "uniform", "proportional"])
 @pytest.mark.parametrize("name", UNEVEN)
 def test_every_rule_equals_its_twin_where_the_same_padding_is_uneven(name: str, mode: str) -> None:

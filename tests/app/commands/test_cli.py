@@ -268,10 +268,10 @@ def command(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
 
 
 def test_a_reader_that_goes_away_ends_the_command_silently(tmp_path: Path) -> None:
-    process = command("perft", "5", "--divide", cwd=tmp_path)
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.close()
-    assert process.wait(timeout=60) in (0, 1) and process.stderr.read() == ""
+    with command("perft", "5", "--divide", cwd=tmp_path) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) in (0, 1) and process.stderr.read() == ""
 
 
 def test_an_engine_speaks_gtp_on_standard_input(model: Any, tmp_path: Path) -> None:

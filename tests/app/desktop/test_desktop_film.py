@@ -142,8 +142,8 @@ def test_the_command_writes_a_film_without_a_window(
     report = json.loads(capsys.readouterr().out)
     from PIL import Image
 
-    film = Image.open(target)
-    assert film.size == (480, 320) and film.n_frames > 8
+    with Image.open(target) as film:
+        assert film.size == (480, 320) and film.n_frames > 8
     assert report["gif_bytes"] == target.stat().st_size < 3_000_000 and report["game"] == LINE
     first = target.read_bytes()
     assert run(arguments) == 0
@@ -158,7 +158,8 @@ def test_the_command_writes_a_picture_of_a_ply(model: Model, tmp_path: Path) -> 
         run(["desktop", "--png", str(target), "--game", LINE, "--ply", "4", "--window", "640x420"])
         == 0
     )
-    assert Image.open(target).size == (640, 420)
+    with Image.open(target) as picture:
+        assert picture.size == (640, 420)
 
 
 @pytest.mark.parametrize(

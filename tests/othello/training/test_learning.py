@@ -13,6 +13,7 @@ from othello.network import checkpoint
 from othello.network.architecture import Network
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.board import Board
+from othello.search.policy import Puct
 from othello.search.search import Search
 from othello.solver.solver import Solver
 from othello.training.config import read_config
@@ -42,7 +43,7 @@ def test_white_never_loses_4x4_against_any_of_blacks_perfect_and_random_moves(
     generator, solver = random.Random(0), Solver(4, 10)
     for number in range(40):
         board = Board.initial(4)
-        search = Search(trained, batch=4, leaf_empties=0)
+        search = Search(trained, Puct(leaf_empties=0), batch=4)
         while not board.is_over:
             if board.must_pass:
                 board = board.pass_turn()
