@@ -252,6 +252,7 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
 
     try:
         game.reply(progress)
+        why.begin(game, options.reading())
     except EngineError as error:
         game.opponent = "agent"
         widgets.put("opponent", "agent")

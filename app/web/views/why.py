@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -163,6 +164,13 @@ def answer(game: Session, question: Asked) -> Why:
         name = question.name(question.move)
         return Why(f"{name}: no search was made before it, so nothing is claimed.")
     return told(found)
+
+
+def begin(game: Session, view: options.View) -> None:
+    """Work out the reasons of the move just made in a thread, while the page draws what comes before them."""
+    question = asked(game, view)
+    if question is not None:
+        threading.Thread(target=answer, args=(game, question), daemon=True).start()
 
 
 def outline(game: Session, view: options.View) -> tuple[int, ...]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from app.game.kept import Kept
@@ -28,3 +32,20 @@ def test_an_error_is_not_kept() -> None:
     with pytest.raises(AssertionError):
         kept.get("a", never)
     assert kept.get("a", lambda: "A") == "A"
+
+
+def test_many_who_ask_at_once_get_one_answer() -> None:
+    kept, asked, begin = Kept[int](4), [], threading.Barrier(8)
+
+    def make() -> int:
+        asked.append(1)
+        time.sleep(0.05)
+        return len(asked)
+
+    def ask(_: int) -> int:
+        begin.wait()
+        return kept.get("a", make)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == [1] * 8
+    assert asked == [1]
