@@ -67,8 +67,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain othello othello.network othello.rules othello.search othello.solver"
     ),
     "app.game": (
-        "app app.explain othello othello.players othello.records othello.rules othello.search "
-        "othello.strength"
+        "app app.explain app.explain.reasons othello othello.players othello.records "
+        "othello.rules othello.search othello.strength"
     ),
     "app.present": "app.explain app.game othello.rules othello.search",
     "app.desktop": (
@@ -80,9 +80,9 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     ),
     "app.web.components": "app.explain app.present othello.rules",
     "app.web.views": (
-        "app app.experiments app.explain app.game app.present app.web app.web.components lrp "
-        "othello othello.players othello.records othello.rules othello.search "
-        "othello.strength othello.training"
+        "app app.experiments app.explain app.explain.reasons app.game app.present app.web "
+        "app.web.components lrp othello othello.players othello.records othello.rules "
+        "othello.search othello.strength othello.training"
     ),
     "app.experiments": (
         "app app.explain app.explain.reasons app.present lrp othello othello.network "

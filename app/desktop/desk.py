@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from app.desktop import files
+from app.desktop.study import Study, study_of
 from app.desktop.view import HeatMode, Prompt, turned
-from app.desktop.worker import Answer, Stop, Worker
-from app.explain.targets import Target
+from app.desktop.worker import Answer, Worker
 from app.game.session import Session
-from app.present.colormap import Heat, heat_of
-from app.present.game_view import Ledger, ledger_of
 from lrp.errors import LRPError
 from othello.errors import EngineError, OthelloError
 from othello.rules.board import Board
@@ -26,17 +24,6 @@ from othello.search.search import SearchResult
 STRENGTHS = (0, 10, 25, 50, 100, 200, 400, 800, 1600)  # simulations a move; 0 is the policy alone
 TURN_SECONDS = 0.22
 _HINT_SIMULATIONS = 100
-
-
-@dataclass(frozen=True)
-class Study:
-    """What was found out about a position for its heatmap."""
-
-    board: Board
-    heat: HeatMode
-    maps: tuple[
-        tuple[Heat, Ledger], ...
-    ] = ()  # of the squares and of the biases; none without a heatmap
 
 
 class Desk:
@@ -220,7 +207,7 @@ class Desk:
         if wanted != self._studied:
             self._studied = wanted
             self._begun["study"] = line.serial
-            self.scholar.submit("study", self._study_job(board, self.heat))
+            self.scholar.submit("study", partial(study_of, game, line, self.heat))
         if line.agent_to_move and not self.paused:
             if self._asked != line.serial:
                 self._asked, self.visits = line.serial, 0
@@ -230,26 +217,11 @@ class Desk:
             self._asked = -1
             self.thinker.cancel()
 
-    def _study_job(self, board: Board, heat: HeatMode) -> Callable[[Stop], Study]:
-        game = self.game
-
-        def job(stop: Stop) -> Study:
-            game.plies()
-            if heat == "off" or board.is_over or stop():
-                return Study(board, heat)
-            found = game.explain(board, question(game, board, heat))
-            maps = (found.squares, found.bias_squares)
-            ledgers = (ledger_of(found), ledger_of(found, biases=True))
-            return Study(board, heat, tuple(zip(map(heat_of, maps), ledgers)))
-
-        return job
-
-    def shown_map(self, board: Board) -> tuple[Heat | None, Ledger | None]:
-        """The map and its account that are switched on, once they are known of a position."""
+    def known(self, board: Board) -> Study | None:
+        """What is known of a position for what is switched on."""
         study = self.study
-        if study is None or not study.maps or (study.board, study.heat) != (board, self.heat):
-            return None, None
-        return study.maps[self.biases]
+        fits = study is not None and (study.board, study.heat) == (board, self.heat)
+        return study if fits else None
 
     def ask_hint(self) -> None:
         """Search the position for the person, or put the hint away."""
@@ -335,13 +307,6 @@ class Desk:
     def animating(self) -> bool:
         """Whether discs are turning."""
         return self.phase < 1
-
-
-def question(game: Session, board: Board, heat: HeatMode) -> Target:
-    """What a heatmap explains: the value, or the policy's logit of the best move known of a position."""
-    if heat == "value":
-        return Target("value", size=board.size)
-    return Target("policy", game.best_action(board), size=board.size)
 
 
 def _first_line(error: Exception) -> str:

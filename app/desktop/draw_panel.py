@@ -28,9 +28,7 @@ def draw_panel(surface: Surface, view: View, layout: Places, palette: Palette) -
         elif name == "graph":
             _graph(surface, view, rect, unit, palette)
         elif name in ("ledger", "account") and view.ledger is not None:
-            _ledger(
-                surface, view.ledger, view.heat.scale if view.heat else 0.0, rect, unit, palette
-            )
+            _ledger(surface, view, view.ledger, rect, unit, palette)
         elif name == "moves":
             _moves(surface, view, rect, unit, palette)
         elif name == "record":
@@ -129,9 +127,11 @@ def _graph(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
 
 
 def _ledger(
-    surface: Surface, ledger: Ledger, scale: float, rect: Rect, unit: int, palette: Palette
+    surface: Surface, view: View, ledger: Ledger, rect: Rect, unit: int, palette: Palette
 ) -> None:
-    """The account as bars that start where the one before ended, the colours' scale and a sentence."""
+    """The account as bars that start where the one before ended, the colours' scale and a sentence: why the last move
+    where that is known, else what the account amounts to.
+    """
     small = round(unit * 0.86)
     head = rect.y + 0.9 * unit
     taken = write(
@@ -140,9 +140,9 @@ def _ledger(
     limit = rect.width - taken - unit // 2
     write(surface, ledger.title, (rect.x, head), unit, palette.ink, bold=True, limit=limit)
     y = _account(surface, ledger, rect, unit, palette) + 0.15 * unit
-    _scale(surface, scale, rect, y, unit, palette)
+    _scale(surface, view.heat.scale if view.heat else 0.0, rect, y, unit, palette)
     y += 1.4 * unit
-    for words in wrapped(ledger.sentence, small, rect.width, 3):
+    for words in wrapped(view.sentence or ledger.sentence, small, rect.width, 3):
         if y + 0.5 * unit > rect.bottom:
             break
         write(surface, words, (rect.x, y), small, palette.soft)

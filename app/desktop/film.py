@@ -10,10 +10,10 @@ from pathlib import Path
 import pygame
 from PIL import Image
 
-from app.desktop.desk import question
 from app.desktop.files import save_picture
 from app.desktop.palette import PAPER, SLATE
 from app.desktop.render import render
+from app.desktop.study import question
 from app.desktop.view import HeatMode, Turning, View, turned
 from app.game.game_line import GameLine
 from app.game.session import Session

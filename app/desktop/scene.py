@@ -28,7 +28,8 @@ def view_of(desk: Desk) -> View:
     """The view; it asks the network nothing, so that a window never waits for it."""
     game, line, hint = desk.game, desk.game.line, desk.hint
     board, opponent = line.board, opponent_name(desk.game.opponent)
-    heat, ledger = desk.shown_map(board)
+    study = desk.known(board)
+    heat, ledger = study.maps[desk.biases] if study and study.maps else (None, None)
     legal = board.legal_moves() if line.human_to_move else ()
     title, candidates = _candidates(desk, line)
     ghost = desk.hovered if desk.hovered in legal else None
@@ -54,6 +55,7 @@ def view_of(desk: Desk) -> View:
         ply=line.cursor,
         plies=max(board.size**2 - 4, line.length),
         ledger=ledger,
+        sentence=study.sentence if study else "",
         candidates=candidates,
         candidates_title=title,
         opening=opening_name(line),

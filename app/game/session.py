@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,11 +11,14 @@ import numpy as np
 from app.explain.ask import explain
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
+from app.explain.reasons.sentence import Reasons, why
 from app.explain.targets import Target
 from app.game.game_line import SEATS, GameLine, Seat
+from app.game.kept import Kept
 from app.game.losses import SOLVE_EMPTIES, Loss, losses_of
 from app.game.opponents import Rivals
 from app.game.shared_line import SharedLine
+from app.game.tries import with_tries
 from app.models import Model
 from othello.errors import ParseError
 from othello.players.agent import SearchPlayer, evaluate
@@ -27,7 +29,7 @@ __all__ = ["SEATS", "GameLine", "Loss", "PlyValue", "Seat", "Session", "Strength
 
 Progress = Callable[[int], None]
 Place = int | Board  # a ply of the line as it is now, or a position, which no other thread can move
-_EXPLANATIONS = 256  # kept a session
+_KEPT = 256  # explanations a session, and as many reasons
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Session(SharedLine):
         self._player: SearchPlayer | None = None
         self._searches: dict[Board, SearchResult] = {}  # of this game by this model
         self._values: dict[Board, float] = {}  # of this model
-        self._explanations: OrderedDict[tuple[object, ...], Explanation] = OrderedDict()
+        self._explanations = Kept[Explanation](_KEPT)
+        self._reasons = Kept[Reasons](_KEPT)
         self.rivals = Rivals()
         self.strength = strength or Strength()
         self.opponent = opponent
@@ -318,18 +321,24 @@ class Session(SharedLine):
         model, board = self._need_model(), self._at(place)
         searched = simulations if str(target).startswith("q") else 0
         key = (model.sha256, board, str(target), composite, bias, searched)
-        with self._lock:
-            if key in self._explanations:
-                self._explanations.move_to_end(key)
-                return self._explanations[key]
-        found = explain(
-            model, board, target, composite=composite, bias=bias, simulations=simulations
+        return self._explanations.get(
+            key,
+            lambda: explain(
+                model, board, target, composite=composite, bias=bias, simulations=simulations
+            ),
         )
-        with self._lock:
-            self._explanations[key] = found
-            while len(self._explanations) > _EXPLANATIONS:
-                self._explanations.popitem(last=False)
-        return found
+
+    def why(self, place: Place, move: int, rival: int | None = None) -> Reasons | None:
+        """Why a move at a ply or of a position, rather than another one (kept); None where nobody searched there.
+
+        Without a rival it is the best other move that was tried.  Raises ParseError for a move that does not fit.
+        """
+        model, found = self._need_model(), self.search_of(place)
+        if found is None:
+            return None
+        result = with_tries(found, (move, rival), self.search_of)
+        key = (model.sha256, result.board, move, rival, result.simulations, result.value)
+        return self._reasons.get(key, lambda: why(model, result, move, rival))
 
 
 def _misfit(model: Model, board: Board) -> str:

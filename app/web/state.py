@@ -110,6 +110,9 @@ def _warm(model: Model) -> None:
     player.solve(board, seconds=0.01)
     _settle_memory()
     model.ready.set()
+    game = Session(model)
+    if (found := game.analyse(board, 2)) is not None:
+        game.why(board, found.moves[0].square)
 
 
 def _settle_memory() -> None:

@@ -12,7 +12,7 @@ from app.game.session import Session
 from app.present.sentences import outcome_words, side_word, value_words
 from app.web import state, widgets
 from app.web.components import parts
-from app.web.views import export, inspector, options, panel
+from app.web.views import export, inspector, options, panel, why
 from app.web.views.shown import judged, shown
 from othello.errors import EngineError, OthelloError
 from othello.rules.board import Board
@@ -50,10 +50,13 @@ def _table() -> None:
                 game, waiting
             )  # and draw again: the rest of the page stays as it is meanwhile
             waiting.caption(_evaluation(game))
+            reasons = st.container()
             _toolbar(game)
         with right:
             panel.draw(game, view)
         state.write_link("play")
+        with reasons:  # last, so that nothing else waits for them
+            why.under_board(game, view)
 
 
 def _board(game: Session, view: options.View) -> None:
@@ -65,6 +68,7 @@ def _board(game: Session, view: options.View) -> None:
         over |= panel.move_numbers(game, view)
     if (loss := judged(game)) is not None and not over.get("numbers"):
         over["numbers"] = _marked(game.start.size, {loss.move: "played", loss.best: "better"})
+    over["outlined"] = why.outline(game, view)
     parts.board(
         game.board,
         key="board",
@@ -248,6 +252,7 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
 
     try:
         game.reply(progress)
+        why.begin(game, options.reading())
     except EngineError as error:
         game.opponent = "agent"
         widgets.put("opponent", "agent")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from othello.rules.board import Board, squares_of
-from othello.rules.notation import parse_square
+from othello.rules.notation import parse_square, square_name
 from tests.app.desktop.desktop_window import (
     SECONDS,
     click,
@@ -183,6 +183,21 @@ def test_a_map_is_never_shown_on_another_position(open_window: Callable[..., Win
             and desk.study.board == desk.game.board
             and window.view().heat is not None
         )
+
+
+def test_why_the_agent_moved_stands_under_the_heatmap(open_window: Callable[..., Window]) -> None:
+    window = open_window(simulations=30)
+    game = window.desk.game
+    click_square(window, game.board.legal_moves()[0])
+    assert window.view().sentence == ""  # there is no heatmap
+    key(window, pygame.K_e, "e")
+    found, reply = game.search_of(1), game.action_at(1)
+    assert found is not None and reply is not None
+    reasons = game.why(1, reply)
+    assert reasons is not None and window.view().sentence == reasons.sentence
+    assert reasons.sentence.startswith(square_name(reply, 8))
+    key(window, pygame.K_u, "u")
+    assert window.view().sentence == ""  # it has not moved yet
 
 
 def test_a_hint_is_shown_when_asked_and_goes_with_the_position(

@@ -194,6 +194,14 @@ def test_every_part_can_be_seen(part: dict[str, object]) -> None:
     assert pixels(replace(PLAIN, **part), (900, 600)) != pixels(PLAIN, (900, 600))  # type: ignore[arg-type]
 
 
+def test_why_the_last_move_stands_in_place_of_the_accounts_words() -> None:
+    view = full_view()
+    assert view.ledger is not None
+    told = replace(view, sentence="f4 rather than c5: it closes a1.")
+    same = replace(view, ledger=replace(view.ledger, sentence=told.sentence))
+    assert pixels(told, (900, 600)) == pixels(same, (900, 600)) != pixels(view, (900, 600))
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.integers(1, 3000), st.integers(1, 3000), st.sampled_from((4, 6, 8)))
 def test_a_point_in_a_square_is_that_square(width: int, height: int, side: int) -> None:

@@ -23,7 +23,7 @@ from app.game.session import SEATS, Session, Strength
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.players.agent import evaluate
 from othello.rules.board import Board
-from othello.rules.notation import format_moves, parse_moves
+from othello.rules.notation import format_moves, parse_moves, parse_square
 from othello.rules.symmetry import SYMMETRIES, transform_board
 from othello.solver.solver import Solver
 from othello.strength.review import Mark
@@ -199,6 +199,40 @@ def test_explanations_are_kept_and_belong_to_their_ply(model: Any) -> None:
     first = game.explain(1, "value")
     assert game.explain(1, "value") is first and first.board == game.board_at(1)
     assert game.explain(2, "value") is not first
+
+
+def test_reasons_are_kept_and_are_those_of_the_command(model: Any, capsys: Any) -> None:
+    game = Session(model, seat="both")
+    game.open("f5d6c3")
+    assert game.why(2, parse_square("c3")) is None  # nobody has searched there
+    game.analyse(2, 60)
+    found = game.why(2, parse_square("c3"))
+    assert found is not None and game.why(2, parse_square("c3")) is found
+    other = game.why(2, parse_square("c3"), parse_square("c5"))
+    for each, named in ((found, []), (other, ["--rather", "c5"])):
+        assert run(["explain", "f5d6", "--why", "c3", *named, "-n", "60", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert each is not None and told["sentence"] == each.sentence
+        assert told["rival"] == (named or [told["rival"]])[-1]
+    with pytest.raises(ParseError, match="illegal"):
+        game.why(2, 0)
+
+
+def test_a_move_that_the_search_did_not_try_is_judged_by_the_search_after_it(model: Any) -> None:
+    game = Session(model, seat="both")
+    game.open("f5d6c3")
+    result, move = game.analyse(2, 60), parse_square("c3")
+    assert result is not None
+    assert next(each.visits for each in result.moves if each.square == move) == 0
+    found = game.why(2, move)
+    assert found is not None and found.tries == 0 and "nothing is claimed" in found.sentence
+    later = game.analyse(3, 40)
+    found = game.why(2, move)
+    assert found is not None and later is not None
+    assert found.tries == 40 and "40 of 100 tries" in found.sentence
+    assert found.expected_percent == pytest.approx(50 * (1 - later.value))  # white is to move there
+    first = result.moves[0].square
+    assert game.why(2, first).tries == result.moves[0].visits  # type: ignore[union-attr]
 
 
 def test_the_decision_is_the_agents_last_move(model: Any) -> None:
