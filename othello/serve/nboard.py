@@ -200,9 +200,9 @@ class NBoardServer:
                 hints.append(Hint(line, _discs(result), depth, text))
             elif move.q is not None:
                 hints.append(Hint(line, _scale(result.board) * move.q, "1", text))
-        if scores is not None:
-            hints.sort(key=lambda hint: -hint.discs)
-        return hints[:count]
+        if scores is None:  # of the moves that were searched most, each by its evaluation
+            hints = hints[:count]
+        return sorted(hints, key=lambda hint: -hint.discs)[:count]
 
     def _analyze(self, rest: str) -> None:
         """Judge every position of the game, the last one first; passes count as moves."""

@@ -63,7 +63,7 @@ def test_hints_carry_exact_scores_near_the_end_and_search_values_before() -> Non
     server.handle("hint 2")
     first, second = [line.split() for line in said if line.startswith("search")]
     assert first[0] == "search" and first[3] == "0" and abs(float(first[2])) <= 64
-    assert int(first[first.index("visits") + 1]) >= int(second[second.index("visits") + 1]) > 0
+    assert float(first[2]) >= float(second[2]) and int(second[second.index("visits") + 1]) > 0
     for name in (first[1], second[1]):
         Board.parse(name.lower())  # the PV is a legal line without blanks
     assert any(line.startswith("nodestats ") for line in said)
