@@ -125,7 +125,7 @@ def _result(text: str) -> tuple[float | None, Ending | None]:
 def read_ply(text: str, size: int) -> Ply:
     """A move such as `F5/0.5/2.31`: the square, its evaluation and its seconds, both optional."""
     move, value, seconds = [*text.split("/"), "", ""][:3]
-    return Ply(parse_square(move, size), _note(value, "evaluation"), _seconds(seconds))
+    return Ply(parse_square(move, size), _note(value, "evaluation"), read_seconds(seconds))
 
 
 def _note(text: str, what: str) -> float | None:
@@ -133,7 +133,7 @@ def _note(text: str, what: str) -> float | None:
     return None if text.strip().lstrip("+-") in _UNKNOWN else parse_number(text, what)
 
 
-def _seconds(text: str) -> float | None:
+def read_seconds(text: str) -> float | None:
     """A time written as seconds, min:sec or h:min:sec."""
     parts = text.split(":")
     if len(parts) > 3:
