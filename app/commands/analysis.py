@@ -14,9 +14,11 @@ from app.commands.options import (
     AsJson,
     CheckpointOption,
     Position,
+    Positions,
     Size,
     SolveEmpties,
     check_writable,
+    for_each_position,
     one_thread,
     parse_position,
     print_json,
@@ -37,6 +39,7 @@ from othello import atomic
 from othello.errors import ParseError
 from othello.players.agent import SearchPlayer
 from othello.players.endgame import SOLVE_EMPTIES
+from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.search import C_PUCT, Gumbel, Puct, SearchResult
 
@@ -80,7 +83,7 @@ Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write t
 
 
 def analyze(
-    position: Position,
+    position: Positions,
     simulations: UsualSimulations = None,
     seconds: Seconds = None,
     root: RootOption = Root.puct,
@@ -95,26 +98,28 @@ def analyze(
 
     Near the end the exact score comes with it, and a best move stands first.
     """
-    board = parse_position(position, size)
-    if not board.legal_moves():
-        why = "the game is over" if board.is_over else "it must pass"
-        raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
     if root is Root.gumbel and simulations is None and seconds is not None:
         raise typer.BadParameter(
             "--seconds with --root gumbel: give --simulations too, the race is laid out for them"
         )
-    model = load_model_for(board.size, checkpoint)
-    usual = C_PUCT if c_puct is None else c_puct
     wanted = simulations or (400 if seconds is None else 1_000_000)
+    usual = C_PUCT if c_puct is None else c_puct
     policy = Gumbel() if root is Root.gumbel else Puct(c_puct=usual)
-    player = SearchPlayer(model.evaluator, wanted, policy, solve_empties=empties, batch=16)
-    player.new_game(seed)
-    result = player.think(board, seconds=seconds)
-    report = search_report(result, model.sha256)
-    if wants_json(as_json):
-        print_json(report)
-    else:
-        _print_search(report, board.diagram())
+
+    def search(board: Board) -> None:
+        if not board.legal_moves():
+            why = "the game is over" if board.is_over else "it must pass"
+            raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
+        model = load_model_for(board.size, checkpoint)
+        player = SearchPlayer(model.evaluator, wanted, policy, solve_empties=empties, batch=16)
+        player.new_game(seed)
+        report = search_report(player.think(board, seconds=seconds), model.sha256)
+        if wants_json(as_json):
+            print_json(report)
+        else:
+            _print_search(report, board.diagram())
+
+    for_each_position(position, size, search)
 
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:

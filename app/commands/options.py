@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
+from othello.errors import OthelloError, ParseError
+from othello.records import GameRecord, guess_format, scan_file, scan_games
 from othello.rules.board import Board
+
+_MOST_BYTES: Final = 64_000_000  # of standard input
 
 Position = Annotated[
     str, typer.Argument(metavar="POSITION", help="A board string, a transcript, or `start`.")
+]
+Positions = Annotated[
+    str,
+    typer.Argument(
+        metavar="POSITION",
+        help="A board string, a transcript, `start`; or a file of positions or games, - for standard input.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
 Size = Annotated[
@@ -49,6 +61,47 @@ def wants_json(asked: bool) -> bool:
 def parse_position(text: str, size: int | None = None) -> Board:
     """The position a user typed; ParseError or IllegalMove says what is wrong."""
     return Board.parse(text, None if size == 8 else size)
+
+
+def for_each_position(text: str, size: int, do: Callable[[Board], None]) -> None:
+    """Do something with the position a user typed, or with the last position of every game of the file it names.
+
+    `-` is standard input.  Of a file, what is wrong is skipped with its reason on standard error; ParseError if
+    nothing is left.
+    """
+    if text.strip() != "-" and not is_file(text):
+        do(parse_position(text, size))
+        return
+    done = skipped = 0
+    for number, found in enumerate(_games(text, size), 1):
+        try:
+            if isinstance(found, OthelloError):
+                raise found
+            do(found.final)
+            done += 1
+        except (OthelloError, RuntimeError) as error:
+            skipped += 1
+            print(f"skipped position {number}: {error}", file=sys.stderr)
+    if not done:
+        raise ParseError(f"{text}: none of its {skipped} positions could be used")
+    print(f"{done} positions, {skipped} skipped", file=sys.stderr)
+
+
+def is_file(text: str) -> bool:
+    """Whether a text names a file that is there."""
+    try:
+        return len(text) < 1000 and Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _games(text: str, size: int) -> Iterable[GameRecord | OthelloError]:
+    if text.strip() != "-":
+        return scan_file(text, None, size)
+    data = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ParseError(f"standard input: at most {_MOST_BYTES // 1_000_000} MB are read")
+    return scan_games(data, guess_format(data, "standard input"), size)
 
 
 def one_thread() -> None:

@@ -22,8 +22,15 @@ from app.commands.options import (
 from app.commands.reasons import reasons_of
 from app.explain.reasons.sentence import Reasons
 from app.models import load_model_for
-from othello.errors import ParseError
-from othello.records import FORMATS, load_games, open_game, save_games, write_games
+from othello.errors import OthelloError, ParseError
+from othello.records import (
+    FORMATS,
+    GameRecord,
+    open_game,
+    save_games,
+    scan_file,
+    write_games,
+)
 from othello.rules.notation import square_name
 from othello.search.search import Search
 from othello.strength.review import MoveReview, values_of_search
@@ -31,7 +38,9 @@ from othello.strength.review import review as review_game
 
 Source = Annotated[
     str,
-    typer.Argument(metavar="GAME", help="A file (transcript, GGF, SGF, WTHOR) or a transcript."),
+    typer.Argument(
+        metavar="GAME", help="A file (transcript, GGF, SGF, PGN, WTHOR) or a transcript."
+    ),
 ]
 Input = Annotated[
     Path,
@@ -42,10 +51,17 @@ Input = Annotated[
 ]
 Output = Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")]
 To = Annotated[
-    str | None, typer.Option("--to", help="transcript, obf, ggf, sgf or wthor, if not by name.")
+    str | None,
+    typer.Option("--to", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}, if not by name."),
 ]
 From = Annotated[
     str | None, typer.Option("--from", help="The format of FILE, where it cannot be told.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse a file in which a game is wrong, instead of skipping it."
+    ),
 ]
 Number = Annotated[int, typer.Option("--game", min=1, help="Which game of the file, from 1.")]
 Simulations = Annotated[
@@ -70,38 +86,63 @@ def convert(
     to: To = None,
     kind: From = None,
     size: Size = 8,
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Convert a file of games or positions into another format."""
-    suffixes = {".txt": "transcript", ".wtb": "wthor"}
+    """Convert a file of games or positions into another format.
+
+    A game that is wrong is skipped, with its number and reason on standard error.
+    """
+    suffixes = {".txt": "transcript", ".wtb": "wthor", ".scr": "positions"}
     wanted = to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
     for name, file in ((wanted, target.name), (kind or wanted, source.name)):
         if name not in FORMATS:
             raise ParseError(
                 f"format {name!r} of {file}: accepted are {', '.join(FORMATS)}; say which with --to, --from"
             )
-    games = load_games(source, kind, size)
+    games, skipped = _games(source, kind, size, strict)
+    _say_lost_scores(games, wanted)
     if str(target) == "-":
         sys.stdout.buffer.write(write_games(games, wanted))
         return
     check_writable(target)
     files = save_games(target, games, wanted)
     if as_json:
-        names = [str(file) for file in files]
         print_json(
             {
                 "games": len(games),
+                "skipped": [str(error) for error in skipped],
                 "format": wanted,
                 "out": str(target),
-                "files": names,
+                "files": [str(file) for file in files],
                 "bytes": sum(file.stat().st_size for file in files),
             }
         )
     else:
         beside = f" with {files[1].name} and {files[2].name}" if len(files) > 1 else ""
+        left_out = f", {len(skipped):,} skipped" if skipped else ""
         print(
-            f"{len(games):,} {'game' if len(games) == 1 else 'games'} written to {target} as {wanted}{beside}"
+            f"{len(games):,} {'game' if len(games) == 1 else 'games'} written to {target} as {wanted}"
+            f"{beside}{left_out}"
         )
+
+
+def _say_lost_scores(games: list[GameRecord], wanted: str) -> None:
+    if wanted != "obf" and any(game.scores for game in games):
+        print(f"scores of moves are lost: {wanted} does not keep them, obf does", file=sys.stderr)
+
+
+def _games(
+    source: Path, kind: str | None, size: int, strict: bool
+) -> tuple[list[GameRecord], list[OthelloError]]:
+    """The games of a file, and what is wrong with others, which standard error is told."""
+    found = scan_file(source, kind, size)
+    skipped = [each for each in found if isinstance(each, OthelloError)]
+    if strict and skipped:
+        raise skipped[0]
+    for error in skipped:
+        print(f"skipped: {error}", file=sys.stderr)
+    return [each for each in found if isinstance(each, GameRecord)], skipped
 
 
 def review(

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import AsJson, Position, Size, parse_position, print_json, wants_json
+from app.commands.options import (
+    AsJson,
+    Positions,
+    Size,
+    for_each_position,
+    parse_position,
+    print_json,
+    wants_json,
+)
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.rules.perft import divide as leaves_by_move
@@ -44,7 +52,7 @@ def perft(
 
 
 def solve(
-    position: Position,
+    position: Positions,
     size: Size = 8,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=0.0, help="Give up after so many seconds.")
@@ -55,7 +63,10 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
-    board = parse_position(position, size)
+    for_each_position(position, size, lambda board: _solve(board, seconds, outcome, as_json))
+
+
+def _solve(board: Board, seconds: float | None, outcome: bool, as_json: bool) -> None:
     solver = Solver(board.size)
     if outcome:
         _print_verdict(board, solver.solve_wld(board, seconds=seconds), seconds, as_json)

@@ -7,18 +7,26 @@ from pathlib import Path
 
 from othello import atomic
 from othello.errors import OthelloError, ParseError
-from othello.records.formats import FORMATS, guess_format, read_games, write_games
-from othello.records.game import GameRecord
-from othello.records.wthor import read_wthor, write_wthor
+from othello.records.formats import FORMATS, guess_format, read_games, scan_games, write_games
+from othello.records.game import GameRecord, strict
+from othello.records.wthor import scan_wthor, write_wthor
 
 _NAMES = ("jou", "trn")
 
 
 def load_games(path: str | Path, kind: str | None = None, size: int = 8) -> list[GameRecord]:
+    """As `scan_file`, all the games; the first that is wrong is raised."""
+    return strict(scan_file(path, kind, size))
+
+
+def scan_file(
+    path: str | Path, kind: str | None = None, size: int = 8
+) -> list[GameRecord | OthelloError]:
     """The games of a file in one of FORMATS, found out if not given; `size` is that of transcripts.
 
-    Names of a .wtb file come from the .jou and .trn files beside it: those of the same name, else `WTHOR`.  Raises
-    ParseError or IllegalMove; there is at least one game.
+    In place of a game that is wrong stands the error that says the file, the game's number and the reason.  Names of a
+    .wtb file come from the .jou and .trn files beside it: those of the same name, else `WTHOR`.  Raises ParseError or
+    IllegalMove where no game can be read at all.
     """
     file = Path(path)
     try:
@@ -28,14 +36,21 @@ def load_games(path: str | Path, kind: str | None = None, size: int = 8) -> list
         raise ParseError(f"{error.filename or file}: cannot be read: {error.strerror}") from None
     chosen = kind or guess_format(data, file.name)
     try:
-        games = read_wthor(data, *names) if chosen == "wthor" else read_games(data, chosen, size)
+        scan = scan_wthor(data, *names) if chosen == "wthor" else scan_games(data, chosen, size)
+        found = [
+            type(each)(f"{file}: {each}") if isinstance(each, OthelloError) else each
+            for each in scan
+        ]
     except OthelloError as error:
-        other = None if kind else _other_kind(data, chosen, size)
-        hint = f"\nits contents are {other}, not {chosen} as its name says" if other else ""
-        raise type(error)(f"{file}: {error}{hint}") from None
-    if not games:
+        found = [type(error)(f"{file}: {error}")]
+    if any(isinstance(each, GameRecord) for each in found):
+        return found
+    if not found:
         raise ParseError(f"{file}: holds no game, read as {chosen}")
-    return games
+    first = next(each for each in found if isinstance(each, OthelloError))
+    other = None if kind else _other_kind(data, chosen, size)
+    hint = f"\nits contents are {other}, not {chosen} as its name says" if other else ""
+    raise type(first)(f"{first}{hint}")
 
 
 def open_game(source: str, number: int = 1, size: int = 8) -> GameRecord:
@@ -48,10 +63,10 @@ def open_game(source: str, number: int = 1, size: int = 8) -> GameRecord:
         if any(character in source for character in "/\\."):
             raise ParseError(f"{source}: no such file")
         return GameRecord.from_transcript(source, size=size)
-    games = load_games(file, None, size)
+    games = scan_file(file, None, size)
     if number > len(games):
         raise ParseError(f"{file}: holds {len(games)} games, there is no game {number}")
-    return games[number - 1]
+    return strict(games[number - 1 : number])[0]
 
 
 def save_games(path: str | Path, games: Iterable[GameRecord], kind: str) -> list[Path]:

@@ -3,57 +3,90 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from othello.errors import OthelloError, ParseError
-from othello.records.game import GameRecord
-from othello.records.ggf import read_ggf, write_ggf
-from othello.records.obf import ScoredPosition, read_obf, write_obf
-from othello.records.sgf import read_sgf, write_sgf
-from othello.records.wthor import read_wthor, write_wthor
-from othello.rules.board import Board
-from othello.rules.notation import looks_like_board
+from othello.records.game import GameRecord, strict
+from othello.records.ggf import scan_ggf, write_ggf
+from othello.records.obf import ScoredPosition, scan_obf, write_obf
+from othello.records.pgn import scan_pgn, write_pgn
+from othello.records.positions import looks_like_picture, scan_positions, write_positions
+from othello.records.sgf import scan_sgf, write_sgf
+from othello.records.transcripts import scan_transcripts, write_transcripts
+from othello.records.wthor import scan_wthor, write_wthor
+from othello.rules.notation import looks_like_board, plain
 
-FORMATS: Final = ("transcript", "ggf", "sgf", "wthor", "obf")
-_SUFFIXES: Final = {"ggf": "ggf", "sgf": "sgf", "wtb": "wthor", "obf": "obf", "txt": "transcript"}
+FORMATS: Final = ("transcript", "ggf", "sgf", "pgn", "wthor", "obf", "positions")
+_SUFFIXES: Final = {
+    "ggf": "ggf",
+    "sgf": "sgf",
+    "pgn": "pgn",
+    "wtb": "wthor",
+    "obf": "obf",
+    "scr": "positions",
+    "txt": "transcript",
+}
+_WRITERS: Final = {
+    "transcript": write_transcripts,
+    "ggf": write_ggf,
+    "sgf": write_sgf,
+    "pgn": write_pgn,
+    "positions": write_positions,
+}
+_SCANNERS: Final = {"ggf": scan_ggf, "sgf": scan_sgf, "pgn": scan_pgn, "positions": scan_positions}
+_PGN_TAG = re.compile(r'\[\s*[A-Za-z0-9_]+\s+"')
 
 
 def guess_format(data: bytes, name: str = "") -> str:
     """The format of a file by its name's suffix, else by its first bytes; ParseError if nothing fits."""
     suffix = name.rpartition(".")[2].lower()
-    if suffix in _SUFFIXES:
+    if suffix in _SUFFIXES and suffix != "txt":
         return _SUFFIXES[suffix]
     if suffix in ("jou", "trn"):
         raise ParseError(f"{name}: holds the names of a WTHOR base; the games are in its .wtb file")
-    head = data[:4096].decode("latin-1").strip()
+    head = plain(_text(data[:4096])).strip()
     if "\0" in head:
         return "wthor"
+    if _PGN_TAG.match(head):
+        return "pgn"
     if "(;" in head:
         return "ggf" if "Othello" in head or "BO[" in head else "sgf"
-    if head.startswith("%") or (looks_like_board(head[:16]) and ";" in head):
-        return "obf"
-    if head[:1].isalnum():
+    lines = [line.partition("%")[0].strip() for line in head.split("\n")]
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    if looks_like_board(first[:16]) or (not first and "%" in head):
+        return "obf" if ";" in first or not first else "positions"
+    if looks_like_picture(head):
+        return "positions"
+    if head[:1].isalnum() or suffix == "txt":
         return "transcript"
     raise ParseError(
         f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}"
     )
 
 
-def read_games(data: bytes, kind: str, size: int = 8) -> list[GameRecord]:
-    """The games of a file in one of FORMATS; transcripts stand one a line, an OBF line is a game of no moves."""
+def scan_games(data: bytes, kind: str, size: int = 8) -> Iterator[GameRecord | OthelloError]:
+    """The games of a file in one of FORMATS, and for each that is wrong the error that says its number and reason.
+
+    Transcripts stand one a line; a line of OBF or of a list of positions is a game of no moves.  ParseError where the
+    file as a whole cannot be read.
+    """
+    if kind not in FORMATS:
+        raise ParseError(f"format {kind[:24]!r}: accepted are {', '.join(FORMATS)}")
     if kind == "wthor":
-        return read_wthor(data)
-    text = _text(data)
-    if kind == "ggf":
-        return read_ggf(text)
-    if kind == "sgf":
-        return read_sgf(text)
+        return scan_wthor(data)
     if kind == "obf":
-        return [GameRecord(start=position.board) for position in read_obf(text)]
+        found = scan_obf(_text(data))
+        return (each.as_game() if isinstance(each, ScoredPosition) else each for each in found)
     if kind == "transcript":
-        return read_transcripts(text, size)
-    raise ParseError(f"format {kind[:24]!r}: accepted are {', '.join(FORMATS)}")
+        return scan_transcripts(_text(data), size)
+    return _SCANNERS[kind](_text(data))
+
+
+def read_games(data: bytes, kind: str, size: int = 8) -> list[GameRecord]:
+    """As `scan_games`, all of them; the first that is wrong is raised."""
+    return strict(scan_games(data, kind, size))
 
 
 def _text(data: bytes) -> str:
@@ -63,37 +96,14 @@ def _text(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def read_transcripts(text: str, size: int = 8) -> list[GameRecord]:
-    """One game a line, empty lines skipped; errors say the line."""
-    games = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                games.append(GameRecord.from_transcript(line, size))
-            except OthelloError as error:
-                raise type(error)(f"line {number}: {error}") from None
-    return games
-
-
 def write_games(
     games: Iterable[GameRecord], kind: str, created: datetime.date | None = None
 ) -> bytes:
-    """The games as a file in one of FORMATS; OBF keeps the last position of each, WTHOR the .wtb alone."""
+    """The games as a file in one of FORMATS; OBF and positions keep the last one of each, WTHOR is the .wtb alone."""
     if kind == "wthor":
         return write_wthor(games, created=created).games
-    if kind == "ggf":
-        return write_ggf(games).encode()
-    if kind == "sgf":
-        return write_sgf(games).encode()
     if kind == "obf":
-        return write_obf(ScoredPosition(game.final) for game in games).encode()
-    if kind == "transcript":
-        lines = []
-        for number, game in enumerate(games, 1):
-            if game.start != Board.initial(game.start.size):
-                raise ParseError(
-                    f"game {number}: a transcript begins at the usual position, this game does not"
-                )
-            lines.append(f"{game.transcript}\n")
-        return "".join(lines).encode()
-    raise ParseError(f"format {kind[:24]!r}: accepted are {', '.join(FORMATS)}")
+        return write_obf(ScoredPosition(game.final, game.scores) for game in games).encode()
+    if kind not in _WRITERS:
+        raise ParseError(f"format {kind[:24]!r}: accepted are {', '.join(FORMATS)}")
+    return _WRITERS[kind](games).encode()

@@ -6,12 +6,12 @@ import enum
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
 
-from othello.errors import IllegalMove, ParseError
+from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.rules.board import Board
-from othello.rules.notation import excerpt, format_moves, parse_moves
+from othello.rules.notation import excerpt, format_moves, parse_moves, split_score
 
 
 class Ending(enum.Enum):
@@ -20,6 +20,7 @@ class Ending(enum.Enum):
     RESIGNED = "r"
     TIME = "t"
     MUTUAL = "s"  # by agreement
+    LEFT = "l"  # a player left the server
 
 
 class Ply(NamedTuple):
@@ -50,7 +51,9 @@ class GameRecord:
 
     Forced passes that `plies` leave out are put in, so that two records of one game are equal; a move the rules forbid
     is an IllegalMove that says its number.  `result` is in discs, black minus white, as the file or the board says;
-    None if unknown.  `theory` is what a WTHOR base knows of best play.
+    None if unknown.  `theory` is what a WTHOR base knows of best play; `scores` what an OBF file says of moves in the
+    last position, in discs from the view of its side to move; `komi` the discs of a GGF game that black is short of;
+    `further` what else a GGF file says, under its own keys.
 
     >>> record = GameRecord.from_transcript("f5 d6 c3", black="Ada", white="Alan")
     >>> record.transcript, record.final.side
@@ -69,6 +72,9 @@ class GameRecord:
     white_rating: float | None = None
     clock: str = ""
     theory: Theory | None = None
+    scores: tuple[tuple[int, float], ...] = ()
+    komi: float | None = None
+    further: tuple[tuple[str, str], ...] = ()
     final: Board = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +94,9 @@ class GameRecord:
         object.__setattr__(self, "final", board)
         for name in ("black", "white", "date", "place", "clock"):
             object.__setattr__(self, name, clean(getattr(self, name)))
-        for name in ("result", "black_rating", "white_rating"):
+        further = ((key, clean(text)) for key, text in self.further)
+        object.__setattr__(self, "further", tuple(fact for fact in further if fact[1]))
+        for name in ("result", "black_rating", "white_rating", "komi"):
             number_or_none = getattr(self, name)
             if number_or_none is not None and not math.isfinite(number_or_none):
                 raise ParseError(f"{name} {number_or_none}: a finite number is accepted")
@@ -99,8 +107,13 @@ class GameRecord:
     def from_transcript(
         cls, text: str, size: int = 8, black: str = "", white: str = ""
     ) -> GameRecord:
-        """The game that a transcript from the usual first position writes."""
-        return cls.from_actions(parse_moves(text, size), Board.initial(size), black, white)
+        """The game that a transcript from the usual first position writes.
+
+        A score at the end of the text is the result of a game that was not played out.
+        """
+        moves, score = split_score(text, size)
+        game = cls.from_actions(parse_moves(moves, size), Board.initial(size), black, white)
+        return game if score is None or game.result is not None else replace(game, result=score)
 
     @classmethod
     def from_actions(
@@ -124,6 +137,19 @@ class GameRecord:
     def boards(self) -> tuple[Board, ...]:
         """Every position of the game: one more than there are plies."""
         return tuple(self.start.replay(self.actions))
+
+
+_Read = TypeVar("_Read")
+
+
+def strict(found: Iterable[_Read | OthelloError]) -> list[_Read]:
+    """What a reader found, all of it; the first thing that is wrong is raised."""
+    good: list[_Read] = []
+    for each in found:
+        if isinstance(each, OthelloError):
+            raise each
+        good.append(each)
+    return good
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from othello.errors import OthelloError, ParseError
-from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
+from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number, strict
 from othello.records.properties import (
     Property,
     blanks_end,
     read_plies,
     read_property,
+    scan_collection,
     write_plies,
     written,
 )
@@ -26,6 +27,7 @@ from othello.rules.notation import (
 )
 
 _UNKNOWN = ("NaN", "Infinity")
+_KNOWN = ("GM", "BO", "RE", "PB", "PW", "DT", "PC", "RB", "RW", "TI", "KM", "TY")
 _COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
 
 
@@ -38,24 +40,20 @@ def read_ggf(text: str) -> list[GameRecord]:
     >>> game.transcript, game.plies[0]
     ('f5d6', Ply(action=37, value=0.5, seconds=2.0))
     """
-    games: list[GameRecord] = []
-    place = blanks_end(text, 0)
-    while place < len(text):
-        if count := _COUNT.match(text, place):
-            place = blanks_end(text, count.end())
-        try:
-            properties, place = _read_game(text, place)
-            games.append(_record(properties))
-        except OthelloError as error:
-            raise type(error)(f"GGF, game {len(games) + 1}: {error}") from None
-        place = blanks_end(text, place)
-    return games
+    return strict(scan_ggf(text))
+
+
+def scan_ggf(text: str) -> Iterator[GameRecord | OthelloError]:
+    """As `read_ggf`, game by game; one that is wrong comes as the error that says so."""
+    return scan_collection(text, "GGF", _read_game, _record)
 
 
 def _read_game(text: str, place: int) -> tuple[list[Property], int]:
+    if count := _COUNT.match(text, place):
+        place = blanks_end(text, count.end())
     if not text.startswith("(;", place):
         raise ParseError(
-            f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted"
+            f"character {place + 1}: {excerpt(text[place : place + 99], 16)}; a game that begins with (; is accepted"
         )
     start, place = place, blanks_end(text, place + 2)
     properties: list[Property] = []
@@ -80,8 +78,11 @@ def _record(properties: list[Property]) -> GameRecord:
         raise ParseError(f"GM {excerpt(facts['GM'])}: Othello is accepted")
     start = _start(facts["BO"]) if "BO" in facts else Board.initial()
     result, ending = _result(facts.get("RE", ""))
+    further = [(key, text) for key, text in facts.items() if key not in _KNOWN]
+    if facts.get("TY", "").strip() not in ("", str(start.size)):
+        further.append(("TY", facts["TY"]))
     return GameRecord(
-        read_plies(moves, start, lambda entry: _ply(entry, start.size)),
+        read_plies(moves, start, lambda entry: read_ply(entry.values[0], start.size)),
         start,
         facts.get("PB", ""),
         facts.get("PW", ""),
@@ -89,10 +90,18 @@ def _record(properties: list[Property]) -> GameRecord:
         ending,
         facts.get("DT", ""),
         facts.get("PC", ""),
-        parse_number(facts.get("RB", ""), "RB"),
-        parse_number(facts.get("RW", ""), "RW"),
+        _rating(facts, "RB"),
+        _rating(facts, "RW"),
         facts.get("TI", ""),
+        komi=parse_number(facts.get("KM", ""), "KM"),
+        further=tuple(sorted(further)),
     )
+
+
+def _rating(facts: dict[str, str], key: str) -> float | None:
+    """A rating; servers write `-` or `?` for a player who has none."""
+    text = facts.get(key, "").strip()
+    return None if text in ("-", "?", *_UNKNOWN) else parse_number(text, key)
 
 
 def _start(text: str) -> Board:
@@ -107,18 +116,16 @@ def _start(text: str) -> Board:
 
 def _result(text: str) -> tuple[float | None, Ending | None]:
     number, _, why = text.strip().partition(":")
-    if number.strip() in ("", "?"):
-        return None, None
-    if why not in ("", "r", "t", "s"):
-        raise ParseError(f"RE {excerpt(text)}: a score, then perhaps :r, :t or :s is accepted")
+    if why not in ("", *(ending.value for ending in Ending)):
+        raise ParseError(f"RE {excerpt(text)}: a score, then perhaps :r, :t, :s or :l is accepted")
     ending = Ending(why) if why else None
-    return parse_number(number, "RE"), ending
+    return (None if number.strip() == "?" else parse_number(number, "RE")), ending
 
 
-def _ply(entry: Property, size: int) -> Ply:
+def read_ply(text: str, size: int) -> Ply:
     """A move such as `F5/0.5/2.31`: the square, its evaluation and its seconds, both optional."""
-    move, value, seconds = [*entry.values[0].split("/"), "", ""][:3]
-    return Ply(parse_square(move, size), _note(value, "evaluation"), _seconds(seconds))
+    move, value, seconds = [*text.split("/"), "", ""][:3]
+    return Ply(parse_square(move, size), _note(value, "evaluation"), read_seconds(seconds))
 
 
 def _note(text: str, what: str) -> float | None:
@@ -126,7 +133,7 @@ def _note(text: str, what: str) -> float | None:
     return None if text.strip().lstrip("+-") in _UNKNOWN else parse_number(text, what)
 
 
-def _seconds(text: str) -> float | None:
+def read_seconds(text: str) -> float | None:
     """A time written as seconds, min:sec or h:min:sec."""
     parts = text.split(":")
     if len(parts) > 3:
@@ -159,6 +166,8 @@ def _written(game: GameRecord) -> str:
         "RW": format_number(game.white_rating),
         "TI": game.clock,
         "TY": str(size),
+        **dict(game.further),
+        "KM": format_number(game.komi, sign=True),
         "RE": result + (f":{game.ending.value}" if game.ending else ""),
         "BO": f"{size} {squares} {'*' if game.start.side == 'X' else 'O'}",
     }

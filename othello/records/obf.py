@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from othello.errors import OthelloError, ParseError
-from othello.records.game import format_number, parse_number
+from othello.records.game import GameRecord, format_number, parse_number, strict
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, parse_square, square_name
 
@@ -18,6 +18,10 @@ class ScoredPosition:
     board: Board
     scores: tuple[tuple[int, float], ...] = ()
 
+    def as_game(self) -> GameRecord:
+        """The game of no moves that stands here and keeps the scores."""
+        return GameRecord(start=self.board, scores=self.scores)
+
 
 def read_obf(text: str) -> list[ScoredPosition]:
     """The positions of an OBF text; `%` starts a comment.  Errors say the line.
@@ -26,15 +30,18 @@ def read_obf(text: str) -> list[ScoredPosition]:
     >>> position.scores
     ((19, 0.0),)
     """
-    positions = []
+    return strict(scan_obf(text))
+
+
+def scan_obf(text: str) -> Iterator[ScoredPosition | OthelloError]:
+    """As `read_obf`, line by line; one that is wrong comes as the error that says so."""
     for number, line in enumerate(text.split("\n"), 1):
         line = line.partition("%")[0].strip()
         if line:
             try:
-                positions.append(_read_line(line))
+                yield _read_line(line)
             except OthelloError as error:
-                raise type(error)(f"OBF, line {number}: {error}") from None
-    return positions
+                yield type(error)(f"OBF, line {number}: {error}")
 
 
 def _read_line(line: str) -> ScoredPosition:

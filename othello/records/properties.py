@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, TypeVar
 
 from othello.errors import OthelloError, ParseError
-from othello.records.game import Ply
+from othello.records.game import GameRecord, Ply
 from othello.rules.board import Board
 from othello.rules.notation import excerpt
+
+# Where a game begins.  Values cannot hold this text but with an escape, so that a game without its end costs no other.
+GAME_START: Final = re.compile(
+    r"(?<!\\)\(\s{0,9};\s{0,9}(?:GM|FF|CA|AP|SZ|PB|PW|PC|DT|RE|BO|TY)\s{0,9}\[", re.ASCII
+)
+_VALUE = re.compile(
+    r"\[((?:[^\]\\(]|\\.|\((?!\s{0,9};\s{0,9}[A-Z]{2}\s{0,9}\[))*+)(\]?)", re.ASCII | re.DOTALL
+)
+_HEAD = re.compile(r"(?:[0-9]{1,9}\s*+)?\(", re.ASCII)  # of a game, its match file's count included
+_BEGINNING = re.compile(r"\((?=\s*;)")
+_BLANKS = re.compile(r"\s*+")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_Tree = TypeVar("_Tree")
 
 
 class Property(NamedTuple):
@@ -21,9 +35,8 @@ class Property(NamedTuple):
 
 def blanks_end(text: str, place: int) -> int:
     """The next place that is no white space."""
-    while place < len(text) and text[place].isspace():
-        place += 1
-    return place
+    found = _BLANKS.match(text, place)
+    return found.end() if found else place
 
 
 def read_property(text: str, place: int) -> tuple[Property, int]:
@@ -35,7 +48,7 @@ def read_property(text: str, place: int) -> tuple[Property, int]:
     place = blanks_end(text, place)
     if not key or place >= len(text) or text[place] != "[":
         raise ParseError(
-            f"character {start + 1}: {excerpt(text[start:], 16)}; a property such as PB[name] is accepted"
+            f"character {start + 1}: {excerpt(text[start : start + 99], 16)}; a property such as PB[name] is accepted"
         )
     values = []
     while place < len(text) and text[place] == "[":
@@ -46,23 +59,45 @@ def read_property(text: str, place: int) -> tuple[Property, int]:
 
 
 def _read_value(text: str, place: int) -> tuple[str, int]:
-    start, letters = place, []
-    place += 1
-    while place < len(text) and text[place] != "]":
-        if text[place] == "\\" and place + 1 < len(text):
-            place += 1
-        letters.append(text[place])
-        place += 1
-    if place >= len(text):
+    found = _VALUE.match(text, place)
+    if found is None or not found[2]:
         raise ParseError(
-            f"character {start + 1}: the value {excerpt(text[start:], 16)} has no closing ]"
+            f"character {place + 1}: the value {excerpt(text[place : place + 99], 16)} has no closing ]"
         )
-    return "".join(letters), place + 1
+    return _ESCAPED.sub(r"\1", found[1]), found.end()
+
+
+def scan_collection(
+    text: str,
+    what: str,
+    read_tree: Callable[[str, int], tuple[_Tree, int]],
+    record_of: Callable[[_Tree], GameRecord],
+) -> Iterator[GameRecord | OthelloError]:
+    """The games of a text one behind the other, and for one that is wrong the error that says its number and place.
+
+    `read_tree` gives a game's properties and the place behind them.  After a game without an end, reading goes on at
+    the next GAME_START; no character is looked at more than a few times.
+    """
+    number, place = 0, blanks_end(text, 0)
+    while place < len(text):
+        number += 1
+        behind = 0
+        try:
+            tree, behind = read_tree(text, place)
+            yield record_of(tree)
+        except OthelloError as error:
+            yield type(error)(f"{what}, game {number}: {error}")
+            if not behind:
+                head = _HEAD.match(text, place)
+                following = GAME_START.search(text, head.end() if head else place)
+                behind = following.start() if following else len(text)
+        place = blanks_end(text, behind)
 
 
 def written(key: str, value: str) -> str:
     """One property as text, empty if its value is."""
     escaped = value.replace("\\", "\\\\").replace("]", "\\]")
+    escaped = _BEGINNING.sub(r"\\(", escaped)
     return f"{key}[{escaped}]" if value else ""
 
 

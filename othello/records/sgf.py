@@ -6,15 +6,17 @@ private one, MT[…].
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from othello.errors import OthelloError, ParseError
-from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number
+from othello.records.game import Ending, GameRecord, Ply, format_number, parse_number, strict
 from othello.records.properties import (
+    GAME_START,
     Property,
     blanks_end,
     read_plies,
     read_property,
+    scan_collection,
     write_plies,
     written,
 )
@@ -32,29 +34,27 @@ def read_sgf(text: str) -> list[GameRecord]:
     >>> game.transcript, game.result
     ('f5d6c3', 12.0)
     """
-    games: list[GameRecord] = []
-    place = blanks_end(text, 0)
-    while place < len(text):
-        try:
-            nodes, place = _main_line(text, place)
-            games.append(_record(nodes))
-        except OthelloError as error:
-            raise type(error)(f"SGF, game {len(games) + 1}: {error}") from None
-        place = blanks_end(text, place)
-    return games
+    return strict(scan_sgf(text))
+
+
+def scan_sgf(text: str) -> Iterator[GameRecord | OthelloError]:
+    """As `read_sgf`, game by game; one that is wrong comes as the error that says so."""
+    return scan_collection(text, "SGF", _main_line, _record)
 
 
 def _main_line(text: str, place: int) -> tuple[list[list[Property]], int]:
     """The nodes of the first variation of the game tree at `place`, and the place behind the tree."""
     if not text.startswith("(", place):
         raise ParseError(
-            f"character {place + 1}: {excerpt(text[place:], 16)}; a game that begins with (; is accepted"
+            f"character {place + 1}: {excerpt(text[place : place + 99], 16)}; a game that begins with (; is accepted"
         )
     start, depth, closed = place, 0, False
     nodes: list[list[Property]] = []
     while place < len(text):
         letter = text[place]
         if letter == "(":
+            if depth and GAME_START.match(text, place):
+                raise ParseError(f"the game at character {start + 1} has no closing )")
             depth += 1
             place += 1
         elif letter == ")":
@@ -115,6 +115,7 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
         _rating(facts.get("BR", "")),
         _rating(facts.get("WR", "")),
         facts.get("TM", ""),
+        komi=_rating(facts.get("KM", "")),
     )
 
 
@@ -197,6 +198,7 @@ def _written(game: GameRecord) -> str:
     }
     facts |= {"BR": format_number(game.black_rating), "WR": format_number(game.white_rating)}
     facts |= {"DT": game.date, "PC": game.place, "TM": game.clock, "RE": _result_text(game)}
+    facts["KM"] = format_number(game.komi)
     text = ";" + "".join(written(key, value) for key, value in facts.items())
     if game.start != Board.initial(size):
         for key, word in (("AB", game.start.black), ("AW", game.start.white)):

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from othello.errors import IllegalMove, OthelloError, ParseError
-from othello.records.game import GameRecord, Ply, Theory
+from othello.records.game import GameRecord, Ply, Theory, strict
 
 _HEADER = struct.Struct("<BBBBIHHBBBx")
 _GAME = struct.Struct("<HHHBB60s")
@@ -38,22 +38,29 @@ def read_wthor(
     theoretical score where the header says from how many empty squares on it is meant, or where it is another than the
     real one.  ParseError and IllegalMove say which game.
     """
+    return strict(scan_wthor(games, players, tournaments))
+
+
+def scan_wthor(
+    games: bytes, players: bytes | None = None, tournaments: bytes | None = None
+) -> Iterator[GameRecord | OthelloError]:
+    """As `read_wthor`, game by game; one that is wrong comes as the error that says so, and so does a base cut short.
+
+    ParseError where the base itself cannot be read: no header, boards of another size, damaged names.
+    """
     fields, body = _header(games, "WTHOR .wtb")
     count, year, size, depth = fields[4], fields[6], fields[7], fields[9]
     if size not in (0, 8):
         raise ParseError(f"WTHOR .wtb: board size {size}; 8 (or 0, which means 8) is accepted")
-    if len(body) != count * _GAME.size:
-        raise ParseError(
-            f"WTHOR .wtb: {len(games)} bytes where the header's {count} games need {16 + count * _GAME.size}"
-        )
     names = read_names(players, PLAYER_BYTES) if players is not None else None
     places = read_names(tournaments, TOURNAMENT_BYTES) if tournaments is not None else None
-    records = []
-    for number, (place, black, white, score, best, moves) in enumerate(_GAME.iter_unpack(body), 1):
+    whole = body[: len(body) - len(body) % _GAME.size]
+    for number, entry in enumerate(_GAME.iter_unpack(whole), 1):
+        place, black, white, score, best, moves = entry
         try:
             if max(score, best) > 64:
                 raise ParseError(f"black's score {max(score, best)}; 0..64 is accepted")
-            record = GameRecord(
+            yield GameRecord(
                 _plies(moves),
                 black=_name(names, black, "player"),
                 white=_name(names, white, "player"),
@@ -63,9 +70,11 @@ def read_wthor(
                 theory=Theory(float(2 * best - 64), depth) if depth or best != score else None,
             )
         except OthelloError as error:
-            raise type(error)(f"WTHOR .wtb, game {number}: {error}") from None
-        records.append(record)
-    return records
+            yield type(error)(f"WTHOR .wtb, game {number}: {error}")
+    if len(body) != count * _GAME.size:
+        yield ParseError(
+            f"WTHOR .wtb: {len(games)} bytes where the header's {count} games need {16 + count * _GAME.size}"
+        )
 
 
 def _header(data: bytes, what: str) -> tuple[tuple[int, ...], bytes]:

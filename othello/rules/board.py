@@ -29,8 +29,10 @@ from othello.rules.notation import (
     format_squares,
     looks_like_board,
     parse_moves,
+    parse_picture,
     parse_placement,
     parse_square,
+    plain,
     square_name,
 )
 
@@ -88,10 +90,11 @@ class Board:
 
     @classmethod
     def parse(cls, text: str, size: int | None = None) -> Board:
-        """The position that a board string, a transcript (from the start position) or the word `start` describes.
+        """The position that a board string, a board drawn with coordinates, a transcript or the word `start` describes.
 
-        A board string says its own size and may leave out the side, which is then black; a transcript or `start` is
-        read on a board of side `size`, 8 if not given.  Raises ParseError or, for a transcript, IllegalMove.
+        A board says its own size and may leave out the side, which is then black; a transcript (from the start
+        position) or `start` is read on a board of side `size`, 8 if not given.  Raises ParseError or, for a
+        transcript, IllegalMove.
 
         >>> Board.parse("f5 d6 c3").side
         'O'
@@ -104,14 +107,14 @@ class Board:
             raise ParseError(f"position of {len(text)} characters: at most {MAX_TEXT} are read")
         if text.strip().lower() == "start":
             return cls.initial(size or 8)
-        if looks_like_board(text):
-            placement = parse_placement(text)
+        placement = parse_placement(text) if looks_like_board(text) else parse_picture(text)
+        if placement is not None:
             if size not in (None, placement.size):
                 raise ParseError(
                     f"board string of {placement.size**2} squares where {size}×{size} is asked for"
                 )
             return cls(placement.black, placement.white, placement.side or "X", placement.size)
-        if not any(letter in "12345678" for letter in text):
+        if not any(letter in "12345678" for letter in plain(text)):
             raise ParseError(
                 f"position {excerpt(text)}: accepted are a board string (16, 36 or 64 of X O -, then the side), "
                 "a transcript such as f5d6c3, or start"

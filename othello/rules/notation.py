@@ -21,9 +21,29 @@ MAX_TEXT: Final = 4096  # characters; the longest transcript anybody writes is f
 
 _BOARD_LETTERS = frozenset(BLACK_LETTERS + WHITE_LETTERS + EMPTY_LETTERS)
 _PASS_WORDS = frozenset({"pass", "pa", "ps", "--"})
-_SEPARATORS = re.compile(r"[\s,;]+")
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
+_DRAWN = str.maketrans("●⚫○⚪·・□_–—", "XXOO------")
+_PLAIN: Final = _FULL_WIDTH | _DRAWN
+_SEPARATORS = re.compile(r"(?:[\s,;]|(?<!-)-(?!-))+")
 _TOKEN = re.compile(r"(?P<square>[a-h][1-8])|(?P<skip>pass|pa|ps|--)", re.IGNORECASE | re.ASCII)
-_MOVE_NUMBER = re.compile(r"[0-9]{1,3}(?:\s*[.):]+|(?=\s))", re.ASCII)
+_ROW_FIRST = re.compile(r"(?:[1-8][a-h])++(?![a-z0-9])", re.IGNORECASE | re.ASCII)
+_MOVE_NUMBER = re.compile(
+    r"[0-9]{1,3}(?:\s*[.):]+|(?=\s)|(?=[a-h][1-8]))", re.IGNORECASE | re.ASCII
+)
+_SCORE = re.compile(
+    r"(?<=[\s,;(\[])(?:(?P<black>[0-9]{1,2})\s{0,3}[-:]\s{0,3}(?P<white>[0-9]{1,2})"
+    r"|(?P<winner>[bw]?)(?P<lead>[+-][0-9]{1,2}(?:\.[0-9]{1,9})?))[)\]]?$",
+    re.IGNORECASE | re.ASCII,
+)
+_CELL = "[Xx*BbOoWw.-]"
+_DRAWN_ROW = re.compile(
+    rf"[\s|]*(?:([1-8])[\s|]*)?({_CELL}(?:[\s|]{{0,4}}{_CELL}){{3,7}})[\s|]*(?:\1|$)"
+)
+_TO_MOVE = re.compile(
+    r"\b(?P<before>black|white|[xo])(?:'s)?\s{1,3}(?:to (?:move|play)|turn)\b"
+    r"|\b(?:to move|to play|turn|next)\s{0,3}[:=]?\s{0,3}(?P<after>black|white|[xo])\b",
+    re.IGNORECASE,
+)
 
 
 class Placement(NamedTuple):
@@ -33,6 +53,15 @@ class Placement(NamedTuple):
     white: int
     side: Side | None
     size: int
+
+
+def plain(text: str) -> str:
+    """`text` with full-width characters and drawn discs as ASCII, letter by letter.
+
+    >>> plain("ｆ５　●○・")
+    'f5 XO-'
+    """
+    return text if text.isascii() else text.translate(_PLAIN)
 
 
 def excerpt(text: str, limit: int = 24) -> str:
@@ -63,12 +92,12 @@ def square_name(action: int, size: int = 8) -> str:
 
 
 def parse_square(text: str, size: int = 8) -> int:
-    """The action that `text` names: a square in either case, or pass, pa, ps, --.
+    """The action that `text` names: a square in either case, or pass, pa, ps, --; full width will do.
 
     >>> parse_square("c4"), parse_square("PASS")
     (26, 64)
     """
-    word = text.strip().lower() if len(text) <= MAX_TEXT else text
+    word = plain(text).strip().lower() if len(text) <= MAX_TEXT else text
     if word in _PASS_WORDS:
         return size * size
     if len(word) == 2 and word[0] in COLUMNS[:size] and word[1] in "12345678"[:size]:
@@ -77,27 +106,30 @@ def parse_square(text: str, size: int = 8) -> int:
 
 
 def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
-    """The actions a transcript writes, without looking at the rules; white space and move numbers are skipped.
+    """The actions a transcript writes, without looking at the rules.
 
-    >>> parse_moves("1. f5 d6  2. C3")
-    (37, 43, 18)
+    White space, commas, single hyphens, move numbers and a score at the end are skipped; squares may name their row
+    first; characters may be of full width.  Raises ParseError that says the character.
+
+    >>> parse_moves("1. f5 d6  2. C3") == parse_moves("f5-d6-c3 34-30") == parse_moves("5f6d3c") == (37, 43, 18)
+    True
     """
     if len(text) > MAX_TEXT:
         raise ParseError(f"transcript of {len(text)} characters: at most {MAX_TEXT} are read")
+    text, _ = split_score(text, size)
     moves: list[int] = []
-    place, fresh = (
-        0,
-        True,
-    )  # fresh: at the start or behind a separator, where a move number may stand
+    place = 0
+    fresh = True  # at the start or behind a separator, where a move number may stand
     while place < len(text):
         if gap := _SEPARATORS.match(text, place):
             place, fresh = gap.end(), True
         elif token := _TOKEN.match(text, place):
-            try:
-                moves.append(parse_square(token.group(), size))
-            except ParseError as error:
-                raise ParseError(f"transcript, character {place + 1}: {error}") from None
+            moves.append(_square_at(token.group(), place, size))
             place, fresh = token.end(), False
+        elif fresh and (run := _ROW_FIRST.match(text, place)):
+            for start in range(place, run.end(), 2):
+                moves.append(_square_at(text[start + 1] + text[start], start, size))
+            place, fresh = run.end(), False
         elif fresh and (number := _MOVE_NUMBER.match(text, place)):
             place = number.end()
         else:
@@ -106,6 +138,34 @@ def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
                 f"transcript, character {place + 1}: {excerpt(text[place:], 8)}; accepted are {accepted}"
             )
     return tuple(moves)
+
+
+def _square_at(word: str, place: int, size: int) -> int:
+    try:
+        return parse_square(word, size)
+    except ParseError as error:
+        raise ParseError(f"transcript, character {place + 1}: {error}") from None
+
+
+def split_score(text: str, size: int = 8) -> tuple[str, float | None]:
+    """A transcript without the score at its end, and that score in discs, black minus white; None if there is none.
+
+    Scores are `34-30` or `34:30` (black's discs first, at most all squares), or `+4`, `B+4`, `W+4`, in brackets or not.
+
+    >>> split_score("f5d6 (34-30)"), split_score("f5d6 W+4"), split_score("f5 d6")
+    (('f5d6', 4.0), ('f5d6', -4.0), ('f5 d6', None))
+    """
+    text = plain(text).rstrip()
+    found = _SCORE.search(text)
+    if found is None:
+        return text, None
+    if found["lead"] is not None:
+        score = float(found["lead"]) * (-1 if found["winner"].lower() == "w" else 1)
+    else:
+        score = float(found["black"]) - float(found["white"])
+        if int(found["black"]) + int(found["white"]) > size * size:
+            return text, None
+    return text[: found.start()].rstrip(" \t,;(["), score
 
 
 def format_moves(actions: Iterable[int], size: int = 8, passes: bool = False) -> str:
@@ -121,7 +181,7 @@ def format_moves(actions: Iterable[int], size: int = 8, passes: bool = False) ->
 def looks_like_board(text: str) -> bool:
     """Whether `text` has only letters of board strings (a transcript has digits, a board string has none)."""
     return bool(text.strip()) and all(
-        letter in _BOARD_LETTERS or letter.isspace() for letter in text
+        letter in _BOARD_LETTERS or letter.isspace() for letter in plain(text)
     )
 
 
@@ -131,7 +191,7 @@ def parse_placement(text: str) -> Placement:
         raise ParseError(
             f"board string of {len(text)} characters: accepted are 16, 36 or 64 squares and a side"
         )
-    letters = "".join(text.split())
+    letters = "".join(plain(text).split())
     for place, letter in enumerate(letters):
         if letter not in _BOARD_LETTERS:
             raise ParseError(
@@ -158,6 +218,24 @@ def parse_placement(text: str) -> Placement:
     raise ParseError(
         f"board string of {squares} squares: accepted are 16, 36 or 64, then perhaps the side X or O"
     )
+
+
+def parse_picture(text: str) -> Placement | None:
+    """The placement that a board drawn on lines of its own shows, with row numbers or frames; None for other text.
+
+    The side is the one that `Black to move`, `O's turn` or `to move: X` names.  `Board.diagram` is such a picture.
+    """
+    rows: list[str] = []
+    for line in plain(text).splitlines():
+        if row := _DRAWN_ROW.match(line):
+            rows.append("".join(row[2].replace("|", "").split()))
+    if len(rows) not in SIZES or any(len(row) != len(rows) for row in rows):
+        return None
+    placement = parse_placement("".join(rows))
+    said = _TO_MOVE.search(text)
+    if said is None:
+        return placement
+    return placement._replace(side=parse_side((said["before"] or said["after"])[0]))
 
 
 def parse_side(letter: str) -> Side:

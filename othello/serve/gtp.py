@@ -105,6 +105,11 @@ class GtpServer:
             ),
             "final_score": self._final_score,
             "loadsgf": self._loadsgf,
+            "gogui-analyze_commands": lambda words: (
+                "plist/Legal moves/legal_moves\ngfx/Search/search_gfx"
+            ),
+            "legal_moves": self._legal_moves,
+            "search_gfx": self._search_gfx,
             "cputime": lambda words: f"{time.process_time():.2f}",
         }
 
@@ -232,6 +237,17 @@ class GtpServer:
         self._clear(words)
         self._history = list(games[0].boards[: None if moves is None else moves + 1])
         return ""
+
+    def _legal_moves(self, words: list[str]) -> str:
+        return " ".join(_vertex(square, self.size) for square in self.board.legal_moves())
+
+    def _search_gfx(self, words: list[str]) -> str:
+        """GoGui's drawing commands: the visits of every searched move, and the value in [−1, 1] as text."""
+        if not self.board.legal_moves():
+            raise _Refused("no move to search")
+        result = self.player.think(self.board)
+        visits = (f"{_vertex(m.square, self.size)} {m.visits}" for m in result.moves if m.visits)
+        return f"LABEL {' '.join(visits)}\nTEXT value {result.value:+.3f}"
 
     def _final_score(self, words: list[str]) -> str:
         if not self.board.is_over:

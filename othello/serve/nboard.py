@@ -12,17 +12,19 @@ once from what is known by then, and the `pong` follows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from othello.errors import OthelloError, ParseError
 from othello.players.agent import SearchPlayer, evaluate, load_player
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.records import GameRecord, Ply, read_ggf
+from othello.records import GameRecord, read_ggf
+from othello.records.ggf import read_ply, read_seconds
 from othello.rules.board import Board
-from othello.rules.notation import excerpt, parse_square, square_name
+from othello.rules.notation import excerpt, square_name
 from othello.search.policy import RootSearch
 from othello.search.search import SearchResult
+from othello.serve.gtp import Clock
 from othello.serve.lines import Inbox, write
 from othello.solver.solver import exact_scores
 
@@ -133,14 +135,34 @@ class NBoardServer:
         self._record = games[0]
 
     def _move(self, rest: str) -> None:
-        action = parse_square(rest.partition("/")[0], self.board.size)
-        if self.board.must_pass and action != self.board.size**2:
+        ply = read_ply(rest, self.board.size)
+        if self.board.must_pass and ply.action != self.board.size**2:
             raise ParseError(f"move {excerpt(rest)}: the side to move must pass, PA")
-        plies = (*self._game.plies, Ply(action))
         game = self._game
-        self._record = GameRecord(plies, game.start, game.black, game.white)
+        self._record = replace(game, plies=(*game.plies, ply), result=None)
 
-    def _think(self, board: Board) -> SearchResult:
+    def _budget(self) -> float | None:
+        """Seconds for our next move: a share of what the game's clock leaves; None for no clock.
+
+        The clock, TI[15:00/0:10/2:00], has its main part, and an increment for every move made; TB and TW are of one
+        side.
+        """
+        game, board = self._game, self.board
+        own = dict(game.further).get("TB" if board.side == "X" else "TW", game.clock)
+        main, more = [*own.split("/"), ""][:2]
+        try:
+            total, added = (
+                read_seconds(main.partition(",")[0]),
+                read_seconds(more.partition(",")[0]),
+            )
+        except ParseError:
+            return None
+        if not total:
+            return None
+        mine = [ply.seconds or 0.0 for ply in game.plies[len(game.plies) % 2 :: 2]]
+        return Clock(max(total + len(mine) * (added or 0.0) - sum(mine), 0.0)).budget(board.empties)
+
+    def _think(self, board: Board, seconds: float | None = None) -> SearchResult:
         done = 0
 
         def count(visits: int) -> None:
@@ -150,7 +172,9 @@ class NBoardServer:
         def stop() -> bool:
             return done >= _LEAST and self._hurry()
 
-        return self.player.think(board, simulations=self.simulations, on_progress=count, stop=stop)
+        return self.player.think(
+            board, simulations=self.simulations, seconds=seconds, on_progress=count, stop=stop
+        )
 
     def _go(self, rest: str) -> None:
         if self.board.is_over:
@@ -159,7 +183,7 @@ class NBoardServer:
             self._say("=== PA")
             return
         self._say("status thinking")
-        result = self._think(self.board)
+        result = self._think(self.board, self._budget())
         self._report(result)
         best = result.moves[0].square
         self._say(f"=== {_name(best, self.board)}/{_discs(result):.2f}/{result.seconds:.2f}")
@@ -200,9 +224,9 @@ class NBoardServer:
                 hints.append(Hint(line, _discs(result), depth, text))
             elif move.q is not None:
                 hints.append(Hint(line, _scale(result.board) * move.q, "1", text))
-        if scores is not None:
-            hints.sort(key=lambda hint: -hint.discs)
-        return hints[:count]
+        if scores is None:  # of the moves that were searched most, each by its evaluation
+            hints = hints[:count]
+        return sorted(hints, key=lambda hint: -hint.discs)[:count]
 
     def _analyze(self, rest: str) -> None:
         """Judge every position of the game, the last one first; passes count as moves."""

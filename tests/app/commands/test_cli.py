@@ -76,6 +76,17 @@ def test_analyze_reports_moves_value_and_line(
     assert -1 <= report["value"] <= 1 and report["pv"][0] == report["moves"][0]["move"]
 
 
+def test_analyze_takes_a_file_and_skips_what_has_no_move(
+    model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "games.txt"
+    file.write_text("f5\nf5a1\nf5-d6\n")
+    assert run(["analyze", str(file), "--simulations", "20", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [json.loads(line)["position"][-1] for line in out.splitlines()] == ["O", "X"]
+    assert "line 2: move 2: a1 is illegal" in err and "2 positions, 1 skipped" in err
+
+
 @pytest.mark.parametrize("root", ["puct", "gumbel"])
 def test_analyze_gives_no_q_for_moves_that_the_search_never_visited(
     root: str, model: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

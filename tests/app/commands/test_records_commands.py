@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -22,7 +23,7 @@ GAME = (  # a full game
 )
 
 
-@pytest.mark.parametrize("suffix", ["ggf", "sgf", "txt", "wtb"])
+@pytest.mark.parametrize("suffix", ["ggf", "sgf", "pgn", "txt", "wtb"])
 def test_games_survive_conversion(tmp_path, capsys, suffix):
     first, second = tmp_path / f"games.{suffix}", tmp_path / "again.txt"
     source = tmp_path / "source.txt"
@@ -73,6 +74,44 @@ def test_files_that_are_not_what_their_name_says_are_named_with_what_they_are(tm
     assert run(["review", str(base)]) == 2
     assert "75 bytes where the header's 1 games need 84" in capsys.readouterr().err
     assert not (tmp_path / "out.sgf").exists()
+
+
+def test_a_bad_game_is_skipped_with_its_reason_unless_strict(tmp_path, capsys):
+    source, out = tmp_path / "games.txt", tmp_path / "out.sgf"
+    source.write_text("f5d6c3\nf5d6c4a1\nf5d6\n")
+    assert run(["convert", str(source), str(out), "--strict"]) == 2
+    assert "line 2: move 4: a1 is illegal" in capsys.readouterr().err and not out.exists()
+    assert run(["convert", str(source), str(out), "--json"]) == 0
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert report["games"] == 2 and len(report["skipped"]) == 1
+    assert said.err.count("\n") == 1 and "line 2: move 4: a1 is illegal" in said.err
+    assert run(["convert", str(source), str(out)]) == 0
+    assert "2 games written" in (text := capsys.readouterr().out) and ", 1 skipped" in text
+
+
+def test_scores_of_moves_are_kept_or_said_to_be_lost(tmp_path, capsys):
+    source, out = tmp_path / "one.obf", tmp_path / "two.obf"
+    source.write_text("-----OX--XO----- X; B1:-10; a2:-10;\n")
+    assert run(["convert", str(source), str(out)]) == 0
+    assert out.read_text() == "-----OX--XO----- X; B1:-10; A2:-10;\n"
+    assert run(["convert", str(source), str(tmp_path / "three.ggf")]) == 0
+    assert "ggf does not keep them" in capsys.readouterr().err
+
+
+def test_solve_takes_files_and_standard_input(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "list.scr"
+    text = "-----OX--XO----- Black\n% remark\nnonsense\n" + "X" * 15 + "- O\n"
+    file.write_text(text)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    for source in (str(file), "-"):
+        assert run(["solve", source, "--json"]) == 0
+        said = capsys.readouterr()
+        assert [json.loads(line)["score"] for line in said.out.splitlines()] == [-10, -16]
+        assert "line 3" in said.err and said.err.endswith("2 positions, 1 skipped\n")
+    file.write_text("nonsense\n")
+    assert run(["solve", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") <= 2
 
 
 def test_conversion_names_what_is_wrong_and_writes_nothing(tmp_path, capsys):

@@ -29,11 +29,13 @@ from othello.records import (
     read_ggf,
     read_names,
     read_obf,
+    read_pgn,
     read_sgf,
     read_wthor,
     write_games,
     write_ggf,
     write_obf,
+    write_pgn,
     write_sgf,
     write_wthor,
 )
@@ -83,13 +85,42 @@ def games(draw: st.DrawFn, sizes: tuple[int, ...] = (4, 6, 8), plain: bool = Fal
         *ratings,
         draw(names),
     )
-    return GameRecord(tuple(plies), start, *facts)
+    return GameRecord(tuple(plies), start, *facts, komi=draw(cents))
 
 
 @settings(max_examples=40)
 @given(st.lists(games(), max_size=3))
 def test_ggf_survives_writing_and_reading(records: list[GameRecord]) -> None:
     assert read_ggf(write_ggf(records)) == records
+
+
+@settings(max_examples=40)
+@given(st.lists(games(), max_size=3))
+def test_pgn_survives_writing_and_reading_evaluations_times_and_ratings_included(
+    records: list[GameRecord],
+) -> None:
+    assert read_pgn(write_pgn(records)) == records
+
+
+def test_ggf_keeps_komi_bids_clocks_and_the_kind_of_game() -> None:
+    text = (
+        "(;GM[Othello]PC[GGS/os]PB[a]PW[b]RB[-]RW[1500.5]TB[5:00]TW[1:00//1:00]TY[8k]KM[-3.50]"
+        "KB[D3/-2.5/1.2]RE[-64.00:l]B[F5/1/2.7680000000000002]W[D6//9.0E-4];)"
+    )
+    (game,) = read_ggf(text)
+    assert game.komi == -3.5 and game.ending is Ending.LEFT and game.black_rating is None
+    (again,) = read_ggf(write_ggf([game]))
+    assert again == game and again.plies[1].seconds == 0.0009
+    for part in ("TB[5:00]", "TW[1:00//1:00]", "TY[8k]", "KM[-3.5]", "KB[D3/-2.5/1.2]", ":l]"):
+        assert part in write_ggf([game])
+    assert "RB[" not in write_ggf([game])
+
+
+def test_obf_keeps_the_scores_of_moves_as_games_do() -> None:
+    line = "--XXXXX--OOOXX-O-OOOXXOX-OXOXOXXOXXXOXXX--XOXOXX-XXXOOO--OOOOO-- X; G8:+18; B1:-4;\n"
+    (game,) = read_games(line.encode(), "obf")
+    assert game.scores == ((62, 18.0), (1, -4.0))
+    assert write_games([game], "obf").decode() == line
 
 
 @settings(max_examples=40)
@@ -312,17 +343,18 @@ def test_records_refuse_what_is_no_game() -> None:
 
 def test_a_game_is_opened_from_a_file_or_from_its_own_text(tmp_path: Path) -> None:
     file = tmp_path / "games.txt"
-    file.write_text("f5d6\nf5f6e6\n")
+    file.write_text("f5d6\nf5f6e6\nf5f5\n")
     assert open_game(str(file)).transcript == "f5d6"
     assert open_game(str(file), 2).transcript == "f5f6e6"
     assert open_game("f5 d6 c3").transcript == "f5d6c3"
     assert open_game("b1a1", size=4).start.size == 4
     for source, number, words in (
-        (str(file), 3, "holds 2 games, there is no game 3"),
+        (str(file), 4, "holds 3 games, there is no game 4"),
         (str(tmp_path / "none.ggf"), 1, "no such file"),
         ("zz", 1, "zz"),
     ):
         with pytest.raises(ParseError, match=words):
             open_game(source, number)
-    with pytest.raises(IllegalMove):
-        open_game("f5f5")
+    for source, number in (("f5f5", 1), (str(file), 3)):
+        with pytest.raises(IllegalMove, match="move 2"):
+            open_game(source, number)

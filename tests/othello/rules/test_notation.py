@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -9,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from othello.errors import OthelloError, ParseError
+from othello.rules.board import Board
 from othello.rules.notation import (
     format_moves,
     parse_moves,
+    parse_picture,
     parse_placement,
     parse_square,
+    split_score,
     square_name,
 )
+from tests.othello.positions import random_position
 
 
 @given(st.sampled_from([4, 6, 8]), st.data())
@@ -43,6 +48,18 @@ def test_transcripts_survive_printing_and_parsing(size: int, data: st.DataObject
         "1.f5 2.d6 3.c3",
         "1) f5, 2) d6; 3: c3",
         "1 f5 2 d6 3 c3",
+        "f5-d6-c3",
+        "f5–d6–c3",
+        "5f6d3c",
+        "5F 6D 3C",
+        "1.5f 2.6d 3.3c",
+        "1f5 2d6 3c3",
+        "ｆ５ｄ６ｃ３",
+        "５ｆ　６ｄ　３ｃ",
+        "F5D6C3 34-30",
+        "f5d6c3 (34:30)",
+        "f5 d6 c3 W+4",
+        "f5,d6,c3, -3.5",
     ],
 )
 def test_white_space_case_and_move_numbers_do_not_matter(text: str) -> None:
@@ -65,8 +82,32 @@ def test_a_bad_transcript_says_the_character(text: str, place: int) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused_by_a_documented_error(text: str) -> None:
-    for read in (parse_moves, parse_square, parse_placement):
+    for read in (parse_moves, parse_square, parse_placement, parse_picture):
         try:
             read(text)
         except OthelloError as error:
             assert len(str(error)) < 400 and "\n" not in str(error)
+
+
+def test_a_score_at_the_end_is_of_black_and_no_larger_than_the_board() -> None:
+    assert split_score("f5 34-30") == ("f5", 4.0) and split_score("f5 [W+12]") == ("f5", -12.0)
+    assert split_score("f5 64-30") == ("f5 64-30", None) and split_score("b1 10-6", 4) == (
+        "b1",
+        4.0,
+    )
+    assert split_score("f5 d6") == ("f5 d6", None)
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_a_drawn_board_is_read_with_its_coordinates_frames_and_side(size: int) -> None:
+    board = random_position(random.Random(size), size, 7)
+    rows = [str(board)[row * size : (row + 1) * size] for row in range(size)]
+    name = "Black" if board.side == "X" else "White"
+    framed = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    right = "\n".join(f" {n} {' '.join(row)} {n}   clock 1:23" for n, row in enumerate(rows, 1))
+    round_discs = "\n".join(rows).translate(str.maketrans("XO-", "●○・"))
+    for picture in (board.diagram(), framed, right, f"abcdefgh\n{framed}"):
+        for said in (f"{name} to move", f"to move: {board.side}", f"{board.side}'s turn"):
+            assert Board.parse(f"{picture}\n{said}") == board
+    assert Board.parse(f"{round_discs}\n{board.side}") == board
+    assert parse_picture("f5\nd6") is None and parse_picture("") is None

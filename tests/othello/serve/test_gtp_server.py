@@ -36,6 +36,9 @@ COMMANDS = [
     "showboard",
     "final_score",
     "loadsgf",
+    "gogui-analyze_commands",
+    "legal_moves",
+    "search_gfx",
     "cputime",
 ]
 
@@ -55,7 +58,7 @@ def test_every_command_of_the_dialect_is_known() -> None:
     assert ask(server, "list_commands").removeprefix("= ").split("\n") == COMMANDS
     for command in COMMANDS:
         assert ask(server, f"known_command {command}") == "= true"
-    assert ask(server, "known_command gogui-analyze_commands") == "= false"
+    assert ask(server, "known_command gogui-rules_board") == "= false"
     assert ask(server, "protocol_version") == "= 2" and len(ask(server, "version")) > 2
 
 
@@ -195,6 +198,16 @@ def test_times_may_have_decimals() -> None:
     assert ask(server, "time_settings 60.5 0 0") == ask(server, "time_left w 0.5 0") == "="
     assert server._clocks == {"X": Clock(60.5), "O": Clock(0.5)}
     assert float(ask(server, "cputime")[2:]) > 0
+
+
+def test_gogui_finds_commands_that_answer_in_its_words() -> None:
+    server = gtp()
+    offered = ask(server, "gogui-analyze_commands").removeprefix("= ").split("\n")
+    assert [line.split("/")[2] for line in offered] == ["legal_moves", "search_gfx"]
+    assert ask(server, "legal_moves") == "= D3 C4 F5 E6"
+    labels, text = ask(server, "search_gfx").removeprefix("= LABEL ").split("\n")
+    assert {"D3", "C4", "F5", "E6"} >= set(labels.split()[::2]) and text.startswith("TEXT value ")
+    assert sum(map(int, labels.split()[1::2])) > 0
 
 
 def test_a_game_file_is_loaded_to_its_end_or_to_a_move(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_hints_carry_exact_scores_near_the_end_and_search_values_before() -> Non
     server.handle("hint 2")
     first, second = [line.split() for line in said if line.startswith("search")]
     assert first[0] == "search" and first[3] == "0" and abs(float(first[2])) <= 64
-    assert int(first[first.index("visits") + 1]) >= int(second[second.index("visits") + 1]) > 0
+    assert float(first[2]) >= float(second[2]) and int(second[second.index("visits") + 1]) > 0
     for name in (first[1], second[1]):
         Board.parse(name.lower())  # the PV is a legal line without blanks
     assert any(line.startswith("nodestats ") for line in said)
@@ -188,6 +188,30 @@ def test_evaluations_and_times_are_read_as_java_writes_them(value: str) -> None:
     server.handle(f"set game {start}B[F5/{value}/{value}]W[D6//{value}]B[C3]W[D3]B[C4];)")
     server.handle(f"move B3/{value}/{value}")
     assert not said and server.board == Board.parse("f5d6c3d3c4b3")
+
+
+@pytest.mark.parametrize(
+    "clock, seconds",
+    [
+        ("TI[5:00]", 300.0 - 40.0),
+        ("TI[05:00,0/00:10,1/02:00]", 300.0 + 2 * 10.0 - 40.0),
+        ("TB[1:00]TW[9:00]", 60.0 - 40.0),
+        ("TI[0:30]", 0.0),
+        ("TI[soon]", None),
+        ("", None),
+    ],
+)
+def test_go_has_a_share_of_what_the_clock_leaves(clock: str, seconds: float | None) -> None:
+    server, said = nboard()
+    start = game_text(Board.initial()).removesuffix(";)").replace("TI[15:00]", clock)
+    server.handle(f"set game {start}B[F5//15]W[D6//99];)")
+    server.handle("move C3//25.0")
+    server.handle("move D3//99")
+    budget = server._budget()
+    assert not said and (budget is None) == (seconds is None)
+    assert budget is None or budget == pytest.approx(0.9 * seconds / 28)
+    server.handle("go")
+    assert sum(line.startswith("=== ") for line in said) == 1
 
 
 def test_depth_and_contempt_are_taken_and_learn_is_answered() -> None:

@@ -1,0 +1,158 @@
+"""Files in which a game is wrong: the others are read, and the wrong one is named with its number and reason."""
+
+from __future__ import annotations
+
+import random
+import struct
+from pathlib import Path
+
+import pytest
+
+from othello.errors import OthelloError, ParseError
+from othello.records import (
+    FORMATS,
+    GameRecord,
+    load_games,
+    read_games,
+    scan_file,
+    scan_games,
+    write_games,
+    write_wthor,
+)
+from othello.rules.board import Board
+from tests.othello.records.test_damaged_records import mutated
+
+GAMES = [GameRecord.from_transcript(text, black=text) for text in ("f5d6c3", "f5f6e6f4", "f5f4")]
+
+
+def split(data: bytes, kind: str) -> tuple[list[GameRecord], list[str]]:
+    """The games of a text and the reasons why others are none."""
+    found = list(scan_games(data, kind))
+    reasons = [str(each) for each in found if isinstance(each, OthelloError)]
+    return [each for each in found if isinstance(each, GameRecord)], reasons
+
+
+@pytest.mark.parametrize(
+    "kind, text, games, reason",
+    [
+        ("ggf", "(;GM[Othello]B[F5];)(;GM[Othello]B[A1];)(;GM[Othello];)", 2, "game 2: move 1"),
+        ("ggf", "2 (;GM[Othello]B[F5]\n(;GM[Othello];)", 1, "game 1: character 22"),
+        ("ggf", "(;GM[Othello]PB[a(;GM[Othello];)\n(;GM[Othello]PC[b];)", 2, "game 1: .*closing"),
+        (
+            "ggf",
+            "(;GM[Othello]TY[10]BO[10 " + "-" * 100 + " *]B[J10];)(;GM[Othello];)",
+            1,
+            "game 1",
+        ),
+        ("ggf", "2 (;GM[Othello\n2 (;GM[Othello];)(;GM[Othello];)", 2, "game 1"),
+        ("ggf", "log of 2003\n(;GM[Othello];)", 1, "game 1: character 1"),
+        ("sgf", "(;GM[2];B[f5])(;GM[2];B[a1])(;GM[2];B[e6])", 2, "game 2: move 1"),
+        ("sgf", "(;GM[2];B[f5]\n(;GM[2];B[e6])", 1, "game 1: .* no closing"),
+        ("sgf", "(;GM[2]C[why;B[f5]\n(;GM[2];B[e6])", 1, "game 1"),
+        ("sgf", "(;GM[1])(;GM[2])", 1, "game 1: GM"),
+        ("pgn", '[Black "a"]\n\n1. f5 a1\n\n[Black "b"]\n\n1. f5 d6', 1, "game 1: move 2"),
+        ("pgn", '[Black "a]\n[White "b"]\n\n1. f5\n\n[Black "b"]\n\n1. f5 d6', 1, "game 1: .*tag"),
+        ("transcript", "f5d6c3\nf5d6c4a1\nf5d6\n", 2, "line 2: move 4: a1 is illegal"),
+        ("positions", "-----OX--XO----- X\nhello\n", 1, "line 2"),
+        ("obf", "-----OX--XO----- X;\n-----OX--XO----- X; a3:1;\n", 1, "line 2: a3 is illegal"),
+    ],
+)
+def test_a_bad_game_is_skipped_with_its_number_and_reason(
+    kind: str, text: str, games: int, reason: str
+) -> None:
+    good, reasons = split(text.encode(), kind)
+    assert len(good) == games and len(reasons) == 1
+    with pytest.raises(OthelloError, match=reason):
+        read_games(text.encode(), kind)
+
+
+def test_a_year_of_wthor_is_read_but_for_the_games_with_an_altered_byte(tmp_path: Path) -> None:
+    generator = random.Random(1)
+    games = []
+    for _ in range(300):
+        board, actions = Board.initial(), []
+        for _ in range(30):
+            actions.append(generator.choice(board.legal_actions()))
+            board = board.play(actions[-1])
+        games.append(GameRecord.from_actions(actions, black="Ada", white="Alan"))
+    base = write_wthor(games)
+    file = tmp_path / "WTH_2024.wtb"
+    data = bytearray(base.games)
+    for number in (0, 100, 200):  # the fifth move becomes none
+        data[16 + 68 * number + 8 + 4] = 99
+    file.write_bytes(data[:-30])
+    file.with_suffix(".jou").write_bytes(base.players)
+    found = scan_file(file)
+    bad = [(place, str(each)) for place, each in enumerate(found) if isinstance(each, OthelloError)]
+    assert [place for place, _ in bad] == [0, 100, 200, 299]
+    for place, reason in bad[:3]:
+        assert f"WTHOR .wtb, game {place + 1}: move 5: byte 99" in reason and str(file) in reason
+    assert "where the header's 300 games need 20416" in bad[-1][1]
+    kept = [game.actions for game in found if isinstance(game, GameRecord)]
+    assert kept == [
+        game.actions for place, game in enumerate(games) if place not in (0, 100, 200, 299)
+    ]
+    with pytest.raises(ParseError, match="game 1: move 5"):
+        load_games(file)
+
+
+def test_a_wthor_base_without_a_header_is_refused_as_a_whole() -> None:
+    data = bytearray(write_wthor(GAMES).games)
+    struct.pack_into("<B", data, 12, 10)
+    with pytest.raises(ParseError, match="board size 10"):
+        list(scan_games(bytes(data), "wthor"))
+
+
+def survivors(kind: str, rounds: int, seed: int) -> None:
+    """Damage one game of five: never more than its neighbours with it are lost, and what is lost is reported."""
+    generator = random.Random(seed)
+    texts = [write_games([game], kind) for game in (*GAMES, *GAMES[:2])]
+    whole = [read_games(text, kind)[0] for text in texts]
+    for _ in range(rounds):
+        hurt = generator.randrange(len(texts))
+        damaged = mutated(texts[hurt].rstrip(b"\n"), generator) + b"\n"
+        parts = [*texts[:hurt], damaged, *texts[hurt + 1 :]]
+        good, reasons = split(b"\n".join(parts), kind)
+        near = range(hurt - 1, hurt + 2)
+        far = [game for place, game in enumerate(whole) if place not in near]
+        left = iter(good)
+        assert all(game in left for game in far), damaged
+        assert all(len(reason) < 500 and "\n" not in reason for reason in reasons)
+
+
+LINES = pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "wthor"])
+
+
+@LINES
+def test_damage_to_one_game_leaves_the_others(kind: str) -> None:
+    survivors(kind, 40, seed=3)
+
+
+@pytest.mark.long
+@LINES
+def test_damage_to_one_game_leaves_the_others_ten_thousand_times(kind: str) -> None:
+    survivors(kind, 10_000, seed=4)
+
+
+@pytest.mark.parametrize(
+    "kind, unit",
+    [
+        ("ggf", "(;GM[Othello]PB["),
+        ("ggf", "(;PB["),
+        ("ggf", "(;PB[\\"),
+        ("ggf", "1 "),
+        ("sgf", "(;GM[2];B[f5]"),
+        ("sgf", "(;B[f5]"),
+        ("sgf", "("),
+        ("pgn", '[Black "'),
+        ("pgn", "{"),
+        ("transcript", "1 "),
+        ("positions", "--------\n"),
+        ("positions", "| "),
+    ],
+)
+def test_a_long_text_of_beginnings_takes_time_in_proportion(kind: str, unit: str) -> None:
+    data = (
+        unit * (300_000 // len(unit))
+    ).encode()  # hours, if every beginning were read to the end
+    assert not [each for each in scan_games(data, kind) if isinstance(each, GameRecord)]
