@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,10 @@ SolveEmpties = Annotated[
 CheckpointOption = Annotated[
     str | None,
     typer.Option(
-        "--checkpoint", "-c", metavar="FOLDER", help="Weights to use instead of the shipped ones."
+        "--checkpoint",
+        "-c",
+        metavar="FOLDER",
+        help="Weights to use instead of the shipped ones: a folder, or othello8 or othello6.",
     ),
 ]
 
@@ -56,6 +60,17 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def ending(*accepted: str) -> Callable[[Path | None], Path | None]:
+    """What an option does with a file's name: BadParameter where it ends otherwise; a name may have no ending."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and path.suffix and path.suffix.lower() not in accepted:
+            raise typer.BadParameter(f"{path}: accepted are {' and '.join(accepted)} files")
+        return path
+
+    return check
 
 
 def check_writable(*paths: Path | None) -> None:
