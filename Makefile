@@ -7,6 +7,7 @@ TORCH  ?= default
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 APP_STAMP := $(VENV)/.app-$(TORCH)
 STAMP  := $(VENV)/.installed-$(TORCH)
+WARM   := $(VENV)/.warm
 PORT   ?= 8501
 WORKERS ?= 2
 # On a processor that multiplies bfloat16 matrices in tiles the network runs several times as fast by OpenVINO.
@@ -27,10 +28,15 @@ $(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 	$(BIN)/python .ci/install.py --torch $(TORCH) --index $(TORCH_INDEX) --extras $(EXTRAS)
 	@touch $(APP_STAMP) $@
 
-app: $(APP_STAMP)  ## the web app on http://127.0.0.1:8501
+# Compiled ahead, and again only after an edit: the first page then comes at once.
+$(WARM): $(APP_STAMP) $(wildcard othello/*.py othello/*/*.py othello/*/*/*.py)
+	$(BIN)/othello warm
+	@touch $@
+
+app: $(WARM)  ## the web app on http://127.0.0.1:8501
 	$(BIN)/othello app --port $(PORT)
 
-desktop: $(APP_STAMP)  ## the pygame board
+desktop: $(WARM)  ## the pygame board
 	$(BIN)/othello desktop
 
 # Chromium and GRhino are test partners; installed where the user may, else their tests skip with a hint.

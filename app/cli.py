@@ -8,18 +8,22 @@ starts without torch and streamlit.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells where it keeps its fonts
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # two single-threaded processes beat one with two threads
 
 import typer  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
 
+import othello  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -63,6 +67,10 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
         "strength:release",
         "Copy a generation out of a run with a model card that says how strong it is, measured now.",
     ),
+    "warm": (
+        "warm:warm",
+        "Compile ahead what playing, searching, solving and explaining need, so that no later start waits for it.",
+    ),
     "experiments": (
         "experiments:experiments",
         "Run one experiment, or all with a report; what is there already for the same settings and weights is kept.",
@@ -72,6 +80,10 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
         "Look at checkpoints, verify them, import foreign weights.",
     ),
 }
+
+
+class Interrupted(Exception):
+    """Ctrl-C in a command, with what the command says of it; typer would end without a word."""
 
 
 class LazyGroup(TyperGroup):
@@ -95,6 +107,13 @@ class LazyGroup(TyperGroup):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; `Interrupted` for Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(*stop.args) from None
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands from the table; no module is imported for it."""
         limit = formatter.width - 6 - max(map(len, COMMANDS))
@@ -113,12 +132,23 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"othello {othello.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _othello() -> None:
-    """Without a callback typer would refuse a group that holds no command of its own."""
+def _othello(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 _BOARD_LETTERS = frozenset("Xx*BbOoWw-.")
@@ -129,7 +159,18 @@ _SQUARE = re.compile("[a-zA-Z][0-9]+")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    signal.signal(signal.SIGINT, _interrupt)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """Ctrl-C: an exception where it can be caught; a compiler would swallow it or show where it was."""
+    jit = sys.modules.get("othello.jit")
+    if jit is not None and jit.compiling():
+        _complain("interrupted", 130)
+        sys.stdout.flush()
+        os._exit(130)
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -140,8 +181,8 @@ def run(arguments: Sequence[str]) -> int:
             prog_name="othello",
             standalone_mode=False,
         )
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
+    except (KeyboardInterrupt, Interrupted) as stop:
+        return _complain(str(stop) or "interrupted", 130)
     except Exception as error:
         return explain_failure(error)
     return result if isinstance(result, int) else 0

@@ -97,7 +97,7 @@ def load_model(path: str | Path | None = None, size: int = 8) -> Model:
 
     Raises CheckpointError where it is missing or damaged or, with the default path, where none is shipped.
     """
-    folder = Path(path) if path is not None else checkpoint.default_checkpoint(size)
+    folder = checkpoint.default_checkpoint(size) if path is None else checkpoint.locate(path)
     with _lock:
         try:
             status = (folder / checkpoint.META if folder.is_dir() else folder).stat()

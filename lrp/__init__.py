@@ -15,6 +15,7 @@ from lrp.explainer import LRP
 from lrp.registration import activation, average, custom, register_module, register_operation, route
 from lrp.result import Relevance
 
+__version__ = "0.1.0"
 __all__ = [
     "LRP",
     "Composite",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from othello.errors import IllegalMove, OthelloError, ParseError
     from othello.rules.board import Board
 
+__version__ = "0.1.0"
 _HOMES = {
     "Board": "othello.rules.board",
     "IllegalMove": "othello.errors",

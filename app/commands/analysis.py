@@ -18,6 +18,7 @@ from app.commands.options import (
     Size,
     SolveEmpties,
     check_writable,
+    ending,
     for_each_position,
     one_thread,
     parse_position,
@@ -77,9 +78,15 @@ SymmetryOption = Annotated[
     ),
 ]
 Png = Annotated[
-    Path | None, typer.Option("--png", metavar="FILE", help="Write the map as a picture.")
+    Path | None,
+    typer.Option(
+        "--png", metavar="FILE", callback=ending(".png"), help="Write the map as a picture."
+    ),
 ]
-Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the map as SVG.")]
+Svg = Annotated[
+    Path | None,
+    typer.Option("--svg", metavar="FILE", callback=ending(".svg"), help="Write the map as SVG."),
+]
 
 
 def analyze(

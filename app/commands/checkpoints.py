@@ -14,7 +14,8 @@ from othello.network.alpha_zero_general import import_alpha_zero_general
 Folder = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[CHECKPOINT]", help="Its folder or one of its files; default: the shipped one."
+        metavar="[CHECKPOINT]",
+        help="Its folder, one of its files, or othello8 or othello6; default: othello8.",
     ),
 ]
 

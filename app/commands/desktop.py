@@ -16,6 +16,7 @@ from app.commands.options import (
     CheckpointOption,
     Size,
     check_writable,
+    ending,
     one_thread,
     print_json,
 )
@@ -86,10 +87,16 @@ Colours = Annotated[
     typer.Option("--heat", help="Colours: off, of the value, of the best move."),
 ]
 Gif = Annotated[
-    Path | None, typer.Option("--gif", metavar="FILE", help="Write a film and open no window.")
+    Path | None,
+    typer.Option(
+        "--gif", metavar="FILE", callback=ending(".gif"), help="Write a film and open no window."
+    ),
 ]
 Png = Annotated[
-    Path | None, typer.Option("--png", metavar="FILE", help="Write a picture, no window.")
+    Path | None,
+    typer.Option(
+        "--png", metavar="FILE", callback=ending(".png"), help="Write a picture, no window."
+    ),
 ]
 PlyOption = Annotated[
     int | None, typer.Option("--ply", min=0, help="Of the picture; the last one if not given.")

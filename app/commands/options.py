@@ -43,7 +43,10 @@ SolveEmpties = Annotated[
 CheckpointOption = Annotated[
     str | None,
     typer.Option(
-        "--checkpoint", "-c", metavar="FOLDER", help="Weights to use instead of the shipped ones."
+        "--checkpoint",
+        "-c",
+        metavar="FOLDER",
+        help="Weights to use instead of the shipped ones: a folder, or othello8 or othello6.",
     ),
 ]
 
@@ -109,6 +112,17 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+def ending(*accepted: str) -> Callable[[Path | None], Path | None]:
+    """What an option does with a file's name: BadParameter where it ends otherwise; a name may have no ending."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and path.suffix and path.suffix.lower() not in accepted:
+            raise typer.BadParameter(f"{path}: accepted are {' and '.join(accepted)} files")
+        return path
+
+    return check
 
 
 def check_writable(*paths: Path | None) -> None:

@@ -21,7 +21,7 @@ from app.commands.options import (
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import SequentialTest
-from othello.strength.results import MatchGame, MatchResult
+from othello.strength.results import MatchGame, MatchInterrupted, MatchResult
 
 
 class Root(StrEnum):
@@ -92,11 +92,19 @@ def match(
         )
     check_writable(out)
     one_thread_if_needed(a, b)
-    with Progress(games, as_json) as progress:
-        test = SequentialTest(*sprt) if sprt else None
-        limits = (move_timeout, None, adjudicate, test)
-        settings = MatchSettings(games, openings, seed, plies, size, checkpoint, *limits)
-        result = play_match(a, b, settings, on_game=progress.game)
+    test = SequentialTest(*sprt) if sprt else None
+    limits = (move_timeout, None, adjudicate, test)
+    settings = MatchSettings(games, openings, seed, plies, size, checkpoint, *limits)
+    try:
+        with Progress(games, as_json) as progress:
+            result = play_match(a, b, settings, on_game=progress.game)
+    except MatchInterrupted as stop:
+        _report(stop.result, out, as_json)
+        raise KeyboardInterrupt(f"interrupted after {progress.done} of {games} games") from None
+    _report(result, out, as_json)
+
+
+def _report(result: MatchResult, out: Path | None, as_json: bool) -> None:
     if out is not None:
         result.write(out)
     if as_json:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -21,6 +25,8 @@ from othello.rules.notation import square_name
 from othello.rules.perft import divide as leaves_by_move
 from othello.rules.perft import perft as count_leaves
 from othello.solver.solver import Solver, Verdict
+
+SILENT = 5.0  # seconds
 
 
 def perft(
@@ -69,9 +75,12 @@ def solve(
 def _solve(board: Board, seconds: float | None, outcome: bool, as_json: bool) -> None:
     solver = Solver(board.size)
     if outcome:
-        _print_verdict(board, solver.solve_wld(board, seconds=seconds), seconds, as_json)
+        with _said(board):
+            verdict = solver.solve_wld(board, seconds=seconds)
+        _print_verdict(board, verdict, seconds, as_json)
         return
-    solution = solver.solve(board, seconds=seconds)
+    with _said(board):
+        solution = solver.solve(board, seconds=seconds)
     if solution is None:
         raise _unsolved(board, seconds)
     best = [square_name(action, board.size) for action in solution.best]
@@ -93,6 +102,34 @@ def _solve(board: Board, seconds: float | None, outcome: bool, as_json: bool) ->
         f"{solution.score:+d} for {'black' if board.side == 'X' else 'white'}; best {' '.join(best) or 'none'}"
     )
     print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")
+
+
+@contextmanager
+def _said(board: Board) -> Iterator[None]:
+    """A line on stderr about work that takes longer than `SILENT` seconds; on a terminal it counts them."""
+    over, watched = threading.Event(), sys.stderr.isatty()
+
+    def tell() -> None:
+        began, wait = time.monotonic(), SILENT
+        while not over.wait(wait):
+            line = f"solving {board.empties} empty squares, {time.monotonic() - began:.0f} s so far; Ctrl-C ends it"
+            print(
+                f"\r{line}" if watched else line,
+                end="" if watched else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+            wait = 1.0 if watched else 60.0
+        if watched and wait != SILENT:
+            print("\r" + " " * 79 + "\r", end="", file=sys.stderr, flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def _unsolved(board: Board, seconds: float | None) -> RuntimeError:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.options import AsJson, check_writable, one_thread, print_json
+from app.commands.options import AsJson, check_writable, ending, one_thread, print_json
 from othello.errors import OthelloError
 from othello.strength.arena import MatchSettings, play_match
 from othello.strength.ladder import LadderSettings, Rung, climb
@@ -49,7 +49,13 @@ def ladder(
     games: Annotated[int, typer.Option("--games", min=2, help="Games a match.")] = 40,
     size: Annotated[int, typer.Option("--size", help="Board side N: 4, 6 or 8.")] = 8,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as PNG or SVG.")
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            callback=ending(".png", ".svg"),
+            help="Draw it, as PNG or SVG.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -58,9 +58,8 @@ def serve(
 ) -> None:
     """Serve the web app on 127.0.0.1 until it is interrupted."""
     if checkpoint is not None:
-        checkpoints.info(checkpoint)
-        os.environ["OTHELLO_CHECKPOINT"] = str(Path(checkpoint).resolve())
-
+        folder = Path(checkpoints.info(checkpoint)["path"])
+        os.environ["OTHELLO_CHECKPOINT"] = str(folder.resolve())
     os.environ[opponents.ENGINES] = (
         opponents.engine_lines(engine) if engine else os.environ.get(opponents.ENGINES, "")
     )

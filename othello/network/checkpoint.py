@@ -42,6 +42,7 @@ __all__ = [
     "info",
     "load",
     "load_tensors",
+    "locate",
     "save",
     "save_tensors",
     "verify",
@@ -52,6 +53,7 @@ META = "meta.json"
 WEIGHTS = "weights.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{12})?\.safetensors")
 _MAX_META_BYTES = 1 << 20
+_SHELVES = tuple(place / "checkpoints" for place in Path(__file__).parents[2:0:-1])
 _EVALUATED = 64  # boards of random discs that `verify` has evaluated
 _RESERVED = frozenset({"format", "kind", "architecture", "weights"})
 
@@ -136,7 +138,7 @@ def _described(network: nn.Module, meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read the checkpoint at `path`: its folder, its weights file or its `meta.json`.
+    """Read the checkpoint at `path`: its folder, its weights file, its `meta.json` or a name as `locate` knows it.
 
     Raises `CheckpointError` for anything missing, damaged, too large, mismatched or not finite, in one or two lines.
     """
@@ -184,17 +186,31 @@ def verify(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def default_checkpoint(size: int = 8) -> Path:
     """The folder of the trained N×N checkpoint that comes with the project."""
-    package = Path(__file__).parents[1]
-    places = [place / "checkpoints" / f"othello{size}" for place in (package.parent, package)]
-    for place in places:
-        if (place / META).is_file():
-            return place
-    raise CheckpointError(f"no trained {size}x{size} checkpoint in {' or '.join(map(str, places))}")
+    if (found := _shipped().get(f"othello{size}")) is not None:
+        return found
+    places = " or ".join(str(place / f"othello{size}") for place in _SHELVES)
+    raise CheckpointError(f"no trained {size}x{size} checkpoint in {places}")
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """`path`, or where nothing lies there and it is the name of a checkpoint of the project, that one's folder.
+
+    >>> locate("othello8") == default_checkpoint(8)
+    True
+    """
+    return Path(path) if os.path.lexists(path) else _shipped().get(str(path), Path(path))
+
+
+def _shipped() -> dict[str, Path]:
+    """{name: folder} of the checkpoints that come with the project."""
+    found = [file.parent for shelf in _SHELVES for file in sorted(shelf.glob(f"*/{META}"))]
+    return {folder.name: folder for folder in reversed(found)}
 
 
 def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     given = Path(path)
     try:
+        given = locate(path)
         exists, is_folder = os.path.lexists(given), given.is_dir()
     except (OSError, ValueError) as error:
         raise CheckpointError(
@@ -209,7 +225,8 @@ def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
             f"{given}: not a checkpoint; give a folder with {META} and {WEIGHTS}, or one of the two"
         )
     else:
-        raise CheckpointError(f"{given}: no such checkpoint")
+        names = ", ".join(sorted(_shipped())) or "none"
+        raise CheckpointError(f"{given}: no such checkpoint; by name: {names}")
     name = str(folder / META)
     meta = read_json(read_regular_file(folder / META, _MAX_META_BYTES), name)
     if meta.get("format") != FORMAT or type(meta.get("format")) is not int:

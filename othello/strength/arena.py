@@ -29,6 +29,7 @@ from othello.strength.results import (
     ADJUDICATED,
     SCORED,
     MatchGame,
+    MatchInterrupted,
     MatchResult,
     Seat,
     pair_points,
@@ -116,30 +117,25 @@ def play_match(
     """Play a match between `a` and `b`, specs as `othello.players.specs.parse` reads them, or players of many games.
 
     `on_game` hears of every game when it is over.  Raises `ParseError`, `ConfigError` or `CheckpointError` for what
-    cannot be played.
+    cannot be played, and `MatchInterrupted` for Ctrl-C when a game was over.
 
     >>> play_match("alphabeta:3", "random", MatchSettings(games=20, seed=1)).points > 15
     True
     """
-    began = time.monotonic()
-    starts = _starts(settings)
+    began, starts, test = time.monotonic(), _starts(settings), settings.sequential
     records: list[MatchGame] = []
-    decision = None
+    stopped = False
     with _Chair("a", a, settings) as first, _Chair("b", b, settings) as second:
-        chairs = first, second
-        step = settings.parallel or _games_at_once(*chairs)
-        for start in range(0, settings.games, step):
-            numbers = range(start, min(settings.games, start + step))
-            tables = [_Table(n, starts[n // 2 % len(starts)], chairs, settings) for n in numbers]
-            for record in _play(tables, chairs):
+        try:
+            for record in _games(settings, starts, (first, second), records):
                 records.append(record)
                 if on_game is not None:
                     on_game(record)
-            if settings.sequential is not None:
-                decision = settings.sequential.decide(pair_points(records))
-                if decision is not Decision.CONTINUE:
-                    break
-    return MatchResult(
+        except KeyboardInterrupt:
+            if not records:
+                raise
+            stopped = True
+    result = MatchResult(
         a=first.name,
         b=second.name,
         checkpoints={"a": first.checkpoint, "b": second.checkpoint},
@@ -149,13 +145,15 @@ def play_match(
         opening_plies=settings.opening_plies,
         games=tuple(sorted(records, key=lambda record: record.number)),
         seconds=time.monotonic() - began,
-        decision=decision,
+        decision=None if test is None else test.decide(pair_points(records)),
     )
+    if stopped:
+        raise MatchInterrupted(result)
+    return result
 
 
 def _starts(settings: MatchSettings) -> tuple[tuple[int, ...], ...]:
-    pairs = (settings.games + 1) // 2
-    count = min(settings.openings or pairs, pairs)
+    count = min(settings.openings or settings.games, (settings.games + 1) // 2)
     return random_openings(count, settings.opening_plies, settings.seed, settings.size)
 
 
@@ -295,6 +293,22 @@ class _Table:
             self.seeds,
             round(time.monotonic() - self.began, 3),
         )
+
+
+def _games(
+    settings: MatchSettings,
+    starts: Sequence[tuple[int, ...]],
+    chairs: tuple[_Chair, _Chair],
+    over: Sequence[MatchGame],
+) -> Iterator[MatchGame]:
+    """The games as they end, until all are `over` or the sequential test has decided by them."""
+    step, test = settings.parallel or _games_at_once(*chairs), settings.sequential
+    for start in range(0, settings.games, step):
+        numbers = range(start, min(settings.games, start + step))
+        tables = [_Table(n, starts[n // 2 % len(starts)], chairs, settings) for n in numbers]
+        yield from _play(tables, chairs)
+        if test is not None and test.decide(pair_points(over)) is not Decision.CONTINUE:
+            return
 
 
 def _score(board: Board) -> int:

@@ -134,6 +134,14 @@ class MatchResult:
         atomic.write_text(path, "\n".join(self.json_lines()) + "\n")
 
 
+class MatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C in a match of which `result` holds the games that were over, at least one."""
+
+    def __init__(self, result: MatchResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
 def pair_points(games: Sequence[MatchGame]) -> tuple[float, ...]:
     """Points of player a in every pair of which both games are there."""
     points = {game.number: game.points for game in games}

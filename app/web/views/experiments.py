@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from app.experiments.record import Experiment
 
 FOLDER = Path("runs/experiments")
-SHIPPED = (
-    Path(__file__).parents[3] / "docs" / "experiments"
-)  # what the project's own run left, in a checkout
+_INSTALLED = Path(__file__).parents[2] / "experiments" / "shipped"
+SHIPPED = (  # what the project's own run left
+    _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "docs" / "experiments"
+)
 SIZES = {"Quick": True, "Full": False}
 
 

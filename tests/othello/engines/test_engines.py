@@ -147,7 +147,8 @@ def test_an_engine_ends_with_its_input_and_answers_a_last_line_without_an_end(
             timeout=120,
             check=True,
         )
-        assert last in done.stdout and not done.stderr
+        assert last in done.stdout
+        assert not done.stderr or done.stderr.startswith(b"compiling for")
 
 
 def test_a_scripted_nboard_client_takes_our_process_through_a_whole_game_with_a_pass(

@@ -1,0 +1,59 @@
+"""`othello warm`: compile ahead, so that no later start waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.commands.options import AsJson, one_thread, print_json
+from othello.jit import CACHE
+from othello.players.specs import parse
+from othello.rules.board import Board
+from othello.rules.perft import perft
+from othello.solver.solver import Solver
+from othello.strength.arena import MatchSettings, play_match
+
+LATE = "--XXXXX---XXXX---OOOXX---OOXXXX--OOXXXO-OOOOXOO----XOX----XXXXX- O"
+
+
+def warm(as_json: AsJson = False) -> None:
+    """Compile ahead what playing, searching, solving and explaining need, so that no later start waits for it."""
+    if CACHE is None:
+        raise RuntimeError("no folder can be written to keep the result: set OTHELLO_CACHE")
+    one_thread()
+    seconds: dict[str, float] = {}
+    for name, work in STEPS.items():
+        began = time.perf_counter()
+        work()
+        seconds[name] = round(time.perf_counter() - began, 2)
+        if not as_json:
+            print(f"{name:10} {seconds[name]:6.1f} s", flush=True)
+    if as_json:
+        print_json({"cache": str(CACHE), "seconds": seconds})
+    else:
+        print(f"ready; kept in {CACHE}")
+
+
+def _solve() -> None:
+    board, solver = Board.parse(LATE), Solver()
+    solver.solve(board, seconds=0.1)
+    solver.solve_wld(board, seconds=0.1)
+
+
+def _search() -> None:
+    for player in ("mcts:20", "gumbel:20"):
+        parse(player).move(Board.initial())
+
+
+def _match() -> None:
+    play_match("mcts:4,solve=8", "gumbel:4,solve=8", MatchSettings(games=2))
+    play_match("alphabeta:2,solve=8", "greedy", MatchSettings(games=2))
+
+
+STEPS: dict[str, Callable[[], object]] = {
+    "rules": lambda: perft(4),
+    "solver": _solve,
+    "network": lambda: parse("net").move(Board.initial()),
+    "search": _search,
+    "match": _match,
+}
