@@ -194,6 +194,7 @@ def test_a_forced_pass_made_by_a_click_is_announced_and_undone_with_its_move(
         assert "a8" in legal_moves(page)
         cell(page, "a8").click()
         page.get_by_text("Black has no move and passes. White to move.").wait_for()
+        settled(page)
         assert position(page) == str(board_of(page))[:64] and board_of(page).side == "O"
         page.get_by_role("button", name="Undo").click()
         page.get_by_text("White to move.").wait_for()
