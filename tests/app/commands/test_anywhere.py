@@ -82,7 +82,9 @@ def works_without_a_home(words: tuple[str, ...], folder: Path, temporary: bool) 
     process = started(words, folder, **homeless(folder, temporary))
     err = process.communicate(timeout=600)[1]
     assert process.returncode == 0, err
-    assert "Traceback" not in err and err.count("compiling for") <= 1
+    assert "Traceback" not in err and err.count("compiling for") <= 1 + (
+        words[0] == "train"
+    )  # its worker
     return err
 
 
