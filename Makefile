@@ -20,7 +20,7 @@ install: $(STAMP)
 
 # The app needs no test tools; what has everything has what the app needs.
 $(APP_STAMP): EXTRAS := train,experiments$(AMX)
-$(STAMP): EXTRAS := test,dev,train$(AMX)
+$(STAMP): EXTRAS := test,dev,train
 
 $(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }

@@ -55,8 +55,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.solver"
     ),
     "othello.training": (
-        "othello othello.network othello.network.cpu othello.rules othello.search "
-        "othello.solver"
+        "othello othello.network othello.network.cpu othello.rules othello.search othello.solver"
     ),
     "othello.training.configs": "",
     "lrp": "lrp.ops lrp.tracing",
@@ -73,8 +72,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     ),
     "app.present": "app.explain app.game othello.rules othello.search",
     "app.desktop": (
-        "app.explain app.game app.present lrp othello othello.records othello.rules "
-        "othello.search"
+        "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
     "app.web": (
         "app app.explain app.game app.present app.web.components app.web.views lrp othello "

@@ -284,7 +284,10 @@ def test_the_app_is_set_up_without_test_tools_and_the_tests_with_all(tmp_path: P
 
     assert asked("app") == asked("desktop")
     assert not asked("app") & {"pytest", "playwright", "mypy", "ruff", "hypothesis"}
-    assert asked("app") < asked("test") == asked("check") == asked("install")
+    faster = {
+        "openvino"
+    }  # where the processor has AMX tiles; the tests run the kernels that every processor has
+    assert asked("app") - faster < asked("test") == asked("check") == asked("install")
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
