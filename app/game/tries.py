@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from othello.rules.board import Board
@@ -17,7 +17,7 @@ def after(board: Board, move: int) -> Board:
 
 def with_tries(
     found: SearchResult,
-    moves: Iterable[int | None],
+    moves: Collection[int | None],
     search_of: Callable[[Board], SearchResult | None],
 ) -> SearchResult:
     """A search in which each of `moves` that it did not try has the simulations and the value of the search after it.

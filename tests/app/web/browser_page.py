@@ -33,6 +33,7 @@ PAGES = {  # what a page shows when it has been drawn to its end
     "Experiments": "Experiment",
     "Training": "Two checkpoints side by side",
 }
+BEGINS = 60  # milliseconds in which the server tells the page that it draws
 QUIET = """() => {
     const app = document.querySelector("[data-testid=stApp]");
     return app && app.dataset.testScriptState === "notRunning" && !document.querySelector("[data-testid=stSkeleton]");
@@ -102,7 +103,9 @@ def _is_error(message: Any) -> bool:
 
 
 def settled(page: Any) -> None:
-    """Until the server has drawn the page to its end."""
+    """Until the server has drawn the page to its end; what was just done may take a moment to begin a run."""
+    page.wait_for_function(QUIET)
+    page.wait_for_timeout(BEGINS)
     page.wait_for_function(QUIET)
 
 
