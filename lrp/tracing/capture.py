@@ -7,12 +7,14 @@ import inspect
 import logging
 import operator
 import os
+import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +88,18 @@ def capture(model: nn.Module, inputs: tuple[Tensor, ...]) -> Graph:
     return _captured(model, tuple(x.detach() for x in inputs)) if alone else graph
 
 
+def _no_compilation() -> AbstractContextManager[object]:
+    """Numba's compiler lock where Numba is loaded: torch.export replaces `max`, `min` and `math.pow` for all threads.
+
+    A function that another thread compiled meanwhile would be typed with the replacement, and refused.
+    """
+    lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
+    return nullcontext() if lock is None else cast(AbstractContextManager[object], lock)
+
+
 def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:
     """The operations of `model` on exactly these examples, with a free batch size if they hold two samples or more."""
-    with EXPORTING, warnings.catch_warnings():
+    with EXPORTING, _no_compilation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
         levels = [logger.level for logger in loggers]

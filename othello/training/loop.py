@@ -31,7 +31,7 @@ from othello.training.net2net import grow
 from othello.training.replay import newest, read_samples, window_size, write_samples
 from othello.training.run import ReplayFile, Run, State, file_record, locked
 from othello.training.selfplay import Samples
-from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker
+from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker, whole_start
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -171,7 +171,8 @@ class Trainer:
         """Learn from the games there are while the chunks are played: the learner's figures, the chunks' reports."""
         for chunk in chunks:
             take(Path(chunk.out), chunk.identity)
-        futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
+        with whole_start():
+            futures = [workers.submit(play_chunk, chunk) for chunk in chunks]
         try:
             iteration = self.run.state.iteration
             return self._learn(iteration, began, futures), self._collect(futures, iteration)

@@ -9,6 +9,8 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -71,6 +73,32 @@ def start_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def whole_start() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off until the worker processes that the block starts have all they start from.
+
+    A process that was cut off from its parent before would tell of it on standard error.  The terminal's Ctrl-C
+    does not reach the new processes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda came, _: held.append(came)) for number in numbers]
+    if masks := hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        for came in held[:1]:
+            signal.raise_signal(came)
 
 
 def _leave_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 import torch
@@ -130,3 +130,28 @@ def test_a_changed_weight_is_seen_by_the_next_explanation() -> None:
     assert explainer.attribute(torch.ones(1, 3)).input.tolist() == [[1.0, 2.0, 3.0]]
     model.weight = nn.Parameter(torch.tensor([[4.0, 5.0, 6.0]]))
     assert explainer.attribute(torch.ones(1, 3)).input.tolist() == [[4.0, 5.0, 6.0]]
+
+
+def test_a_function_that_another_thread_compiles_while_a_model_is_traced_is_compiled_right() -> (
+    None
+):
+    numba = pytest.importorskip("numba")
+
+    @numba.njit
+    def larger(a: int, b: int) -> int:
+        return max(a, b) - min(a, b)
+
+    class Busy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            compilation.append(pool.submit(larger, 5, 3))
+            wait(compilation, timeout=0.5)  # until it is finished, or held up by the tracing
+            return self.layer(x)
+
+    compilation: list[Future[int]] = []
+    with ThreadPoolExecutor(1) as pool:
+        lrp.LRP(Busy(), lrp.rules.Zero(), torch.rand(2, 3))
+        assert {done.result(timeout=60) for done in compilation} == {2}
