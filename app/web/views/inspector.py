@@ -93,7 +93,7 @@ def ask(target: Target, composite: str, bias: str, simulations: int) -> None:
 
 @st.fragment
 def _desk() -> None:
-    with state.error_box():
+    with state.drawing():
         state.messages("link_error", "inspect_error")
         model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")

@@ -37,7 +37,7 @@ def page() -> None:
 
 @st.fragment
 def _table() -> None:
-    with state.error_box():
+    with state.drawing():
         game = state.game()
         state.messages("link_error", "move_error")
         left, right = st.columns([11, 10], gap="large")
