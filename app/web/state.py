@@ -38,6 +38,7 @@ _TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes, icons and links of 
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
+
 def plain(text: str) -> str:
     """`text` so that Markdown shows it letter by letter.
 
