@@ -59,7 +59,7 @@ def _table() -> None:
             why.under_board(game, view)
 
 
-def _board(game: Session, view: options.View) -> None:
+def _board(game: Session, view: options.Choices) -> None:
     over: parts.Over = {}
     if view.reveal == "always":
         with state.error_box():
