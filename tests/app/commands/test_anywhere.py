@@ -38,6 +38,7 @@ SMALL = (
 LARGE = (
     ("analyze", GAME, "-n", "20"),
     ("explain", GAME, "--checkpoint", "othello8", "--png", "why.png"),
+    ("explain", GAME, "--why"),
     ("match", "net:othello8", "mcts:4", "--games", "2"),
     ("engine", "gtp", "-n", "2"),
     ("review", GAME, "-n", "4"),
