@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from app.experiments.statistics import area_under_roc
-from app.experiments.studies.because import PLACED, answers, false_facts
+from app.experiments.studies.because import answers
 from app.experiments.studies.events import EVENTS, Event, Played, areas, weighted_area
+from app.experiments.studies.second_look import PLACED, false_facts
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
 from app.models import Model
 from othello.rules.board import Board
