@@ -18,7 +18,7 @@ import torch
 from benchmarks.harness import Words, interleaved, options, seconds
 from othello.network.architecture import Architecture, Network
 from othello.network.backends import TorchBackend, has_amx
-from othello.network.batchnorm_folding import Folded, Layer, fold
+from othello.network.batchnorm_folding import Folded, FoldedLayer, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
 from othello.network.evaluator import NetworkEvaluator
@@ -71,14 +71,14 @@ def onnx_model(folded: Folded, size: int, planes: int) -> onnx.ModelProto:
         nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def layer(kind: str, x: str, parameters: Layer, **attributes: object) -> str:
+    def layer(kind: str, x: str, parameters: FoldedLayer, **attributes: object) -> str:
         names = [f"w{len(weights) + index}" for index in range(2)]
         weights.extend(
             numpy_helper.from_array(p.astype(np.float32), n) for p, n in zip(parameters, names)
         )
         return node(kind, x, *names, **attributes)
 
-    def convolution(x: str, parameters: Layer) -> str:
+    def convolution(x: str, parameters: FoldedLayer) -> str:
         border = parameters.weight.shape[-1] // 2
         return layer("Conv", x, parameters, pads=[border] * 4)
 
