@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.game.account import Account, Standing
+from app.game.judged import JudgedGame, Standing
 from app.present.numbers import MINUS
 from othello.strength.review import Mark
 
@@ -26,9 +26,9 @@ def step_of(plies: int) -> float:
     return (_RIGHT - LEFT) / max(plies, 1)
 
 
-def graph(account: Account) -> str:
+def graph(game: JudgedGame) -> str:
     """The SVG document; its colours come from the page's style sheet."""
-    standings = account.standings
+    standings = game.standings
     plies = len(standings) - 1
     most = max(abs(standing.discs) for standing in standings)
     span = next((span for span in (8, 16, 32) if most <= span), 64)
@@ -44,7 +44,7 @@ def graph(account: Account) -> str:
         *_line(_CHANCE, chance, standings),
         *_line(_DISCS, discs, standings),
     ]
-    for move in account.moves:
+    for move in game.moves:
         if move.mark in MARKED:
             x = LEFT + (move.ply + 1) * step_of(plies)
             for panel, values in ((_CHANCE, chance), (_DISCS, discs)):

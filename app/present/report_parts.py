@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
 
-from app.game.account import Account, Judged, Picture, Standing, Turn
+from app.game.judged import Judged, JudgedGame, Picture, Standing, Turn
 from app.present import board_svg
 from app.present.colormap import scale_of
 from app.present.numbers import MINUS
@@ -32,22 +32,22 @@ _PLURALS: Final = {
 }
 
 
-def side_name(account: Account, side: str) -> str:
+def side_name(game: JudgedGame, side: str) -> str:
     """The name of who played "X" or "O", escaped."""
-    name = account.record.black if side == "X" else account.record.white
+    name = game.record.black if side == "X" else game.record.white
     return f"<bdi>{escape(name or side_word(side).capitalize())}</bdi>"
 
 
 def discs(number: float, exact: bool, sign: bool = False) -> str:
     """A number of discs: whole if exact, else about so many with one decimal.
 
-    >>> discs(-12, True, sign=True), discs(3.46, False)
-    ('−12', '≈3.5')
+    >>> discs(-12, True, sign=True), discs(3.46, False).split()
+    ('−12', ['≈', '3.5'])
     """
     form = ("+" if sign else "") + (".0f" if exact else ".1f")
     number = round(number, 0 if exact else 1) + 0.0
     text = f"{number:{form}}" if number else "0"
-    return ("" if exact else "≈") + text.replace("-", MINUS)
+    return ("" if exact else "≈\u2009") + text.replace("-", MINUS)
 
 
 def cost(move: Judged) -> str:
@@ -55,7 +55,7 @@ def cost(move: Judged) -> str:
     return f"{discs(move.loss, move.exact)} {'disc' if move.exact and move.loss == 1 else 'discs'}"
 
 
-def summary(account: Account) -> str:
+def summary(game: JudgedGame) -> str:
     """How many marks each side got, and how many discs it gave away."""
     heads = "".join(
         f'<th scope="col"><span class="long">{_PLURALS[mark]}</span><span class="short" aria-hidden="true">'
@@ -64,11 +64,11 @@ def summary(account: Account) -> str:
     )
     rows = []
     for side in ("X", "O"):
-        lost = sum(move.loss for move in account.moves if move.board.side == side)
-        exact = all(move.exact for move in account.moves if move.board.side == side)
-        counts = "".join(f"<td>{account.count(side, mark)}</td>" for mark in MARKED)
+        lost = sum(move.loss for move in game.moves if move.board.side == side)
+        exact = all(move.exact for move in game.moves if move.board.side == side)
+        counts = "".join(f"<td>{game.count(side, mark)}</td>" for mark in MARKED)
         rows.append(
-            f'<tr><th scope="row">{_disc(side)}{side_name(account, side)}</th>{counts}'
+            f'<tr><th scope="row">{_disc(side)}{side_name(game, side)}</th>{counts}'
             f"<td>{discs(lost, exact)}</td></tr>"
         )
     return (
@@ -78,9 +78,9 @@ def summary(account: Account) -> str:
     )
 
 
-def moves(account: Account) -> str:
+def moves(game: JudgedGame) -> str:
     """The table of moves; a press on one shows it on the board."""
-    rows = "\n".join(_row(account, move) for move in account.moves)
+    rows = "\n".join(_row(game, move) for move in game.moves)
     return (
         '<table class="moves"><caption class="hidden">Every move and what it cost</caption><thead><tr>'
         '<th scope="col">move</th><th scope="col">better</th><th scope="col">for black</th>'
@@ -89,10 +89,10 @@ def moves(account: Account) -> str:
     )
 
 
-def _row(account: Account, move: Judged) -> str:
+def _row(game: JudgedGame, move: Judged) -> str:
     marked = move.mark in MARKED
     kind = f' class="{move.mark.value}"' if marked else ""
-    standing = account.standings[move.ply + 1]
+    standing = game.standings[move.ply + 1]
     badge = badge_of(move.mark) if marked else ""
     side = side_word(move.board.side)
     return (
@@ -117,14 +117,14 @@ def _disc(side: str) -> str:
 # Turning points ----------------------------------------------------------------------------------------------
 
 
-def turns(account: Account) -> str:
+def turns(game: JudgedGame) -> str:
     """The turning points, each as two boards on one scale with a sentence."""
-    if not account.turns:
+    if not game.turns:
         return '<p class="none">No move of this game cost a disc.</p>'
-    return "\n".join(_turn(account, turn) for turn in account.turns)
+    return "\n".join(_turn(game, turn) for turn in game.turns)
 
 
-def _turn(account: Account, turn: Turn) -> str:
+def _turn(game: JudgedGame, turn: Turn) -> str:
     move, side = turn.judged, side_word(turn.judged.board.side)
     maps = [each.change for each in (turn.played, turn.better) if each.change is not None]
     scale = scale_of(*maps)
@@ -151,7 +151,9 @@ def _figure(picture: Picture, scale: float, word: str, worth: float, move: Judge
         **looks,
     )
     said = f"black {discs(worth, move.exact, sign=True)}"
-    return f"<figure>{svg}<figcaption><b>{word}: {name}</b> <span>{said}</span></figcaption></figure>"
+    return (
+        f"<figure>{svg}<figcaption><b>{word}: {name}</b> <span>{said}</span></figcaption></figure>"
+    )
 
 
 def _letters(board: Board) -> str:
@@ -171,10 +173,10 @@ def _legend(scale: float) -> str:
 # The board to step through -----------------------------------------------------------------------------------
 
 
-def viewer(account: Account) -> str:
+def viewer(game: JudgedGame) -> str:
     """A board that shows the first position until a script steps on."""
-    start = account.record.start
-    size, plies = start.size, len(account.record.actions)
+    start = game.record.start
+    size, plies = start.size, len(game.record.actions)
     letters = str(start).split()[0]
     files = "".join(f"<span>{letter}</span>" for letter in COLUMNS[:size])
     ranks = "".join(f"<span>{number + 1}</span>" for number in range(size))
@@ -190,7 +192,7 @@ def viewer(account: Account) -> str:
         f"{''.join(_grid(size, letters))}</div></div>"
         f'<div class="controls">{buttons}'
         f'<input type="range" id="ply" min="0" max="{plies}" value="0" aria-label="Ply"></div>'
-        f'<p id="said" role="status">{escape(words_of(account)[0])}</p>'
+        f'<p id="said" role="status">{escape(words_of(game)[0])}</p>'
     )
 
 
@@ -207,17 +209,19 @@ def _grid(size: int, letters: str) -> Iterator[str]:
         yield "</div>"
 
 
-def words_of(account: Account) -> list[str]:
+def words_of(game: JudgedGame) -> list[str]:
     """What is said of every position: the move that led to it, what it cost, the discs, how it stands."""
-    judged = {move.ply + 1: move for move in account.moves}
-    boards = account.record.boards
+    judged = {move.ply + 1: move for move in game.moves}
+    boards = game.record.boards
     said = []
-    for ply, (board, standing) in enumerate(zip(boards, account.standings)):
+    for ply, (board, standing) in enumerate(zip(boards, game.standings)):
         move = judged.get(ply)
         if move is not None:
             before = _played(move)
         elif ply:
-            before = f"{ply}. {side_word(boards[ply - 1].side).capitalize()} has no move and passes."
+            before = (
+                f"{ply}. {side_word(boards[ply - 1].side).capitalize()} has no move and passes."
+            )
         else:
             before = "The start."
         said.append(f"{before} {_stands(board, standing)}")
@@ -236,19 +240,21 @@ def _stands(board: Board, standing: Standing) -> str:
     if board.is_over:
         return f"{outcome_words(board)}."
     outlook = f"{discs(standing.discs, standing.exact, sign=True)} discs"
-    how = "with best play" if standing.exact else f"expected, {100 * standing.chance:.0f} % for black"
+    how = (
+        "with best play" if standing.exact else f"expected, {100 * standing.chance:.0f} % for black"
+    )
     return f"{count}; {outlook} {how}."
 
 
-def data(account: Account) -> str:
+def data(game: JudgedGame) -> str:
     """What the script needs, as JSON that no tag can end."""
     found: dict[str, Any] = {
-        "boards": [str(board).split()[0] for board in account.record.boards],
-        "last": [-1, *account.record.actions],
-        "words": words_of(account),
+        "boards": [str(board).split()[0] for board in game.record.boards],
+        "last": [-1, *game.record.actions],
+        "words": words_of(game),
         "left": LEFT,
         "width": WIDTH,
-        "step": round(step_of(len(account.record.actions)), 4),
+        "step": round(step_of(len(game.record.actions)), 4),
     }
     text = json.dumps(found, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -103,7 +103,9 @@ def why(
     if known and all(each.square in known for each in whole):
         scores = [known[each.square] for each in whole]
     solved = None not in scores
-    worth = [_discs(each, score if solved else None) for each, score in zip(whole, scores)]
+    worth = [
+        _discs(each, score if solved else None, board.size) for each, score in zip(whole, scores)
+    ]
     spoken, sentence = _Speech(result, whole, worth, solved, weights).words()
     sign, q = (1 if board.side == "X" else -1), whole[0].q
     return Reasons(
@@ -155,11 +157,11 @@ def reachable(board: Board) -> bool:
     return joined == discs
 
 
-def _discs(entry: MoveStatistics, exact: float | None) -> float | None:
+def _discs(entry: MoveStatistics, exact: float | None, size: int) -> float | None:
     """What a move is worth to the mover: by the solver, else by the search; None for one that was not tried."""
     if entry.q is None:
         return None
-    return float(exact) if exact is not None else float(CURVE(entry.q))
+    return float(exact) if exact is not None else float(CURVE(entry.q, size))
 
 
 @dataclass(frozen=True)

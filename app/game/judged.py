@@ -1,7 +1,7 @@
 """A game judged move by move in discs: what each move cost, how the game stood before it, where it turned.
 
 By the solver where it reaches, before that by a search whose values the project's curve turns to discs.  Nothing here
-looks at a clock: the same game and weights give the same account.
+looks at a clock: the same game and weights are judged the same.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from othello.strength.review import (
     values_of_search,
 )
 
-EXACT_EMPTIES: Final = 20  # empty squares from which on an account is exact
+EXACT_EMPTIES: Final = 20  # empty squares from which on a judgement is exact
 TURNS: Final = 3
 _NODES: Final = 60_000_000  # for one exact position, some seconds
 _LEAST: Final = 1.0  # discs: a smaller loss turns nothing
-_SUREST: Final = 0.995  # what a search's value counts for at most, some 27 discs: beyond it says little of discs
+_SUREST: Final = (
+    0.995  # what a search's value counts for at most, some 27 discs: beyond it says little of discs
+)
 
 Map = NDArray[np.float64]
 
@@ -74,6 +76,21 @@ class Judged:
         best = self.action if self.action in self.best else self.best[0]
         return square_name(best, self.board.size)
 
+    def as_json(self) -> dict[str, object]:
+        """With square names, ready for `json.dumps`; `before` and `after` in discs to the player of the move."""
+        return {
+            "number": self.ply + 1,
+            "side": self.board.side,
+            "move": self.name,
+            "unit": "discs",
+            "exact": self.exact,
+            "before": self.before,
+            "after": self.after,
+            "loss": self.loss,
+            "best": [square_name(action, self.board.size) for action in self.best],
+            "mark": self.mark.value,
+        }
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -104,7 +121,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Account:
+class JudgedGame:
     """A judged game: its moves, how each position stood (one more than there are plies), and where it turned.
 
     `turns` are in the order of play; `solved`: the empty squares from which on positions were solved.
@@ -123,10 +140,10 @@ class Account:
         return sum(move.board.side == side and move.mark is mark for move in self.moves)
 
 
-def account(
+def judge_game(
     record: GameRecord, model: Model, simulations: int, solve_empties: int = EXACT_EMPTIES
-) -> Account:
-    """The account of a game by a search of so many simulations a position; ParseError for one without a move.
+) -> JudgedGame:
+    """A game judged by a search of so many simulations a position; ParseError for one without a move.
 
     Takes seconds to a minute.
     """
@@ -153,7 +170,7 @@ def account(
         if move.loss >= _LEAST:
             result = _with_worths(move, found[move.ply], simulations, run)
             turns.append(_turn(move, model, result))
-    return Account(
+    return JudgedGame(
         record=record,
         model=model.name,
         simulations=simulations,
@@ -224,7 +241,9 @@ def _with_worths(
     entries, added = [], 0
     for entry in result.moves:
         if entry.square in (move.action, best) and entry.visits < simulations * TRIED:
-            visits, q = _looked_at(after(move.board, entry.square), move.board.side, simulations, run)
+            visits, q = _looked_at(
+                after(move.board, entry.square), move.board.side, simulations, run
+            )
             added += visits - entry.visits
             entry = replace(entry, visits=visits, q=q)
         entries.append(replace(entry, q=values.get(entry.square, entry.q)))
