@@ -15,7 +15,7 @@ from othello.rules.board import Board
 FORMATS = "Board string, transcript, GGF, SGF, PGN or OBF"
 
 
-class Games(NamedTuple):
+class Opened(NamedTuple):
     """What a text or a file holds: its games, how many more cannot be read, and why the first of them."""
 
     games: list[GameRecord]
@@ -23,14 +23,14 @@ class Games(NamedTuple):
     reason: str = ""
 
 
-def read(data: bytes, name: str = "") -> Games:
+def read(data: bytes, name: str = "") -> Opened:
     """The games in one of the formats of records; the error of the first where none can be read."""
     found = list(scan_games(data, guess_format(data, name)))
     wrong = [one for one in found if isinstance(one, OthelloError)]
     games = [one for one in found if isinstance(one, GameRecord)]
     if wrong and not games:
         raise wrong[0]
-    return Games(games, len(wrong), str(wrong[0]) if wrong else "")
+    return Opened(games, len(wrong), str(wrong[0]) if wrong else "")
 
 
 def holds_games(text: str) -> bool:
@@ -56,14 +56,14 @@ def draw(size: int, take: Callable[[Board], None]) -> None:
                 _choose(pasted, take)
 
 
-def _uploaded(identity: str, data: bytes, name: str) -> Games:
+def _uploaded(identity: str, data: bytes, name: str) -> Opened:
     """The games of an upload, read once."""
-    known, found = st.session_state.get("i_read", ("", Games([])))
+    known, found = st.session_state.get("i_read", ("", Opened([])))
     if known != identity:
         with st.spinner("reading the file"):
             found = read(data, name)
         st.session_state.i_read = identity, found
-    return Games(*found)
+    return Opened(*found)
 
 
 def _open_paste(size: int, take: Callable[[Board], None]) -> None:
@@ -79,7 +79,7 @@ def _open_paste(size: int, take: Callable[[Board], None]) -> None:
         st.session_state.inspect_error = str(error)
 
 
-def _choose(found: Games, take: Callable[[Board], None]) -> None:
+def _choose(found: Opened, take: Callable[[Board], None]) -> None:
     """Widgets that take one position out of the games."""
     games = [game for game in found.games if game.start.size in state.sizes()]
     if found.wrong:
