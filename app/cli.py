@@ -77,7 +77,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     ),
     "checkpoint": (
         "checkpoints:group",
-        "Look at checkpoints, verify them, import foreign weights.",
+        "Look at checkpoints, verify them, import foreign weights, export to ONNX.",
     ),
 }
 
