@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from othello.errors import CheckpointError, ConfigError
 from othello.network.architecture import Architecture, Network
-from othello.network.batchnorm_folding import Folded, Layer, fold
+from othello.network.batchnorm_folding import Folded, FoldedLayer, fold
 from othello.network.checkpoint import Checkpoint
 from othello.network.encoding import PLANE_NAMES, encode
 from othello.rules.bitboard import BOARD_MASK
@@ -103,14 +103,14 @@ class _Drawing:
         self.weights.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
-    def _layer(self, layer: Layer) -> list[str]:
+    def _layer(self, layer: FoldedLayer) -> list[str]:
         return [self._weight(array.astype(np.float32)) for array in layer]
 
-    def _convolution(self, x: str, layer: Layer) -> str:
+    def _convolution(self, x: str, layer: FoldedLayer) -> str:
         edge = layer.weight.shape[-1] // 2
         return self._node("Conv", x, *self._layer(layer), pads=[edge] * 4)
 
-    def _linear(self, x: str, layer: Layer, name: str = "") -> str:
+    def _linear(self, x: str, layer: FoldedLayer, name: str = "") -> str:
         return self._node("Gemm", x, *self._layer(layer), name=name, transB=1)
 
 

@@ -18,7 +18,7 @@ CARD = "README.md"
 
 
 @dataclass(frozen=True)
-class Strength:
+class MeasuredMatch:
     """One measured match of the released network; points of the player with the network, Elo with its 95 % interval."""
 
     player: str
@@ -34,7 +34,7 @@ def release(
     target: Path,
     *,
     generation: int | None = None,
-    strengths: Sequence[Strength] = (),
+    strengths: Sequence[MeasuredMatch] = (),
     hardware: str,
     reproduce: str,
 ) -> str:

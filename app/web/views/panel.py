@@ -29,7 +29,7 @@ from othello.strength.review import Mark
 FINE = (Mark.BEST, Mark.GOOD)
 
 
-def draw(game: Session, view: options.View) -> None:
+def draw(game: Session, view: options.Choices) -> None:
     """The right-hand side of the Play page."""
     _graph(game, view)
     _review(game, view)
@@ -90,7 +90,7 @@ def _ask(spec: str, name: str, ply: int) -> None:
     st.session_state.opinions[spec, str(board)] = f"{text}."
 
 
-def heat_of(game: Session, view: options.View) -> parts.Over:
+def heat_of(game: Session, view: options.Choices) -> parts.Over:
     """The map of what is explained, for the main board."""
     if (asked := shown(game, view)) is None:
         return {}
@@ -98,7 +98,7 @@ def heat_of(game: Session, view: options.View) -> parts.Over:
     return Legend.of(found, view.look).heat(found.squares)
 
 
-def move_numbers(game: Session, view: options.View) -> parts.Over:
+def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     """A number on every legal move, its prior or its Q after a search; or the line that the search expects."""
     board, wanted = game.board, view.on_squares
     asked_for = wanted in ("prior", "Q", "best line") and view.reveal == "always"
@@ -118,7 +118,7 @@ def move_numbers(game: Session, view: options.View) -> parts.Over:
     return {"numbers": texts}
 
 
-def _graph(game: Session, view: options.View) -> None:
+def _graph(game: Session, view: options.Choices) -> None:
     """The value of the game by ply: what searches found and what the network says at first sight, never mixed."""
     searched: list[float | None] = []
     sight: list[float | None] = []
@@ -167,7 +167,7 @@ def _cost(loss: Loss) -> str:
     return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
 
 
-def _review(game: Session, view: options.View) -> None:
+def _review(game: Session, view: options.Choices) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
     if view.reveal == "never" or game.length < 2 or not ended:
@@ -215,7 +215,7 @@ def _on_jump() -> None:
         state.game().goto(ply)
 
 
-def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
+def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> None:
     legend = Legend.of(found, view.look)
     st.markdown(state.plain(headline_words(found)))
     left, right = st.columns(2, gap="small")
