@@ -12,6 +12,7 @@ import torch
 import lrp.explainer
 import lrp.plot
 import lrp.registration
+import lrp.travel
 
 PAGE = Path(__file__).parents[2] / "docs" / "lrp.md"
 
@@ -26,7 +27,7 @@ def test_the_page_runs_from_top_to_bottom() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [lrp.explainer, lrp.plot, lrp.registration], ids=lambda m: m.__name__
+    "module", [lrp.explainer, lrp.plot, lrp.registration, lrp.travel], ids=lambda m: m.__name__
 )
 def test_docstring_examples_run(module: object) -> None:
     found = doctest.testmod(module, extraglobs={"lrp": lrp, "torch": torch})
