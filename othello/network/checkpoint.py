@@ -1,4 +1,4 @@
-"""Checkpoints: a folder with `weights.safetensors` and `meta.json`, which names the SHA-256 of the weights and of itself.
+"""Checkpoints: a folder with `weights.safetensors` and a `meta.json` that has the SHA-256 of the weights and its own.
 
 Reading one runs nothing and trusts nothing: every way in which the files can be wrong is a `CheckpointError` before
 a network is built.  `meta.json` is written last, so a folder without it is a save that never finished.
