@@ -56,7 +56,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     ),
     "convert": ("records:convert", "Convert a file of games or positions into another format."),
     "review": (
-        "records:review",
+        "review:review",
         "Value of every move of a game before and after, its loss against the best one, blunders marked.",
     ),
     "ladder": (
@@ -77,7 +77,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     ),
     "checkpoint": (
         "checkpoints:group",
-        "Look at checkpoints, verify them, import foreign weights.",
+        "Look at checkpoints, verify them, import foreign weights, export to ONNX.",
     ),
 }
 

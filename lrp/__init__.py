@@ -1,6 +1,6 @@
 """Layer-wise Relevance Propagation for any torch model, with every unit of relevance accounted for."""
 
-from lrp import bias, composites, errors, rules
+from lrp import bias, composites, errors, plot, rules
 from lrp.composites import Composite
 from lrp.errors import (
     CompositeError,
@@ -33,6 +33,7 @@ __all__ = [
     "composites",
     "custom",
     "errors",
+    "plot",
     "register_module",
     "register_operation",
     "route",

@@ -70,7 +70,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain app.explain.reasons othello othello.players othello.records "
         "othello.rules othello.search othello.strength"
     ),
-    "app.present": "app.explain app.game othello.rules othello.search",
+    "app.present": "app.explain app.game othello.rules othello.search othello.strength",
     "app.desktop": (
         "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
@@ -99,7 +99,10 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     ),
 }
 FOREIGN_FOR_LRP = {"torch"}
-OPTIONAL = {"lrp/baselines.py": {"captum"}}  # an extra, imported only when it is called
+OPTIONAL = {  # extras, imported only when they are called
+    "lrp/baselines.py": {"captum"},
+    "lrp/plot.py": {"matplotlib"},
+}
 UNDER_BOTH_FRONT_ENDS = ("app/explain", "app/game", "app/present", "app/models.py")
 LIGHT = {  # command line -> modules it must not import
     ("--help",): ("torch", "numba", "streamlit", "pygame", "matplotlib"),

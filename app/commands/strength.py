@@ -12,7 +12,7 @@ from app.commands.options import AsJson, check_writable, ending, one_thread, pri
 from othello.errors import OthelloError
 from othello.strength.arena import MatchSettings, play_match
 from othello.strength.ladder import LadderSettings, Rung, climb
-from othello.training.release import Strength
+from othello.training.release import MeasuredMatch
 from othello.training.release import release as write
 from othello.training.run import Run
 
@@ -187,7 +187,7 @@ def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> lis
         )
         command = f'othello match {player}:{out} "{opponent}" {settings}'
         strengths.append(
-            Strength(player, opponent, number, result.points, str(result.rating), command)
+            MeasuredMatch(player, opponent, number, result.points, str(result.rating), command)
         )
         if not quiet:
             print(

@@ -38,13 +38,6 @@ _TYPOGRAPHY = re.compile(  # Streamlit makes arrows, dashes, icons and links of 
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&\"'])")
 
-MESSAGES = (
-    "link_error",
-    "move_error",
-    "inspect_error",
-    "search_error",
-)  # from callbacks, for the next run to show
-
 
 def plain(text: str) -> str:
     """`text` so that Markdown shows it letter by letter.
@@ -66,25 +59,32 @@ def error_box() -> Iterator[None]:
         st.error(plain(f"{error.filename or ''} {error.strerror or error}"))
 
 
+@contextmanager
+def drawing() -> Iterator[None]:
+    """What a run draws from its first message to its end, in an error box; a run cut short says its messages again."""
+    with error_box():
+        yield
+    st.session_state.unsaid = {}
+
+
 def messages(*names: str) -> None:
     """What callbacks left to be said, each once, in a place that is there even when it is empty.
 
     Without such a place an error would move everything below it, and menus that are open would close.
     """
-    said = {name: st.session_state.pop(name) for name in names if st.session_state.get(name)}
-    st.session_state.said = said
+    unsaid = st.session_state.get("unsaid", {})
+    now = {name: st.session_state.get(name) or unsaid.get(name) for name in names}
+    said = {name: text for name, text in now.items() if text}
+    for name in said:
+        st.session_state.pop(name, None)
+    st.session_state.unsaid = said
     with st.container():
         for text in said.values():
             st.error(plain(text))
 
 
-def _waiting() -> dict[str, str]:
-    return {name: st.session_state[name] for name in MESSAGES if st.session_state.get(name)}
-
-
 def rerun() -> None:
     """Draw again: the fragment where one is running, else the page; what was said there is said again."""
-    st.session_state.update({**st.session_state.get("said", {}), **_waiting()})
     try:
         st.rerun(scope="fragment")
     except StreamlitAPIException:

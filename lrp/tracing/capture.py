@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,8 +93,11 @@ def _no_compilation() -> AbstractContextManager[object]:
 
     A function that another thread compiled meanwhile would be typed with the replacement, and refused.
     """
-    lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
-    return nullcontext() if lock is None else cast(AbstractContextManager[object], lock)
+    compiler = sys.modules.get("numba.core.compiler_lock")
+    if compiler is None:
+        return nullcontext()
+    lock: AbstractContextManager[object] = compiler.global_compiler_lock
+    return lock
 
 
 def _captured(model: nn.Module, examples: tuple[Tensor, ...]) -> Graph:

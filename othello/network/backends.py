@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from othello.network.alpha_zero_general import AlphaZeroGeneralNetwork
 from othello.network.architecture import Network
-from othello.network.batchnorm_folding import Folded, Layer, fold
+from othello.network.batchnorm_folding import Folded, FoldedLayer, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
 
@@ -91,7 +91,7 @@ class TorchBackend:
         heads = (folded.policy_out, folded.value_hidden, folded.value_out)
         self._heads = [self._tensors(layer, torch.float32) for layer in heads]
 
-    def _tensors(self, layer: Layer, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _tensors(self, layer: FoldedLayer, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         weight, bias = (torch.from_numpy(array).to(self._device, dtype) for array in layer)
         return (
             weight.contiguous(memory_format=torch.channels_last) if weight.ndim == 4 else weight

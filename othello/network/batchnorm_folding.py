@@ -15,7 +15,7 @@ from torch import nn
 from othello.network.architecture import Architecture, Network
 
 
-class Layer(NamedTuple):
+class FoldedLayer(NamedTuple):
     """A convolution or linear map: weight [out, in, …] and bias [out]."""
 
     weight: NDArray[np.float64]
@@ -26,13 +26,13 @@ class Folded(NamedTuple):
     """All layers that inference needs; `tower` lists both convolutions of every block in order."""
 
     architecture: Architecture
-    stem: Layer
-    tower: tuple[Layer, ...]
-    policy_conv: Layer
-    policy_out: Layer
-    value_conv: Layer
-    value_hidden: Layer
-    value_out: Layer
+    stem: FoldedLayer
+    tower: tuple[FoldedLayer, ...]
+    policy_conv: FoldedLayer
+    policy_out: FoldedLayer
+    value_conv: FoldedLayer
+    value_hidden: FoldedLayer
+    value_out: FoldedLayer
 
 
 def fold(network: Network) -> Folded:
@@ -43,14 +43,16 @@ def fold(network: Network) -> Folded:
         if not name.endswith("num_batches_tracked")
     }
 
-    def convolution(name: str, norm: str) -> Layer:
+    def convolution(name: str, norm: str) -> FoldedLayer:
         epsilon = batch_norm_epsilon(network.get_submodule(norm))
         scale = tensors[norm + ".weight"] / np.sqrt(tensors[norm + ".running_var"] + epsilon)
         weight = tensors[name + ".weight"] * scale[:, None, None, None]
-        return Layer(weight, tensors[norm + ".bias"] - tensors[norm + ".running_mean"] * scale)
+        return FoldedLayer(
+            weight, tensors[norm + ".bias"] - tensors[norm + ".running_mean"] * scale
+        )
 
-    def linear(name: str) -> Layer:
-        return Layer(tensors[name + ".weight"], tensors[name + ".bias"])
+    def linear(name: str) -> FoldedLayer:
+        return FoldedLayer(tensors[name + ".weight"], tensors[name + ".bias"])
 
     return Folded(
         network.architecture,

@@ -14,7 +14,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-from othello.network.batchnorm_folding import Folded, Layer
+from othello.network.batchnorm_folding import Folded, FoldedLayer
 from othello.network.encoding import encode
 
 Floats = NDArray[np.float32]
@@ -73,7 +73,7 @@ def graph(folded: Folded, batch: int) -> Any:
         y = ops.relu(_convolution(x, first))
         x = ops.relu(ops.add(x, _convolution(y, second)))
 
-    def flat(layer: Layer) -> Any:
+    def flat(layer: FoldedLayer) -> Any:
         return ops.reshape(ops.relu(_convolution(x, layer)), [batch, -1], False)
 
     logits = _linear(flat(folded.policy_conv), folded.policy_out)
@@ -82,13 +82,13 @@ def graph(folded: Folded, batch: int) -> Any:
     return openvino.Model([logits, values], [planes], "othello")
 
 
-def _convolution(x: Any, layer: Layer) -> Any:
+def _convolution(x: Any, layer: FoldedLayer) -> Any:
     weight, bias = (array.astype(np.float32) for array in layer)
     edge = [weight.shape[2] // 2] * 2
     product = ops.convolution(x, weight, [1, 1], edge, edge, [1, 1])
     return ops.add(product, bias.reshape(1, -1, 1, 1))
 
 
-def _linear(x: Any, layer: Layer) -> Any:
+def _linear(x: Any, layer: FoldedLayer) -> Any:
     weight, bias = (array.astype(np.float32) for array in layer)
     return ops.add(ops.matmul(x, weight, False, True), bias[None])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import lrp.explainer
+import lrp.plot
 import lrp.registration
 
 PAGE = Path(__file__).parents[2] / "docs" / "lrp.md"
@@ -24,7 +25,9 @@ def test_the_page_runs_from_top_to_bottom() -> None:
         exec(compile(block, str(PAGE), "exec"), names)
 
 
-@pytest.mark.parametrize("module", [lrp.explainer, lrp.registration], ids=lambda m: m.__name__)
+@pytest.mark.parametrize(
+    "module", [lrp.explainer, lrp.plot, lrp.registration], ids=lambda m: m.__name__
+)
 def test_docstring_examples_run(module: object) -> None:
-    found = doctest.testmod(module)
+    found = doctest.testmod(module, extraglobs={"lrp": lrp, "torch": torch})
     assert found.attempted and not found.failed

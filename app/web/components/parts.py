@@ -77,7 +77,7 @@ class Course:
 
 def address(query: str, *, page: str) -> None:
     """Let the browser's address of a page end in `?query`, without another entry in its history."""
-    _ADDRESS(key=f"address_{page}", data={"query": query})
+    _ADDRESS(key=f"address_{page}", data={"query": query, "page": page})
 
 
 def _nothing() -> None:

@@ -27,7 +27,7 @@ SIZES = {"Quick": True, "Full": False}
 
 def page() -> None:
     """Draw the page."""
-    with state.error_box():
+    with state.drawing():
         state.follow_game()
         state.messages("link_error")
         st.markdown(

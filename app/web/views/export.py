@@ -49,7 +49,7 @@ def menu(game: Session) -> None:
                 st.download_button(label, make, name, kind, key=f"save_{name}", on_click="ignore")
 
 
-def files(game: Session, view: options.View) -> Iterator[File]:
+def files(game: Session, view: options.Choices) -> Iterator[File]:
     """What can be saved of the game and of what is shown."""
     last = game.last_move
     transcript = format_moves(game.actions, game.board.size)
@@ -81,7 +81,7 @@ def _board_png(game: Session) -> bytes:
     )
 
 
-def film(game: Session, view: options.View, size: int = 360) -> bytes:
+def film(game: Session, view: options.Choices, size: int = 360) -> bytes:
     """The game as a GIF: each position with the heat of its value for black, whoever is to move.
 
     All frames have one scale, at which one square in a hundred has its full colour.

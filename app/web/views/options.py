@@ -37,7 +37,7 @@ OPPONENTS = {
 
 
 @dataclass(frozen=True)
-class View:
+class Choices:
     """What the page shall show."""
 
     reveal: str  # never, after, always
@@ -47,11 +47,11 @@ class View:
     look: Look
 
 
-def reading() -> View:
+def reading() -> Choices:
     """The settings as the widgets hold them, defaults where they have not been drawn yet."""
     chosen = widgets.chosen
     on_squares = chosen("on_squares", ON_SQUARES, ON_SQUARES[0])
-    return View(
+    return Choices(
         {"Never": "never", "Always": "always"}.get(chosen("reveal", REVEAL, REVEAL[1]), "after"),
         chosen("composite", composite_names(), DEFAULT_COMPOSITE),
         chosen("bias", BIAS_MEANINGS, DEFAULT_BIAS),

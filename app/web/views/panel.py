@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.game.judged import judge_game
 from app.game.session import Loss, Session
+from app.present.game_view import opponent_name, player_names
+from app.present.report import report
 from app.present.sentences import (
     headline_words,
     outcome_words,
@@ -22,14 +26,16 @@ from app.web.components.maps import Legend
 from app.web.views import options, tables
 from app.web.views.shown import ASKED, Shown, candidates, judge, shown
 from othello.errors import OthelloError
+from othello.records import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.strength.review import Mark
 
 FINE = (Mark.BEST, Mark.GOOD)
+SIMULATIONS = 64  # of a search of the review and of the report
 
 
-def draw(game: Session, view: options.View) -> None:
+def draw(game: Session, view: options.Choices) -> None:
     """The right-hand side of the Play page."""
     _graph(game, view)
     _review(game, view)
@@ -90,7 +96,7 @@ def _ask(spec: str, name: str, ply: int) -> None:
     st.session_state.opinions[spec, str(board)] = f"{text}."
 
 
-def heat_of(game: Session, view: options.View) -> parts.Over:
+def heat_of(game: Session, view: options.Choices) -> parts.Over:
     """The map of what is explained, for the main board."""
     if (asked := shown(game, view)) is None:
         return {}
@@ -98,7 +104,7 @@ def heat_of(game: Session, view: options.View) -> parts.Over:
     return Legend.of(found, view.look).heat(found.squares)
 
 
-def move_numbers(game: Session, view: options.View) -> parts.Over:
+def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     """A number on every legal move, its prior or its Q after a search; or the line that the search expects."""
     board, wanted = game.board, view.on_squares
     asked_for = wanted in ("prior", "Q", "best line") and view.reveal == "always"
@@ -118,7 +124,7 @@ def move_numbers(game: Session, view: options.View) -> parts.Over:
     return {"numbers": texts}
 
 
-def _graph(game: Session, view: options.View) -> None:
+def _graph(game: Session, view: options.Choices) -> None:
     """The value of the game by ply: what searches found and what the network says at first sight, never mixed."""
     searched: list[float | None] = []
     sight: list[float | None] = []
@@ -167,7 +173,7 @@ def _cost(loss: Loss) -> str:
     return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
 
 
-def _review(game: Session, view: options.View) -> None:
+def _review(game: Session, view: options.Choices) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
     if view.reveal == "never" or game.length < 2 or not ended:
@@ -193,11 +199,32 @@ def _review(game: Session, view: options.View) -> None:
         serial=game.serial,
         on_pick=_on_loss,
     )
+    make = report_of(game)
+    st.download_button(
+        "Report, HTML",
+        make,
+        "othello.html",
+        "text/html",
+        key="save_report",
+        icon=":material/description:",
+        on_click="ignore",
+        help="The whole game with its turning points in one file; takes some seconds to write.",
+    )
+
+
+def report_of(game: Session) -> Callable[[], str]:
+    """What writes the report of the game as it is now, once it is called."""
+    line, model = game.line, game.model
+    assert model is not None
+    opponent = opponent_name(game.opponent, options.engines(line.start.size).get(game.opponent))
+    names = player_names(line, opponent)
+    record = GameRecord.from_actions(line.actions, line.start, *names)
+    return lambda: report(judge_game(record, model, SIMULATIONS))
 
 
 def _search_all() -> None:
     game = state.game()
-    st.session_state.review = game.review(64)
+    st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
     game.goto(game.cursor)
 
@@ -215,7 +242,7 @@ def _on_jump() -> None:
         state.game().goto(ply)
 
 
-def _explanation(asked: Shown, found: Explanation, view: options.View) -> None:
+def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> None:
     legend = Legend.of(found, view.look)
     st.markdown(state.plain(headline_words(found)))
     left, right = st.columns(2, gap="small")

@@ -37,7 +37,7 @@ def page() -> None:
 
 @st.fragment
 def _table() -> None:
-    with state.error_box():
+    with state.drawing():
         game = state.game()
         state.messages("link_error", "move_error")
         left, right = st.columns([11, 10], gap="large")
@@ -59,7 +59,7 @@ def _table() -> None:
             why.under_board(game, view)
 
 
-def _board(game: Session, view: options.View) -> None:
+def _board(game: Session, view: options.Choices) -> None:
     over: parts.Over = {}
     if view.reveal == "always":
         with state.error_box():

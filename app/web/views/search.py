@@ -78,7 +78,7 @@ def _set_board(position: Board) -> None:
 
 @st.fragment
 def _desk() -> None:
-    with state.error_box():
+    with state.drawing():
         position = _board()
         state.messages("link_error", "search_error")
         state.write_link("search", position=str(position))

@@ -40,7 +40,7 @@ class Shown:
         )
 
 
-def shown(game: Session, view: options.View) -> Shown | None:
+def shown(game: Session, view: options.Choices) -> Shown | None:
     """What the widgets ask for; None where nothing is explained: hidden, before the first move, or over."""
     here = view.reveal == "always" or judged(game) is not None
     ply = game.cursor if here else game.decision()

@@ -31,7 +31,7 @@ CURVES = {
 
 def page() -> None:
     """Draw the page."""
-    with state.error_box():
+    with state.drawing():
         state.follow_game()
         state.messages("link_error")
         state.write_link("training")

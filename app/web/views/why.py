@@ -109,7 +109,7 @@ class Asked:
         return square_name(square, self.board.size)
 
 
-def asked(game: Session, view: options.View) -> Asked | None:
+def asked(game: Session, view: options.Choices) -> Asked | None:
     """The reviewed move, else the one that the page explains; None where explanations are hidden or none was made."""
     if view.reveal == "never" or game.model is None:
         return None
@@ -166,20 +166,20 @@ def answer(game: Session, question: Asked) -> Why:
     return told(found)
 
 
-def begin(game: Session, view: options.View) -> None:
+def begin(game: Session, view: options.Choices) -> None:
     """Work out the reasons of the move just made in a thread, while the page draws what comes before them."""
     question = asked(game, view)
     if question is not None:
         threading.Thread(target=answer, args=(game, question), daemon=True).start()
 
 
-def outline(game: Session, view: options.View) -> tuple[int, ...]:
+def outline(game: Session, view: options.Choices) -> tuple[int, ...]:
     """The squares of the pressed chip, if the answer that is drawn is still the one that is asked for."""
     question, why = st.session_state.get("why_drawn", (None, Why("")))
     return outlined(why) if question is not None and question == asked(game, view) else ()
 
 
-def under_board(game: Session, view: options.View) -> None:
+def under_board(game: Session, view: options.Choices) -> None:
     """Why the move that the page explains; nothing where explanations are hidden or no move was made."""
     question = asked(game, view)
     if question is None:
@@ -226,12 +226,12 @@ def _search(question: Asked) -> None:
         game.analyse(after(question.board, question.move), SIMULATIONS)
 
 
-def _change(game: Session, question: Asked, view: options.View) -> Explanation:
+def _change(game: Session, question: Asked, view: options.Choices) -> Explanation:
     target = Target("change", question.move, size=question.board.size)
     return game.explain(question.board, target, composite=view.composite, bias=view.bias)
 
 
-def _map(game: Session, question: Asked, view: options.View) -> None:
+def _map(game: Session, question: Asked, view: options.Choices) -> None:
     """What the move changes in the network's value, square by square, and its account."""
     with state.error_box():
         found, name = _change(game, question, view), question.name(question.move)
@@ -249,7 +249,7 @@ def _map(game: Session, question: Asked, view: options.View) -> None:
             tables.account(found, key="why_ledger", colours=view.look.colours)
 
 
-def _bias_map(game: Session, question: Asked, view: options.View) -> None:
+def _bias_map(game: Session, question: Asked, view: options.Choices) -> None:
     with state.error_box():
         found = _change(game, question, view)
         Legend.of(found, view.look).picture(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from othello.network.architecture import Architecture
-from othello.network.batchnorm_folding import Folded, Layer
+from othello.network.batchnorm_folding import Folded, FoldedLayer
 from othello.network.cpu.winograd import LANES, PITCH, ROWS, transform_filters
 
 Floats = NDArray[np.float32]
@@ -85,16 +85,16 @@ def pack(folded: Folded) -> Packed:
     outputs = 3 if size == 6 else 4
     width = _multiple(folded.architecture.channels, LANES)
 
-    def filters(layer: Layer, depth: int) -> Floats:
+    def filters(layer: FoldedLayer, depth: int) -> Floats:
         elements = transform_filters(layer.weight, outputs)
         return _copy(np.stack([_panels(_padded(element, depth, width)) for element in elements]))
 
-    def convolution(layer: Layer) -> tuple[Floats, Floats]:
+    def convolution(layer: FoldedLayer) -> tuple[Floats, Floats]:
         columns = _multiple(len(layer.bias), LANES)
         matrix = _padded(layer.weight[:, :, 0, 0].T, width, columns)
         return _copy(_panels(matrix)), _copy(_padded(layer.bias, columns))
 
-    def linear(layer: Layer, channels: int) -> tuple[Floats, Floats]:
+    def linear(layer: FoldedLayer, channels: int) -> tuple[Floats, Floats]:
         columns, padded = _multiple(len(layer.bias), LANES), _multiple(channels, LANES)
         by_pixel = layer.weight.reshape(-1, channels, size * size).transpose(2, 1, 0)
         matrix = _padded(by_pixel, size * size, padded, columns).reshape(

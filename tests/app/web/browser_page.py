@@ -91,8 +91,23 @@ def opened(
     try:
         yield page, seen
         assert seen.nothing(), seen
+    except BaseException:
+        print(_shown(page), seen, sep="\n")  # pytest tells it beside the failure
+        raise
     finally:
         context.close()
+
+
+def _shown(page: Any) -> str:
+    """What a page showed when a test failed: its address, whether a run is under way, status line and error boxes."""
+    return str(
+        page.evaluate("""() => [
+            location.href,
+            document.querySelector("[data-testid=stApp]")?.dataset.testScriptState,
+            ...[...document.querySelectorAll("[role=status], [role=alert], [data-testid=stException]")].map(
+                one => one.textContent.slice(0, 500)),
+        ].join("\\n")""")
+    )
 
 
 def _is_error(message: Any) -> bool:

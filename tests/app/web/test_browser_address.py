@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from tests.app.web.browser_page import (
     wait_for_my_turn,
     wait_for_position,
 )
-from tests.app.web.served import until
+from tests.app.web.served import serve, until
 
 pytestmark = pytest.mark.browser
 
@@ -159,3 +160,21 @@ def test_a_damaged_game_in_the_address_of_a_page_is_reported_and_a_new_one_begin
         carries(page, {"seat": "black"})
         go_to(page, "Play")
         assert position(page) == str(Board.initial())[:64]
+
+
+@pytest.mark.long
+def test_the_first_start_on_a_machine_answers_a_link(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "OTHELLO_CACHE", str(tmp_path / "cache")
+    )  # empty: the search is compiled now
+    running = serve(tmp_path)
+    try:
+        with opened(browser, f"{running.address}/?moves=f5d6c3d3c4f4f6f3e6") as (page, _):
+            wait_for_my_turn(page, 10)
+            page.locator(".st-key-why").wait_for()
+            settled(page)
+            assert not page.locator("[data-testid=stException]").count()
+    finally:
+        running.stop()
