@@ -211,7 +211,7 @@ def parse_config(text: str, source: str = "config") -> RunConfig:
 
 
 def named_configs() -> dict[str, Path]:
-    """The settings that come with the package, by name: othello4, othello6, othello8."""
+    """The settings that come with the package, by name: othello4, othello6, othello8, othello8-strong."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
 
