@@ -47,7 +47,7 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
     ),
     "ladder": ("othello ladder runs/mine --every 20 --games 60 --plot ladder.png",),
     "release": ("othello release runs/mine --out checkpoints/mine",),
-    "warm": ("othello warm",),
+    "warm": ("othello warm", "othello warm --training"),
     "experiments": (
         "othello experiments",
         "othello experiments prior --quick",
