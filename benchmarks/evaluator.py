@@ -18,16 +18,15 @@ import torch
 from benchmarks.harness import Words, interleaved, options, seconds
 from othello.network.architecture import Architecture, Network
 from othello.network.backends import TorchBackend, has_amx
-from othello.network.batchnorm_folding import Folded, FoldedLayer, fold
+from othello.network.batchnorm_folding import Folded, fold
 from othello.network.cpu.inference import WinogradBackend
 from othello.network.encoding import encode
 from othello.network.evaluator import NetworkEvaluator
+from othello.network.onnx_export import onnx_model
 from othello.rules.bitboard import BOARD_MASK
 
 try:
-    import onnx
     import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
 except ImportError:
     onnxruntime = None  # its column is left out
 
@@ -61,50 +60,11 @@ def frozen_torch(folded: Folded, size: int, planes: int) -> Backend:
     return run
 
 
-def onnx_model(folded: Folded, size: int, planes: int) -> onnx.ModelProto:
-    """The folded network as an ONNX graph."""
-    nodes: list[onnx.NodeProto] = []
-    weights: list[onnx.TensorProto] = []
-
-    def node(kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"t{len(nodes)}"
-        nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def layer(kind: str, x: str, parameters: FoldedLayer, **attributes: object) -> str:
-        names = [f"w{len(weights) + index}" for index in range(2)]
-        weights.extend(
-            numpy_helper.from_array(p.astype(np.float32), n) for p, n in zip(parameters, names)
-        )
-        return node(kind, x, *names, **attributes)
-
-    def convolution(x: str, parameters: FoldedLayer) -> str:
-        border = parameters.weight.shape[-1] // 2
-        return layer("Conv", x, parameters, pads=[border] * 4)
-
-    x = node("Relu", convolution("planes", folded.stem))
-    for first, second in zip(folded.tower[::2], folded.tower[1::2]):
-        y = node("Relu", convolution(x, first))
-        x = node("Relu", node("Add", convolution(y, second), x))
-    policy = node("Flatten", node("Relu", convolution(x, folded.policy_conv)))
-    logits = layer("Gemm", policy, folded.policy_out, transB=1)
-    value = node("Flatten", node("Relu", convolution(x, folded.value_conv)))
-    hidden = node("Relu", layer("Gemm", value, folded.value_hidden, transB=1))
-    outcome = node("Tanh", layer("Gemm", hidden, folded.value_out, transB=1))
-    shape = ["B", planes, size, size]
-    inputs = [helper.make_tensor_value_info("planes", TensorProto.FLOAT, shape)]
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (logits, outcome)
-    ]
-    graph = helper.make_graph(nodes, "network", inputs, outputs, weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-
-
 def onnx_runtime(folded: Folded, size: int, planes: int) -> Backend:
     """The folded network in ONNX Runtime, one thread."""
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    model = onnx_model(folded, size, planes).SerializeToString()
+    model = onnx_model(folded).SerializeToString()
     session = onnxruntime.InferenceSession(model, settings, ["CPUExecutionProvider"])
     return lambda own, opp: session.run(
         None, {"planes": np.ascontiguousarray(encode(own, opp, size, planes))}

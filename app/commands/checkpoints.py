@@ -1,15 +1,18 @@
-"""`othello checkpoint`: look at weights, check them, import foreign ones."""
+"""`othello checkpoint`: look at weights, check them, import foreign ones, export them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from app.commands.options import AsJson, print_json
+from app.commands.options import AsJson, check_writable, ending, print_json
+from othello import atomic
 from othello.network import checkpoint as checkpoints
+from othello.network import onnx_export
 from othello.network.alpha_zero_general import import_alpha_zero_general
+from othello.network.architecture import Network
 
 Folder = Annotated[
     Path | None,
@@ -20,7 +23,7 @@ Folder = Annotated[
 ]
 
 group = typer.Typer(
-    help="Look at checkpoints, verify them, import foreign weights.",
+    help="Look at checkpoints, verify them, import foreign weights, export to ONNX.",
     add_completion=False,
     rich_markup_mode=None,
 )
@@ -55,6 +58,32 @@ def import_foreign(
     network, meta = import_alpha_zero_general(file)
     checkpoints.save(network, folder, meta)
     _report(checkpoints.info(folder), as_json)
+
+
+@group.command()
+def export(
+    checkpoint: Folder = None,
+    onnx: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file to write.", callback=ending(".onnx")),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network as an ONNX model with a free batch size, compared in ONNX Runtime with the original."""
+    if onnx is None:
+        raise typer.BadParameter("say what to write: --onnx FILE")
+    check_writable(onnx)
+    loaded = checkpoints.load(checkpoint or checkpoints.default_checkpoint(8))
+    data, difference = onnx_export.export(loaded)
+    atomic.write_bytes(onnx, data)
+    a = cast(Network, loaded.network).architecture
+    shapes = {
+        "planes": f"[B, {a.planes}, {a.size}, {a.size}]",
+        "policy": f"[B, {a.actions}]",
+        "value": "[B]",
+    }
+    told = {"file": str(onnx), "size": len(data), "checkpoint": loaded.sha256}
+    _report({**told, "shapes": shapes, "difference": difference}, as_json)
 
 
 def _report(meta: dict[str, Any], as_json: bool) -> None:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 from app.commands.options import AsJson, one_thread, print_json
+from app.explain.ask import explain
+from app.models import load_model
 from othello.jit import CACHE
 from othello.players.specs import parse
 from othello.rules.board import Board
@@ -56,4 +58,5 @@ STEPS: dict[str, Callable[[], object]] = {
     "network": lambda: parse("net").move(Board.initial()),
     "search": _search,
     "match": _match,
+    "explain": lambda: explain(load_model(), Board.initial(), "value"),
 }

@@ -38,9 +38,14 @@ def heat_arguments(
     }
 
 
-def caption(explanation: Explanation, relevance: Map) -> str:
+def full_colour(explanation: Explanation) -> float:
+    """The |R| of full colour: one for the squares and the biases of an explanation, as on the page."""
+    return scale_of(explanation.squares, explanation.bias_squares)
+
+
+def caption(explanation: Explanation) -> str:
     """The target, its value and the scale of the colours, for the line under a picture."""
-    full = f"full colour ±{scale_of(relevance):.3g}"
+    full = f"full colour ±{full_colour(explanation):.3g}"
     return f"{explanation.target} {explanation.value:+.3f}   {full}   {explanation.composite}"
 
 
@@ -54,13 +59,13 @@ def as_svg(
 ) -> str:
     """The map of the squares, or of the biases, as an SVG document."""
     relevance = explanation.bias_squares if bias else explanation.squares
-    title = f"{explanation.board}: {caption(explanation, relevance)}"
+    title = f"{explanation.board}: {caption(explanation)}"
     return board_svg.board(
         explanation.board,
         size=size,
         last=last,
         title=title,
-        **heat_arguments(relevance, colours=colours),
+        **heat_arguments(relevance, scale=full_colour(explanation), colours=colours),
     )
 
 
@@ -74,8 +79,8 @@ def as_png(
 ) -> bytes:
     """The map of the squares, or of the biases, as a PNG file's contents."""
     relevance = explanation.bias_squares if bias else explanation.squares
-    words = caption(explanation, relevance).replace("±", "+/-")
-    heat = heat_arguments(relevance, colours=colours)
+    words = caption(explanation).replace("±", "+/-")
+    heat = heat_arguments(relevance, scale=full_colour(explanation), colours=colours)
     return board_png.png(
         board_png.picture(explanation.board, size=size, last=last, caption=words, **heat)
     )

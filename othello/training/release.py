@@ -93,6 +93,8 @@ def card(meta: dict[str, Any], network: Network) -> str:
         ),
     ]
     lines = [
+        *front_matter(size),
+        "",
         f"# Othello {size}×{size}",
         "",
         "Taught itself by self-play; no human games, no hand-made evaluation.",
@@ -106,6 +108,26 @@ def card(meta: dict[str, Any], network: Network) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def front_matter(size: int) -> list[str]:
+    """The head of a card in YAML: licence, what the weights are for, what they are not for, and their limits."""
+    return [
+        "---",
+        "license: mit",
+        "library_name: othello-lrp",
+        f"tags: [othello, reversi, board-{size}x{size}, alphazero, self-play, layer-wise-relevance-propagation]",
+        "intended_use:",
+        f"  - playing and analysing Othello on {size}×{size} boards",
+        "  - studying explanations of a small policy–value network",
+        "limits:",
+        f"  - other board sizes and other rules than Othello's; it knows {size}×{size} boards alone",
+        "  - its strength is measured against the opponents below, not against people",
+        "  - its values are expected outcomes of games between players like itself, not of perfect play",
+        "  - an explanation says what the network computes with, which need not be what is true of a position",
+        "  - it is one run with one seed; another may differ",
+        "---",
+    ]
 
 
 def _strength_table(matches: Sequence[dict[str, Any]]) -> list[str]:

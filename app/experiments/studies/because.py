@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,19 +26,11 @@ from app.experiments.record import (
 )
 from app.experiments.statistics import proportion
 from app.experiments.studies.events import COLUMNS, EVENTS, Played, areas
-from app.explain.reasons.facts import Fact, Squares, facts_of, region_kind
+from app.experiments.studies.second_look import Looked, look
 from app.explain.reasons.questions import After
-from app.explain.reasons.sentence import Reasons, why
-from app.explain.reasons.weights import (
-    BETTER,
-    LEAST,
-    USUAL,
-    Weight,
-    change_maps,
-    weigh,
-)
-from othello.rules.board import Board, squares_of
-from othello.rules.symmetry import SYMMETRIES
+from app.explain.reasons.sentence import why
+from app.explain.reasons.weights import BETTER, LEAST, change_maps
+from othello.rules.board import Board
 from othello.search.search import search_many
 
 if TYPE_CHECKING:
@@ -47,9 +38,6 @@ if TYPE_CHECKING:
 
 EMPTIES: Final = (13, 40)
 MOVES: Final = 8  # of a position whose change is explained
-SECOND_LOOK: Final = SYMMETRIES[1::2]  # images that take no part in choosing what is said
-PLACED: Final = ("takes_corner", "gives_corner", "threatens", "stable", "frontier", "mobility")
-ON_DISCS: Final = ("takes_corner", "stable", "frontier")
 COUNTED: Final = ("mobility", "own_mobility", "frontier", "stable", "gives_corner", "takes_corner")
 
 
@@ -88,69 +76,6 @@ def answers(model: Model, boards: Sequence[Board]) -> list[int | None]:
     return found
 
 
-@dataclass(frozen=True)
-class Looked:
-    """A sentence, and the same facts weighed on other images of the board."""
-
-    reasons: Reasons
-    again: dict[str, Weight]
-    false: dict[str, Weight]
-
-    def spoken(self) -> list[Weight]:
-        """The facts in the sentence."""
-        return [weight for weight in self.reasons.facts if weight.name in self.reasons.spoken]
-
-    def confirmed(self, name: str) -> bool:
-        """Whether the intervention on the other images has the sign of the fact and is no trifle."""
-        weight = self.again[name]
-        return weight.claim * weight.effect >= LEAST
-
-    def beyond(self, name: str) -> bool:
-        """Whether it exceeds the control there too."""
-        weight = self.again[name]
-        return self.confirmed(name) and abs(weight.effect) > weight.control
-
-
-def look(model: Model, reasons: Reasons) -> Looked:
-    """Weigh a move's facts again on the second half of the images, and false facts on the first."""
-    board, move, rival = reasons.board, reasons.move, reasons.rival
-    again = weigh(model, board, move, rival, SECOND_LOOK)
-    supposed = [false_facts(board, each) for each in (move, rival) if each is not None]
-    false = weigh(model, board, move, rival, USUAL, supposed)
-    return Looked(
-        reasons,
-        {weight.name: weight for weight in again},
-        {weight.name: weight for weight in false if weight.name in PLACED},
-    )
-
-
-def false_facts(board: Board, move: int) -> dict[str, Fact]:
-    """Facts with their values on squares that are not theirs: as many, of the same kinds and occupied alike."""
-    after, found = board.play(move), {}
-    own = squares_of(after.opp, board.size)
-    taken = squares_of(after.black | after.white, board.size)
-    empty = [square for square in range(board.size**2) if square not in taken]
-    true = facts_of(board, move)
-    moves = {*true["mobility"].squares, *true["own_mobility"].squares}
-    for name in PLACED:
-        fact = true[name]
-        free = own if name in ON_DISCS else [square for square in empty if square not in moves]
-        found[name] = Fact(fact.value, _matched(fact.squares, free, board.size))
-    return found
-
-
-def _matched(squares: Squares, free: Sequence[int], size: int) -> Squares:
-    """For each square a free one of its kind, none twice; fewer where there are not so many."""
-    left = Counter(region_kind(square, size) for square in squares)
-    chosen = []
-    for square in free:
-        kind = region_kind(square, size)
-        if square not in squares and left[kind]:
-            left[kind] -= 1
-            chosen.append(square)
-    return tuple(chosen)
-
-
 def counted(looked: Looked, spread: dict[str, float]) -> str | None:
     """The fact that counts alone would name: the largest difference for the move, in standard deviations."""
     facts = [w for w in looked.reasons.facts if w.name in COUNTED and w.claim > 0]
@@ -169,7 +94,7 @@ def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
     false = [weight for look in looks for weight in look.false.values() if weight.claim]
     plain = [(look, counted(look, spread)) for look in looks]
     named = [(look, name) for look, name in plain if name is not None]
-    against = [_speaks_against(look) for look in looks if look.reasons.spoken]
+    against = [look.speaks_against() for look in looks if look.reasons.spoken]
     kinds = Counter(weight.name for _, weight in said)
     kept = Counter(weight.name for (_, weight), fine in zip(said, held) if fine)
     spoken_false = Counter(weight.name for weight in false if weight.holds)
@@ -177,7 +102,7 @@ def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
     return {
         "positions": len(looks),
         "with_sentence": proportion(sum(bool(look.reasons.spoken) for look in looks), len(looks)),
-        "by_rule": proportion(sum(_by_rule(*each) for each in said), len(said)),
+        "by_rule": proportion(sum(look.by_rule(weight.name) for look, weight in said), len(said)),
         "confirmed": proportion(sum(held), len(said)),
         "beyond_control_again": proportion(sum(look.beyond(w.name) for look, w in said), len(said)),
         "false_spoken": proportion(sum(spoken_false.values()), len(false)),
@@ -198,18 +123,6 @@ def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
 def _gap(look: Looked, name: str) -> int:
     weight = next(weight for weight in look.reasons.facts if weight.name == name)
     return (weight.value or 0) - (weight.rival_value or 0)
-
-
-def _by_rule(look: Looked, weight: Weight) -> bool:
-    """Whether the other images' facts, found anew by the rules and the solver, have the same values and squares."""
-    again = look.again[weight.name]
-    same = (weight.value, weight.rival_value) == (again.value, again.rival_value)
-    return same and weight.claim != 0
-
-
-def _speaks_against(look: Looked) -> bool:
-    """Whether relevance on the squares of a spoken fact speaks against what is said."""
-    return any(weight.relevance * weight.claim <= 0 for weight in look.spoken())
 
 
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -257,9 +170,11 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
         "confirmed by their intervention on the four images of the board that took no part in the choice "
         f"({said['beyond_control_again']} exceed their control there too), and {said['by_rule']} by the rules again; "
         "what the largest change of counts would name, without a network, is "
-        f"confirmed in {said['counts_confirmed']}. The same facts put on matched squares that are not theirs would be "
-        f"said in {said['false_spoken']}; for moves and corners nothing is there to take away, so that only discs can "
-        "fail this test."
+        f"confirmed in {said['counts_confirmed']}. False facts, with the squares of others, would be said in "
+        f"{said['false_spoken']}: counts on squares of the same kinds (where no move or corner is, nothing is there to "
+        "take away, so that only discs can fail), and instead of a chosen square one that both moves leave alike. "
+        f"The gate was tuned on other games: a fact is said if its effect is {LEAST} discs at least, has the sign of "
+        "its relevance, and exceeds what matched squares give in 17 of 20."
     )
 
 

@@ -12,7 +12,7 @@ from app.experiments.nearness import STEPS
 from app.experiments.positions import BOARD_31
 from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
 from app.explain.ask import explain
-from app.explain.explanation import Explanation
+from app.explain.explanation import Explanation, LayerAccount
 from app.explain.network import explain_many, planes_of
 from app.explain.targets import Target
 from app.models import Model
@@ -64,8 +64,9 @@ def value_flat(model: Model, settings: Settings, progress: Progress) -> Findings
 
 
 def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings:
-    """Figure 4: whether only discs carry relevance, and whether those that a7 turns stand out."""
-    found = explain(model, BOARD_31, "value", composite="EpsilonPlus", symmetric=False)
+    """Figure 4: do only discs carry relevance, do those that a7 turns stand out, and what does each stage hold?"""
+    asked = [Target("value", size=BOARD_31.size)]
+    (found,) = explain_many(model, [BOARD_31], asked, composite="EpsilonPlus", layers=True)
     discs = occupied(BOARD_31)
     planes = [found.planes[name] for name in DISC_PLANES if name in found.planes]
     on_discs: Map = np.sum(planes, axis=0)
@@ -75,6 +76,7 @@ def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings
         "share_on_empty_squares": empty,
         "share_of_disc_planes_on_empty_squares": kept,
         "flipped_by_a7": turned,
+        "stages": by_stage(found),
     }
     moves = (
         f" {100 * empty:.0f} % of the map lies on empty squares all the same: our network also reads where moves are "
@@ -91,7 +93,7 @@ def value_plus(model: Model, settings: Settings, progress: Progress) -> Findings
     )
     dark = share_where_dark(model, found)
     figure = draw(found, "Board 31, value: z⁺ in every convolution", A7, dark)
-    return Findings(numbers, reading, (figure,))
+    return Findings(numbers, reading, (figure, _stages(found)))
 
 
 def policy(model: Model, settings: Settings, progress: Progress) -> Findings:
@@ -150,6 +152,36 @@ def _beside(shown: dict[int, Explanation]) -> Figure:
         words.append(alt.of_map(found.squares, f"{name}, {logit}", 3))
     caption = "Board 31, policy: maps of the three highest logits, b6 and the lowest; the explained move is outlined."
     return Figure("moves", caption, canvas, alt.sentence(*words))
+
+
+def by_stage(found: Explanation) -> dict[str, dict[str, float]]:
+    """From the input up, of each layer with weights or block: the relevance at its output, the part of it that its own
+    weights carry (the rest goes round them), and what its biases keep."""
+    stages: dict[str, list[LayerAccount]] = {}
+    for account in found.accounts:
+        stages.setdefault(account.name.rpartition(".")[0] or account.name, []).append(account)
+    numbers = {}
+    for name, inside in stages.items():
+        own = [account.relevance for account in inside if account.weights]
+        if own:
+            kept = sum(account.bias for account in inside)
+            numbers[name] = {"relevance": inside[-1].relevance, "own": own[-1], "bias": kept}
+    return numbers
+
+
+def _stages(found: Explanation) -> Figure:
+    """The maps at the input and at every stage that lies on squares, each with the ledger's line."""
+    last = {name.rpartition(".")[0] or name: part for name, part in found.layers.items()}
+    shown = {name: held for name, held in by_stage(found).items() if name in last}
+    canvas, axes = plots.canvas(1 + len(shown), width=2.4)
+    plots.board_map(axes[0], BOARD_31, found.squares, f"input: {found.squares.sum():+.2f}")
+    words = [alt.of_map(found.squares, "the input", 2)]
+    for drawing, (name, held) in zip(axes[1:], shown.items()):
+        title = f"{name}: {held['relevance']:+.2f}, biases {held['bias']:+.2f}"
+        plots.board_map(drawing, BOARD_31, last[name], title)
+        words.append(alt.of_map(last[name], title, 2))
+    caption = "Board 31, value: relevance at every stage, summed over channels, and what the stage's biases keep."
+    return Figure("stages", caption, canvas, alt.sentence(*words))
 
 
 def occupied(board: Board) -> Squares:

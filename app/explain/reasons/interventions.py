@@ -5,7 +5,7 @@ Every intervention has a control: the same done to squares that are like those o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,8 +18,6 @@ from othello.rules.board import Board, squares_of
 DISCS: Final = ("takes_corner", "frontier", "stable", "wedge", "x_square", "c_square")
 REPLIES: Final = ("gives_corner", "wipe_out")
 MOBILITY: Final = {"mobility": False, "own_mobility": True}  # whether it is of the mover
-CRITICAL: Final = (1.645, 1.960, 2.128, 2.241, 2.326, 2.394, 2.450, 2.498)
-"""Standard deviations that one of 1, 2, … normal numbers exceeds with probability 0.05 at the most."""
 SMALL: Final = 9  # empty squares: of larger regions nobody counts whether they are odd
 DRAWS: Final = 6  # of a control that is drawn
 
@@ -77,11 +75,11 @@ def owner_swap(
     """
     own = squares_of(after.side_discs, after.board.size)
     whole = questions.board(after.board)
-    swapped = {disc: questions.board(_swapped(after.board, disc)) for disc in own}
+    given = {disc: questions.board(swapped(after.board, disc)) for disc in own}
     others = matched(squares, [disc for disc in own if disc not in squares], after.board.size)
 
     def outcome() -> Measured:
-        worth = {disc: whole.discs - swapped[disc].discs for disc in own}
+        worth = {disc: whole.discs - given[disc].discs for disc in own}
         effect = sum(worth[disc] for disc in squares)
         found = compared(effect, [worth[disc] for disc in others], len(squares))
         return replace(found, effect=effect - found.mean, mean=0.0) if relative else found
@@ -89,7 +87,8 @@ def owner_swap(
     return outcome
 
 
-def _swapped(board: Board, square: int) -> Board:
+def swapped(board: Board, square: int) -> Board:
+    """The position with the disc on a square of the other colour."""
     bit = 1 << (8 * (square // board.size) + square % board.size)
     return Board(board.black ^ bit, board.white ^ bit, board.side, board.size)
 
@@ -115,40 +114,6 @@ def moves_taken(after: After, squares: Squares, questions: Questions, *, mover: 
         questions.planes(after.with_moves(plane, less=[square]), after.sign) for square in others
     ]
     return lambda: compared(whole.discs - less.discs, _gaps(whole, single), len(squares))
-
-
-@dataclass(frozen=True)
-class Single:
-    """A square of a plane of moves, with what the network's value owes to it beside what it owes to the others."""
-
-    square: int
-    outcome: Measured
-
-
-def strongest(
-    after: After, squares: Sequence[int], questions: Questions, *, mover: bool
-) -> Callable[[], Single | None]:
-    """The move among `squares` that matters most to the side that has it; its other moves as the control.
-
-    The control's variance is enlarged for the choice among several (Bonferroni 1936).
-    """
-    plane, better = after.moves_plane(mover=mover), 1 if mover else -1
-    if plane is None or not squares:
-        return lambda: None
-    assert after.planes is not None
-    legal = np.flatnonzero(after.planes[plane].reshape(-1)).tolist()
-    whole = questions.planes(after.planes, after.sign)
-    less = {s: questions.planes(after.with_moves(plane, less=[s]), after.sign) for s in legal}
-
-    def chosen() -> Single:
-        worth = {square: whole.discs - less[square].discs for square in legal}
-        best = max(squares, key=lambda square: better * worth[square])
-        others = [worth[square] for square in legal if square != best]
-        found = compared(worth[best], others, 1)
-        wider = (CRITICAL[min(len(squares), len(CRITICAL)) - 1] / CRITICAL[0]) ** 2
-        return Single(best, replace(found, variance=found.variance * wider))
-
-    return chosen
 
 
 def moves_given(after: After, squares: Squares, questions: Questions) -> Test:

@@ -29,6 +29,8 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
         "keeps_out": (shut, ""),
         "lets_in": ("", f"lets {other} in at {mine}"),
         "opens": (f"opens {mine} to {own}", ""),
+        "spares": (f"leaves {mine} to {other}", ""),
+        "overturns": ("", f"turns {mine}"),
         "wedge": (f"wedges in at {mine}", f"leaves the wedge at {theirs}"),
         "parity": ("plays into an odd region", "plays into an even region"),
         "pass": (f"makes {other} pass", f"lets {other} move"),

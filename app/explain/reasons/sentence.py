@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.discs import CURVE
 from app.explain.reasons.facts import neighbours
 from app.explain.reasons.phrases import phrase
-from app.explain.reasons.weights import BETTER, CHOSEN, Weight, weigh
+from app.explain.reasons.weights import BETTER, Weight, weigh
 from othello.errors import ParseError
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import square_name
@@ -77,12 +78,17 @@ class Reasons:
 
 
 def why(
-    model: Model, result: SearchResult, move: int | None = None, rival: int | None = None
+    model: Model,
+    result: SearchResult,
+    move: int | None = None,
+    rival: int | None = None,
+    known: Mapping[int, float] | None = None,
 ) -> Reasons:
     """Why a move of a searched position rather than another one.
 
-    move: the search's first choice by default.  rival: the best other move that the search tried, by default.  Raises
-    ParseError where one of them is illegal, or both are the same.
+    move: the search's first choice by default.  rival: the best other move that the search tried, by default.  known:
+    what moves are worth for certain, in discs to the mover, where the caller has solved them.  Raises ParseError where
+    one of them is illegal, or both are the same.
     """
     board = result.board
     entries = {entry.square: entry for entry in result.moves}
@@ -94,10 +100,14 @@ def why(
     weights = weigh(model, board, move, rival)
     whole = [entries[square] for square in (move, rival) if square is not None]
     exact = next(weight for weight in weights if weight.name == "exact")
-    scores = (exact.value, exact.rival_value)[: len(whole)]
+    scores: Sequence[float | None] = (exact.value, exact.rival_value)[: len(whole)]
+    if known and all(each.square in known for each in whole):
+        scores = [known[each.square] for each in whole]
     solved = None not in scores
-    worth = [_discs(each, score if solved else None) for each, score in zip(whole, scores)]
-    spoken, sentence = _Speech(result, whole, worth, solved, weights).words()
+    worth = [
+        _discs(each, score if solved else None, board.size) for each, score in zip(whole, scores)
+    ]
+    spoken, sentence = Speech(result, whole, worth, solved, weights).words()
     sign, q = (1 if board.side == "X" else -1), whole[0].q
     return Reasons(
         board=board,
@@ -148,15 +158,15 @@ def reachable(board: Board) -> bool:
     return joined == discs
 
 
-def _discs(entry: MoveStatistics, exact: int | None) -> float | None:
+def _discs(entry: MoveStatistics, exact: float | None, size: int) -> float | None:
     """What a move is worth to the mover: by the solver, else by the search; None for one that was not tried."""
     if entry.q is None:
         return None
-    return float(exact) if exact is not None else float(CURVE(entry.q))
+    return float(exact) if exact is not None else float(CURVE(entry.q, size))
 
 
 @dataclass(frozen=True)
-class _Speech:
+class Speech:
     """A sentence in the making: the move first, then its rival if there is one."""
 
     result: SearchResult
@@ -183,9 +193,7 @@ class _Speech:
         if other - worth >= MISTAKE and (self.solved or not first):
             return self._mistake(worth, other)
         spoken = self._chosen(1)
-        reason = self._joined(spoken) or (
-            f"no single reason stands out: the difference is {abs(worth - other):.1f} discs"
-        )
+        reason = self._joined(spoken) or self._unexplained(worth - other)
         sentence = f"{name} rather than {self._name(1)}: {reason}; {self._expectation(worth)}."
         return _names(spoken), sentence
 
@@ -197,6 +205,15 @@ class _Speech:
             f"costs {other - worth:.0f} discs; {self._expectation(worth)}."
         )
         return _names(spoken), sentence
+
+    def _unexplained(self, gain: float) -> str:
+        """What is left to say of a move without a reason: what it is expected to bring more than its rival, or less."""
+        told, side = f"{abs(gain):.1f}", "black" if self.result.board.side == "X" else "white"
+        source = "best play brings" if self.solved else "the search expects"
+        if float(told) == 0:
+            return f"no single reason stands out, and {source} as much from both"
+        more = "more" if gain > 0 else "less"
+        return f"no single reason stands out, but {source} {told} discs {more} for {side}"
 
     def _chosen(self, claim: int, among: Iterable[str] = BETTER) -> list[Weight]:
         """At most two facts that hold and claim so, the strongest first; against a move what the other side can do."""

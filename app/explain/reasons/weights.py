@@ -7,7 +7,7 @@ what the same does to matched squares, or the fact is not spoken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,15 +16,9 @@ from numpy.typing import NDArray
 
 from app.explain.explanation import Explanation
 from app.explain.network import explain_many
+from app.explain.reasons.chosen import CHOSEN, CRITICAL, OF_RIVAL, Choice, candidates, choices
 from app.explain.reasons.facts import KINDS, Fact, Squares, facts_of
-from app.explain.reasons.interventions import (
-    MOBILITY,
-    Single,
-    Test,
-    levelled,
-    one_sided,
-    strongest,
-)
+from app.explain.reasons.interventions import MOBILITY, Test, levelled, one_sided
 from app.explain.reasons.questions import After, Questions
 from app.explain.targets import Target
 from othello.rules.board import Board
@@ -36,15 +30,10 @@ if TYPE_CHECKING:
     from app.models import Model
 
 MEASURED: Final = {kind.name: kind.better for kind in KINDS} | {"exact": 1}
-CHOSEN: Final = {"keeps_out": 1, "lets_in": -1, "opens": 1}
-"""Facts about one square, the one that matters most: a move of the other side that only the rival would leave, one
-that only this move leaves, and a next move of the mover's own that only this move opens."""
 BETTER: Final = MEASURED | CHOSEN
-LEAST: Final = 0.25  # discs: a smaller effect is no reason
+LEAST: Final = 0.5  # discs: a smaller effect is no reason
 SOLVED: Final = 14  # empty squares after the move, from which on the outcome is looked up
-Choice = Callable[[], Single | None]
 _TABLE_BITS: Final = 14
-_ONE_IN_20: Final = 1.645  # standard deviations above the mean
 USUAL: Final = SYMMETRIES[::2]  # over which weights are averaged; the others are left to check them
 _CERTAIN: Final = 6.0  # a finished game's value before tanh: what the network says at its surest
 
@@ -112,11 +101,13 @@ def weigh(
     rival: int | None = None,
     symmetries: Sequence[int] = USUAL,
     supposed: Sequence[Mapping[str, Fact]] = (),
+    among: Mapping[str, Squares] | None = None,
 ) -> tuple[Weight, ...]:
     """Every fact of a legal move beside its rival's, in the order of `BETTER`.
 
     All weights are means over `symmetries`.  Without a rival a fact stands against one that does not hold.
-    supposed: for each move facts to weigh in place of its own, as a control.  Raises ParseError for a board of another
+    supposed: for each move facts to weigh in place of its own, as a control.  among: the squares that facts of
+    `CHOSEN` are chosen from, by default those that the rules name.  Raises ParseError for a board of another
     size than the network's.
     """
     moves = [move] if rival is None else [move, rival]
@@ -125,7 +116,7 @@ def weigh(
     found = [
         facts_of(board, each) | {"exact": exact(after.reply)} for each, after in zip(moves, afters)
     ]
-    choices = _choices(afters, found, questions)
+    choose = choices(afters, candidates(afters, found) | dict(among or {}), questions)
     if supposed:
         found = [{**facts, **other} for facts, other in zip(found, supposed)]
     changes = change_maps(model, board, afters, symmetries)
@@ -135,35 +126,18 @@ def weigh(
     questions.ask()
     return (
         *(_weight(name, [facts[name] for facts in found], changes, tests[name]) for name in tests),
-        *(_chosen_weight(name, choices.get(name), changes) for name in CHOSEN),
+        *(_chosen_weight(name, choose.get(name), changes) for name in CHOSEN),
     )
-
-
-def _choices(
-    afters: Sequence[After], found: Sequence[Mapping[str, Fact]], questions: Questions
-) -> dict[str, Choice]:
-    """For each fact of `CHOSEN` the square that it is about, which is chosen once the questions are answered."""
-    if len(afters) == 1:
-        return {}
-    replies, own = ([set(facts[name].squares) for facts in found] for name in MOBILITY)
-    corners = [set(facts["gives_corner"].squares) for facts in found]
-    denied, allowed = replies[1] - replies[0] - corners[1], replies[0] - replies[1] - corners[0]
-    return {
-        "keeps_out": strongest(afters[1], sorted(denied), questions, mover=False),
-        "lets_in": strongest(afters[0], sorted(allowed), questions, mover=False),
-        "opens": strongest(afters[0], sorted(own[0] - own[1]), questions, mover=True),
-    }
 
 
 def _chosen_weight(name: str, choose: Choice | None, changes: Sequence[ChangeMap]) -> Weight:
     single = choose() if choose is not None else None
     if single is None:
         return Weight(name, 0, 0 if len(changes) == 2 else None, (), (), 0.0, 0.0, 0.0)
-    sign, change = (-1, changes[1]) if name == "keeps_out" else (1, changes[0])
-    relevance = sign * float(change.squares[single.square])
-    outcome = single.outcome
-    bound = abs(outcome.mean) + _ONE_IN_20 * outcome.variance**0.5
-    return Weight(name, 1, 0, (single.square,), (), relevance, sign * outcome.effect, bound)
+    first, second = (float(change.squares[single.square]) for change in changes)
+    sign, outcome = (-1 if name in OF_RIVAL else 1), single.outcome
+    bound = abs(outcome.mean) + CRITICAL[0] * outcome.variance**0.5
+    return Weight(name, 1, 0, (single.square,), (), first - second, sign * outcome.effect, bound)
 
 
 @dataclass(frozen=True)
@@ -262,7 +236,7 @@ def _weight(
         facts[1].squares if len(facts) == 2 else (),
         less_rival(relevance),
         effect,
-        abs(mean) + _ONE_IN_20 * spread,
+        abs(mean) + CRITICAL[0] * spread,
     )
 
 

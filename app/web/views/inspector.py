@@ -23,11 +23,10 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, state, widgets
 from app.web.components import parts
 from app.web.components.maps import USUAL, Legend, Look
-from app.web.views import inspect_layers, inspect_tools, tables
+from app.web.views import inspect_layers, inspect_open, inspect_tools, tables
 from app.web.views.question import Question
 from lrp.errors import LRPError
-from othello.errors import OthelloError, ParseError
-from othello.records import GameRecord, guess_format, read_games
+from othello.errors import OthelloError
 from othello.rules.board import Board
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
@@ -212,19 +211,7 @@ def _editor() -> None:
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     gallery.choose("i_gallery", set_board, placeholder="Choose a position")
-    with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):
-        widgets.text(
-            "Board string, transcript, GGF, SGF or OBF", key="i_paste", lines=90, max_chars=20000
-        )
-        st.button("Open", key="i_open", on_click=_from_paste)
-        uploaded = st.file_uploader("A file: also WTHOR (.wtb)", key="i_file", max_upload_size=5)
-        with state.error_box():
-            games = st.session_state.get("i_games", [])
-            if uploaded is not None:
-                data = uploaded.getvalue()
-                games = read_games(data, guess_format(data, uploaded.name))
-            if games or uploaded is not None:
-                _choose_game(games)
+    inspect_open.draw(board().size, set_board)
 
 
 def _other_side() -> None:
@@ -232,37 +219,6 @@ def _other_side() -> None:
     set_board(
         Board(position.black, position.white, "O" if position.side == "X" else "X", position.size)
     )
-
-
-def _from_paste() -> None:
-    text = widgets.typed("i_paste")
-    st.session_state.pop("i_games", None)
-    widgets.forget("i_game", "i_ply")
-    try:
-        if any(mark in text for mark in ("(;", ";", "%")):
-            data = text.encode()
-            st.session_state.i_games = read_games(data, guess_format(data))
-        elif text:
-            set_board(state.parse_position(text, board().size))
-    except OthelloError as error:
-        st.session_state.inspect_error = str(error)
-
-
-def _choose_game(games: list[GameRecord]) -> None:
-    """Widgets that take one position out of the games of a file."""
-    games = [game for game in games if game.start.size in state.sizes()]
-    if not games:
-        raise ParseError("no game or position in it of a size that there is a network for")
-    number, count = 1, len(games)
-    if count > 1:
-        number = widgets.number(f"Game (1 to {count})", 1, count, key="i_game", default=1)
-    game = games[number - 1]
-    boards = list(game.start.replay(ply.action for ply in game.plies))
-    last = len(boards) - 1
-    ply = widgets.slider("After ply", 0, last, key="i_ply", default=last) if last else 0
-    names = " – ".join(name for name in (game.black, game.white) if name)
-    st.caption(state.plain(names) if names else "no names")
-    st.button("Inspect this position", key="i_take", on_click=set_board, args=(boards[ply],))
 
 
 def _simulations() -> int:

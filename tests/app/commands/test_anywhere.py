@@ -38,6 +38,7 @@ SMALL = (
 LARGE = (
     ("analyze", GAME, "-n", "20"),
     ("explain", GAME, "--checkpoint", "othello8", "--png", "why.png"),
+    ("explain", GAME, "--why"),
     ("match", "net:othello8", "mcts:4", "--games", "2"),
     ("engine", "gtp", "-n", "2"),
     ("review", GAME, "-n", "4"),
@@ -213,7 +214,7 @@ def test_h_is_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -
     assert shown[0] == shown[1] and shown[0].out.startswith("Usage: othello") and not shown[0].err
 
 
-@pytest.mark.parametrize("name", ["info", "verify", "import"])
+@pytest.mark.parametrize("name", ["info", "verify", "import", "export"])
 def test_h_is_help_of_what_checkpoint_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["checkpoint", name, "-h"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: othello checkpoint {name}")
@@ -241,7 +242,7 @@ def test_shipped_checkpoints_have_a_name_in_any_folder(
     assert run(["explain", "start", "--checkpoint", "othello8", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["checkpoint"] == told[0]["weights"]["sha256"]
     assert run(["checkpoint", "info", "othello9"]) == 2
-    assert "no such checkpoint; by name: othello6, othello8" in capsys.readouterr().err
+    assert "no such checkpoint; by name: othello6, othello8, othello8-strong" in capsys.readouterr().err
     (tmp_path / "othello8").mkdir()  # what lies here comes first
     assert run(["checkpoint", "info", "othello8"]) == 2
 

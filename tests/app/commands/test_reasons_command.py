@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.cli import bare_why, run
-from app.explain.reasons.weights import CHOSEN
+from app.explain.reasons.chosen import CHOSEN
 
 LINE = "f5d6c3d3c4f4f6g5e6d7e3c5f3"
 

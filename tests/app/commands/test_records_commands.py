@@ -156,6 +156,7 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     released = checkpoint.load(out)
     assert released.meta["generation"] == 1 and released.meta["games"] == 6
     card = (out / "README.md").read_text()
+    assert card.startswith("---\nlicense: mit\n") and "playing and analysing Othello on 4×4" in card
     assert released.sha256 in card and "one core" in card and "Not measured yet" in card
     assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
     assert "0009: no such checkpoint" in capsys.readouterr().err

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from app.experiments.statistics import area_under_roc
-from app.experiments.studies.because import PLACED, answers, false_facts
+from app.experiments.studies.because import answers
 from app.experiments.studies.events import EVENTS, Event, Played, areas, weighted_area
+from app.experiments.studies.second_look import PLACED, false_facts, false_squares, look, says_so
+from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
+from app.explain.reasons.sentence import why
 from app.models import Model
-from othello.rules.board import Board
+from othello.rules.board import Board, squares_of
+from othello.search.search import Search
 
 
 def moves(count: int, seed: int) -> list[Played]:
@@ -103,6 +107,54 @@ def test_false_facts_are_of_the_same_kinds_and_elsewhere() -> None:
             assert not set(fact.squares) & set(true[name].squares)
             kinds = Counter(region_kind(square, 8) for square in fact.squares)
             assert kinds <= Counter(region_kind(square, 8) for square in true[name].squares)
+
+
+def test_a_chosen_square_is_the_rules_and_a_false_one_is_there_after_both_moves() -> None:
+    source, seen = random.Random(5), Counter[str]()
+    for played in moves(80, seed=5):
+        board, move = played.board, played.move
+        rival = source.choice(board.legal_moves())
+        if rival == move:
+            continue
+        afters = [board.play(each) for each in (move, rival)]
+        replies = [set(after.legal_moves()) for after in afters]
+        own = [set(seen_by_other(after).legal_moves()) for after in afters]
+        discs = [set(squares_of(after.opp, 8)) for after in afters]
+        had = set(squares_of(board.opp, 8))
+        true = {
+            "keeps_out": replies[1] - replies[0],
+            "lets_in": replies[0] - replies[1],
+            "opens": own[0] - own[1],
+            "spares": (discs[1] - discs[0]) & had,
+            "overturns": (discs[0] - discs[1]) & had,
+        }
+        both = dict.fromkeys(("keeps_out", "lets_in"), replies[0] & replies[1])
+        both |= {"opens": own[0] & own[1]}
+        both |= dict.fromkeys(("spares", "overturns"), discs[0] & discs[1])
+        false = false_squares(board, move, rival)
+        for name, squares in true.items():
+            assert {s for s in range(64) if says_so(board, move, rival, name, s)} == squares
+            assert set(false[name]) <= both[name]
+            kinds = Counter(region_kind(square, 8) for square in squares)
+            assert Counter(region_kind(square, 8) for square in false[name]) <= kinds
+            seen[name] += len(false[name])
+    assert min(seen.values()) > 0
+
+
+def test_the_second_look_is_at_the_squares_that_were_named(model: Model) -> None:
+    search, seen = Search(model.evaluator), 0
+    for played in moves(12, seed=6):
+        if seen == 2:
+            break
+        found = why(model, search.run(played.board, 20))
+        if not set(found.spoken) & set(CHOSEN):
+            continue
+        seen += 1
+        looked = look(model, found)
+        for weight in looked.spoken():
+            assert looked.again[weight.name].squares == weight.squares
+            assert looked.by_rule(weight.name)
+    assert seen > 0
 
 
 def test_an_answer_is_the_legal_move_that_the_policy_likes_best(model: Model) -> None:

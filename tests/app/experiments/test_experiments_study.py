@@ -15,6 +15,7 @@ from app.experiments.attributions import METHODS, TARGETS, relevance_maps
 from app.experiments.corruption import CORRUPTIONS
 from app.experiments.disc_worth import FITTED, STATIC
 from app.experiments.positions import (
+    BOARD_31,
     Games,
     Positions,
     best_two,
@@ -26,9 +27,11 @@ from app.experiments.positions import (
 )
 from app.experiments.rules_truth import CORNERS, EDGES
 from app.experiments.statistics import Interval, bootstrap
-from app.experiments.studies import composite_choice, faithfulness
+from app.experiments.studies import board31, composite_choice, faithfulness
 from app.experiments.studies.ground_truth import proved_moves
 from app.explain import composites, default
+from app.explain.network import explain_many
+from app.explain.targets import Target
 from othello.rules.board import Board
 from othello.rules.symmetry import SYMMETRIES, transform_word
 from othello.solver.solver import Solver
@@ -272,3 +275,18 @@ def test_words_for_a_map_name_its_heaviest_square(values: list[float]) -> None:
     heaviest = int(np.argsort(-np.abs(relevance.ravel()), kind="stable")[0])
     assert ("nothing" in text) == (not relevance.any())
     assert not relevance.any() or "abcdefgh"[heaviest % 8] + str(heaviest // 8 + 1) in text
+
+
+def test_the_stages_of_the_network_hand_on_what_their_biases_do_not_keep(model: Model) -> None:
+    asked = [Target("value", size=8)]
+    (found,) = explain_many(model, [BOARD_31], asked, composite="EpsilonPlus", layers=True)
+    stages = board31.by_stage(found)
+    below = float(found.squares.sum())
+    for held in stages.values():
+        assert held["relevance"] - held["bias"] == pytest.approx(below, abs=1e-5)
+        below = held["relevance"]
+    assert below == pytest.approx(found.value)
+    assert sum(held["bias"] for held in stages.values()) == pytest.approx(found.bias_total)
+    for name in ("blocks.0", "blocks.3"):
+        conv = next(each for each in found.accounts if each.name == f"{name}.conv2")
+        assert stages[name]["own"] == conv.relevance

@@ -161,3 +161,31 @@ def test_what_is_copied_and_saved_says_the_same_as_the_page(
     for row in rows:
         assert row[1] in "XO-" and all(float(value) == float(value) for value in row[2:])
     assert [float(row[2]) for row in rows] == pytest.approx(flat, abs=1e-6)
+
+
+PGN = """[Black "Ada"]
+[White "Alan"]
+[Result "*"]
+
+1. f5 d6 2. c3 d3 *
+
+[Black "Ada"]
+[White "Grace"]
+[Result "*"]
+
+1. f5 f5 *
+"""
+
+
+def test_a_pasted_pgn_gives_its_games_and_says_which_cannot_be_read(page: Any) -> None:
+    page.get_by_text("Paste or upload a position or a game").click()
+    field = page.get_by_role("textbox", name="Board string, transcript")
+    field.fill(PGN)
+    field.press("Control+Enter")
+    settled(page)
+    page.locator(".st-key-i_open button").click()
+    page.get_by_text("Ada – Alan").wait_for()
+    said = page.locator("[data-testid=stExpander]").first.inner_text().replace("\u2060", "")
+    assert "1 could not be read; the first:" in said and "move 2: f5 is illegal" in said
+    page.locator(".st-key-i_take button").click()
+    wait_for_position(page, str(Board.parse("f5d6c3d3"))[:64])

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.phrases import phrase
-from app.explain.reasons.sentence import CORNERS, MISTAKE, why
-from app.explain.reasons.weights import BETTER, CHOSEN, Weight
+from app.explain.reasons.sentence import CORNERS, MISTAKE, Speech, why
+from app.explain.reasons.weights import BETTER, Weight
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves, square_name
@@ -88,6 +89,30 @@ def test_a_small_loss_is_no_mistake(model: Model) -> None:
     board = Board.initial()
     found = why(model, searched(board, ("d3", 50, 0.1), ("c4", 50, 0.1 - 0.005 * MISTAKE)), 26)
     assert found.sentence.startswith("c4 rather than d3: ")
+
+
+@pytest.mark.parametrize(
+    ("side", "q", "rival_q", "solved", "said"),
+    [
+        ("X", -0.5, 0.5, False, "stands out, but the search expects 20.0 discs less for black;"),
+        ("O", 0.5, -0.5, False, "stands out, but the search expects 20.0 discs more for white;"),
+        ("X", 0.5, 0.5, False, "stands out, and the search expects as much from both;"),
+        ("O", 0.0, 0.001, False, "stands out, and the search expects as much from both;"),
+        ("X", 0.1, 0.2, True, "stands out, but best play brings 1.0 discs less for black;"),
+    ],
+)
+def test_without_a_reason_the_sentence_says_which_move_is_expected_to_bring_more(
+    side: str, q: float, rival_q: float, solved: bool, said: str
+) -> None:
+    board = replace(Board.initial(), side=side)
+    first, second, *_ = (square_name(s, 8) for s in board.legal_moves())
+    result = searched(board, (first, 50, q), (second, 50, rival_q))
+    worth = [2.0, 3.0] if solved else [20 * q, 20 * rival_q]
+    spoken, sentence = Speech(result, result.moves[:2], worth, solved, ()).words()
+    assert spoken == ()
+    assert sentence.startswith(f"{first} rather than {second}: no single reason ")
+    assert said in sentence
+    assert "difference" not in sentence
 
 
 def test_nothing_is_claimed_for_a_move_that_was_not_tried(model: Model) -> None:

@@ -12,9 +12,10 @@ import torch
 
 from app.explain.move_effect import explain_change
 from app.explain.network import planes_of
+from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.discs import CURVE, DiscCurve, as_json, fit
 from app.explain.reasons.facts import KINDS, facts_of, seen_by_other
-from app.explain.reasons.weights import CHOSEN, LEAST, Weight, exact, weigh
+from app.explain.reasons.weights import LEAST, Weight, exact, weigh
 from othello.rules.board import Board
 from othello.rules.symmetry import SYMMETRIES, transform_action, transform_board
 from othello.solver.solver import solve
