@@ -24,6 +24,7 @@ import typer  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
 
 import othello  # noqa: E402
+from app.examples import show_examples  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -105,6 +106,7 @@ class LazyGroup(TyperGroup):
             found.command(cmd_name)(function)
         command = typer.main.get_command(found)
         command.name = cmd_name
+        show_examples(command, cmd_name)
         return command
 
     def invoke(self, ctx: Any) -> Any:

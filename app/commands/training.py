@@ -48,7 +48,7 @@ Address = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4."
+        "--config", metavar="FILE", help="Settings of a new run: TOML, or a name such as othello8."
     ),
 ]
 RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")]

@@ -217,7 +217,7 @@ def config_of(data: dict[str, Any], source: str) -> RunConfig:
 
 
 def named_configs() -> dict[str, Path]:
-    """The settings that come with the package, by name: othello4, othello6, othello8."""
+    """The settings that come with the package, by name: othello4, othello6, othello8, othello8-strong."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import lrp.concepts
 import lrp.explainer
 import lrp.plot
 import lrp.registration
+import lrp.travel
 
 PAGE = Path(__file__).parents[2] / "docs" / "lrp.md"
 
@@ -26,7 +28,9 @@ def test_the_page_runs_from_top_to_bottom() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [lrp.explainer, lrp.plot, lrp.registration], ids=lambda m: m.__name__
+    "module",
+    [lrp.concepts, lrp.explainer, lrp.plot, lrp.registration, lrp.travel],
+    ids=lambda m: m.__name__,
 )
 def test_docstring_examples_run(module: object) -> None:
     found = doctest.testmod(module, extraglobs={"lrp": lrp, "torch": torch})

@@ -7,15 +7,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.game.judged import JudgedGame
+from app.game.judged import JudgedGame, judge_game
 from app.present.report import report
-from tests.app.web.browser_page import position
+from app.web.views.panel import SIMULATIONS
+from othello.records import GameRecord
+from tests.app.web.browser_page import opened, position, settled
 from tests.app.web.served import ROOT
 from tests.app.web.test_browser_pages import violations
+
+if TYPE_CHECKING:
+    from app.models import Model
 
 pytestmark = pytest.mark.browser
 LONG = pytest.mark.long
@@ -110,6 +115,22 @@ def test_a_report_fits_and_axe_finds_nothing_serious(
             .map(box => box.outerHTML.slice(0, 80))""")
         assert not small
         keep(page, f"report-{scheme}-{width}")
+        page.evaluate("document.body.append(document.createElement('button'))")
+        assert [line.split()[0] for line in violations(page)] == ["button-name"]
+
+
+def test_a_reviewed_game_is_downloaded_as_the_same_report(
+    browser: Any, server: str, model: Model
+) -> None:
+    moves = "f5d6c3d3c4f4"
+    with opened(browser, f"{server}/?seat=both&moves={moves}&ply=5") as (page, _):
+        settled(page)
+        page.get_by_role("button", name="Review the game").click()
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Report, HTML").click()
+        got = Path(started.value.path()).read_text(encoding="utf-8")
+    record = GameRecord.from_transcript(moves, black="Black", white="White")
+    assert got == report(judge_game(record, model, SIMULATIONS))
 
 
 def test_how_fast_a_report_opens(browser: Any, address: str) -> None:
