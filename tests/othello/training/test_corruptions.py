@@ -13,13 +13,14 @@ import torch
 
 from othello.errors import OthelloError
 from othello.network import checkpoint
-from othello.network.sealed_json import read_sealed
+from othello.network.sealed_json import FORMAT, read_sealed
 from othello.training.manifest import read_settings
 from othello.training.metrics import read_metrics
 from othello.training.run import Run
 from tests.othello.training.trainers import TINY, advance, copied
 
 ROOT = Path(__file__).parents[3]
+SHIPPED = sorted(path.parent.name for path in ROOT.glob("checkpoints/*/meta.json"))
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +99,13 @@ def test_no_corruption_is_read_as_another_value(
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(10_000, marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", ["othello8", "othello6"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_no_corruption_of_a_shipped_checkpoint_is_read_as_another_value(
     tmp_path: Path, name: str, count: int
 ) -> None:
     folder = copied(ROOT / "checkpoints" / name, tmp_path / "run" / "generations" / "0002")
-    assert checkpoint.load(folder).meta["kind"] == "othello-network"
+    loaded = checkpoint.load(folder)
+    assert loaded.meta["kind"] == "othello-network" and loaded.meta["format"] == FORMAT
     assert unseen(tmp_path / "run", "generations/0002/meta.json", count, seed=1) == []
 
 
