@@ -24,6 +24,7 @@ import typer  # noqa: E402
 from typer.core import TyperGroup  # noqa: E402
 
 import othello  # noqa: E402
+from app.examples import show_examples  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -56,7 +57,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     ),
     "convert": ("records:convert", "Convert a file of games or positions into another format."),
     "review": (
-        "records:review",
+        "review:review",
         "Value of every move of a game before and after, its loss against the best one, blunders marked.",
     ),
     "ladder": (
@@ -105,6 +106,7 @@ class LazyGroup(TyperGroup):
             found.command(cmd_name)(function)
         command = typer.main.get_command(found)
         command.name = cmd_name
+        show_examples(command, cmd_name)
         return command
 
     def invoke(self, ctx: Any) -> Any:

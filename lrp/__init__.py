@@ -1,6 +1,6 @@
 """Layer-wise Relevance Propagation for any torch model, with every unit of relevance accounted for."""
 
-from lrp import bias, composites, errors, plot, rules
+from lrp import bias, composites, concepts, errors, plot, rules
 from lrp.composites import Composite
 from lrp.errors import (
     CompositeError,
@@ -31,6 +31,7 @@ __all__ = [
     "average",
     "bias",
     "composites",
+    "concepts",
     "custom",
     "errors",
     "plot",

@@ -21,6 +21,7 @@ from lrp.rules import Rule
 from lrp.targets import Target, each_index, masks, one_hot, seeds
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
+from lrp.travel import Portable
 
 FOLD = 128
 """Samples × targets that one backward pass of `attribute_each` carries at most."""
@@ -28,7 +29,7 @@ FOLD = 128
 HEADS = {"aten.tanh.default", "aten.sigmoid.default", "aten.softmax.int", "aten.log_softmax.int"}
 
 
-class LRP:
+class LRP(Portable):
     """Explanations of one model under one composite.
 
     model: any module; never changed, explained as in eval mode whatever mode it is in.
@@ -68,14 +69,6 @@ class LRP:
                 "integers are token ids, or constants such as masks and indices beside floating point inputs; "
                 "this model does not look them up in an embedding: convert them if they are numbers"
             )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The model, the composite and the examples; what is captured is captured again."""
-        return {name: value for name, value in vars(self).items() if name != "_live"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._live = Live(self.model, self.composite)
 
     def _compiled(self, xs: tuple[Tensor, ...]) -> Compiled:
         """The steps for inputs like these. Raises InvalidInput where the model itself does not take them."""

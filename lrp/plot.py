@@ -126,7 +126,11 @@ def text(
     return page
 
 
-def _word(token: str, strength: float, value: float) -> str:
+def _word(
+    token: str,
+    strength: float,
+    value: float,
+) -> str:
     end = FOR if strength >= 0 else AGAINST
     colour = ",".join(str(round(255 + (c - 255) * min(abs(strength), 1.0))) for c in end)
     shown = html.escape(token)
@@ -196,7 +200,13 @@ def _grey(picture: Any, wanted: Tensor) -> Tensor:
     return p.mean(0) if p.dim() == 3 else p
 
 
-def _draw(axes: Any, r: Tensor, picture: Any, limit: float, overlay: float) -> Any:
+def _draw(
+    axes: Any,
+    r: Tensor,
+    picture: Any,
+    limit: float,
+    overlay: float,
+) -> Any:
     if not 0 <= overlay <= 1:
         raise InvalidInput(f"overlay is 0 to 1, not {overlay}")
     if picture is not None:
@@ -207,7 +217,12 @@ def _draw(axes: Any, r: Tensor, picture: Any, limit: float, overlay: float) -> A
     return axes.imshow(r.numpy(), cmap=COLOURS, vmin=-limit, vmax=limit, alpha=alpha)
 
 
-def _colour_bar(figure: Any, mesh: Any, axes: Any, drawn: Sequence[Tensor]) -> None:
+def _colour_bar(
+    figure: Any,
+    mesh: Any,
+    axes: Any,
+    drawn: Sequence[Tensor],
+) -> None:
     limit = mesh.norm.vmax
     clipped = any(float(m.abs().max()) > limit for m in drawn)
     bar = figure.colorbar(mesh, ax=axes, extend="both" if clipped else "neither")

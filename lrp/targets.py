@@ -11,6 +11,7 @@ from torch import Tensor
 from lrp.compiler import Program
 from lrp.errors import InvalidTarget
 from lrp.ops.context import Flow, Run
+from lrp.tracing.graph import Node
 
 Target: TypeAlias = "int | tuple[int, ...] | Tensor | Callable[[Any], Tensor] | None"
 
@@ -149,6 +150,11 @@ def _function(
     return flows, value
 
 
+def channel_dim(node: Node, value: Tensor) -> int:
+    """Which dimension of a layer's output counts its channels: the last one of sequences [B, L, D]."""
+    return 1 if value.dim() != 3 or "Conv" in node.module_type else 2
+
+
 def masks(
     through: Mapping[str, Sequence[int] | Tensor],
     program: Program,
@@ -169,11 +175,7 @@ def masks(
                 )
             found[index] = units.expand(value.shape)[:1]
             continue
-        dim = (
-            1
-            if value.dim() != 3 or "Conv" in program.graph.nodes[index].module_type
-            else value.dim() - 1
-        )
+        dim = channel_dim(program.graph.nodes[index], value)
         channels = torch.as_tensor(units, dtype=torch.long)
         count = value.shape[dim]
         if (

@@ -70,7 +70,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain app.explain.reasons othello othello.players othello.records "
         "othello.rules othello.search othello.strength"
     ),
-    "app.present": "app.explain app.game othello.rules othello.search",
+    "app.present": "app.explain app.game othello.rules othello.search othello.strength",
     "app.desktop": (
         "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),

@@ -48,7 +48,7 @@ Address = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Settings of a new run: TOML, or othello8, 6 or 4."
+        "--config", metavar="FILE", help="Settings of a new run: TOML, or a name such as othello8."
     ),
 ]
 RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")]
@@ -59,6 +59,10 @@ Initial = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --run.")]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option("--accept-changes", help="With --resume: take settings edited in config.toml."),
+]
 Iterations = Annotated[
     int | None, typer.Option("--iterations", min=1, help="End after so many more.")
 ]
@@ -74,6 +78,7 @@ def train(
     run: RunFolder = Path("runs/main"),
     initial: Initial = None,
     resume: Resume = False,
+    accept_changes: AcceptChanges = False,
     iterations: Iterations = None,
     ray: OnRay = False,
     as_json: AsJson = False,
@@ -85,7 +90,10 @@ def train(
         )
     exists = (run / "state.json").exists()
     _check_run(run, exists, resume, config is not None or initial is not None)
+    if accept_changes and not resume:
+        raise ConfigError("--accept-changes goes with --resume")
     settings = _settings(run / "config.toml" if resume else config, initial)
+    chosen = None if exists or (resume and initial is None) else settings  # a run has its own
     if warning := check_start(settings, run):
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
@@ -100,7 +108,7 @@ def train(
     with stopping_cleanly(), cluster as workers, view:
         try:
             done = train_run(
-                run, None if exists else settings, view.report, on_iteration, iterations, workers
+                run, chosen, view.report, on_iteration, iterations, workers, accept_changes
             )
         except RunLocked as error:
             raise typer.BadParameter(str(error), param_hint="--run") from None

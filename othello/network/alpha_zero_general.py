@@ -2,13 +2,14 @@
 
 Its Othello network reads one plane of +1 (own disc), −1 and 0, runs four 3×3 convolutions (the last two without
 padding) and two fully connected layers, each with BatchNorm and ReLU, and ends in a policy and a value layer.  Its
-`.pth.tar` files are torch archives; only their tensors are read, and nothing in them is run.
+`.pth.tar` files are torch archives; only their tensors are read, in a child process, and nothing in them is run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -23,10 +24,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from othello.errors import CheckpointError
+from othello.network.confined import run_confined
 from othello.network.encoding import encode
-from othello.network.safetensors_io import skeleton
+from othello.network.safetensors_io import load_tensors, save_tensors, skeleton
 
 _MAX_FILE_BYTES = 1 << 30
+_SPARE_BYTES = 160 << 20  # that a child may allocate beside what the file's size explains
+_COPIES = 8  # of a file that its child may hold: mapped, as float32 (twice a half), written
+_SECONDS = 120.0
 _MAX_TENSORS = 256
 _ACCEPTED = "a torch file {'state_dict': {…}} of alpha-zero-general's Othello network"
 
@@ -113,7 +118,8 @@ def import_alpha_zero_general(
     """Read the weights of an alpha-zero-general Othello checkpoint, and only those.
 
     Returns the network in evaluation mode and what `checkpoint.save` may keep as meta: the source's name, size and
-    SHA-256.  Raises `CheckpointError` for anything that is not such a file.
+    SHA-256.  The file is opened by a child process of limited memory and time, which hands over plain tensors.
+    Raises `CheckpointError` for anything that is not such a file.
     """
     file = Path(path)
     if not file.is_file():
@@ -121,8 +127,16 @@ def import_alpha_zero_general(
     size = file.stat().st_size
     if size > _MAX_FILE_BYTES:
         raise CheckpointError(f"{file}: {size} bytes; at most {_MAX_FILE_BYTES} are accepted")
-    tensors = _tensors(file, _read(file))
-    network = _network(file, tensors)
+    with tempfile.TemporaryDirectory(prefix="othello-import-") as folder:
+        plain = Path(folder, "plain.safetensors")
+        run_confined(
+            f"{__name__}:convert",
+            [str(file), str(plain)],
+            memory=_SPARE_BYTES + _COPIES * size,
+            seconds=_SECONDS,
+            subject=str(file),
+        )
+        network = _network(file, load_tensors(plain))
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return network, {
@@ -133,6 +147,15 @@ def import_alpha_zero_general(
             "sha256": digest,
         }
     }
+
+
+def convert(source: str, target: str) -> None:
+    """Write the checked weights of the file `source` as the safetensors file `target`; for a child process.
+
+    Raises `CheckpointError` for anything that is not an alpha-zero-general checkpoint.
+    """
+    file = Path(source)
+    save_tensors(target, _network(file, _tensors(file, _read(file))).state_dict())
 
 
 def _read(file: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Checkpoints: a folder with `weights.safetensors` and `meta.json`, which names the weights' size and SHA-256.
+"""Checkpoints: a folder with `weights.safetensors` and a `meta.json` that has the SHA-256 of the weights and its own.
 
 Reading one runs nothing and trusts nothing: every way in which the files can be wrong is a `CheckpointError` before
 a network is built.  `meta.json` is written last, so a folder without it is a save that never finished.
@@ -29,11 +29,11 @@ from othello.network.safetensors_io import (
     MAX_HEADER_BYTES,
     load_tensors,
     parse_tensors,
-    read_json,
     read_regular_file,
     save_tensors,
     skeleton,
 )
+from othello.network.sealed_json import DIGEST, FORMAT, read_sealed, write_sealed
 from othello.rules.bitboard import BOARD_MASK, start_bits
 
 __all__ = [
@@ -48,14 +48,15 @@ __all__ = [
     "verify",
 ]
 
-FORMAT = 1
+FORMATS = (1, FORMAT)  # read here; the first, of older versions, has no digest of meta.json
 META = "meta.json"
 WEIGHTS = "weights.safetensors"
 _WEIGHTS_NAME = re.compile(r"weights(-[0-9a-f]{12})?\.safetensors")
 _MAX_META_BYTES = 1 << 20
 _SHELVES = tuple(place / "checkpoints" for place in Path(__file__).parents[2:0:-1])
+_ATTEMPTS = 1000  # to read a checkpoint that is being replaced all the time
 _EVALUATED = 64  # boards of random discs that `verify` has evaluated
-_RESERVED = frozenset({"format", "kind", "architecture", "weights"})
+_RESERVED = frozenset({"format", "kind", "architecture", "weights", DIGEST})
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def save(
     described["weights"] = {"file": name, "size": len(data), "sha256": digest}
     try:
         atomic.write_bytes(folder / name, data)
-        atomic.write_json(folder / META, described)
+        write_sealed(folder / META, described)
     except ValueError as error:
         raise CheckpointError(f"{folder}: meta is not JSON ({error})") from None
     for other in folder.glob("weights*.safetensors"):
@@ -141,8 +142,20 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     """Read the checkpoint at `path`: its folder, its weights file, its `meta.json` or a name as `locate` knows it.
 
     Raises `CheckpointError` for anything missing, damaged, too large, mismatched or not finite, in one or two lines.
+    A checkpoint that is replaced meanwhile is read again, so it is the old one or the new one.
     """
-    folder, meta = _read_meta(path)
+    for _ in range(_ATTEMPTS):
+        folder, meta, stamp = _read_meta(path)
+        try:
+            return _load(folder, meta)
+        except CheckpointError:
+            if _stamp(folder) == stamp:  # damaged, not replaced
+                raise
+    return _load(folder, meta)
+
+
+def _load(folder: Path, meta: dict[str, Any]) -> Checkpoint:
+    """The checkpoint in `folder` as `meta` describes it."""
     kind = _kind(meta, folder)
     stored = meta["weights"]
     file = folder / stored["file"]
@@ -168,7 +181,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
 
 def info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `meta.json` says, plus the folder's `path`; the weights are not read."""
-    folder, meta = _read_meta(path)
+    folder, meta, _ = _read_meta(path)
     _architecture(meta, _kind(meta, folder), folder)
     return {**meta, "path": str(folder)}
 
@@ -207,7 +220,17 @@ def _shipped() -> dict[str, Path]:
     return {folder.name: folder for folder in reversed(found)}
 
 
-def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
+def _stamp(folder: Path) -> tuple[int, ...]:
+    """Which `meta.json` lies in `folder`: another one after every save, whatever it says."""
+    try:
+        status = os.lstat(folder / META)
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], tuple[int, ...]]:
+    """The folder that `path` means, its `meta.json`, and the stamp of that or of an older one."""
     given = Path(path)
     try:
         given = locate(path)
@@ -227,11 +250,12 @@ def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
     else:
         names = ", ".join(sorted(_shipped())) or "none"
         raise CheckpointError(f"{given}: no such checkpoint; by name: {names}")
-    name = str(folder / META)
-    meta = read_json(read_regular_file(folder / META, _MAX_META_BYTES), name)
-    if meta.get("format") != FORMAT or type(meta.get("format")) is not int:
+    name, stamp = str(folder / META), _stamp(folder)
+    meta = read_sealed(folder / META, _MAX_META_BYTES)
+    if meta.get("format") not in FORMATS or type(meta.get("format")) is not int:
+        accepted = " and ".join(map(str, FORMATS))
         raise CheckpointError(
-            f"{name}: format {str(meta.get('format'))[:40]} is unknown; {FORMAT} is accepted"
+            f"{name}: format {str(meta.get('format'))[:40]} is unknown; {accepted} are accepted"
         )
     stored = meta.get("weights")
     valid = (
@@ -247,7 +271,7 @@ def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]]:
         raise CheckpointError(
             f"{name}: weights must give file ({WEIGHTS}), size (≤ {MAX_FILE_BYTES}) and sha256"
         )
-    return folder, meta
+    return folder, meta, stamp
 
 
 def _kind(meta: dict[str, Any], folder: Path) -> Kind:

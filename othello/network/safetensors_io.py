@@ -97,8 +97,19 @@ def read_json(data: bytes, name: str) -> dict[str, Any]:
     def refuse(text: str) -> None:
         raise ValueError(f"{text} is not a JSON number")
 
+    def finite(text: str) -> float:
+        number = float(text)
+        if not math.isfinite(number):
+            raise ValueError(f"{text[:20]} is too large")
+        return number
+
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_constant=refuse,
+            parse_float=finite,
+        )
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{name}: not valid JSON ({str(error).splitlines()[0][:80]})"

@@ -120,15 +120,19 @@ class Solver:
         )
         return Verdict(result, best, int(self._workspace[NODES]), time.perf_counter() - start)
 
-    def scores(self, board: Board, *, seconds: float | None = None) -> dict[int, int] | None:
-        """The exact score of every legal action, for the side to move; None if `seconds` did not suffice."""
+    def scores(
+        self, board: Board, *, seconds: float | None = None, nodes: int | None = None
+    ) -> dict[int, int] | None:
+        """The exact score of every legal action, for the side to move; None if `seconds` or `nodes` did not suffice."""
         end, scores = None if seconds is None else time.perf_counter() + seconds, {}
         for action in board.legal_actions():
             left = None if end is None else max(0.0, end - time.perf_counter())
-            solution = self.solve(board.play(action), every=False, seconds=left, line=False)
+            child = board.play(action)
+            solution = self.solve(child, every=False, seconds=left, nodes=nodes, line=False)
             if solution is None:
                 return None
             scores[action] = -solution.score
+            nodes = None if nodes is None else max(1, nodes - solution.nodes)
         return scores
 
     def _line(

@@ -15,7 +15,7 @@ from othello.records.game import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import Side, square_name
 from othello.search.result import SearchResult
-from othello.solver.solver import Solver
+from othello.solver.solver import Solver, table_bits_for
 
 ActionValues = Callable[[Board], Mapping[int, float]]
 """The values of actions of a board, in [−1, 1] for the side to move: a search's Q, say.
@@ -37,7 +37,7 @@ class Mark(enum.Enum):
     BLUNDER = "blunder"
 
 
-_TRIED: Final = 0.05  # of the simulations: the share from which on a move's Q tells something
+TRIED: Final = 0.05  # of the simulations: the share from which on a move's Q tells something
 _STEPS: Final = (
     (Mark.BLUNDER, 10.0, 0.5),  # from so many discs of loss, or so much value in [−1, 1]
     (Mark.MISTAKE, 6.0, 0.25),
@@ -85,40 +85,35 @@ def review(
     *,
     solve_empties: int = 14,
     seconds: float | None = None,
+    nodes: int | None = None,
 ) -> list[MoveReview]:
     """A review of every action of `game`, forced ones included (they lose nothing).
 
-    Positions with at most `solve_empties` empty squares are solved, each within `seconds` if given; the others, and
-    those not solved in time, are valued by `values`, or left open without it.  A move that `values` leaves out is worth
-    what the position it leads to is worth.
+    Positions with at most `solve_empties` empty squares are solved, each within `seconds` and `nodes` if given; the
+    others, and those not solved so, are valued by `values`, or left open without it.  A move that `values` leaves out
+    is worth what the position it leads to is worth.
 
     >>> game = GameRecord.from_transcript("b1a1a2", size=4)
     >>> [(move.after, move.mark.value) for move in review(game)]        # 4×4 is a win for white by 10
     [(-10.0, 'best'), (10.0, 'best'), (-10.0, 'best')]
     """
-    solver = Solver(game.start.size, 16)
-    return [
-        _review_move(
-            number,
-            board,
-            action,
-            solver if board.empties <= solve_empties else None,
-            values,
-            seconds,
-        )
-        for number, (board, action) in enumerate(zip(game.boards, game.actions), 1)
-    ]
+    solver = Solver(game.start.size, max(16, table_bits_for(solve_empties)))
+    found = []
+    for number, (board, action) in enumerate(zip(game.boards, game.actions), 1):
+        scores = None
+        if board.empties <= solve_empties:
+            scores = solver.scores(board, seconds=seconds, nodes=nodes)
+        found.append(_review_move(number, board, action, scores, values))
+    return found
 
 
 def _review_move(
     number: int,
     board: Board,
     action: int,
-    solver: Solver | None,
+    scores: Mapping[int, int] | None,
     values: ActionValues | None,
-    seconds: float | None,
 ) -> MoveReview:
-    scores = solver.scores(board, seconds=seconds) if solver else None
     worth: Mapping[int, float] = {}
     if scores is not None:
         worth = {option: float(score) for option, score in scores.items()}
@@ -146,6 +141,17 @@ def _worth_of_child(board: Board, action: int, values: ActionValues | None) -> f
         score = child.score() if child.side == "X" else -child.score()
         return sign * float((score > 0) - (score < 0))
     return sign * max(values(child).values())
+
+
+def mark_of_discs(loss: float) -> Mark:
+    """The mark of a loss in discs alone: an inaccuracy from 2 on, a mistake from 6, a blunder from 10.
+
+    >>> [mark_of_discs(loss).value for loss in (0, 1.9, 2, 6, 10)]
+    ['best', 'good', 'inaccuracy', 'mistake', 'blunder']
+    """
+    if loss <= 0:
+        return Mark.BEST
+    return next((mark for mark, discs, _ in _STEPS if loss >= discs), Mark.GOOD)
 
 
 def _mark(before: float, after: float, exact: bool) -> Mark:
@@ -198,7 +204,7 @@ def values_of_search(run: Callable[[Board, int], SearchResult], simulations: int
         if board.must_pass:
             return {board.size**2: -max(values(board.pass_turn()).values())}
         first, *others = run(board, simulations).moves
-        tried = [first, *(move for move in others if move.visits >= simulations * _TRIED)]
+        tried = [first, *(move for move in others if move.visits >= simulations * TRIED)]
         return {move.square: move.q for move in tried if move.q is not None}
 
     return values

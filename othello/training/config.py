@@ -203,16 +203,23 @@ def parse_config(text: str, source: str = "config") -> RunConfig:
     2
     """
     try:
-        return _build(RunConfig, tomllib.loads(text), "")
+        return config_of(tomllib.loads(text), source)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not TOML: {error}") from None
+
+
+def config_of(data: dict[str, Any], source: str) -> RunConfig:
+    """The settings in a table, as `RunConfig.to_dict` gives them; absent ones keep their defaults."""
+    try:
+        return _build(RunConfig, data, "")
     except OthelloError as error:
         raise ConfigError(f"{source}: {error}") from None
 
 
 def named_configs() -> dict[str, Path]:
-    """The settings that come with the package, by name: othello4, othello6, othello8."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
+    """The settings that come with the package, by name: othello4, othello6, othello8, othello8-strong."""
+    found = {path.stem: path for path in (Path(__file__).parent / "configs").glob("*.toml")}
+    return dict(sorted(found.items()))
 
 
 def read_config(path: Path) -> RunConfig:

@@ -55,6 +55,7 @@ class Trainer:
         network = Network(self.config.network)
         if run.state.generation_sha256:
             run.clear_unlisted()
+            run.put_right()
             folder = run.generation(run.state.iteration)
             network.load_state_dict(checkpoint.load(folder).network.state_dict())
         self.learner = Learner(network, self.config.learner, self.config.device)
@@ -268,16 +269,21 @@ def train(
     on_iteration: Callable[[Metrics], None] = lambda metrics: None,
     iterations: int | None = None,
     workers: Callable[[RunConfig], Executor] = local_workers,
+    accept_changes: bool = False,
 ) -> Run:
     """Start the run in `folder` with `config`, or go on with the one there; returns when its iterations are done.
 
     `iterations` ends it earlier: after so many from now.  `report` gets the state of the iteration under way a few
-    times a second, `on_iteration` every finished one; `workers` makes what plays the games.  Raises `RunLocked` if
-    another process trains there, `NotFinite` at the first NaN, `ConfigError`, `CheckpointError`.
+    times a second, `on_iteration` every finished one; `workers` makes what plays the games.  Settings of an existing
+    run that were edited are a `ConfigError` unless `accept_changes`, which notes them in the run.  Raises `RunLocked`
+    if another process trains there, `NotFinite` at the first NaN, `ConfigError`, `CheckpointError`.
     """
     with locked(folder):
         resuming = (folder / "state.json").exists()
-        run = Run.open(folder, verify=True) if resuming else Run.create(folder, config)
+        if resuming:
+            run = Run.open(folder, verify=True, accept=accept_changes)
+        else:
+            run = Run.create(folder, config, accept=accept_changes)
         trainer = Trainer(run, report)
         pool = workers(run.config)
         try:

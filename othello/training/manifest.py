@@ -1,4 +1,7 @@
-"""The manifest of a training run: `state.json` says which generation is the newest and which replay files count."""
+"""What a training run says of itself: `state.json`, the manifest, names the newest generation and the replay files.
+
+`settings.json` is the record of the settings that the run was made with, and of every change between two resumes.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from othello import atomic
 from othello.errors import CheckpointError
-from othello.network.safetensors_io import read_json, read_regular_file
+from othello.network.sealed_json import FORMAT, read_sealed, write_sealed
+from othello.training.config import RunConfig, config_of
 
-FORMAT = 1  # a manifest without a number is of format 1
 _MAX_BYTES = 1 << 24
 REPLAY_NAME = re.compile(
     r"(initial-){0,20}\d{4,9}\.npz"
@@ -72,7 +74,7 @@ def file_record(path: Path, positions: int) -> ReplayFile:
 
 def write_state(path: Path, state: State) -> None:
     """Replace the manifest, atomically and durably."""
-    atomic.write_json(path, {"format": FORMAT, **asdict(state)})
+    write_sealed(path, {"format": FORMAT, **asdict(state)})
 
 
 def read_state(path: Path) -> State:
@@ -80,13 +82,14 @@ def read_state(path: Path) -> State:
     if not os.path.lexists(path):
         raise CheckpointError(f"{path.parent}: no {path.name}, so not a training run")
     try:
-        data = read_json(read_regular_file(path, _MAX_BYTES), str(path))
+        data = read_sealed(path, _MAX_BYTES)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: damaged ({str(error).removeprefix(f'{path}: ')})") from None
-    version = data.pop("format", FORMAT)
-    if type(version) is not int or version != FORMAT:
+        reason = str(error).removeprefix(f"{path}: ").removeprefix("damaged, or ")
+        raise CheckpointError(f"{path}: damaged ({reason})") from None
+    version = data.pop("format", 1)  # a manifest without a number is of format 1
+    if type(version) is not int or not 1 <= version <= FORMAT:
         raise CheckpointError(
-            f"{path}: a run of format {str(version)[:40]}; this version reads format {FORMAT}"
+            f"{path}: a run of format {str(version)[:40]}; this version reads formats 1 to {FORMAT}"
         )
     known = {f.name: f.default for f in fields(State)}
     if data.keys() != known.keys():
@@ -103,6 +106,68 @@ def read_state(path: Path) -> State:
     )
     _check(path, "replay", isinstance(data["replay"], list), "a list")
     return State(**{**data, "replay": [_replay_file(path, entry) for entry in data["replay"]]})
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """Settings that were edited before iteration `iteration` and taken: {name: [before, after]}."""
+
+    iteration: int
+    settings: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class SettingsRecord:
+    """The settings a run goes by, and every change of them since it began."""
+
+    settings: RunConfig
+    changes: tuple[SettingsChange, ...] = ()
+
+    def edits(self, config: RunConfig) -> dict[str, list[Any]]:
+        """How `config` differs: {name: [recorded, in config]}.
+
+        >>> SettingsRecord(RunConfig(games=8)).edits(RunConfig(games=9))
+        {'games': [8, 9]}
+        """
+        before, after = _flat(self.settings.to_dict()), _flat(config.to_dict())
+        return {name: [before[name], after[name]] for name in before if before[name] != after[name]}
+
+    def changed(self, config: RunConfig, iteration: int) -> SettingsRecord:
+        """The record once `config` has been taken from `iteration` on."""
+        change = SettingsChange(iteration, self.edits(config))
+        return SettingsRecord(config, (*self.changes, change))
+
+
+def _flat(settings: dict[str, Any], table: str = "") -> dict[str, Any]:
+    """{"selfplay.simulations": 32, …}"""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found.update(_flat(value, f"{name}.") if isinstance(value, dict) else {table + name: value})
+    return found
+
+
+def write_settings(path: Path, record: SettingsRecord) -> None:
+    """Replace the record of a run's settings, atomically and durably."""
+    changes = [asdict(change) for change in record.changes]
+    settings = record.settings.to_dict()
+    write_sealed(path, {"format": FORMAT, "settings": settings, "changes": changes})
+
+
+def read_settings(path: Path) -> SettingsRecord:
+    """The record at `path`; `CheckpointError` for damage, `ConfigError` for settings this version does not know."""
+    data = read_sealed(path, _MAX_BYTES)
+    settings, changes = data.get("settings"), data.get("changes")
+    _check(path, "format", data.get("format") == FORMAT, f"{FORMAT}")
+    _check(path, "settings", isinstance(settings, dict), "a table")
+    _check(path, "changes", isinstance(changes, list), "a list")
+    known = tuple(_change(path, change) for change in changes or ())
+    return SettingsRecord(config_of(settings or {}, str(path)), known)
+
+
+def _change(path: Path, entry: Any) -> SettingsChange:
+    valid = isinstance(entry, dict) and entry.keys() == {f.name for f in fields(SettingsChange)}
+    _check(path, f"change {str(entry)[:60]}", valid, "an iteration and settings")
+    return SettingsChange(**entry)
 
 
 def _replay_file(path: Path, entry: Any) -> ReplayFile:

@@ -1,16 +1,28 @@
-"""A run's metrics: a row an iteration in metrics.csv and, where TensorBoard is installed, in its event files."""
+"""A run's metrics: a row an iteration in metrics.csv and, where TensorBoard is installed, in its event files.
+
+The last column of metrics.csv is empty; its name is the SHA-256 of the columns before it, so that damage shows.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
+import re
 import socket
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from othello import atomic
+from othello.errors import CheckpointError
+from othello.network.safetensors_io import read_regular_file
+
+_MAX_BYTES = 1 << 26
+_SEALED = re.compile(r"sha256:[0-9a-f]{64}")
+_WHOLE = re.compile(r"0|[1-9]\d{0,18}")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?|nan|-?inf")  # a run that fails may end so
 
 
 @dataclass
@@ -59,15 +71,14 @@ class MetricsLog:
 
     def add(self, metrics: Metrics) -> None:
         """Add an iteration; what a trainer that was killed wrote for it or for later ones no longer counts."""
-        row = asdict(metrics)
+        row = {
+            name: int(value) if name in _WHOLE_COLUMNS else float(value)
+            for name, value in asdict(metrics).items()
+        }
         path = self._folder / "metrics.csv"
-        table = io.StringIO()
-        writer = csv.DictWriter(
-            table, list(row), restval="", extrasaction="ignore", lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows([*_rows_before(path, metrics.iteration), row])
-        atomic.write_text(path, table.getvalue())
+        before = read_metrics(path) if path.exists() else []
+        rows = [earlier for earlier in before if earlier["iteration"] < metrics.iteration]
+        atomic.write_text(path, _sealed([*rows, row], list(row)))
         scalars = {name: float(value) for name, value in row.items() if name != "iteration"}
         scalars["games_per_hour"] = metrics.games_per_hour
         scalars["samples_per_position"] = metrics.samples_per_position(self._batch)
@@ -101,13 +112,53 @@ class MetricsLog:
                 records.write(event.SerializeToString())
 
 
-def _rows_before(path: Path, iteration: int) -> list[dict[str, str]]:
-    """The rows of finished iterations; a row that a killed trainer wrote for `iteration` itself is left out."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            row
-            for row in csv.DictReader(file)
-            if row["iteration"].isdigit() and int(row["iteration"]) < iteration
-        ]
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a metrics.csv, oldest first; `CheckpointError` for anything that a trainer did not write.
+
+    Rows of older versions may lack columns, and their file its SHA-256.
+    """
+    data = read_regular_file(path, _MAX_BYTES)
+    try:
+        lines = list(csv.reader(io.StringIO(data.decode("ascii"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from None
+    columns = lines[0] if lines else []
+    seal = columns.pop() if columns and _SEALED.fullmatch(columns[-1]) else None
+    known = {f.name for f in fields(Metrics)}
+    if "iteration" not in columns or len(set(columns)) < len(columns) or set(columns) - known:
+        odd = ", ".join(sorted(set(columns) - known)[:2])[:80]
+        raise CheckpointError(f"{path}: damaged (its columns are not those of metrics: {odd})")
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        if seal is not None and line[-1:] == [""]:
+            line.pop()
+        if len(line) != len(columns):
+            raise CheckpointError(f"{path}: damaged (line {number} has {len(line)} entries)")
+        rows.append(
+            {name: _number(path, number, name, text) for name, text in zip(columns, line) if text}
+        )
+    numbers = [row.get("iteration", -1.0) for row in rows]
+    if numbers != sorted(set(numbers)) or numbers[:1] < [0]:
+        raise CheckpointError(f"{path}: damaged (its iterations are not in order)")
+    if seal is not None and _sealed(rows, columns).encode() != data:
+        raise CheckpointError(f"{path}: damaged, or changed by hand: it does not match its SHA-256")
+    return rows
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    whole = name in _WHOLE_COLUMNS
+    if (_WHOLE if whole else _NUMBER).fullmatch(text):
+        return int(text) if whole else float(text)
+    raise CheckpointError(f"{path}: damaged (line {line}: {name} = {text[:40]!r} is no number)")
+
+
+def _sealed(rows: list[dict[str, float]], columns: list[str]) -> str:
+    """The file's text, with its SHA-256 as the name of the last column."""
+    lines = [[str(row.get(name, "")) for name in columns] for row in rows]
+    body = "".join(",".join(line) + ",\n" for line in lines)
+    header = ",".join(columns)
+    seal = hashlib.sha256(f"{header}\n{body}".encode()).hexdigest()
+    return f"{header},sha256:{seal}\n{body}"
+
+
+_WHOLE_COLUMNS = frozenset(f.name for f in fields(Metrics) if f.type == "int")

@@ -1,6 +1,7 @@
 """A training run as a directory: lock, manifest, generations, replay files; readable at any moment, whatever happens.
 
-    config.toml
+    config.toml                      the settings; edits count once they are taken: `Run.open`
+    settings.json                    the record of the settings and of their changes
     state.json                       the manifest: what counts, with sizes and SHA-256; replaced atomically
     generations/NNNN/                weights.safetensors, meta.json; optimizer.safetensors in the newest two
     replay/NNNN.npz                  samples of iteration NNNN; replay/chunks/ finished parts of the present one,
@@ -30,21 +31,27 @@ from othello import atomic
 from othello.errors import CheckpointError, ConfigError, RunLocked
 from othello.network import checkpoint
 from othello.network.architecture import Network
-from othello.network.safetensors_io import skeleton
+from othello.network.safetensors_io import read_regular_file, skeleton
 from othello.training.config import RunConfig, read_config, write_toml
 from othello.training.manifest import (
     REPLAY_NAME,
     ReplayFile,
+    SettingsRecord,
     State,
     file_record,
+    read_settings,
     read_state,
+    write_settings,
     write_state,
 )
+from othello.training.metrics import read_metrics
 
 __all__ = ["ReplayFile", "Run", "State", "file_record", "locked"]
 
-_STATE, _CONFIG = "state.json", "config.toml"
-_OURS = frozenset({_CONFIG, "generations", "replay", "metrics", "lock", "latest", "best"})
+_STATE, _CONFIG, _SETTINGS = "state.json", "config.toml", "settings.json"
+_OURS = frozenset(
+    {_CONFIG, _SETTINGS, "generations", "replay", "metrics", "lock", "latest", "best"}
+)
 
 
 class Run:
@@ -70,11 +77,11 @@ class Run:
         return self.folder / "generations" / f"{number:04d}"
 
     @classmethod
-    def create(cls, folder: Path, config: RunConfig | None = None) -> Run:
+    def create(cls, folder: Path, config: RunConfig | None = None, accept: bool = False) -> Run:
         """A new run, or one that ended before its first generation counted; call it under the lock.
 
-        Without `config`: the settings such an early end left behind, or the defaults.  `ConfigError` if the folder
-        holds something else.
+        Without `config`: the settings such an early end left behind (edited ones if `accept`), or the defaults.
+        `ConfigError` if the folder holds something else.
         """
         if (folder / _STATE).exists():
             raise ConfigError(f"{folder}: holds a run already; resume it or choose another folder")
@@ -84,23 +91,28 @@ class Run:
             _clear_beginnings(folder)
         if config is None:
             config = read_config(folder / _CONFIG) if (folder / _CONFIG).exists() else RunConfig()
+            _check_settings(folder, config, accept)
         run = cls(folder, config, State())
         for path in (folder, run.replay, run.chunks, run.metrics, folder / "generations"):
             path.mkdir(parents=True, exist_ok=True)
+        write_settings(folder / _SETTINGS, SettingsRecord(config))
         atomic.write_text(folder / _CONFIG, write_toml(config))
         return run
 
     @classmethod
-    def open(cls, folder: Path, verify: bool = False) -> Run:
+    def open(cls, folder: Path, verify: bool = False, accept: bool = False) -> Run:
         """An existing run whose newest generation is there and fits its settings.
 
-        With `verify` every listed byte is read: weights, optimizer, replay.  Raises `CheckpointError` for anything
-        damaged or missing and `ConfigError` for settings of another network.
+        With `verify` every listed byte is read: weights, optimizer, replay, metrics.  Edited settings are taken, and
+        noted in `settings.json`, if `accept`: then call it under the lock.  Raises `CheckpointError` for anything
+        damaged or missing and `ConfigError` for settings of another network or edited ones.
         """
         state = read_state(folder / _STATE)
         run = cls(folder, read_config(folder / _CONFIG), state)
         run._check_generation(verify)
         if verify:
+            if (run.metrics / "metrics.csv").exists():
+                read_metrics(run.metrics / "metrics.csv")
             for entry in state.replay:
                 path = run.replay / entry.name
                 if (
@@ -111,6 +123,8 @@ class Run:
                     raise CheckpointError(
                         f"{path}: missing or changed since it was listed in {_STATE}"
                     )
+        if record := _check_settings(folder, run.config, accept):
+            write_settings(folder / _SETTINGS, record.changed(run.config, state.iteration))
         return run
 
     def _check_generation(self, verify: bool) -> None:
@@ -161,6 +175,23 @@ class Run:
         }:
             (self.replay / name).unlink(missing_ok=True)
 
+    def put_right(self) -> None:
+        """Write what a killed trainer or an older version left unwritten: `latest`, the record of the settings.
+
+        Call it under the lock.  `CheckpointError` if `latest` is neither the newest generation nor the one before.
+        """
+        path, newest = self.folder / "latest", self.state.iteration
+        before, now = (f"{number:04d}\n".encode() for number in (newest - 1, newest))
+        found = read_regular_file(path, 100) if os.path.lexists(path) else before
+        if found == before:
+            atomic.write_bytes(path, now)
+        elif found != now:
+            raise CheckpointError(
+                f"{path}: {found[:20]!r} is not the newest generation, {newest:04d}; remove it to go on"
+            )
+        if not (self.folder / _SETTINGS).exists():
+            write_settings(self.folder / _SETTINGS, SettingsRecord(self.config))
+
     def clear_unlisted(self) -> None:
         """Remove what a killed trainer left half-made; call it under the lock.
 
@@ -197,6 +228,21 @@ class Run:
             "network": str(self.config.network),
             **asdict(self.state),
         }
+
+
+def _check_settings(folder: Path, config: RunConfig, accept: bool) -> SettingsRecord | None:
+    """The record of a run's settings if `config` differs from it, which is a `ConfigError` unless `accept`."""
+    if not (folder / _SETTINGS).exists():
+        return None
+    record = read_settings(folder / _SETTINGS)
+    edits = [f"{name} = {new!r} (was {old!r})" for name, (old, new) in record.edits(config).items()]
+    if edits and not accept:
+        more = f" and {len(edits) - 5} more" if len(edits) > 5 else ""
+        raise ConfigError(
+            f"{folder / _CONFIG}: changed since the run began: {', '.join(edits[:5])}{more}; "
+            "othello train --resume --accept-changes takes that"
+        )
+    return record if edits else None
 
 
 def _clear_beginnings(folder: Path) -> None:

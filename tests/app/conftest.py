@@ -11,10 +11,13 @@ import pytest
 
 from othello.errors import CheckpointError
 from othello.network.checkpoint import default_checkpoint
+from othello.records import GameRecord
+from tests.app.lost_game import EMPTIES, HOSTILE, LOST, SIMULATIONS
 from tests.app.web.browser_page import FLAGS, find_chromium
 from tests.app.web.served import Served, serve
 
 if TYPE_CHECKING:
+    from app.game.judged import JudgedGame
     from app.models import Model
 
 
@@ -39,6 +42,15 @@ def model() -> Model:
     except CheckpointError as error:
         pytest.skip(str(error))
     return load_model()
+
+
+@pytest.fixture(scope="session")
+def lost_game(model: Model) -> JudgedGame:
+    """A game that black lost 3–61, judged with few simulations."""
+    from app.game.judged import judge_game
+
+    record = GameRecord.from_transcript(LOST, black=HOSTILE, white="Alan & co")
+    return judge_game(record, model, SIMULATIONS, EMPTIES)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,12 +78,17 @@ class Reasons:
 
 
 def why(
-    model: Model, result: SearchResult, move: int | None = None, rival: int | None = None
+    model: Model,
+    result: SearchResult,
+    move: int | None = None,
+    rival: int | None = None,
+    known: Mapping[int, float] | None = None,
 ) -> Reasons:
     """Why a move of a searched position rather than another one.
 
-    move: the search's first choice by default.  rival: the best other move that the search tried, by default.  Raises
-    ParseError where one of them is illegal, or both are the same.
+    move: the search's first choice by default.  rival: the best other move that the search tried, by default.  known:
+    what moves are worth for certain, in discs to the mover, where the caller has solved them.  Raises ParseError where
+    one of them is illegal, or both are the same.
     """
     board = result.board
     entries = {entry.square: entry for entry in result.moves}
@@ -95,9 +100,13 @@ def why(
     weights = weigh(model, board, move, rival)
     whole = [entries[square] for square in (move, rival) if square is not None]
     exact = next(weight for weight in weights if weight.name == "exact")
-    scores = (exact.value, exact.rival_value)[: len(whole)]
+    scores: Sequence[float | None] = (exact.value, exact.rival_value)[: len(whole)]
+    if known and all(each.square in known for each in whole):
+        scores = [known[each.square] for each in whole]
     solved = None not in scores
-    worth = [_discs(each, score if solved else None) for each, score in zip(whole, scores)]
+    worth = [
+        _discs(each, score if solved else None, board.size) for each, score in zip(whole, scores)
+    ]
     spoken, sentence = Speech(result, whole, worth, solved, weights).words()
     sign, q = (1 if board.side == "X" else -1), whole[0].q
     return Reasons(
@@ -149,11 +158,11 @@ def reachable(board: Board) -> bool:
     return joined == discs
 
 
-def _discs(entry: MoveStatistics, exact: int | None) -> float | None:
+def _discs(entry: MoveStatistics, exact: float | None, size: int) -> float | None:
     """What a move is worth to the mover: by the solver, else by the search; None for one that was not tried."""
     if entry.q is None:
         return None
-    return float(exact) if exact is not None else float(CURVE(entry.q))
+    return float(exact) if exact is not None else float(CURVE(entry.q, size))
 
 
 @dataclass(frozen=True)

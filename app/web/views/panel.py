@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.game.judged import judge_game
 from app.game.session import Loss, Session
+from app.present.game_view import opponent_name, player_names
+from app.present.report import report
 from app.present.sentences import (
     headline_words,
     outcome_words,
@@ -22,11 +26,13 @@ from app.web.components.maps import Legend
 from app.web.views import options, tables
 from app.web.views.shown import ASKED, Shown, candidates, judge, shown
 from othello.errors import OthelloError
+from othello.records import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.strength.review import Mark
 
 FINE = (Mark.BEST, Mark.GOOD)
+SIMULATIONS = 64  # of a search of the review and of the report
 
 
 def draw(game: Session, view: options.Choices) -> None:
@@ -193,11 +199,32 @@ def _review(game: Session, view: options.Choices) -> None:
         serial=game.serial,
         on_pick=_on_loss,
     )
+    make = report_of(game)
+    st.download_button(
+        "Report, HTML",
+        make,
+        "othello.html",
+        "text/html",
+        key="save_report",
+        icon=":material/description:",
+        on_click="ignore",
+        help="The whole game with its turning points in one file; takes some seconds to write.",
+    )
+
+
+def report_of(game: Session) -> Callable[[], str]:
+    """What writes the report of the game as it is now, once it is called."""
+    line, model = game.line, game.model
+    assert model is not None
+    opponent = opponent_name(game.opponent, options.engines(line.start.size).get(game.opponent))
+    names = player_names(line, opponent)
+    record = GameRecord.from_actions(line.actions, line.start, *names)
+    return lambda: report(judge_game(record, model, SIMULATIONS))
 
 
 def _search_all() -> None:
     game = state.game()
-    st.session_state.review = game.review(64)
+    st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
     game.goto(game.cursor)
 

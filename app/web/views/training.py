@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
 from othello.strength.arena import MatchSettings, play_match
+from othello.training.manifest import read_state
+from othello.training.metrics import read_metrics
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -49,13 +51,13 @@ def page() -> None:
 @st.fragment(run_every=30)
 def _run(folder: Path) -> None:
     with state.error_box():
-        summary = _json(folder / "state.json")
-        rows = _metrics(folder / "metrics" / "metrics.csv")
+        summary, metrics = read_state(folder / "state.json"), folder / "metrics" / "metrics.csv"
+        rows = read_metrics(metrics) if metrics.exists() else []
         with st.container(horizontal=True):  # two in a row on a phone
-            st.metric("Generation", summary.get("iteration", 0), width=150)
-            st.metric("Self-play games", f"{summary.get('games', 0):,}", width=150)
-            st.metric("Positions", f"{summary.get('positions', 0):,}", width=150)
-            st.metric("Core hours", f"{summary.get('core_seconds', 0) / 3600:.1f}", width=150)
+            st.metric("Generation", summary.iteration, width=150)
+            st.metric("Self-play games", f"{summary.games:,}", width=150)
+            st.metric("Positions", f"{summary.positions:,}", width=150)
+            st.metric("Core hours", f"{summary.core_seconds / 3600:.1f}", width=150)
         if not rows:
             st.caption("No iteration is finished yet.")
             return
@@ -66,13 +68,14 @@ def _run(folder: Path) -> None:
                 curves = {name.replace("_", " "): _column(rows, name) for name in names}
                 parts.lines(title, x, curves, key=f"t_curve_{number}")
         with columns[len(CURVES) % 2]:
-            speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
+            speed = [3600 * row.get("games", 0) / max(row.get("seconds", 0), 1e-9) for row in rows]
             parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
 
 
 def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
-    return [row.get(name) or None for row in rows]
+    values = [row.get(name) or None for row in rows]
+    return [value if value is not None and math.isfinite(value) else None for value in values]
 
 
 def _ladder(folder: Path) -> None:
@@ -81,8 +84,7 @@ def _ladder(folder: Path) -> None:
     if not file.is_file():
         st.caption("No ladder yet. Play one with: othello ladder " + state.plain(str(folder)))
         return
-    with open(file, newline="", encoding="utf-8") as text:
-        rungs = [row for row in csv.DictReader(text) if row.get("elo")]
+    rungs = _rungs(file)
     mine = [_numbers(row) for row in rungs if row.get("generation")]
     mine.sort(key=lambda row: row["generation"])
     graph, table = st.columns(2, gap="large")
@@ -113,6 +115,26 @@ def _ladder(folder: Path) -> None:
         )
 
 
+def _rungs(file: Path) -> list[dict[str, str]]:
+    """The lines of a ladder's file that have a rating; `CheckpointError` where one is damaged."""
+    try:
+        with open(file, newline="", encoding="utf-8") as text:
+            rungs = [row for row in csv.DictReader(text, strict=True) if row.get("elo")]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CheckpointError(f"{file}: damaged ({error})") from None
+    for row in rungs:
+        try:
+            _numbers(row)
+            whole = all(
+                isinstance(row.get(name), str) for name in ("player", "low", "high", "games")
+            )
+        except ValueError:
+            whole = False
+        if not whole or None in row:
+            raise CheckpointError(f"{file}: damaged (the line of {str(row.get('player'))[:40]!r})")
+    return rungs
+
+
 def _numbers(row: dict[str, str]) -> dict[str, float]:
     """What a line of the ladder's file says in numbers."""
     keys = ("generation", "elo", "low", "high")
@@ -121,24 +143,6 @@ def _numbers(row: dict[str, str]) -> dict[str, float]:
 
 def _minus(number: str) -> str:
     return number.replace("-", "−")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: damaged ({error})") from None
-    return found if isinstance(found, dict) else {}
-
-
-def _metrics(path: Path) -> list[dict[str, float]]:
-    if not path.is_file():
-        return []
-    rows = []
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            rows.append({name: float(value) for name, value in row.items() if value})
-    return rows
 
 
 def _generations(runs: list[Path]) -> list[str]:

@@ -12,6 +12,7 @@ import streamlit as st
 from app.present.sentences import outcome_words
 from app.web import state, widgets
 from app.web.components import parts
+from othello.errors import CheckpointError
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
 from othello.training.replay import read_samples
@@ -41,7 +42,9 @@ class SelfPlayGame:
 def sample_games(file: str, stamp: float, count: int = 8) -> list[SelfPlayGame]:
     """The first whole games of a replay file, put together from its positions; `stamp` is the file's time."""
     samples = read_samples(Path(file))
-    size = {17: 4, 37: 6, 65: 8}[samples.policy.shape[1]]
+    size = {17: 4, 37: 6, 65: 8}.get(samples.policy.shape[1])
+    if size is None:
+        raise CheckpointError(f"{file}: not a replay file: {samples.policy.shape[1]} actions")
     found = []
     for number in dict.fromkeys(samples.game.tolist()):
         rows = np.flatnonzero(samples.game == number)

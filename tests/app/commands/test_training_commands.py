@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,12 @@ from rich.console import Console
 
 from app.cli import run
 from app.commands.training import JsonLines, LiveTable, PlainLines
+from othello.training.config import RunConfig
+from othello.training.loop import train
+from othello.training.manifest import SettingsChange, read_settings
 from othello.training.metrics import Metrics
+from othello.training.run import Run
+from tests.othello.training.trainers import TINY, advance
 
 METRICS = Metrics(
     iteration=7,
@@ -119,3 +126,56 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_written(
     said = capsys.readouterr().err
     assert complaint in said and len(said.splitlines()) <= 2
     assert not (tmp_path / "run").exists()
+
+
+def one_thread_pool(config: RunConfig) -> Executor:
+    return ThreadPoolExecutor(1)
+
+
+def edited(folder: Path, *changes: tuple[str, str]) -> None:
+    text = (folder / "config.toml").read_text()
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "config.toml").write_text(text)
+
+
+def test_edited_settings_are_taken_on_request_only_and_noted_in_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    advance(folder, 1, TINY)
+    edited(folder, ("games = 12\n", "games = 6\n"), ("batch = 32\n", "batch = 16\n"))
+    assert run(("train", "--run", str(folder), "--resume", "--iterations", "1")) == 2
+    said = capsys.readouterr().err
+    assert "games = 6 (was 12), learner.batch = 16 (was 32)" in said
+    assert len(said.splitlines()) == 1 and "--accept-changes" in said
+    assert not read_settings(folder / "settings.json").changes
+
+    taken = train(folder, iterations=1, accept_changes=True, workers=one_thread_pool)
+    assert taken.state.iteration == 2 and taken.state.games == 12 + 6
+    changes = read_settings(folder / "settings.json").changes
+    assert changes == (SettingsChange(1, {"games": [12, 6], "learner.batch": [32, 16]}),)
+    advance(folder)  # and from then on they are the run's
+
+
+def test_settings_edited_before_the_first_generation_are_taken_on_request_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    Run.create(folder, TINY)
+    edited(folder, ("seed = 5\n", "seed = 6\n"))
+    assert run(("train", "--run", str(folder), "--resume")) == 2
+    assert "seed = 6 (was 5)" in capsys.readouterr().err
+    assert Run.create(folder, accept=True).config == replace(TINY, seed=6)
+
+
+def test_a_network_is_not_changed_on_request_either(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    advance(folder, 1, TINY)
+    edited(folder, ("channels = 8\n", "channels = 16\n"))
+    assert run(("train", "--run", str(folder), "--resume", "--accept-changes")) == 2
+    assert "a run keeps its network" in capsys.readouterr().err
+    assert run(("train", "--run", str(folder), "--accept-changes")) == 2

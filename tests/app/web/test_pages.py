@@ -20,6 +20,9 @@ from app.explain.composites import DEFAULT_COMPOSITE
 from app.game.session import Session
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
+from othello.training.manifest import State, write_state
+from othello.training.replay import write_samples
+from othello.training.selfplay import Samples
 
 pytest.importorskip("streamlit")
 from PIL import Image
@@ -241,24 +244,68 @@ def test_the_search_page_explains_the_q_of_a_move(model: Any) -> None:
     )
 
 
-def test_the_training_page_reads_runs_on_disk(
-    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def run_on_disk(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of two iterations in runs/, with a game in its replay file and a ladder."""
     run = tmp_path / "runs" / "one"
-    (run / "metrics").mkdir(parents=True)
-    (run / "state.json").write_text(
-        '{"iteration": 2, "games": 16, "positions": 900, "core_seconds": 7200}'
-    )
+    for name in ("metrics", "replay"):
+        (run / name).mkdir(parents=True)
+    state = State(2, 16, 900, 5000, 7200.0, "0" * 64)
+    write_state(run / "state.json", state)
     (run / "metrics" / "metrics.csv").write_text(
         "iteration,games,seconds,train_policy,fresh_policy,train_value,fresh_value,fresh_value_error\n"
         "0,8,2.0,0,2.1,0,0.7,1.0\n1,8,2.0,1.9,1.8,0.6,0.6,0.9\n"
     )
+    (run / "metrics" / "ladder.csv").write_text(
+        "player,generation,elo,low,high,games,points\nnet,1,90,-10,190,20,11\nrandom,,0,,,20,9\n"
+    )
     monkeypatch.chdir(tmp_path)
+    return run
+
+
+def test_the_training_page_reads_runs_on_disk(run_on_disk: Path) -> None:
     test = healthy(view("training").run())
     assert [metric.value for metric in test.metric] == ["2", "16", "900", "2.0"]
-    (run / "state.json").write_text("{")
-    healthy(test.run())
+    assert not test.error
+
+
+DAMAGED = {
+    "state": ("state.json", b"{"),
+    "state of nothing": ("state.json", b"[]"),
+    "state of words": ("state.json", b'{"iteration": "many", "games": null}'),
+    "metrics of words": ("metrics/metrics.csv", b"iteration,games\n0,many\n"),
+    "metrics short": ("metrics/metrics.csv", b"iteration,games,seconds\n0,3\n"),
+    "metrics of bytes": ("metrics/metrics.csv", bytes(range(128, 256))),
+    "metrics empty": ("metrics/metrics.csv", b""),
+    "ladder of words": ("metrics/ladder.csv", b"player,elo,low,high,games\nnet,good,1,2,3\n"),
+    "ladder short": ("metrics/ladder.csv", b"player,elo,low,high,games\nnet,5\n"),
+    "ladder of bytes": ("metrics/ladder.csv", bytes(range(128, 256))),
+    "replay of bytes": ("replay/0001.npz", bytes(range(256))),
+    "replay empty": ("replay/0001.npz", b""),
+    "replay a folder": ("replay/0001.npz", None),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_bad_file_of_a_run_is_one_error_box_that_names_it(run_on_disk: Path, case: str) -> None:
+    name, data = DAMAGED[case]
+    if data is None:
+        (run_on_disk / name).mkdir()
+    else:
+        (run_on_disk / name).write_bytes(data)
+    test = healthy(view("training").run())
     assert len(test.error) == 1
+    assert Path(name).name in test.error[0].value.replace("\\", "")
+
+
+def test_a_replay_file_of_another_board_is_an_error_box(run_on_disk: Path) -> None:
+    rows: dict[str, Any] = {name: np.zeros(2) for name in Samples._fields}
+    types = zip(Samples._fields, ("u8", "u8", "f2", "i1", "i1", "f2", "i4"))
+    columns = {name: rows[name].astype(kind) for name, kind in types}
+    columns["policy"] = np.zeros((2, 50), np.float16)
+    write_samples(run_on_disk / "replay" / "0001.npz", Samples(**columns))
+    test = healthy(view("training").run())
+    assert len(test.error) == 1 and "50 actions" in test.error[0].value
 
 
 def test_what_is_copied_gives_the_explanation_again(model: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,64 @@ def test_a_finished_checkpoint_is_replaced_only_on_request(saved: Path) -> None:
     after = checkpoint.save(lively_network(1, **SMALL), saved, replace=True)
     assert checkpoint.load(saved).sha256 == after != before
     assert sorted(os.listdir(saved)) == ["meta.json", f"weights-{after[:12]}.safetensors"]
+
+
+@pytest.mark.parametrize("saves", [20, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.timeout(3600)
+def test_a_reader_finds_the_old_or_the_new_checkpoint_in_every_load(
+    tmp_path: Path, saves: int
+) -> None:
+    networks, folder = [lively_network(seed, **SMALL) for seed in (0, 1)], tmp_path / "net"
+    digests = {checkpoint.save(network, folder, replace=True) for network in networks}
+    finished, found, refused = threading.Event(), list[str](), list[str]()
+
+    def read() -> None:
+        while not finished.is_set():
+            try:
+                found.append(checkpoint.load(folder).sha256)
+            except CheckpointError as error:
+                refused.append(str(error))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(saves):
+        checkpoint.save(networks[number % 2], folder, replace=True)
+    finished.set()
+    for reader in readers:
+        reader.join()
+    assert not refused and set(found) <= digests and len(found) >= 3
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, digests = checkpoint.read_sealed, list[str]()
+
+    def replaced_after(path: Path, limit: int) -> Any:
+        meta = real(path, limit)
+        if len(digests) < 3:
+            network = lively_network(len(digests) + 1, **SMALL)
+            digests.append(checkpoint.save(network, saved, replace=True))
+        return meta
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "read_sealed", replaced_after)
+        assert checkpoint.load(saved).sha256 == digests[-1]
+
+
+def test_damage_is_told_at_once_though_the_checkpoint_could_have_been_replaced(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (saved / "weights.safetensors").unlink()
+    reads: list[Path] = []
+    real = checkpoint.read_sealed
+    monkeypatch.setattr(
+        checkpoint, "read_sealed", lambda path, limit: (reads.append(path), real(path, limit))[1]
+    )
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors"):
+        checkpoint.load(saved)
+    assert len(reads) == 1
 
 
 def test_a_network_that_is_not_finite_is_not_saved(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import io
 import os
+import resource
 import time
 import zipfile
 from collections.abc import Callable
@@ -20,9 +21,12 @@ from othello.network import checkpoint
 from othello.network.alpha_zero_general import (
     AlphaZeroGeneralArchitecture,
     AlphaZeroGeneralNetwork,
+    convert,
     import_alpha_zero_general,
 )
+from othello.network.confined import run_confined
 from othello.network.evaluator import NetworkEvaluator
+from othello.network.safetensors_io import load_tensors
 from othello.rules.board import Board
 from tests.othello.networks import enliven, random_words
 
@@ -89,8 +93,7 @@ def slow_forward(state: State, board: np.ndarray) -> tuple[np.ndarray, float]:
     return policy / policy.sum(), float(np.tanh(s["fc4.weight"] @ x + s["fc4.bias"])[0])
 
 
-@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
-@pytest.mark.parametrize("size", [6, 8])
+@pytest.mark.parametrize("size, legacy", [(6, True), (8, False)], ids=["6-legacy", "8-zip"])
 def test_an_imported_network_computes_what_the_formulae_say(
     tmp_path: Path, size: int, legacy: bool
 ) -> None:
@@ -157,9 +160,10 @@ def test_harmless_variations_are_accepted(tmp_path: Path, change: str) -> None:
     else:
         content["epoch"] = 3
     torch.save(content, tmp_path / "a")
-    network, _ = import_alpha_zero_general(tmp_path / "a")
-    assert network.fc3.weight.dtype == torch.float32
-    assert torch.allclose(network.fc3.weight, state["fc3.weight"], atol=1e-3)
+    convert(str(tmp_path / "a"), str(tmp_path / "plain"))
+    weight = load_tensors(tmp_path / "plain")["fc3.weight"]
+    assert weight.dtype == torch.float32
+    assert torch.allclose(weight, state["fc3.weight"], atol=1e-3)
 
 
 executed: list[str] = []
@@ -225,6 +229,50 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
 }
 
 
+def bomb(path: Path, size: int) -> None:
+    """An archive of less than a kilobyte whose pickle asks for `bytearray(size)`, which weights-only reading allows."""
+    stream = io.BytesIO()
+    torch.save({"state_dict": {}}, stream)
+    number = b"\x8a\x09" + size.to_bytes(9, "little")
+    asked = b"\x80\x02}X\x0a\x00\x00\x00state_dictcbuiltins\nbytearray\n" + number + b"\x85Rs."
+    with zipfile.ZipFile(stream) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.infolist():
+            pickled = entry.filename.endswith("data.pkl")
+            target.writestr(entry.filename, asked if pickled else source.read(entry))
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.timeout(7200)
+def test_hostile_imports_take_little_memory(tmp_path: Path, count: int) -> None:
+    """Bombs of 1 to 64 GiB and, when there are many, every other hostile file: the largest child's and our own size."""
+    cases = [*HOSTILE.values()] if count > len(HOSTILE) else []
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(count):
+        path = tmp_path / f"{number}.pth.tar"
+        if cases and number % 2:
+            cases[number // 2 % len(cases)](path)
+        else:
+            bomb(path, (1 << 30) << number % 7)
+            assert path.stat().st_size < 1000
+        with pytest.raises(CheckpointError) as caught:
+            import_alpha_zero_general(path)
+        assert str(path) in str(caught.value) and len(str(caught.value).splitlines()) <= 2
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert children < 500 * 1024 and grown < 100 * 1024  # in KiB
+
+
+def test_a_child_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"a\.pth\.tar: reading it took more than 0\.05 s"):
+        run_confined(
+            "othello.network.alpha_zero_general:convert",
+            [str(tmp_path), str(tmp_path)],
+            memory=1 << 28,
+            seconds=0.05,
+            subject="a.pth.tar",
+        )
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("case", HOSTILE)
 def test_anything_else_is_refused_within_two_seconds(tmp_path: Path, case: str) -> None:
@@ -242,7 +290,7 @@ def test_anything_else_is_refused_in_a_line_and_nothing_in_it_is_run(
     path = tmp_path / "a.pth.tar"
     HOSTILE[case](path)
     with pytest.raises(CheckpointError) as caught:
-        import_alpha_zero_general(path)
+        convert(str(path), str(tmp_path / "plain"))
     assert (
         str(path) in str(caught.value)
         and str(caught.value).count("\n") <= 1

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from othello.errors import CheckpointError
 from othello.network import checkpoint
 from othello.network.safetensors_io import load_tensors, save_tensors
+from othello.network.sealed_json import write_sealed
 from tests.othello.networks import lively_network
 
 SMALL = {"blocks": 1, "channels": 8, "value_hidden": 8}
@@ -90,6 +91,13 @@ def set_weights(folder: Path, data: bytes) -> None:
 
 def edit(folder: Path, **entries: Any) -> None:
     meta = json.loads((folder / "meta.json").read_text())
+    del meta["digest"]
+    write_sealed(folder / "meta.json", {**meta, **entries})
+
+
+def unsealed(folder: Path, **entries: Any) -> None:
+    meta = json.loads((folder / "meta.json").read_text())
+    del meta["digest"]
     (folder / "meta.json").write_text(json.dumps({**meta, **entries}))
 
 
@@ -255,7 +263,10 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "size of 2^60": lambda f: stored(f, size=2**60),
     "size negative": lambda f: stored(f, size=-1),
     "size too small": lambda f: stored(f, size=100),
-    "other format": lambda f: edit(f, format=2),
+    "other format": lambda f: edit(f, format=3),
+    "digest missing": lambda f: unsealed(f),
+    "digest of another type": lambda f: unsealed(f, digest=["0"]),
+    "digest in an older format": lambda f: unsealed(f, format=1, digest="0" * 64),
     "format true": lambda f: edit(f, format=True),
     "other kind": lambda f: edit(f, kind="os.system"),
     "kind of a list": lambda f: edit(f, kind=["othello-network"]),

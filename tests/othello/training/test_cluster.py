@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -42,7 +41,6 @@ SMALL = RunConfig(
 SLOW = replace(
     SMALL, games=60, selfplay=SMALL.selfplay._replace(simulations=512)
 )  # a chunk: 0.15 s of one core
-LONG = replace(SLOW, games=160)  # an iteration outlasts the start of a node's first worker
 
 PATIENT_RAY = {  # on a busy machine a node takes longer to start than Ray likes to wait
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -141,8 +139,8 @@ def test_a_server_that_is_not_ray_is_given_up():
     assert time.monotonic() - began < 60
 
 
-def node() -> dict[str, int]:
-    """A node of one CPU; ports of its own spare Ray a wait of 15 seconds at most, too short on a busy machine."""
+def node(cpus: int = 1) -> dict[str, int]:
+    """A node; ports of its own spare Ray a wait of 15 seconds at most, too short on a busy machine."""
     names = (
         "metrics_agent_port",
         "metrics_export_port",
@@ -152,18 +150,18 @@ def node() -> dict[str, int]:
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
         ports = {name: server.getsockname()[1] for name, server in zip(names, servers)}
-    return {"num_cpus": 1, "object_store_memory": 1 << 27, **ports}
+    return {"num_cpus": cpus, "object_store_memory": 1 << 27, **ports}
 
 
 @pytest.fixture
 def two_nodes():
-    """A cluster of two nodes with one CPU each; the second one may be removed."""
+    """A cluster of a head, which plays nothing, and a node with one CPU, which may be removed."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(
         initialize_head=True,
-        head_node_args={"include_dashboard": False, "include_log_monitor": False, **node()},
+        head_node_args={"include_dashboard": False, "include_log_monitor": False, **node(0)},
     )
     yield nodes, nodes.add_node(**node())
     nodes.shutdown()
@@ -183,33 +181,32 @@ def test_a_node_is_killed_in_mid_iteration_and_the_generations_are_those_of_a_lo
     tmp_path, two_nodes
 ):
     nodes, second = two_nodes
-    local = train(tmp_path / "local", LONG, iterations=2)
+    local = train(tmp_path / "local", SLOW, iterations=2)
     found: dict[str, int] = {}
 
-    def kill_the_node() -> None:
-        chunks = tmp_path / "ray" / "replay" / "chunks"
-        while not workers_of(second) or len(list(chunks.glob("0000-*.npz"))) < 2:
-            time.sleep(0.01)
-        nodes.remove_node(second, allow_graceful=False)
-        found["done when it was gone"] = len(list(chunks.glob("0000-*.npz")))
+    def lose_the_node(progress) -> None:
+        chunks = list((tmp_path / "ray" / "replay" / "chunks").glob("0000-*.npz"))
+        if not found and len(chunks) >= 2:
+            found["workers"] = workers_of(second)
+            nodes.remove_node(second, allow_graceful=False)
+            found["done"] = len(list((tmp_path / "ray" / "replay" / "chunks").glob("0000-*.npz")))
+            nodes.add_node(**node())
 
-    def after(metrics) -> None:
-        killer.join()
+    def join_another(metrics) -> None:
         if metrics.iteration == 0:
             nodes.add_node(**node())
             nodes.wait_for_nodes()
 
-    killer = threading.Thread(target=kill_the_node, daemon=True)
-    killer.start()
     with ray_cluster(nodes.address) as workers:
-        run = train(tmp_path / "ray", LONG, on_iteration=after, iterations=2, workers=workers)
-    assert 2 <= found["done when it was gone"] < LONG.games / LONG.chunk
+        run = train(tmp_path / "ray", SLOW, lose_the_node, join_another, 2, workers)
+    assert found["workers"] >= 1, "nobody else can have played"
+    assert 2 <= found["done"] < SLOW.games / SLOW.chunk
     assert_every_game_counts_once(run)
     assert hashes(run) == hashes(local)
     import ray
 
     ray.init(address=nodes.address, log_to_driver=False)
-    assert sum(node["Alive"] for node in ray.nodes()) == 2, "a cluster that was joined stays"
+    assert sum(node["Alive"] for node in ray.nodes()) == 3, "a cluster that was joined stays"
     ray.shutdown()
 
 

@@ -13,6 +13,7 @@ import torch
 from othello.errors import CheckpointError
 from othello.network import checkpoint
 from othello.network.architecture import Architecture
+from othello.network.sealed_json import write_sealed
 from othello.training.config import LearnerSettings, RunConfig
 from othello.training.loop import train
 from othello.training.preflight import check_start
@@ -88,7 +89,8 @@ def test_a_checkpoint_whose_account_is_no_number_is_refused_before_anything_is_w
     folder = tmp_path / "odd"
     shutil.copytree(older.generation(2), folder)
     meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps({**meta, "games": games}))
+    del meta["digest"]
+    write_sealed(folder / "meta.json", {**meta, "games": games})
     with pytest.raises(CheckpointError, match=r"meta\.json: games = .* whole number"):
         check_start(replace(SMALL, initial=str(folder)), tmp_path / "run")
     assert not (tmp_path / "run").exists()

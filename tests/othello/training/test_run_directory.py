@@ -18,6 +18,7 @@ import torch
 
 from othello.errors import CheckpointError, ConfigError, OthelloError, RunLocked
 from othello.network import checkpoint
+from othello.network.sealed_json import write_sealed
 from othello.training.config import read_config, write_toml
 from othello.training.manifest import State, read_state, write_state
 from othello.training.run import Run, locked
@@ -40,7 +41,8 @@ def run(made: Path, tmp_path: Path) -> Path:
 
 def edit(folder: Path, **entries: Any) -> None:
     data = json.loads((folder / "state.json").read_text())
-    (folder / "state.json").write_text(json.dumps({**data, **entries}))
+    del data["digest"]
+    write_sealed(folder / "state.json", {**data, **entries})
 
 
 def setting(folder: Path, **network: int) -> None:
@@ -70,7 +72,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a list": (lambda f: (f / "state.json").write_text("[]"), r"state\.json: damaged"),
     "not UTF-8": (lambda f: (f / "state.json").write_bytes(b"\xff"), r"state\.json: damaged"),
-    "newer format": (lambda f: edit(f, format=2), "a run of format 2; this version reads format 1"),
+    "newer format": (
+        lambda f: edit(f, format=3),
+        "a run of format 3; this version reads formats 1",
+    ),
     "format of another type": (lambda f: edit(f, format=True), "a run of format True"),
     "unknown entry": (
         lambda f: edit(f, colour="red"),
@@ -156,7 +161,7 @@ def test_a_run_that_is_not_whole_is_refused_with_what_and_where(run: Path, case:
 
 def test_a_manifest_without_a_format_is_read_as_the_first_one(run: Path) -> None:
     data = json.loads((run / "state.json").read_text())
-    assert data.pop("format") == 1
+    assert data.pop("format") == 2 and data.pop("digest")
     (run / "state.json").write_text(json.dumps(data))
     assert Run.open(run, verify=True).state.iteration == 2
 

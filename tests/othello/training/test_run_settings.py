@@ -132,8 +132,8 @@ def test_a_setting_with_a_letter_dropped_or_doubled_is_recognised(data: st.DataO
 
 def test_named_settings_are_read_and_an_unknown_name_lists_them() -> None:
     assert read_config(Path("othello6")).network.size == 6
-    assert set(named_configs()) == {"othello4", "othello6", "othello8"}
-    with pytest.raises(ConfigError, match="othello4, othello6, othello8"):
+    assert set(named_configs()) == {"othello4", "othello6", "othello8", "othello8-strong"}
+    with pytest.raises(ConfigError, match="othello4, othello6, othello8, othello8-strong"):
         read_config(Path("othello7"))
 
 

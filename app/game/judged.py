@@ -1,0 +1,282 @@
+"""A game judged move by move in discs: what each move cost, how the game stood before it, where it turned.
+
+By the solver where it reaches, before that by a search whose values the project's curve turns to discs.  Nothing here
+looks at a clock: the same game and weights are judged the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.explain.ask import explain
+from app.explain.reasons.discs import CURVE
+from app.explain.reasons.sentence import why
+from app.explain.targets import Target
+from app.game.tries import after
+from app.models import Model
+from othello.errors import ParseError
+from othello.records.game import GameRecord
+from othello.rules.board import Board
+from othello.rules.notation import square_name
+from othello.search.search import Search, SearchResult
+from othello.strength.review import (
+    TRIED,
+    Mark,
+    MoveReview,
+    mark_of_discs,
+    review,
+    values_of_search,
+)
+
+EXACT_EMPTIES: Final = 20  # empty squares from which on a judgement is exact
+TURNS: Final = 3
+_NODES: Final = 60_000_000  # for one exact position, some seconds
+_LEAST: Final = 1.0  # discs: a smaller loss turns nothing
+_SUREST: Final = (
+    0.995  # what a search's value counts for at most, some 27 discs: beyond it says little of discs
+)
+
+Map = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A move of a game, forced passes left out: its worth and the best one's, in discs to the player of the move.
+
+    `exact`: by the solver; otherwise an estimate.  `best`: the moves of the greatest worth, one of them at least.
+    """
+
+    ply: int
+    board: Board
+    action: int
+    best: tuple[int, ...]
+    before: float
+    after: float
+    exact: bool
+    mark: Mark
+
+    @property
+    def loss(self) -> float:
+        """Discs given away, 0 or more."""
+        return self.before - self.after
+
+    @property
+    def name(self) -> str:
+        """The square that was played."""
+        return square_name(self.action, self.board.size)
+
+    @property
+    def better(self) -> str:
+        """The best move, or the played one where it is as good."""
+        best = self.action if self.action in self.best else self.best[0]
+        return square_name(best, self.board.size)
+
+    def as_json(self) -> dict[str, object]:
+        """With square names, ready for `json.dumps`; `before` and `after` in discs to the player of the move."""
+        return {
+            "number": self.ply + 1,
+            "side": self.board.side,
+            "move": self.name,
+            "unit": "discs",
+            "exact": self.exact,
+            "before": self.before,
+            "after": self.after,
+            "loss": self.loss,
+            "best": [square_name(action, self.board.size) for action in self.best],
+            "mark": self.mark.value,
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a position stands for black with best play: the chance in [0, 1], and the final difference in discs."""
+
+    chance: float
+    discs: float
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The position after a move and what the move changed in the network's value for black [N, N], if anything did."""
+
+    board: Board
+    action: int
+    change: Map | None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A move that cost much beside the better one, and why in a sentence."""
+
+    judged: Judged
+    sentence: str
+    played: Picture
+    better: Picture
+
+
+@dataclass(frozen=True)
+class JudgedGame:
+    """A judged game: its moves, how each position stood (one more than there are plies), and where it turned.
+
+    `turns` are in the order of play; `solved`: the empty squares from which on positions were solved.
+    """
+
+    record: GameRecord
+    model: str
+    simulations: int
+    solved: int
+    moves: tuple[Judged, ...]
+    standings: tuple[Standing, ...]
+    turns: tuple[Turn, ...]
+
+    def count(self, side: str, mark: Mark) -> int:
+        """How many moves of "X" or "O" have a mark."""
+        return sum(move.board.side == side and move.mark is mark for move in self.moves)
+
+
+def judge_game(
+    record: GameRecord, model: Model, simulations: int, solve_empties: int = EXACT_EMPTIES
+) -> JudgedGame:
+    """A game judged by a search of so many simulations a position; ParseError for one without a move.
+
+    Takes seconds to a minute.
+    """
+    if not record.actions:
+        raise ParseError("the game has no move to judge")
+    engine, searches = Search(model.evaluator), dict[Board, SearchResult]()
+
+    def run(board: Board, simulations: int) -> SearchResult:
+        if board not in searches:
+            searches[board] = engine.run(board, simulations)
+        return searches[board]
+
+    values = values_of_search(run, simulations)
+    found = review(record, values, solve_empties=solve_empties, nodes=_NODES)
+    boards = record.boards
+    moves = tuple(
+        _judged(each, boards[each.number - 1])
+        for each in found
+        if each.action < record.start.size**2
+    )
+    worst = sorted(moves, key=lambda move: (-move.loss, move.ply))[:TURNS]
+    turns = []
+    for move in sorted(worst, key=lambda move: move.ply):
+        if move.loss >= _LEAST:
+            result = _with_worths(move, found[move.ply], simulations, run)
+            turns.append(_turn(move, model, result))
+    return JudgedGame(
+        record=record,
+        model=model.name,
+        simulations=simulations,
+        solved=solve_empties,
+        moves=moves,
+        standings=_standings(found, record.final),
+        turns=tuple(turns),
+    )
+
+
+def _judged(move: MoveReview, board: Board) -> Judged:
+    """The review of a move in discs."""
+    assert move.before is not None and move.after is not None and move.mark is not None
+    size = board.size
+    before, later, mark = move.before, move.after, move.mark
+    if not move.exact:
+        before, later = CURVE(_bounded(before), size), CURVE(_bounded(later), size)
+        mark = mark_of_discs(before - later)
+    return Judged(
+        ply=move.number - 1,
+        board=board,
+        action=move.action,
+        best=move.best,
+        before=before,
+        after=later,
+        exact=move.exact,
+        mark=mark,
+    )
+
+
+def _standings(found: Sequence[MoveReview], final: Board) -> tuple[Standing, ...]:
+    """How every position of a reviewed game stands."""
+    standings = []
+    for move in found:
+        assert move.before is not None
+        standings.append(_standing(move.side, move.before, move.exact, final.size))
+    last = found[-1]
+    assert last.after is not None
+    if final.is_over:
+        standings.append(_standing("X", float(final.score()), True, final.size))
+    else:
+        standings.append(_standing(last.side, last.after, last.exact, final.size))
+    return tuple(standings)
+
+
+def _standing(side: str, worth: float, exact: bool, size: int) -> Standing:
+    """A worth to `side`, in discs if exact, otherwise a value in [−1, 1], as a standing."""
+    worth = worth if side == "X" else 0.0 - worth
+    if exact:
+        return Standing((1 + float(np.sign(worth))) / 2, worth, True)
+    return Standing((1 + worth) / 2, CURVE(_bounded(worth), size), False)
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, -_SUREST), _SUREST)
+
+
+def _with_worths(
+    move: Judged, found: MoveReview, simulations: int, run: Callable[[Board, int], SearchResult]
+) -> SearchResult:
+    """The search before a move, in which this and the better move have what the review says, the better one first."""
+    result = run(move.board, simulations)
+    best = move.best[0]
+    values: dict[int, float] = {}
+    if not move.exact:
+        assert found.after is not None and found.before is not None
+        values = {move.action: _bounded(found.after), best: _bounded(found.before)}
+    entries, added = [], 0
+    for entry in result.moves:
+        if entry.square in (move.action, best) and entry.visits < simulations * TRIED:
+            visits, q = _looked_at(
+                after(move.board, entry.square), move.board.side, simulations, run
+            )
+            added += visits - entry.visits
+            entry = replace(entry, visits=visits, q=q)
+        entries.append(replace(entry, q=values.get(entry.square, entry.q)))
+    entries.sort(key=lambda entry: entry.square != best)
+    return replace(result, moves=tuple(entries), simulations=result.simulations + added)
+
+
+def _looked_at(
+    board: Board, side: str, simulations: int, run: Callable[[Board, int], SearchResult]
+) -> tuple[int, float]:
+    """How often a position after a move was looked at, and its value to `side`."""
+    if board.is_over:
+        return 1, float(np.sign(board.score())) * (1 if side == "X" else -1)
+    found = run(board, simulations)
+    return found.simulations, found.value if board.side == side else -found.value
+
+
+def _turn(move: Judged, model: Model, result: SearchResult) -> Turn:
+    best = move.best[0]
+    known = {move.action: move.after, best: move.before} if move.exact else None
+    try:
+        sentence = why(model, result, move.action, best, known).sentence
+    except ParseError:  # a position that no game reaches: nothing is claimed but the loss
+        sentence = f"{move.name}? Better {move.better}, costs {move.loss:.0f} discs."
+    played, better = (_picture(move.board, square, model) for square in (move.action, best))
+    return Turn(move, sentence, played, better)
+
+
+def _picture(board: Board, action: int, model: Model) -> Picture:
+    """The position after a move, with its change for black; none where the game ends with it."""
+    later = board.play(action)
+    try:
+        found = explain(model, board, Target("change", action, size=board.size))
+    except ParseError:
+        return Picture(later, action, None)
+    return Picture(later, action, found.squares if board.side == "X" else -found.squares)
