@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.errors import InvalidInput, InvalidTarget, LRPError
+from lrp import composites
+from lrp.composites import Composite
+from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.explainer import LRP
-from lrp.propagate import forward
+from lrp.ops.context import Flow
+from lrp.propagate import backward, forward
 from lrp.result import Relevance
-from lrp.rules import Zero
+from lrp.rules import Rule, Zero
 from lrp.targets import Target, seeds
 
 
@@ -34,6 +37,8 @@ class Attribution:
 class Baseline(ABC):
     """A method that explains a model of one input by evaluating or differentiating it."""
 
+    composite: Callable[[], Composite | Rule] = Zero
+
     def __init__(
         self,
         model: nn.Module,
@@ -41,7 +46,7 @@ class Baseline(ABC):
         *,
         start: str = "preactivation",
     ) -> None:
-        self._lrp = LRP(model, Zero(), example_inputs, start=start)
+        self._lrp = LRP(model, self.composite(), example_inputs, start=start)
         if len(self._lrp.graph.inputs) != 1:
             raise LRPError(
                 f"{type(self).__name__} explains models of one input, not {len(self._lrp.graph.inputs)}"
@@ -195,6 +200,58 @@ class Occlusion(Baseline):
     ) -> Tensor:
         method = _captum().Occlusion(value)
         return method.attribute(x, sliding_window_shapes=self.window, baselines=self.fill)  # type: ignore[no-any-return]
+
+
+class _ByRelu(Baseline):
+    """A gradient with another rule for ReLUs, of which `attribute` gives the gradient itself."""
+
+    def attribute(
+        self,
+        inputs: Tensor,
+        target: Target = None,
+        *,
+        output: int | str | None = None,
+    ) -> Attribution:
+        """The signal [B, ...] that arrives at `inputs`; arguments as in `LRP.attribute`.
+
+        Raises UnsupportedOperation where an operation other than a ReLU hands on relevance instead of a gradient.
+        """
+        explainer = self._lrp
+        (x,) = explainer.checked(inputs)
+        with torch.inference_mode(False), torch.no_grad():
+            plan, program = explainer.plan((x,), output)
+            run = forward(program, plan.steps, (x,), plan.layouts)
+            values = [run.values[i] for i in plan.chosen]
+            flows, explained = seeds(target, values, plan.whole, run.batch)
+            backward(run, plan.steps, dict(zip(plan.chosen, flows, strict=True)), {})
+        for step in plan.steps:
+            for source in step.reads:
+                if run.flows.get(source, Flow()).rest is not None:
+                    name, where = step.node.operation, step.node.module
+                    reason = f"{type(self).__name__} needs gradients"
+                    raise UnsupportedOperation(name, where, reason, registrable=False)
+        gain = run.flows.get(plan.graph.inputs[0], Flow()).gain
+        scores = torch.zeros_like(x) if gain is None else gain
+        return Attribution(scores, explained, type(self).__name__)
+
+    def _scores(
+        self,
+        value: Callable[[Tensor], Tensor],
+        x: Tensor,
+    ) -> Tensor:
+        return gradient(value, x)
+
+
+class GuidedBackprop(_ByRelu):
+    """Guided backpropagation's gradient (Springenberg et al. 2015): a ReLU hands on g where a > 0 and g > 0."""
+
+    composite = staticmethod(composites.GuidedBackprop)
+
+
+class Deconvnet(_ByRelu):
+    """The deconvolutional network's signal (Zeiler and Fergus 2014): a ReLU hands on g where g > 0."""
+
+    composite = staticmethod(composites.Deconvnet)
 
 
 class FullGrad:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from lrp.bias import BiasMode, checked_mode
+from lrp.assignment import Composite
+from lrp.bias import BiasMode
 from lrp.errors import CompositeError
 from lrp.layers import (
     KINDS,
     Layer,
-    Named,
     Selector,
     everything,
     first,
@@ -22,64 +22,9 @@ from lrp.layers import (
     named,
     nth,
     of_type,
-    selector_of,
 )
+from lrp.relatives import AttnLRP, Deconvnet, ExcitationBackprop, GuidedBackprop
 from lrp.rules import AlphaBeta, AsAverage, Epsilon, Flat, Gamma, Norm, Rule, ZBox, Zero, ZPlus
-
-
-class Composite:
-    """A list of (selector, rule) pairs; the first pair that matches a layer gives its rule.
-
-    A selector is a function of a `Layer`, a kind ("conv"), a name pattern ("head.*"), or a module type (nn.Conv2d).
-    A rule may itself be a Composite, asked only about the layers its selector matched.
-    Layers that nothing matches take the default of their kind (`DEFAULTS`): LRP-ε for affine layers.
-    required: whether a model in which no layer matches is an error, as it is not for presets.
-    """
-
-    def __init__(
-        self,
-        *entries: tuple[Selector | str | type[nn.Module], Rule | Composite],
-        bias: BiasMode = "sink",
-        name: str = "Composite",
-        required: bool = True,
-    ) -> None:
-        checked_mode(bias)
-        self.entries: tuple[tuple[Selector, Rule | Composite], ...] = tuple(
-            (selector_of(s), r) for s, r in entries
-        )
-        for _, rule in self.entries:
-            if not isinstance(rule, (Rule, Composite)):
-                raise CompositeError(
-                    f"a composite maps layers to rules or composites, not to {rule!r}"
-                )
-        self.bias: BiasMode = bias
-        self.name, self.required = name, required
-
-    def rule_for(self, layer: Layer) -> Rule | None:
-        """The rule of the first entry that matches, or None."""
-        for select, rule in self.entries:
-            if select(layer):
-                found = rule.rule_for(layer) if isinstance(rule, Composite) else rule
-                if found is not None:
-                    return found
-        return None
-
-    def check(self, layers: Sequence[Layer]) -> None:
-        """Raises CompositeError if a name pattern, or the composite as a whole, matches none of the layers."""
-        for select, rule in self.entries:
-            if isinstance(select, Named) and not any(select(layer) for layer in layers):
-                names = ", ".join(layer.name for layer in layers)
-                raise CompositeError(f"no layer is named {select.pattern!r}; layers: {names}")
-            if isinstance(rule, Composite) and any(select(layer) for layer in layers):
-                rule.check([layer for layer in layers if select(layer)])
-        matched = any(self.rule_for(layer) is not None for layer in layers)
-        if self.required and self.entries and layers and not matched:
-            raise CompositeError(
-                f"{self.name} matches none of the layers: {', '.join(layer.name for layer in layers)}"
-            )
-
-    def __repr__(self) -> str:
-        return f"<{self.name}: {len(self.entries)} entries, bias {self.bias}>"
 
 
 def _preset(
@@ -239,6 +184,10 @@ PRESETS: dict[str, Callable[..., Composite]] = {
         EpsilonGammaBox,
         Tutorial,
         ArchitecturePrior,
+        AttnLRP,
+        ExcitationBackprop,
+        GuidedBackprop,
+        Deconvnet,
     )
 }
 
@@ -281,12 +230,16 @@ __all__ = [
     "KINDS",
     "PRESETS",
     "ArchitecturePrior",
+    "AttnLRP",
     "Composite",
+    "Deconvnet",
     "EpsilonAlpha2Beta1",
     "EpsilonAlpha2Beta1Flat",
     "EpsilonGammaBox",
     "EpsilonPlus",
     "EpsilonPlusFlat",
+    "ExcitationBackprop",
+    "GuidedBackprop",
     "Layer",
     "Selector",
     "Tutorial",

@@ -108,19 +108,8 @@ def channels(
         totals.add(part)
     if totals is None:
         raise InvalidInput("the data set is empty: no batch came out of it")
-    return Channels(
-        explainer=explainer,
-        layer=layer,
-        explained=target,
-        output=output,
-        count=totals.count,
-        relevance=totals.relevance,
-        target=totals.target,
-        bias=totals.bias,
-        rest=totals.rest,
-        by_relevance=totals.by_relevance,
-        by_activation=totals.by_activation,
-    )
+    kept = {name: value for name, value in vars(totals).items() if name != "top"}
+    return Channels(explainer, layer, target, output, **kept)
 
 
 def _split(

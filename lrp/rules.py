@@ -265,6 +265,22 @@ class Pass(Rule):
 
 
 @dataclass(frozen=True)
+class Guided(Rule):
+    """ReLU: with R = a·g at its output, g goes on where a > 0 and g > 0 (Springenberg et al. 2015, figure 1).
+
+    Other activations pass relevance on. What is held back is in the ledger's stabilizer column.
+    """
+
+
+@dataclass(frozen=True)
+class Deconvolved(Rule):
+    """ReLU: with R = a·g at its output, g goes on where g > 0, whatever a is (Zeiler and Fergus 2014, section 2.1).
+
+    Where a = 0 an input z < 0 receives g·z; that, and what is held back, is in the ledger's stabilizer column.
+    """
+
+
+@dataclass(frozen=True)
 class WinnerTakesAll(Rule):
     """Max pooling: all relevance goes to the largest input."""
 

@@ -24,6 +24,10 @@ MEANINGS: Final[dict[str, str]] = {
     "Tutorial": "The LRP tutorial's recipe: zᴮ, then γ, then ε, then LRP-0.",
     "LRPZero": "LRP-0 everywhere: gradient × input, with the bias shares of FullGrad.",
     "ArchitecturePrior": "Flat in every layer: the network's geometry alone, no weights and no board.",
+    "AttnLRP": "ε in every layer with weights: for this network the same as LRP-ε.",
+    "ExcitationBackprop": "z⁺ in every layer with weights: only evidence for the move; the paper has bias = ignore.",
+    "GuidedBackprop": "Board × guided gradient: a ReLU hands back only what is positive; it holds back the rest.",
+    "Deconvnet": "Board × deconvolution: a ReLU hands back what is positive, active or not.",
 }
 
 MEANINGS[DEFAULT_COMPOSITE] += f" {DEFAULT_NOTE}"

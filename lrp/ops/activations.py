@@ -7,13 +7,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lrp.ops.context import Flow, Run, Sent, Unary
-from lrp.ops.registry import always, operation
+from lrp.ops.context import Flow, Run, Sent, Step, Unary, gain_at
+from lrp.ops.registry import Lowering, always, operation
+from lrp.rules import Deconvolved, Guided, Norm
+from lrp.tracing.graph import Node
 
 _mask: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.aten.threshold_backward.default
 
 
 @operation("relu", "activation", always)
+def relu(lowering: Lowering, node: Node) -> Step:
+    rule = lowering.rule(node)
+    if isinstance(rule, (Guided, Deconvolved)):
+        return PositiveGain(node, lowering.source(node), isinstance(rule, Guided))
+    return Relu(node, lowering.source(node))
+
+
 class Relu(Unary):
     """max(x, 0): the gain is masked, R_in = R_out."""
 
@@ -25,6 +34,30 @@ class Relu(Unary):
         if gain is not None:
             gain = _mask(gain, run.lift(run.values[self.node.index]), 0)
         return ((self.source, Flow(gain, flow.rest)),)
+
+
+class PositiveGain(Unary):
+    """max(x, 0): only a positive gain goes on; `masked`: and only where x > 0."""
+
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        masked: bool,
+    ) -> None:
+        super().__init__(node, source)
+        self.masked = masked
+
+    def backward(self, run: Run, flow: Flow) -> Sent:
+        x, y = run.lift(run.values[self.source]), run.lift(run.values[self.node.index])
+        arrived = flow.relevance(y)
+        gain = gain_at(run, self.node, flow, run.values[self.node.index], Norm()).clamp(min=0)
+        if self.masked:
+            gain = _mask(gain, y, 0)
+        if flow.rest is not None:
+            arrived = torch.where(y == 0, 0.0, arrived)
+        run.book_stabilizer(self.node, arrived - gain * x)
+        return ((self.source, Flow(gain)),)
 
 
 @operation("clamp_min", "activation", lambda lowering, node: node.args[1] >= 0)

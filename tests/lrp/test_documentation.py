@@ -27,6 +27,15 @@ def test_the_page_runs_from_top_to_bottom() -> None:
         exec(compile(block, str(PAGE), "exec"), names)
 
 
+def test_each_of_the_six_jobs_takes_five_lines_at_most() -> None:
+    jobs = PAGE.read_text().split("## Six jobs")[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", jobs, flags=re.DOTALL)
+    own = [block for block in blocks if "class " not in block]
+    assert len(own) == 6
+    for block in own:
+        assert len([line for line in block.splitlines() if line.strip()]) <= 5, block
+
+
 @pytest.mark.parametrize(
     "module",
     [lrp.concepts, lrp.explainer, lrp.plot, lrp.registration, lrp.travel],
