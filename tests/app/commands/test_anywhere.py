@@ -48,7 +48,7 @@ LARGE = (
     ("experiments", "prior", "--quick"),
 )
 TINY = (
-    "iterations = 1\ngames = 8\nchunk = 8\nworkers = 1\n[network]\nsize = 4\nblocks = 1\nchannels = 8\n"
+    "iterations = 2\ngames = 8\nchunk = 8\nworkers = 1\n[network]\nsize = 4\nblocks = 1\nchannels = 8\n"
     "[selfplay]\nsimulations = 4\nconsidered = 4\nrandom_plies = 2\nsolve_empties = 2\nlabel_empties = 2\n"
     "[learner]\nbatch = 16\n"
 )
