@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from othello.network import checkpoint
 from othello.training.release import front_matter
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SHIPPED = sorted(meta.parent.name for meta in ROOT.glob("checkpoints/*/meta.json"))
 CITATION = (ROOT / "CITATION.cff").read_text("utf-8")
 
 
@@ -44,9 +46,10 @@ def test_the_classifiers_and_addresses_are_true() -> None:
         assert len(name) <= 32 and address.removeprefix("https://doi.org/") in CITATION
 
 
-@pytest.mark.parametrize("size", [6, 8])
-def test_a_shipped_card_begins_as_a_new_one_would(size: int) -> None:
-    card = (ROOT / "checkpoints" / f"othello{size}" / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_card_begins_as_a_new_one_would(name: str) -> None:
+    size = checkpoint.info(ROOT / "checkpoints" / name)["architecture"]["size"]
+    card = (ROOT / "checkpoints" / name / "README.md").read_text("utf-8")
     head = front_matter(size)
     assert card.startswith("\n".join([*head, "", f"# Othello {size}×{size}", ""]))
     assert head[0] == head[-1] == "---"

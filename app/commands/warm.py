@@ -79,7 +79,7 @@ def _train() -> None:
         train(
             Path(folder, "run"),
             SMALLEST,
-            iterations=1,
+            iterations=2,  # the learner begins with the second
             workers=lambda config: ThreadPoolExecutor(config.workers),
         )
 

@@ -48,7 +48,7 @@ LARGE = (
     ("experiments", "prior", "--quick"),
 )
 TINY = (
-    "iterations = 1\ngames = 8\nchunk = 8\nworkers = 1\n[network]\nsize = 4\nblocks = 1\nchannels = 8\n"
+    "iterations = 2\ngames = 8\nchunk = 8\nworkers = 1\n[network]\nsize = 4\nblocks = 1\nchannels = 8\n"
     "[selfplay]\nsimulations = 4\nconsidered = 4\nrandom_plies = 2\nsolve_empties = 2\nlabel_empties = 2\n"
     "[learner]\nbatch = 16\n"
 )
@@ -96,6 +96,7 @@ def test_small_commands_need_neither_home_nor_cache(words: tuple[str, ...], tmp_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("temporary", [True, False], ids=["temporary", "no cache"])
 @pytest.mark.parametrize("words", LARGE, ids=" ".join)
 def test_all_commands_need_neither_home_nor_cache(
@@ -114,6 +115,7 @@ def test_a_temporary_folder_keeps_what_was_compiled(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_after_warm_no_command_compiles(tmp_path: Path) -> None:
     cache = {"OTHELLO_CACHE": str(tmp_path / "cache")}
     process = started(("warm", "--training", "--json"), tmp_path, **cache)
@@ -151,6 +153,7 @@ def test_an_interrupt_ends_a_cold_compile_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_twenty_interrupts_end_a_cold_compile_in_one_line(tmp_path: Path) -> None:
     source = random.Random(1)
     for _ in range(20):
