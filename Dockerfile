@@ -18,7 +18,7 @@ COPY --from=build /opt/othello /opt/othello
 ENV PATH=/opt/othello/bin:$PATH PYTHONUNBUFFERED=1 HOME=/tmp \
     OTHELLO_CACHE=/opt/cache STREAMLIT_SERVER_ADDRESS=0.0.0.0 RAY_USAGE_STATS_ENABLED=0
 # A start on a processor of another kind compiles anew, into /tmp.
-RUN othello warm && chmod -R a+rX /opt/cache \
+RUN othello warm --training && chmod -R a+rX /opt/cache \
     && useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin othello \
     && install -d -o othello -g othello /data
 USER 10001:10001

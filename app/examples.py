@@ -40,10 +40,14 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
         "othello convert games.ggf games.sgf",
         "othello convert games.wtb - --to transcript",
     ),
-    "review": ("othello review f5d6c3d3c4f4f6 --why", "othello review games.ggf --game 2"),
+    "review": (
+        "othello review f5d6c3d3c4f4f6 --why",
+        "othello review games.ggf --game 2",
+        "othello review games.ggf --html report.html",
+    ),
     "ladder": ("othello ladder runs/mine --every 20 --games 60 --plot ladder.png",),
     "release": ("othello release runs/mine --out checkpoints/mine",),
-    "warm": ("othello warm",),
+    "warm": ("othello warm", "othello warm --training"),
     "experiments": (
         "othello experiments",
         "othello experiments prior --quick",

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from app.commands.options import AsJson, one_thread, print_json
 from app.explain.ask import explain
 from app.models import load_model
 from othello.jit import CACHE
+from othello.network.architecture import Architecture
 from othello.players.specs import parse
 from othello.rules.board import Board
 from othello.rules.perft import perft
 from othello.solver.solver import Solver
 from othello.strength.arena import MatchSettings, play_match
+from othello.training.config import LearnerSettings, RunConfig
+from othello.training.loop import train
+from othello.training.selfplay import SelfPlaySettings
 
 LATE = "--XXXXX---XXXX---OOOXX---OOXXXX--OOXXXO-OOOOXOO----XOX----XXXXX- O"
 
+SMALLEST = RunConfig(
+    games=8,
+    chunk=8,
+    workers=1,
+    network=Architecture(size=4, blocks=1, channels=8),
+    selfplay=SelfPlaySettings(
+        simulations=8, slots=4, random_plies=2, solve_empties=3, label_empties=1, leaf_empties=2
+    ),
+    learner=LearnerSettings(batch=16, window_start=32),
+)
+Training = Annotated[bool, typer.Option("--training", help="What `othello train` needs, too.")]
 
-def warm(as_json: AsJson = False) -> None:
+
+def warm(training: Training = False, as_json: AsJson = False) -> None:
     """Compile ahead what playing, searching, solving and explaining need, so that no later start waits for it."""
     if CACHE is None:
         raise RuntimeError("no folder can be written to keep the result: set OTHELLO_CACHE")
     one_thread()
     seconds: dict[str, float] = {}
-    for name, work in STEPS.items():
+    for name, work in {**STEPS, **(TRAINING if training else {})}.items():
         began = time.perf_counter()
         work()
         seconds[name] = round(time.perf_counter() - began, 2)
@@ -52,6 +74,16 @@ def _match() -> None:
     play_match("alphabeta:2,solve=8", "greedy", MatchSettings(games=2))
 
 
+def _train() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            Path(folder, "run"),
+            SMALLEST,
+            iterations=1,
+            workers=lambda config: ThreadPoolExecutor(config.workers),
+        )
+
+
 STEPS: dict[str, Callable[[], object]] = {
     "rules": lambda: perft(4),
     "solver": _solve,
@@ -60,3 +92,4 @@ STEPS: dict[str, Callable[[], object]] = {
     "match": _match,
     "explain": lambda: explain(load_model(), Board.initial(), "value"),
 }
+TRAINING: dict[str, Callable[[], object]] = {"training": _train}

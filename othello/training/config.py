@@ -218,7 +218,8 @@ def config_of(data: dict[str, Any], source: str) -> RunConfig:
 
 def named_configs() -> dict[str, Path]:
     """The settings that come with the package, by name: othello4, othello6, othello8, othello8-strong."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
+    found = {path.stem: path for path in (Path(__file__).parent / "configs").glob("*.toml")}
+    return dict(sorted(found.items()))
 
 
 def read_config(path: Path) -> RunConfig:

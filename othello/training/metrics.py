@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import math
 import os
 import re
 import socket
@@ -23,7 +22,7 @@ from othello.network.safetensors_io import read_regular_file
 _MAX_BYTES = 1 << 26
 _SEALED = re.compile(r"sha256:[0-9a-f]{64}")
 _WHOLE = re.compile(r"0|[1-9]\d{0,18}")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d{1,3})?|nan|-?inf")  # a run that fails may end so
 
 
 @dataclass
@@ -149,9 +148,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 def _number(path: Path, line: int, name: str, text: str) -> float:
     whole = name in _WHOLE_COLUMNS
     if (_WHOLE if whole else _NUMBER).fullmatch(text):
-        value = int(text) if whole else float(text)
-        if math.isfinite(value):
-            return value
+        return int(text) if whole else float(text)
     raise CheckpointError(f"{path}: damaged (line {line}: {name} = {text[:40]!r} is no number)")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,14 @@ def _run(folder: Path) -> None:
                 curves = {name.replace("_", " "): _column(rows, name) for name in names}
                 parts.lines(title, x, curves, key=f"t_curve_{number}")
         with columns[len(CURVES) % 2]:
-            speed = [3600 * row["games"] / max(row["seconds"], 1e-9) for row in rows]
+            speed = [3600 * row.get("games", 0) / max(row.get("seconds", 0), 1e-9) for row in rows]
             parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
 
 
 def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
-    return [row.get(name) or None for row in rows]
+    values = [row.get(name) or None for row in rows]
+    return [value if value is not None and math.isfinite(value) else None for value in values]
 
 
 def _ladder(folder: Path) -> None:

@@ -128,6 +128,7 @@ def test_a_reviewed_game_is_downloaded_as_the_same_report(
         page.get_by_role("button", name="Review the game").click()
         with page.expect_download() as started:
             page.get_by_role("button", name="Report, HTML").click()
+        keep(page, "play-reviewed")
         got = Path(started.value.path()).read_text(encoding="utf-8")
     record = GameRecord.from_transcript(moves, black="Black", white="White")
     assert got == report(judge_game(record, model, SIMULATIONS))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from othello.training.metrics import Metrics, MetricsLog
+from othello.training.metrics import Metrics, MetricsLog, read_metrics
 
 ROW = Metrics(
     iteration=0,
@@ -61,3 +61,12 @@ def test_what_a_killed_trainer_wrote_of_an_iteration_is_taken_back(tmp_path: Pat
     assert rows == [(0, 0.55), (1, 0.55), (2, 0.25), (3, 0.55)]
     assert [step for step, _ in read(tmp_path, "fresh_value")] == [0, 1, 2, 3]
     assert read(tmp_path, "fresh_value")[2][1] == pytest.approx(0.25)
+
+
+def test_a_row_that_is_not_finite_is_read_and_taken_back(tmp_path: Path) -> None:
+    failed = MetricsLog(tmp_path, batch=512)
+    failed.add(replace(ROW, fresh_policy=float("nan"), fresh_score=float("-inf")))
+    found = read_metrics(tmp_path / "metrics.csv")
+    assert str(found[0]["fresh_policy"]) == "nan" and found[0]["games"] == 400
+    MetricsLog(tmp_path, batch=512).add(ROW)
+    assert read_metrics(tmp_path / "metrics.csv") == [asdict(ROW)]
