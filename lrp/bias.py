@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from lrp.errors import RuleError
-from lrp.ops.context import Run
+from lrp.ops.context import Execution
 from lrp.tracing.graph import Node
 
 BiasMode = Literal["sink", "absorb", "ignore", "uniform", "proportional", "project"]
@@ -29,7 +29,7 @@ def checked_mode(mode: str | None) -> None:
 
 
 def settle(
-    run: Run,
+    run: Execution,
     node: Node,
     claimed: Tensor,
     mode: BiasMode,

@@ -18,7 +18,7 @@ import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.ops.context import Flow, Run, Sent, Static, Step
+from lrp.ops.context import Execution, Flow, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
@@ -66,7 +66,7 @@ class Refused(Step):
         super().__init__(node)
         self.error = error
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         raise self.error
 
 

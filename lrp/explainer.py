@@ -13,7 +13,7 @@ from lrp.compiler import Program, Refused
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.live import Compiled, Live
-from lrp.ops.context import Flow, Layout, Run, Step
+from lrp.ops.context import Execution, Flow, Layout, Step
 from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
@@ -191,7 +191,7 @@ class LRP(Portable):
         xs: tuple[Tensor, ...],
         output: int | str | None,
         through: Any,
-    ) -> tuple[Run, Plan]:
+    ) -> tuple[Execution, Plan]:
         """The forward pass, and everything the backward pass needs to know."""
         plan, program = self.plan(xs, output)
         run = forward(program, plan.steps, xs, plan.layouts)
@@ -221,7 +221,7 @@ class LRP(Portable):
         ), compiled.program
 
     @staticmethod
-    def _send(run: Run, plan: Plan, flows: Sequence[Flow]) -> None:
+    def _send(run: Execution, plan: Plan, flows: Sequence[Flow]) -> None:
         starts: dict[int, Flow] = {}
         for index, flow in zip(plan.chosen, flows, strict=True):
             starts[index] = flow if index not in starts else starts[index] + flow

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lrp.compiler import Program
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.ops.context import Flow, Layout, Run, Sent, Step
+from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
 
 
@@ -19,10 +19,12 @@ def forward(
     inputs: Sequence[Tensor],
     layouts: Mapping[int, Layout],
     spoil_tokens: bool = False,
-) -> Run:
+) -> Execution:
     """A run with the values of these steps on inputs [B, ...]; `spoil_tokens`: the first sample's vectors are NaN."""
     graph = program.graph
-    run = Run([None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes)
+    run = Execution(
+        [None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes
+    )
     values = run.values
     for index, constant in program.constants.items():
         values[index] = constant
@@ -36,7 +38,7 @@ def forward(
 
 
 def backward(
-    run: Run,
+    run: Execution,
     steps: Sequence[Step],
     starts: Mapping[int, Flow],
     conditions: Mapping[int, Tensor],
@@ -60,13 +62,13 @@ def _deliver(flows: dict[int, Flow], sent: Sent) -> None:
         flows[source] = flow if old is None else old + flow
 
 
-def _conditioned(run: Run, step: Step, flow: Flow, mask: Tensor) -> Flow:
+def _conditioned(run: Execution, step: Step, flow: Flow, mask: Tensor) -> Flow:
     value = run.lift(run.values[step.node.index])
     run.book_stabilizer(step.node, flow.relevance(value) * ~mask)
     return flow.map(lambda t: t * mask)
 
 
-def project(run: Run, steps: Sequence[Step], flat: Program) -> None:
+def project(run: Execution, steps: Sequence[Step], flat: Program) -> None:
     """Sends booked bias relevance to the inputs through the flat rule of its own layer and of those below it."""
     flows = {index: Flow(rest=r) for index, r in run.project.items()}
     for step in reversed(steps):

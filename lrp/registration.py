@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lrp.errors import LRPError, UnsupportedOperation
 from lrp.ops.activations import Activation
-from lrp.ops.context import Flow, Run, Sent, Step
+from lrp.ops.context import Execution, Flow, Sent, Step
 from lrp.ops.registry import OPERATIONS, Build, Lowering, Operation, always, never, unary
 from lrp.ops.routing import Route
 from lrp.ops.sums import mean
@@ -39,7 +39,7 @@ class Custom(Step):
         super().__init__(node)
         self.sources, self.propagate = sources, propagate
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         z = run.lift(run.values[self.node.index])
         inputs = [run.lift(run.values[i]).expand(run.shape(run.values[i])) for i in self.sources]
         r = flow.relevance(z)

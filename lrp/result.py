@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lrp.ops.affine import AffineStep
-from lrp.ops.context import Flow, Layout, Run, Step
+from lrp.ops.context import Execution, Flow, Layout, Step
 from lrp.tracing.graph import Graph
 
 
@@ -190,10 +190,10 @@ class Relevance:
 class _Runs:
     """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
 
-    def __init__(self, runs: Sequence[Run], each: bool) -> None:
+    def __init__(self, runs: Sequence[Execution], each: bool) -> None:
         self.runs, self.each = runs, each
 
-    def joined(self, part: Callable[[Run], Tensor]) -> Tensor:
+    def joined(self, part: Callable[[Execution], Tensor]) -> Tensor:
         """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
         if not self.each:
             return part(self.runs[0])
@@ -221,7 +221,7 @@ class _Runs:
 
 
 def gather(
-    runs: Sequence[Run],
+    runs: Sequence[Execution],
     steps: tuple[Step, ...],
     graph: Graph,
     target: Tensor,
@@ -258,12 +258,12 @@ def gather(
     )
 
 
-def _of(name: str, column: Literal["bias", "stabilizer"]) -> Callable[[Run], Tensor]:
+def _of(name: str, column: Literal["bias", "stabilizer"]) -> Callable[[Execution], Tensor]:
     """One layer's entry in one column of a run's ledger."""
     return lambda run: getattr(run, column)[name]  # type: ignore[no-any-return]
 
 
-def _closure(run: Run, step: Step) -> Tensor:
+def _closure(run: Execution, step: Step) -> Tensor:
     """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
     own = replace(run, flows={}, bias={}, stabilizer={}, project={})
     node, flow = step.node, run.flows[step.node.index]
@@ -284,7 +284,7 @@ def _laid(step: AffineStep) -> dict[str, Tensor]:
     return {name: step.layer.at_output(part, dims) for name, part in step.bias_parts.items()}
 
 
-def _fold(run: Run, r: Tensor, value: Tensor) -> Tensor:
+def _fold(run: Execution, r: Tensor, value: Tensor) -> Tensor:
     """Relevance of a value that no flow reached, or that is not folded yet, as [T·B, ...]."""
     return (
         r

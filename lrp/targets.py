@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lrp.compiler import Program
 from lrp.errors import InvalidTarget
-from lrp.ops.context import Flow, Run
+from lrp.ops.context import Execution, Flow
 from lrp.tracing.graph import Node
 
 Target: TypeAlias = "int | tuple[int, ...] | Tensor | Callable[[Any], Tensor] | None"
@@ -158,7 +158,7 @@ def channel_dim(node: Node, value: Tensor) -> int:
 def masks(
     through: Mapping[str, Sequence[int] | Tensor],
     program: Program,
-    run: Run,
+    run: Execution,
 ) -> dict[int, Tensor]:
     """Boolean masks, by node, of the units through which relevance may pass."""
     found: dict[int, Tensor] = {}

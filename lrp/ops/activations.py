@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lrp.ops.context import Flow, Run, Sent, Step, Unary, gain_at
+from lrp.ops.context import Execution, Flow, Sent, Step, Unary, gain_at
 from lrp.ops.registry import Lowering, always, operation
 from lrp.rules import Deconvolved, Guided, Norm
 from lrp.tracing.graph import Node
@@ -26,10 +26,10 @@ def relu(lowering: Lowering, node: Node) -> Step:
 class Relu(Unary):
     """max(x, 0): the gain is masked, R_in = R_out."""
 
-    def forward(self, run: Run) -> Tensor:
+    def forward(self, run: Execution) -> Tensor:
         return torch.relu(run.values[self.source])
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         gain = flow.gain
         if gain is not None:
             gain = _mask(gain, run.lift(run.values[self.node.index]), 0)
@@ -48,7 +48,7 @@ class PositiveGain(Unary):
         super().__init__(node, source)
         self.masked = masked
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, y = run.lift(run.values[self.source]), run.lift(run.values[self.node.index])
         arrived = flow.relevance(y)
         gain = gain_at(run, self.node, flow, run.values[self.node.index], Norm()).clamp(min=0)
@@ -73,5 +73,5 @@ class PositiveGain(Unary):
 class Activation(Unary):
     """Any other pointwise function: R_in = R_out, whatever its shape."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, Flow(rest=flow.relevance(run.lift(run.values[self.node.index])))),)

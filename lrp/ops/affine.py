@@ -11,7 +11,7 @@ from lrp.bias import BiasMode, settle
 from lrp.errors import RuleError
 from lrp.ops.activations import Activation
 from lrp.ops.affine_maps import Affine, Back
-from lrp.ops.context import Flow, Run, Sent, Step, Unary, added, divided_at, stabilised
+from lrp.ops.context import Execution, Flow, Sent, Step, Unary, added, divided_at, stabilised
 from lrp.ops.registry import Lowering
 from lrp.rules import AffineRule, Flat, Pass, Side, Term
 from lrp.tracing.graph import Node
@@ -90,7 +90,7 @@ class AffineStep(Unary):
             return None
         return self.layer.backwards(torch.cat([side.terms[0].weight for side in self.sides]))
 
-    def forward(self, run: Run) -> Tensor:
+    def forward(self, run: Execution) -> Tensor:
         x, layer = run.values[self.source], self.layer
         sums: list[Tensor | None] = [None] * len(self.sides)
         own = [i for i, side in enumerate(self.sides) if not side.is_output]
@@ -134,7 +134,7 @@ class AffineStep(Unary):
             found = self._fan_in[key] = self.layer.fan_in(shape)
         return found
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         if self.flat:
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
@@ -161,7 +161,7 @@ class AffineStep(Unary):
         """Whether the denominator is z itself."""
         return self.mode != "ignore" or side.bias is None
 
-    def _evenly(self, run: Run, r: Tensor, x: Tensor) -> Flow:
+    def _evenly(self, run: Execution, r: Tensor, x: Tensor) -> Flow:
         counts = self.fan_in(tuple(x.shape))
         stable = counts
         if self.epsilon > 0:
@@ -178,7 +178,7 @@ class AffineStep(Unary):
 class Shares:
     """What one layer gives to its input, summed over the sides, while the ledger is kept."""
 
-    def __init__(self, step: AffineStep, run: Run, x: Tensor) -> None:
+    def __init__(self, step: AffineStep, run: Execution, x: Tensor) -> None:
         self.step, self.run, self.x, self.shape = step, run, x, run.shape(x)
         self.gain: Tensor | None = None
         self.positive: Tensor | None = None

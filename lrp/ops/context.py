@@ -1,4 +1,4 @@
-"""What every step works with: relevance on its way (`Flow`), the state of one explanation (`Run`), the step itself."""
+"""What every step works with: relevance on its way (`Flow`), one explanation (`Execution`), the step itself."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Layout:
 
 
 @dataclass
-class Run:
+class Execution:
     """One forward pass and one or more backward passes over it.
 
     `fold` is the number of targets explained at once: relevance then has the batch [T·B], activations have [B].
@@ -226,7 +226,7 @@ def fitted(t: Tensor, shape: tuple[int, ...]) -> Tensor:
     return t if tuple(t.shape) == shape else t.sum_to_size(shape)
 
 
-def divided_at(run: Run, node: Node, r: Tensor, d: Tensor) -> Tensor:
+def divided_at(run: Execution, node: Node, r: Tensor, d: Tensor) -> Tensor:
     """r / d where that is finite, else 0; what is dropped is booked with the node's stabilizer."""
     s, dropped = divided(r, d)
     if dropped.dim():
@@ -235,7 +235,7 @@ def divided_at(run: Run, node: Node, r: Tensor, d: Tensor) -> Tensor:
 
 
 def gain_at(
-    run: Run,
+    run: Execution,
     node: Node,
     flow: Flow,
     z: Tensor,
@@ -271,7 +271,7 @@ class Step(ABC):
         nested = [a for a in node.args if isinstance(a, (tuple, list, dict))]
         self._direct = not node.kwargs and not any(isinstance(leaf, Ref) for leaf in leaves(nested))
 
-    def forward(self, run: Run) -> Any:
+    def forward(self, run: Execution) -> Any:
         """The node's value, from the values of earlier nodes."""
         if not self._direct:
             return self.node.function(*run.resolve(self.node.args), **run.resolve(self.node.kwargs))
@@ -281,14 +281,14 @@ class Step(ABC):
         return self.node.function(*args)
 
     @abstractmethod
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         """What each source receives; what nobody receives is booked in the ledger."""
 
 
 class Static(Step):
     """A value that depends on no input (sizes, masks, constants shaped by the batch): receives no relevance."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ()
 
 
@@ -303,7 +303,7 @@ class Unary(Step):
 class Linear1(Unary):
     """A linear operation of one tensor argument, through torch's own adjoint."""
 
-    def function(self, run: Run) -> Callable[[Tensor], Tensor]:
+    def function(self, run: Execution) -> Callable[[Tensor], Tensor]:
         """The operation as a function of the source alone."""
         node = self.node
 
@@ -317,6 +317,6 @@ class Linear1(Unary):
 
         return call
 
-    def pull(self, run: Run, s: Tensor) -> Tensor:
+    def pull(self, run: Execution, s: Tensor) -> Tensor:
         """The adjoint applied to s."""
         return run.vjp(self.function(run), run.values[self.source], s)

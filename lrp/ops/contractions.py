@@ -12,7 +12,7 @@ from torch import Tensor
 from lrp.errors import UnsupportedOperation
 from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Affine, Linear
-from lrp.ops.context import Flow, Run, Sent, Step, fitted, gain_at
+from lrp.ops.context import Execution, Flow, Sent, Step, fitted, gain_at
 from lrp.ops.products import product_rule, shares
 from lrp.ops.registry import Lowering, operation
 from lrp.ops.sums import Mean
@@ -66,7 +66,7 @@ class TwoSignals(Step):
         super().__init__(node)
         self.function, self.factors, self.parts, self.rule = function, factors, parts, rule
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
         back = []
         for place, (index, part) in enumerate(zip(self.factors, self.parts, strict=True)):
@@ -74,7 +74,7 @@ class TwoSignals(Step):
                 back.append((index, Flow(self.pull(run, place, s) * part)))
         return back
 
-    def pull(self, run: Run, place: int, s: Tensor) -> Tensor:
+    def pull(self, run: Execution, place: int, s: Tensor) -> Tensor:
         """The adjoint with respect to one factor, the other one held."""
         a, b = (run.values[i] for i in self.factors)
         if place == 0:
@@ -85,7 +85,7 @@ class TwoSignals(Step):
 class MatMul(TwoSignals):
     """a @ b of two signals."""
 
-    def pull(self, run: Run, place: int, s: Tensor) -> Tensor:
+    def pull(self, run: Execution, place: int, s: Tensor) -> Tensor:
         a, b = (run.values[i] for i in self.factors)
         if place == 0:
             return fitted(torch.matmul(s, run.lift(b).transpose(-2, -1)), run.shape(a))

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from lrp.errors import InvalidInput
-from lrp.ops.context import Flow, Run, Sent, Unary, fitted
+from lrp.ops.context import Execution, Flow, Sent, Unary, fitted
 from lrp.ops.registry import Lowering, operation
 from lrp.tracing.graph import Node
 
@@ -15,13 +15,13 @@ from lrp.tracing.graph import Node
 class Embedding(Unary):
     """Vectors [..., D] of integer tokens [...]: each token receives the sum over its vector."""
 
-    def forward(self, run: Run) -> Any:
+    def forward(self, run: Execution) -> Any:
         table, ids = (run.resolve(a) for a in self.node.args[:2])
         if bool((ids < 0).any()) or bool((ids >= table.shape[0]).any()):
             raise InvalidInput(f"token ids of {self.node.name} are 0 to {table.shape[0] - 1}")
         return super().forward(run)
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         value: Tensor = run.lift(run.values[self.node.index])
         return ((self.source, Flow(rest=flow.relevance(value).sum(-1))),)
 
@@ -34,6 +34,6 @@ def embedding(lowering: Lowering, node: Node) -> Embedding:
 class Relabelled(Unary):
     """Arithmetic on token ids: the new id stands for the old one, R_in = R_out."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         return ((self.source, Flow(rest=fitted(r, run.shape(run.values[self.source])))),)

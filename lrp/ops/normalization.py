@@ -13,7 +13,7 @@ from lrp.errors import UnsupportedOperation
 from lrp.ops.activations import Activation
 from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Diagonal
-from lrp.ops.context import Flow, Run, Sent, Step, Unary, divided_at, gain_at
+from lrp.ops.context import Execution, Flow, Sent, Step, Unary, divided_at, gain_at
 from lrp.ops.registry import Lowering, arguments_of, operation
 from lrp.rules import Epsilon, Flat, Pass, Rule
 from lrp.tracing.graph import Node
@@ -72,7 +72,7 @@ class NormalizationStep(Unary):
             norm = replace(norm, bias=None)
         self.norm, self.rule, self.mode = norm, rule, mode
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z, norm = run.values[self.source], run.values[self.node.index], self.norm
         if isinstance(self.rule, Flat):
             r = flow.relevance(run.lift(z))
@@ -101,7 +101,7 @@ class NormalizationStep(Unary):
 
     def _proportional(
         self,
-        run: Run,
+        run: Execution,
         x: Tensor,
         scale: Tensor,
         claimed: Tensor,

@@ -8,7 +8,7 @@ import torch
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.context import Flow, Run, Sent, Step, Unary, fitted, gain_at
+from lrp.ops.context import Execution, Flow, Sent, Step, Unary, fitted, gain_at
 from lrp.ops.registry import Lowering, always, constant_at_least_0, inherited, operation
 from lrp.ops.sums import Mean, total
 from lrp.rules import HalfAndHalf, Norm, Rule, SignalTakesAll, SoftmaxTaylor, Stop
@@ -28,7 +28,7 @@ class Product(Step):
         super().__init__(node)
         self.factors, self.shares, self.rule = factors, shares, rule
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
         x, y = (run.values[i] for i in self.factors)
         back = []
@@ -48,7 +48,7 @@ class GatedConstant(Unary):
         super().__init__(node, gate)
         self.mode = mode
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         left = settle(run, self.node, r, self.mode)
         if left is None:
@@ -68,7 +68,7 @@ class Quotient(Unary):
         super().__init__(node, numerator)
         self.denominator = denominator
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         y, x = run.lift(run.resolve(self.denominator)), run.values[self.source]
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm()) / y
         return ((self.source, Flow(fitted(s, run.shape(x)))),)
@@ -88,7 +88,7 @@ def statistic(lowering: Lowering, node: Node) -> Step:
 class Statistic(Step):
     """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         reason = "it can only be a gate, a denominator or a last activation"
         raise UnsupportedOperation(self.node.operation, self.node.module, reason)
 
@@ -152,7 +152,7 @@ class Softmax(Unary):
         super().__init__(node, source)
         self.dim, self.rule = dim, rule
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, y = run.values[self.source], run.lift(run.values[self.node.index])
         r = flow.relevance(y)
         arrived = run.per_sample(self.node, r)
@@ -178,7 +178,7 @@ class Masked(Unary):
         super().__init__(node, source)
         self.mode = mode
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         seen = torch.isfinite(z)
         offset = torch.where(seen, z - x, 0.0)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.context import Flow, Linear1, Run, Sent, Step, Unary
+from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, Unary
 from lrp.ops.registry import Lowering, inherited, operation
 from lrp.tracing.graph import Node
 
@@ -18,10 +18,10 @@ from lrp.tracing.graph import Node
 class Transparent(Unary):
     """The identity: dropout in eval, contiguous, clone; also an output activation that is explained before it."""
 
-    def forward(self, run: Run) -> Any:
+    def forward(self, run: Execution) -> Any:
         return run.values[self.source]
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow),)
 
 
@@ -45,7 +45,7 @@ def identity(lowering: Lowering, node: Node) -> Step:
 class Reshape(Unary):
     """The same numbers in another shape."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         shape = run.shape(run.values[self.source])
         return ((self.source, flow.map(lambda t: t.reshape(shape))),)
 
@@ -62,7 +62,7 @@ class Permute(Unary):
         super().__init__(node, source)
         self.inverse = inverse
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow.map(lambda t: t.permute(self.inverse))),)
 
 
@@ -94,7 +94,7 @@ def permute(lowering: Lowering, node: Node) -> Step:
 class Route(Linear1):
     """Slices, selections, expansions, paddings, rolls: every output copies one input; gains and rests alike go back."""
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow.map(lambda t: self.pull(run, t))),)
 
 
@@ -139,10 +139,10 @@ class Narrow(Unary):
         super().__init__(node, source)
         self.dim, self.start, self.length = dim, start, length
 
-    def forward(self, run: Run) -> Tensor:
+    def forward(self, run: Execution) -> Tensor:
         return run.values[self.source].narrow(self.dim, self.start, self.length)  # type: ignore[no-any-return]
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         shape = run.shape(run.values[self.source])
 
         def widened(t: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ class Cat(Step):
         self.parts, self.dim, self.mode = parts, dim, mode
         self.stacked = "stack" in node.operation
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         z = run.values[self.node.index]
         dim = self.dim % z.dim()
         values = [run.resolve(part) for part, _ in self.parts]
@@ -200,7 +200,7 @@ class Cat(Step):
 
     def _without_constants(
         self,
-        run: Run,
+        run: Execution,
         flow: Flow,
         z: Tensor,
         sizes: list[int],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.context import Flow, Linear1, Run, Sent, Step, divided_at, stabilised
+from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, divided_at, stabilised
 from lrp.ops.registry import Build, Lowering, arguments_of, inherited, operation
 from lrp.rules import AsAverage, Flat, Rule, WinnerTakesAll
 from lrp.tracing.graph import Node
@@ -41,7 +41,7 @@ class MaxPool(Linear1):
         super().__init__(node, source)
         self.rule, self.average = rule or WinnerTakesAll(), average
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         if not isinstance(self.rule, (AsAverage, Flat)):
             return ((self.source, flow.map(lambda t: self.pull(run, t))),)
         x, z = run.values[self.source], run.values[self.node.index]
@@ -150,7 +150,7 @@ class Choice(Step):
         self.signals = [(place, node.args[place].index) for place, signal in places if signal]
         self.constants = [place for place, signal in places if not signal]
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         args = list(run.resolve(self.node.args))
         back = []
         for place, index in self.signals:
@@ -163,7 +163,7 @@ class Choice(Step):
 
     def _claimed(
         self,
-        run: Run,
+        run: Execution,
         flow: Flow,
         place: int,
         args: list[Any],
@@ -179,7 +179,7 @@ class Choice(Step):
 
     def _sent(
         self,
-        run: Run,
+        run: Execution,
         flow: Flow,
         place: int,
         args: list[Any],
@@ -192,7 +192,7 @@ class Choice(Step):
 
         return flow.map(lambda t: run.vjp(chosen, value, t))
 
-    def _evenly(self, run: Run, left: Tensor) -> list[tuple[int, Flow]]:
+    def _evenly(self, run: Execution, left: Tensor) -> list[tuple[int, Flow]]:
         shapes = [run.shape(run.values[index]) for _, index in self.signals]
         if all(_beside(shape, tuple(left.shape)) for shape in shapes):
             share = left / len(shapes)
@@ -242,7 +242,7 @@ class Written(Choice):
 
     def _claimed(
         self,
-        run: Run,
+        run: Execution,
         flow: Flow,
         place: int,
         args: list[Any],

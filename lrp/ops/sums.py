@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.context import Flow, Linear1, Run, Sent, Step, divided_at, fitted, gain_at
+from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, divided_at, fitted, gain_at
 from lrp.ops.registry import Lowering, constant_at_least_0, inherited, operation
 from lrp.rules import Flat, Norm, Rule
 from lrp.tracing.graph import Node, Ref
@@ -27,7 +27,7 @@ class Mean(Linear1):
         super().__init__(node, source)
         self.rule = rule if isinstance(rule, (Flat, Norm)) else Norm()
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         z = run.values[self.node.index]
         if isinstance(self.rule, Flat):
             counts = run.lift(self.function(run)(torch.ones_like(run.values[self.source])))
@@ -77,7 +77,7 @@ class Sum(Step):
         self.constants = [(t, factor) for t, factor in terms if not _among(t, signals)]
         self.rule, self.mode = rule, mode
 
-    def backward(self, run: Run, flow: Flow) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         z = run.values[self.node.index]
         if isinstance(self.rule, Flat):
             return self._evenly(run, flow.relevance(run.lift(z)))
@@ -95,7 +95,7 @@ class Sum(Step):
                 back += self._evenly(run, left)
         return back
 
-    def _evenly(self, run: Run, r: Tensor) -> list[tuple[int, Flow]]:
+    def _evenly(self, run: Execution, r: Tensor) -> list[tuple[int, Flow]]:
         share = r / len(self.signals)
         return [(i, Flow(rest=fitted(share, run.shape(run.values[i])))) for i, _ in self.signals]
 
