@@ -109,6 +109,7 @@ def text(
     tokens: [L] strings; they are escaped. relevance: a `Relevance` of inputs [B, L] or [B, L, D], or a tensor [L] or
         [L, D]; vectors are summed. Other arguments, and errors, as in `image`; needs no matplotlib.
 
+    >>> import torch, lrp
     >>> lrp.plot.text(["a", "<b>"], torch.tensor([0.0, 2.0]))[-74:]
     '<span title="+2" style="background:rgb(214,96,77)">&lt;b&gt;</span></div>\\n'
     """
