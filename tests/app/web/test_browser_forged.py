@@ -61,7 +61,14 @@ def test_a_path_whose_label_looks_offered_is_not_loaded(
         assert forged and "forged" not in page.locator("[data-testid=stMain]").inner_text()
 
 
-@pytest.mark.parametrize("text", ["/etc/passwd", "gtp:touch forged", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gtp:touch forged",
+        pytest.param("/etc/passwd", marks=pytest.mark.long),
+        pytest.param("", marks=pytest.mark.long),
+    ],
+)
 def test_choices_that_nobody_offered_leave_every_page_and_the_game_as_they_were(
     text: str, browser: Any, server: str
 ) -> None:
