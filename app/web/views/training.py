@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.models import Model, load_model
-from app.web import state, widgets
+from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.errors import CheckpointError
@@ -33,10 +33,10 @@ CURVES = {
 def page() -> None:
     """Draw the page."""
     with state.drawing():
-        state.follow_game()
+        record.follow("training")
         state.messages("link_error")
-        state.write_link("training")
-        runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
+        record.write("training")
+        runs = _runs()
         if runs:
             run = widgets.select(
                 "Run", runs, key="t_run", format_func=lambda path: path.name, width=300
@@ -46,6 +46,14 @@ def page() -> None:
         else:
             st.info("No training run in the folder runs/ here. Start one with: othello train")
         _compare(runs)
+
+
+def _runs() -> list[Path]:
+    return sorted(path.parent for path in Path("runs").glob("*/state.json"))
+
+
+def _first_run() -> Path | None:
+    return next(iter(_runs()), None)
 
 
 @st.fragment(run_every=30)
@@ -244,3 +252,9 @@ def _game(a: Model, b: Model, simulations: int = 50) -> None:
     st.caption(
         f"{simulations} simulations a move: {words}. Paste it as a new game on the Play page to walk through it."
     )
+
+
+record.holds(
+    "training",
+    record.choice("run", "t_run", _runs, _first_run, lambda path: path.name if path else ""),
+)
