@@ -59,6 +59,7 @@ def release(
         "learner",
     )
     meta: dict[str, Any] = {name: loaded.meta[name] for name in kept}
+    meta["backend"] = loaded.meta.get("backend", "")  # empty for a run of an earlier version
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
     digest = checkpoint.save(loaded.network, target, meta, replace=True)
@@ -85,6 +86,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
             f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner",
         ),
         ("Hardware", meta["hardware"]),
+        *([("Played by", f"the {meta['backend']} backend")] if meta.get("backend") else []),
         ("Seed", str(meta["seed"])),
         ("Released by", f"commit `{meta['commit']}`"),
         (
