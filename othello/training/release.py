@@ -15,6 +15,11 @@ from othello.network.architecture import Network
 from othello.training.run import Run
 
 CARD = "README.md"
+COURSE = (
+    "config.toml",
+    "metrics/metrics.csv",
+    "metrics/ladder.csv",
+)  # of a run, kept with its release
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ def release(
 ) -> str:
     """Copy a generation (the newest if None) to the folder `target` with a model card; returns its SHA-256.
 
+    The run's settings, its metrics and its ladder, where there are any, go with it (`COURSE`).
+
     `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run.
     """
     number = run.state.iteration if generation is None else generation
@@ -63,8 +70,20 @@ def release(
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
     digest = checkpoint.save(loaded.network, target, meta, replace=True)
+    _keep_course(run.folder, target)
     atomic.write_text(target / CARD, card(checkpoint.info(target), cast(Network, loaded.network)))
     return digest
+
+
+def _keep_course(run: Path, target: Path) -> None:
+    """Put beside the released weights how the run came to them; what it does not have is not there either."""
+    for name in COURSE:
+        kept = target / name
+        if (run / name).is_file():
+            kept.parent.mkdir(exist_ok=True)
+            atomic.write_bytes(kept, (run / name).read_bytes())
+        else:
+            kept.unlink(missing_ok=True)
 
 
 def card(meta: dict[str, Any], network: Network) -> str:

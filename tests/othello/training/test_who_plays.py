@@ -64,7 +64,9 @@ def test_the_same_backend_goes_on_without_a_word(tmp_path, caplog):
 def test_a_node_that_cannot_run_the_backend_says_so(monkeypatch):
     monkeypatch.setattr(ray_executor, "has_amx", lambda: False)
     chunk = Chunk("", TINY.selfplay, 1, 0, 0, 2, "out.npz", backend="openvino")
-    with pytest.raises(ray_executor.ClusterError, match='backend = "winograd" .* suits every node'):
+    with pytest.raises(
+        ray_executor.ClusterError, match=r'backend = "winograd" .* suits every node'
+    ):
         ray_executor.play(chunk, {}, ray_executor.versions())
 
 
