@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from othello import atomic
 from othello.errors import CheckpointError
 from othello.network import checkpoint
 from othello.network.architecture import Network
+from othello.training.manifest import State, account
 from othello.training.run import Run
 
 CARD = "README.md"
@@ -84,6 +85,12 @@ def _keep_course(run: Path, target: Path) -> None:
             atomic.write_bytes(kept, (run / name).read_bytes())
         else:
             kept.unlink(missing_ok=True)
+
+
+def seen(folder: Path) -> State:
+    """What the weights of a released checkpoint have seen, `iteration` being their generation."""
+    meta = checkpoint.info(folder)
+    return replace(account(meta, folder), iteration=int(meta.get("generation", 0)))
 
 
 def card(meta: dict[str, Any], network: Network) -> str:

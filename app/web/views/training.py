@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from app.web import state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.errors import CheckpointError
-from othello.network.checkpoint import info
 from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
 from othello.strength.arena import MatchSettings, play_match
-from othello.training.manifest import State, account, read_state
+from othello.training.manifest import read_state
 from othello.training.metrics import read_metrics
+from othello.training.release import seen
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -58,18 +57,12 @@ def _released() -> list[Path]:
     return [path for path in paths if (path / "metrics" / "metrics.csv").is_file()]
 
 
-def _summary(folder: Path) -> State:
-    """Where a run stands, or what the weights of a released one have seen."""
-    if (folder / "state.json").exists():
-        return read_state(folder / "state.json")
-    meta = info(folder)
-    return replace(account(meta, folder), iteration=int(meta.get("generation", 0)))
-
-
 @st.fragment(run_every=30)
 def _run(folder: Path) -> None:
     with state.error_box():
-        summary, metrics = _summary(folder), folder / "metrics" / "metrics.csv"
+        going = (folder / "state.json").exists()
+        summary = read_state(folder / "state.json") if going else seen(folder)
+        metrics = folder / "metrics" / "metrics.csv"
         rows = read_metrics(metrics) if metrics.exists() else []
         with st.container(horizontal=True):  # two in a row on a phone
             st.metric("Generation", summary.iteration, width=150)
