@@ -86,7 +86,7 @@ def test_a_bad_game_is_skipped_with_its_reason_unless_strict(tmp_path, capsys):
     report = json.loads(said.out)
     assert report["games"] == 2 and len(report["skipped"]) == 1
     assert said.err.count("\n") == 1 and "line 2: move 4: a1 is illegal" in said.err
-    assert run(["convert", str(source), str(out)]) == 0
+    assert run(["convert", str(source), str(out), "--force"]) == 0
     assert "2 games written" in (text := capsys.readouterr().out) and ", 1 skipped" in text
 
 
