@@ -25,6 +25,7 @@ from typer.core import TyperGroup  # noqa: E402
 
 import othello  # noqa: E402
 from app.examples import show_examples  # noqa: E402
+from app.option_records import spread  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -103,7 +104,7 @@ class LazyGroup(TyperGroup):
         found = getattr(importlib.import_module(f"app.commands.{module}"), name)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
-            found.command(cmd_name)(function)
+            found.command(cmd_name)(spread(function))
         command = typer.main.get_command(found)
         command.name = cmd_name
         show_examples(command, cmd_name)

@@ -141,11 +141,15 @@ class JudgedGame:
 
 
 def judge_game(
-    record: GameRecord, model: Model, simulations: int, solve_empties: int = EXACT_EMPTIES
+    record: GameRecord,
+    model: Model,
+    simulations: int,
+    solve_empties: int = EXACT_EMPTIES,
+    on_move: Callable[[MoveReview], None] | None = None,
 ) -> JudgedGame:
     """A game judged by a search of so many simulations a position; ParseError for one without a move.
 
-    Takes seconds to a minute.
+    Takes seconds to a minute; `on_move` hears of every move that is reviewed.
     """
     if not record.actions:
         raise ParseError("the game has no move to judge")
@@ -157,7 +161,7 @@ def judge_game(
         return searches[board]
 
     values = values_of_search(run, simulations)
-    found = review(record, values, solve_empties=solve_empties, nodes=_NODES)
+    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
     boards = record.boards
     moves = tuple(
         _judged(each, boards[each.number - 1])

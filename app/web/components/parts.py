@@ -58,8 +58,8 @@ class Over(TypedDict, total=False):
     notes: Sequence[str]
     legend: Mapping[str, Any]
     numbers: Sequence[str] | None
-    arrows: Sequence[tuple[int, int]]
-    steps: Sequence[int]  # squares numbered in this order
+    steps: Sequence[int]  # the squares of an expected line: discs, numbered in this order
+    movers: str  # whose those discs would be, X or O
     outlined: Sequence[int]  # squares that something beside the board speaks of
 
 
@@ -116,6 +116,18 @@ def _discs(position: Board) -> dict[str, Any]:
         "side": position.side,
         "serial": 0,
     }
+
+
+def expected(position: Board, actions: Sequence[int], count: int) -> Over:
+    """The next `count` discs of an expected line of play, passes not counted, as `Over` shows them."""
+    steps: list[int] = []
+    movers = ""
+    for action in actions:
+        if action < position.size**2 and len(steps) < count:
+            steps.append(action)
+            movers += position.side
+        position = position.play(action)
+    return {"steps": steps, "movers": movers}
 
 
 def board(

@@ -25,7 +25,7 @@ MOST: Final = 8  # rows or columns
 
 
 @dataclass(frozen=True)
-class Asked:
+class CellQuestion:
     """What one cell shows: an explanation by one network, and which part of it: all, a plane's or a layer's."""
 
     pin: Pin
@@ -45,7 +45,7 @@ class Axis:
     """What varies along one side of the matrix: the names of its steps, and what each makes of a cell."""
 
     names: Callable[[Model, Explanation], Sequence[str]]
-    step: Callable[[Asked, str], Asked]
+    step: Callable[[CellQuestion, str], CellQuestion]
 
 
 def _targets(model: Model, found: Explanation) -> list[str]:
@@ -60,7 +60,7 @@ def _targets(model: Model, found: Explanation) -> list[str]:
     return [str(target) for target in targets]
 
 
-def _with_target(asked: Asked, name: str) -> Asked:
+def _with_target(asked: CellQuestion, name: str) -> CellQuestion:
     return replace(asked, pin=replace(asked.pin, target=Target.parse(name, asked.pin.board.size)))
 
 
@@ -104,7 +104,7 @@ def draw(model: Model, found: Explanation, here: Pin, look: Look) -> None:
             width=170,
         )
     rows, columns = (list(AXES[name].names(model, found))[:MOST] for name in (down, across))
-    start = Asked(here, str(model.path))
+    start = CellQuestion(here, str(model.path))
     asked = []
     for row in rows:
         line = AXES[down].step(start, row)
@@ -115,7 +115,7 @@ def draw(model: Model, found: Explanation, here: Pin, look: Look) -> None:
 def _matrix(
     model: Model,
     found: Explanation,
-    asked: list[list[Asked]],
+    asked: list[list[CellQuestion]],
     down: tuple[str, Sequence[str]],
     across: tuple[str, Sequence[str]],
     look: Look,
@@ -157,7 +157,7 @@ def _matrix(
 
 
 def _cell(
-    asked: Asked,
+    asked: CellQuestion,
     relevance: Map,
     first: Map,
     gain: float | None,
@@ -178,7 +178,7 @@ def _name(axis: str, name: str) -> str:
     return (name.partition(" ")[2] or "all") if axis in ("Planes", "Layers") else name
 
 
-def _explained(asked: Asked) -> Explanation:
+def _explained(asked: CellQuestion) -> Explanation:
     """The explanation that a cell is a part of, kept with its network."""
     pin, layers = asked.pin, asked.part.startswith("layer")
     model = state.network(asked.network)
@@ -200,20 +200,20 @@ def _explained(asked: Asked) -> Explanation:
     return found
 
 
-def _map(asked: Asked) -> Map | None:
+def _map(asked: CellQuestion) -> Map | None:
     return asked.map_of(_explained(asked))
 
 
 def _gains(
-    model: Model, found: Explanation, asked: list[list[Asked]], maps: list[list[Map | None]]
-) -> dict[Asked, float]:
+    model: Model, found: Explanation, asked: list[list[CellQuestion]], maps: list[list[Map | None]]
+) -> dict[CellQuestion, float]:
     """The SRG of every cell that has one, those of one target and network at once."""
-    groups: dict[tuple[Target, str], list[tuple[Asked, Map]]] = {}
+    groups: dict[tuple[Target, str], list[tuple[CellQuestion, Map]]] = {}
     for line, row in zip(asked, maps):
         for one, relevance in zip(line, row):
             if relevance is not None:
                 groups.setdefault((one.pin.target, one.network), []).append((one, relevance))
-    answer: dict[Asked, float] = {}
+    answer: dict[CellQuestion, float] = {}
     for (target, network), group in groups.items():
         asker = state.network(network)
         got = gains(asker, found.board, target, [relevance for _, relevance in group])
@@ -224,7 +224,7 @@ def _gains(
 def _on_pick() -> None:
     """Pin the cell that is clicked, or unpin it; of a plane or a layer what it is a part of."""
     row, column = (parts.picked("i_matrix", "pick", name) for name in ("row", "column"))
-    asked: list[list[Asked]] = st.session_state.get("i_bench", [])
+    asked: list[list[CellQuestion]] = st.session_state.get("i_bench", [])
     if not (isinstance(row, int) and isinstance(column, int) and 0 <= row < len(asked)):
         return
     if 0 <= column < len(asked[row]):

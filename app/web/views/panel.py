@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import streamlit as st
 
@@ -116,8 +115,7 @@ def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     if found is None:
         return {}
     if wanted == "best line":
-        line = [square for square in found.principal_variation if square < board.size**2][:6]
-        return {"arrows": list(pairwise(line)), "steps": line}
+        return parts.expected(board, found.principal_variation, 6)
     texts = [""] * board.size**2
     for move in found.moves:
         texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import dataclass
 
@@ -213,8 +212,8 @@ def _draw_board(position: Board, found: SearchResult) -> None:
     for move in found.moves:
         if move.visits:
             texts[move.square] = f"{100 * move.visits / found.simulations:.0f} %"
-    line = [square for square in found.principal_variation if square < position.size**2][:8]
-    words = "Share of visits on each move; the line follows the principal variation from"
+    line = parts.expected(position, found.principal_variation, 8)
+    words = "Share of visits on each move; numbered discs are the line that the search expects, beginning with"
     parts.board(
         position,
         key="s_board",
@@ -223,8 +222,8 @@ def _draw_board(position: Board, found: SearchResult) -> None:
         serial=st.session_state.get("search_serial", 0),
         label="Position that is searched",
         last=found.moves[0].square,
-        over={"numbers": texts, "arrows": list(itertools.pairwise(line))},
-        status=f"{words} {square_name(line[0], position.size)}." if line else "",
+        over={"numbers": texts, **line},
+        status=f"{words} {square_name(line['steps'][0], position.size)}." if line["steps"] else "",
     )
 
 
