@@ -6,19 +6,19 @@ where discs are emptied in eight steps.  Everything is from the view of the side
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.attributions import Maps, readings
 from app.experiments.corruption import Corrupted, relevance_gain
-from app.experiments.positions import Words, states_of
-from app.experiments.record import Progress, silent
+from app.experiments.positions import Words, board_of, self_play, states_of
+from app.experiments.record import Progress, Settings, silent
 from app.experiments.statistics import pearson
-from app.explain.ask import explain
 from app.explain.explanation import Explanation, Map
 from app.explain.network import explain_many
 from app.explain.targets import Target
@@ -30,8 +30,7 @@ POINTS: Final = 8  # steps in which discs are emptied
 BATCH: Final = 32  # positions explained at once
 _READ: Final = {"value": 0, "policy": 1, "difference": 2}  # what `readings` returns of a target
 
-Question = Literal["value", "best", "best-second"]
-QUESTIONS: Final[tuple[str, ...]] = get_args(Question)
+QUESTIONS: Final = ("value", "best", "best-second")
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,6 @@ class Method:
 
     def __str__(self) -> str:
         return f"{self.composite}/{self.bias}"
-
-
-def side_by_side(
-    model: Model, board: Board, target: Target, methods: Sequence[Method], simulations: int = 100
-) -> list[Explanation]:
-    """The explanations of one target of one position under each method, as `explain` gives them."""
-    return [
-        explain(model, board, target, composite=m.composite, bias=m.bias, simulations=simulations)
-        for m in methods
-    ]
 
 
 def alike(map_: Map, other: Map) -> float | None:
@@ -90,6 +79,53 @@ def _gains(
 
 
 @dataclass(frozen=True)
+class SetRun:
+    """What several methods say of the same positions."""
+
+    boards: tuple[Board, ...]
+    question: str
+    checkpoint: str
+    methods: tuple[SetMaps, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Means with half the widths of their 95 % intervals, and mean maps; None for what cannot be said."""
+        rows = []
+        for one in self.methods:
+            row: dict[str, Any] = {"composite": one.method.composite, "bias": one.method.bias}
+            for column in ("values", "biases", "gains"):
+                mean, half = one.interval(column)
+                row[column], row[f"{column}_half"] = _known(mean), _known(half)
+            row["correlation"] = alike(one.mean, self.methods[0].mean)
+            rows.append({**row, "squares": one.mean.tolist()})
+        return {
+            "question": self.question,
+            "positions": len(self.boards),
+            "methods": rows,
+            "checkpoint": self.checkpoint,
+        }
+
+    def as_npz(self) -> bytes:
+        """NumPy arrays, read without pickle: `maps` [M, P, N, N], `mean` [M, N, N], `values` … `gains` [M, P]."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            maps=np.array([one.maps for one in self.methods]),
+            mean=np.array([one.mean for one in self.methods]),
+            values=np.array([one.values for one in self.methods]),
+            biases=np.array([one.biases for one in self.methods]),
+            gains=np.array([one.gains for one in self.methods]),
+            methods=np.array([str(one.method) for one in self.methods]),
+            positions=np.array([str(board) for board in self.boards]),
+            of=np.array([self.question, self.checkpoint]),
+        )
+        return buffer.getvalue()
+
+
+def _known(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+@dataclass(frozen=True)
 class SetMaps:
     """One method over P positions: maps [P, N, N], values [P], the biases' parts [P], SRG [P], NaN without one."""
 
@@ -118,7 +154,7 @@ def over_a_set(
     question: str,
     methods: Sequence[Method],
     progress: Progress = silent,
-) -> list[SetMaps]:
+) -> SetRun:
     """Each method over positions of one size in which somebody can move; ParseError where there is none.
 
     question: `value`; `best`: the logit of the network's first choice; `best-second`: how it exceeds the second one's,
@@ -142,7 +178,7 @@ def over_a_set(
             )
         found.append(_set_maps(model, method, used, targets, explained))
     progress(1.0, "done")
-    return found
+    return SetRun(tuple(used), question, model.sha256, tuple(found))
 
 
 def _set_maps(
@@ -200,3 +236,12 @@ def drawn(boards: Sequence[Board], count: int, seed: int = 0) -> list[Board]:
         return different
     chosen = np.random.default_rng((seed, count)).choice(len(different), count, replace=False)
     return [different[place] for place in sorted(chosen.tolist())]
+
+
+def self_played(
+    model: Model, count: int, seed: int = 0, progress: Progress = silent
+) -> list[Board]:
+    """So many different positions of self-play, drawn from games of about thirty positions each."""
+    settings = Settings(positions=count, seed=seed, quick=True, games=max(4, count // 30))
+    games = self_play(model, settings, progress)
+    return drawn([board_of(own, opp) for own, opp in zip(games.own, games.opp)], count, seed)
