@@ -26,6 +26,7 @@ from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import (
     TRIED,
+    ActionValues,
     Mark,
     MoveReview,
     mark_of_discs,
@@ -160,14 +161,7 @@ def judge_game(
             searches[board] = engine.run(board, simulations)
         return searches[board]
 
-    values = values_of_search(run, simulations)
-    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
-    boards = record.boards
-    moves = tuple(
-        _judged(each, boards[each.number - 1])
-        for each in found
-        if each.action < record.start.size**2
-    )
+    found, moves = judge_moves(record, values_of_search(run, simulations), solve_empties, on_move)
     worst = sorted(moves, key=lambda move: (-move.loss, move.ply))[:TURNS]
     turns = []
     for move in sorted(worst, key=lambda move: move.ply):
@@ -183,6 +177,19 @@ def judge_game(
         standings=_standings(found, record.final),
         turns=tuple(turns),
     )
+
+
+def judge_moves(
+    record: GameRecord,
+    values: ActionValues,
+    solve_empties: int = EXACT_EMPTIES,
+    on_move: Callable[[MoveReview], None] | None = None,
+) -> tuple[list[MoveReview], tuple[Judged, ...]]:
+    """The library's review of every action, and of every move in discs: the one definition of what a move cost."""
+    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
+    boards, squares = record.boards, record.start.size**2
+    moves = [_judged(each, boards[each.number - 1]) for each in found if each.action < squares]
+    return found, tuple(moves)
 
 
 def _judged(move: MoveReview, board: Board) -> Judged:

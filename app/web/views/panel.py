@@ -167,10 +167,6 @@ def _losses(game: Session, count: int = 5) -> list[Loss]:
     return [loss for loss in st.session_state.review[:count] if loss.mark not in FINE]
 
 
-def _cost(loss: Loss) -> str:
-    return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
-
-
 def _review(game: Session, view: options.Choices) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
@@ -183,7 +179,7 @@ def _review(game: Session, view: options.Choices) -> None:
     for loss in _losses(game):
         rows.append(
             {
-                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, _cost(loss)],
+                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, str(loss)],
                 "value": loss.ply,
                 "chosen": loss.ply == game.cursor,
             }
