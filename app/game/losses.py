@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,17 +37,13 @@ def losses_of(
     model: Model,
     simulations: int,
     searches: MutableMapping[Board, SearchResult],
-    on_progress: Callable[[int], None] | None = None,
     solve_empties: int = EXACT_EMPTIES,
 ) -> list[Loss]:
     """The losses of all moves of a line, forced passes left out, the worst first; searches are put into `searches`."""
     search = Search(model.evaluator)
-    ply_of = {board: ply for ply, board in enumerate(line.boards)}
 
     def run(board: Board, simulations: int) -> SearchResult:
         result = searches[board] = search.run(board, simulations)
-        if on_progress is not None and board in ply_of:
-            on_progress(ply_of[board])
         return result
 
     record = GameRecord.from_actions(line.actions, line.start)

@@ -295,22 +295,14 @@ class Session(SharedLine):
             rows.append(PlyValue(number, board, line.action_at(number), value, searched))
         return rows
 
-    def review(
-        self,
-        simulations: int = 100,
-        on_progress: Progress | None = None,
-        solve_empties: int = EXACT_EMPTIES,
-    ) -> list[Loss]:
-        """What each move of the line cost in discs, the worst first, as the game's report says; searches are kept.
-
-        `on_progress` gets the plies that have been looked at.  Takes seconds to a minute.
-        """
+    def review(self, simulations: int = 100, *, solve_empties: int = EXACT_EMPTIES) -> list[Loss]:
+        """What each move of the line cost, the worst first, as the report says; searches are kept.  Takes a minute."""
         with self._lock:
             line, model, searches = self.line, self._need_model(), self._searches
         for board in line.boards:
             if board.empties <= SOLVE_EMPTIES:
                 self.analyse(board, simulations)  # the value graph knows them exactly, too
-        return losses_of(line, model, simulations, searches, on_progress, solve_empties)
+        return losses_of(line, model, simulations, searches, solve_empties)
 
     def explain(
         self,

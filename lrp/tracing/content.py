@@ -38,6 +38,8 @@ _SKIPPED = {
     "__annotations__",
     "_abc_impl",
     "__firstlineno__",
+    "__dataclass_fields__",  # what they say stands in the class's defaults and in its methods
+    "__dataclass_params__",
 }
 _CALLED = {"__call__", "_call_impl", "__getattr__", "_wrapped_call_impl"}
 _HOOKS = (

@@ -13,6 +13,7 @@ from app.experiments.catalogue import MODULES, experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
 from app.web import jobs, record, state, widgets
+from app.web.views import tables
 
 if TYPE_CHECKING:
     from app.experiments.record import Experiment
@@ -67,7 +68,8 @@ def _controls(chosen: Experiment) -> None:
 def _begin(name: str, quick: bool, seed: int) -> None:
     """Run an experiment beside the page, which may be left meanwhile."""
     request = Request(FOLDER, state.model(8).path, seed=seed, quick=quick)
-    st.session_state.e_job = jobs.begin(name, lambda report: _work(name, request, report))
+    title = experiment(name).title
+    st.session_state.e_job = jobs.begin(title, lambda report: _work(name, request, report))
 
 
 def _work(name: str, request: Request, report: jobs.Report) -> str:
@@ -81,10 +83,7 @@ def _under_way() -> None:
     job = jobs.current()
     if job is None:
         st.rerun()
-    title = state.plain(experiment(job.name).title)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.progress(job.share, f"{title}: {state.plain(job.what)}")
-        st.button("Cancel", key="e_cancel", on_click=job.cancel)
+    tables.progress(job, key="e_cancel")
     st.caption("It goes on when you leave this page.")
 
 
@@ -95,7 +94,7 @@ def _ended() -> None:
         return
     del st.session_state.e_job
     if job.said:
-        st.caption(f"{state.plain(experiment(job.name).title)}: {job.said}")
+        st.caption(f"{state.plain(job.title)}: {job.said}")
     with state.error_box():
         if job.error is not None:
             raise job.error

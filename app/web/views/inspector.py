@@ -23,7 +23,8 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import USUAL, Legend, Look
-from app.web.views import inspect_layers, inspect_open, inspect_tools, tables
+from app.web.views import tables
+from app.web.views.inspect import files, layers, tools
 from app.web.views.question import Question
 from othello.rules.board import Board
 
@@ -56,7 +57,7 @@ def ask(target: Target, composite: str, bias: str, simulations: int) -> None:
     """Let the page explain this, with `simulations` for the search that a target of kind q rests on."""
     ASKED.put(target)
     widgets.put("i_composite", composite)
-    inspect_layers.follow(())
+    layers.follow(())
     widgets.put("i_bias", bias)
     st.session_state.i_simulations = simulations
 
@@ -88,7 +89,7 @@ def _desk() -> None:
             _board({} if found is None else Legend.of(found, look).heat(found.squares))
             _editor()
         if found is not None:
-            inspect_tools.draw(model, found, look, _simulations())
+            tools.draw(model, found, look, _simulations())
 
 
 def _method() -> tuple[str, str, Look]:
@@ -102,8 +103,8 @@ def _method() -> tuple[str, str, Look]:
         colours = widgets.select("Colours", MAPS, key="i_colours", width=150)
         numbers = widgets.toggle("Numbers", key="i_numbers")
     st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
-    inspect_layers.reminder()
-    return inspect_layers.composite_of(composite), bias, Look(colours, numbers)
+    layers.reminder()
+    return layers.composite_of(composite), bias, Look(colours, numbers)
 
 
 def _ledger(found: Explanation, look: Look) -> None:
@@ -125,7 +126,7 @@ def _ledger(found: Explanation, look: Look) -> None:
             label=f"Bias relevance for {found.target}",
         )
     with right:
-        inspect_tools.bias_table(found)
+        tools.bias_table(found)
 
 
 def _board(heat: parts.Over) -> None:
@@ -167,7 +168,7 @@ def _on_edit() -> None:
     if tool == "look":
         st.session_state.looked_at = None if st.session_state.get("looked_at") == square else square
     else:
-        set_board(inspect_tools.with_content(board(), square, tool))
+        set_board(tools.with_content(board(), square, tool))
 
 
 def _editor() -> None:
@@ -183,7 +184,7 @@ def _editor() -> None:
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     gallery.choose("i_gallery", set_board, placeholder="Choose a position")
-    inspect_open.draw(board().size, set_board)
+    files.draw(board().size, set_board)
 
 
 def _other_side() -> None:
@@ -214,14 +215,14 @@ def _take_target(text: str) -> None:
 
 def _composite() -> str:
     preset = widgets.chosen("i_composite", composite_names(), DEFAULT_COMPOSITE)
-    return inspect_layers.composite_of(preset)
+    return layers.composite_of(preset)
 
 
 def _take_composite(text: str) -> None:
     preset, overrides = split(text)
     if preset in composite_names():
         widgets.put("i_composite", preset)
-        inspect_layers.follow(overrides)
+        layers.follow(overrides)
 
 
 def _bias() -> str:
@@ -251,5 +252,5 @@ record.holds(
     record.Part("simulations", _searched, _take_searched),
     record.choice("colours", "i_colours", lambda: MAPS, lambda: USUAL.colours),
     record.choice("numbers", "i_numbers", lambda: (False, True), lambda: False),
-    *inspect_tools.PARTS,
+    *tools.PARTS,
 )

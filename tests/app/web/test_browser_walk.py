@@ -140,14 +140,18 @@ class Walk:
         """Another question, where something is explained."""
         if self.decision is not None:
             name = self.draw.choice(list(QUESTIONS))
-            radio = self.page.locator("[class*=st-key-question]").get_by_role("radio", name=name)
+            radio = self.page.locator("[class*=st-key-question]").get_by_role(
+                "radio", name=name, exact=True
+            )
             radio.click()
             self.question = QUESTIONS[name]
 
     def reveals(self) -> None:
         """Explanations never, after a move, or always."""
         name = self.draw.choice(["Never", "After my move", "Always"])
-        self.page.locator("[class*=st-key-reveal]").get_by_role("radio", name=name).click()
+        self.page.locator("[class*=st-key-reveal]").get_by_role(
+            "radio", name=name, exact=True
+        ).click()
         self._want("reveal", name.lower(), usual="after my move")
 
     def method(self) -> None:

@@ -31,7 +31,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.web.state import plain
 from app.web.views.export import film
-from app.web.views.inspect_save import as_command, as_csv, as_npz, as_python
+from app.web.views.inspect.save import as_command, as_csv, as_npz, as_python
 from app.web.views.options import reading
 
 ROOT = Path(__file__).parents[3]
@@ -202,7 +202,7 @@ def test_the_inspect_page_explains_the_gallery(model: Any) -> None:
 
 @pytest.mark.parametrize("tool", ["X", "O", "-"])
 def test_editing_puts_what_the_tool_says(tool: str) -> None:
-    from app.web.views.inspect_tools import with_content
+    from app.web.views.inspect.tools import with_content
 
     for square in range(64):
         changed = with_content(Board.initial(), square, tool)

@@ -19,6 +19,7 @@ from app.present.sentences import q_words
 from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend, Look
+from app.web.views.inspect import bench_set
 from app.web.views.question import Pin
 
 MOST: Final = 8  # rows or columns
@@ -110,6 +111,7 @@ def draw(model: Model, found: Explanation, here: Pin, look: Look) -> None:
         line = AXES[down].step(start, row)
         asked.append([AXES[across].step(line, column) for column in columns])
     _matrix(model, found, asked, (down, rows), (across, columns), look)
+    bench_set.draw(model, here, look)
 
 
 def _matrix(

@@ -18,7 +18,7 @@ from app.present.sentences import explanation_words, q_words, side_word
 from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend, Look
-from app.web.views import inspect_bench, inspect_layers, inspect_save
+from app.web.views.inspect import bench, layers, save
 from app.web.views.question import Pin
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
@@ -56,11 +56,11 @@ def draw(model: Model, found: Explanation, look: Look, simulations: int) -> None
         "What if": lambda: _what_if(model, found),
         "Before and after": lambda: _before_and_after(model, found, look),
         "A against B": lambda: _compare(found, here, look),
-        "Bench": lambda: inspect_bench.draw(model, found, here, look),
-        "Layers": lambda: inspect_layers.draw(found, look),
+        "Bench": lambda: bench.draw(model, found, here, look),
+        "Layers": lambda: layers.draw(found, look),
         "Planes": lambda: _planes(found, look),
         "Symmetry": lambda: _symmetry(model, found, look),
-        "Copy and save": lambda: inspect_save.draw(found, state.checkpoint_argument(model)),
+        "Copy and save": lambda: save.draw(found, state.checkpoint_argument(model)),
     }
     for tab, (name, tool) in zip(widgets.tabs(tools, key=TAB), tools.items()):
         if name != "Bench" or tab.open:  # it takes a moment
@@ -229,7 +229,7 @@ def _open_tab(text: str) -> None:
 PARTS = (
     record.Part("pin", _pinned, lambda text: _pin(Pin.parse(text))),
     record.Part("tool", _tab, _open_tab),
-    *inspect_bench.PARTS,
+    *bench.PARTS,
 )
 
 
