@@ -9,7 +9,7 @@ WIDE_FUNCTIONS: dict[str, int] = {
     "app/commands/analysis.py:analyze": 10,
     "app/commands/analysis.py:explain": 13,
     "app/commands/desktop.py:desktop": 17,
-    "app/commands/experiments.py:experiments": 10,
+    "app/commands/experiments.py:experiments": 11,
     "app/commands/play.py:match": 13,
     "app/commands/review.py:review": 9,
     "app/commands/training.py:train": 9,

@@ -47,6 +47,10 @@ Docs = Annotated[
         "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
     ),
 ]
+OfRun = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="With concepts: curves over a run's generations."),
+]
 Again = Annotated[bool, typer.Option("--again", help="Run even what is there already.")]
 
 
@@ -59,6 +63,7 @@ def experiments(
     quick: Quick = False,
     processes: Processes = 1,
     docs: Docs = None,
+    run_folder: OfRun = None,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +78,10 @@ def experiments(
 
     if name != "all" and (processes > 1 or docs is not None):
         raise typer.BadParameter("--processes and --docs go with all")
-    request = Request(out, Path(checkpoint) if checkpoint else None, positions, seed, quick, again)
+    if run_folder is not None and (name == "all" or not experiment(name).of_run):
+        raise typer.BadParameter("--run goes with concepts")
+    weights = Path(checkpoint) if checkpoint else None
+    request = Request(out, weights, positions, seed, quick, again, run_folder)
     if name != "all":
         experiment(name)
     one_thread()
