@@ -25,6 +25,7 @@ MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and 
     "ground-truth": "ground_truth",
     "because": "because",
     "concepts": "inside.concepts",
+    "clusters": "inside.clusters",
 }
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.experiments import tables
-from app.experiments.positions import Games, Words, self_play
+from app.experiments.positions import Games, Words, self_play, several_a_game
 from app.experiments.record import Experiment, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Array, Interval, bootstrap, number
 from app.experiments.studies.inside import concept_figures
@@ -59,15 +59,9 @@ class Sample:
     @classmethod
     def of(cls, games: Games, settings: Settings) -> Sample:
         """A few positions of every game: 12 at full size, 6 in a quick run."""
-        random = np.random.default_rng((settings.seed, 20))
-        fits = (games.empties >= EMPTIES[0]) & (games.empties <= EMPTIES[1])
-        rows: list[int] = []
-        for game in np.unique(games.game)[: max(8, settings.positions)]:
-            inside = np.flatnonzero(fits & (games.game == game))
-            rows += random.permutation(inside)[: 6 if settings.quick else 12].tolist()
-        own, opp = games.own[rows], games.opp[rows]
-        _, game = np.unique(games.game[rows], return_inverse=True)
-        return cls(own, opp, game.astype(np.int64), concept_table(own, opp))
+        each = 6 if settings.quick else 12
+        own, opp, game = several_a_game(games, settings, each, EMPTIES)
+        return cls(own, opp, game, concept_table(own, opp))
 
 
 @dataclass(frozen=True)
