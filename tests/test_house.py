@@ -92,6 +92,10 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.experiments app.explain app.explain.reasons lrp othello.network "
         "othello.rules othello.search othello.solver"
     ),
+    "app.experiments.studies.inside": (
+        "app app.experiments app.explain app.explain.reasons lrp othello.network othello.rules "
+        "othello.training"
+    ),
     "app.commands": (
         "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "
         "othello othello.network othello.players othello.records othello.rules othello.search "

@@ -126,6 +126,23 @@ def one_a_game(
     return games.own[chosen], games.opp[chosen]
 
 
+def several_a_game(
+    games: Games, settings: Settings, each: int, empties: tuple[int, int]
+) -> tuple[Words, Words, NDArray[np.int64]]:
+    """Words [P] of at most `each` positions of every game with so many empty squares, and their games, from 0 on [P].
+
+    As many games as positions are asked for, 8 at least; what is measured on them is resampled by game.
+    """
+    random = np.random.default_rng((settings.seed, 20, each))
+    fits = (games.empties >= empties[0]) & (games.empties <= empties[1])
+    rows: list[int] = []
+    for game in np.unique(games.game)[: max(8, settings.positions)]:
+        inside = np.flatnonzero(fits & (games.game == game))
+        rows += random.permutation(inside)[:each].tolist()
+    _, number = np.unique(games.game[rows], return_inverse=True)
+    return games.own[rows], games.opp[rows], number.astype(np.int64)
+
+
 def with_best_two(model: Model, own: Words, opp: Words) -> Positions:
     """Words [P] with the two moves that the policy likes best."""
     return Positions(own, opp, best_two(model.evaluator(own, opp)[0], legal_table(own, opp)))

@@ -33,7 +33,8 @@ class Settings:
     """What fixes an experiment's numbers, together with the checkpoint.
 
     positions: how many positions, games or samples are measured.  games: how many games of self-play they are drawn
-    from.  cache: a folder for the games that several experiments share; it changes no number.
+    from.  cache: a folder for the games that several experiments share; it changes no number.  run: a training run
+    whose generations are looked at too, by experiments that do so.
     """
 
     positions: int
@@ -41,15 +42,17 @@ class Settings:
     quick: bool = False
     games: int = 8
     cache: Path | None = field(default=None, compare=False)
+    run: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON wants them."""
-        return {
+        found = {
             "positions": self.positions,
             "seed": self.seed,
             "quick": self.quick,
             "games": self.games,
         }
+        return found if self.run is None else found | {"run": self.run.name}
 
 
 @dataclass(frozen=True)
@@ -114,4 +117,5 @@ class Experiment:
     needs_model: bool = True
     games: bool = False
     package: str = ""
+    of_run: bool = False
     version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

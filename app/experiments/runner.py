@@ -17,6 +17,7 @@ import torch
 
 from app.experiments import results
 from app.experiments.catalogue import MODULES, experiment
+from app.experiments.generations import generations_of
 from app.experiments.positions import self_play
 from app.experiments.record import Experiment, Progress, Settings, part, silent
 from app.experiments.results import Record
@@ -45,6 +46,7 @@ class Request:
     seed: int = 0
     quick: bool = False
     again: bool = False  # run even what is there
+    run: Path | None = None  # a training run whose generations are looked at too
 
     def settings(self, wanted: Experiment) -> Settings:
         """The settings of one experiment; all of them draw on the same games."""
@@ -55,7 +57,8 @@ class Request:
         size = 0 if self.quick else 1
         count = wanted.positions[size] if self.positions is None else self.positions
         most = POSITIONS[size] if self.positions is None else self.positions
-        return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / CACHE)
+        games, run = max(8, most + most // 8), self.run if wanted.of_run else None
+        return Settings(count, self.seed, self.quick, games, self.folder / CACHE, run)
 
 
 def run(name: str, request: Request, progress: Progress = silent) -> tuple[Record, bool]:
@@ -177,6 +180,8 @@ def check(request: Request, names: Sequence[str]) -> None:
             raise ConfigError(
                 f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'"
             )
+    if request.run is not None:
+        generations_of(request.run)
     check_writable(request.folder)
     if any(entry.needs_model for entry in wanted):
         load(request.checkpoint)
