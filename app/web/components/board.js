@@ -172,6 +172,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".oth");
   if (!root) root = make(parentElement, "div", "oth");
   let board = root.__board;
+  const before = board?.data.stamp, now = data.stamp;
+  if (before && now && before.session === now.session && before.number > now.number) return; // came late while this file loaded
   if (!board || board.n !== data.size || Boolean(board.picture) !== Boolean(data.picture)) {
     board = root.__board = build(root, data);
     const first = Object.keys(data.legal || {})[0];

@@ -231,7 +231,7 @@ def _on_loss() -> None:
     game, ply = state.game(), parts.picked("losses", "pick")
     for loss in _losses(game):
         if loss.ply == ply:
-            judge(game, loss)
+            judge(game, loss.ply, loss.best)
 
 
 def _on_jump() -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.models import Model, board_size_of, load_model
-from app.web import state, widgets
+from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.errors import CheckpointError
@@ -34,11 +34,10 @@ CURVES = {
 def page() -> None:
     """Draw the page."""
     with state.drawing():
-        state.follow_game()
+        record.follow("training")
         state.messages("link_error")
-        state.write_link("training")
-        runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
-        courses = [*runs, *_released()]
+        record.write("training")
+        runs, courses = _runs(), _courses()
         if courses:
             chosen = widgets.select(
                 "Run", courses, key="t_run", format_func=lambda path: path.name, width=300
@@ -49,6 +48,19 @@ def page() -> None:
         if not runs:
             st.caption("No training run in the folder runs/ here. Start one with: othello train")
         _compare(runs)
+
+
+def _runs() -> list[Path]:
+    return sorted(path.parent for path in Path("runs").glob("*/state.json"))
+
+
+def _courses() -> list[Path]:
+    """What may be chosen: the runs here, and the checkpoints that tell how their run went."""
+    return [*_runs(), *_released()]
+
+
+def _first_course() -> Path | None:
+    return next(iter(_courses()), None)
 
 
 def _released() -> list[Path]:
@@ -253,3 +265,9 @@ def _game(a: Model, b: Model, simulations: int = 50) -> None:
     st.caption(
         f"{simulations} simulations a move: {words}. Paste it as a new game on the Play page to walk through it."
     )
+
+
+record.holds(
+    "training",
+    record.choice("run", "t_run", _courses, _first_course, lambda path: path.name if path else ""),
+)
