@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.experiments import tables
+from app.experiments.generations import generations_of
 from app.experiments.positions import Games, Words, self_play, several_a_game
 from app.experiments.record import Experiment, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Array, Interval, bootstrap, number
@@ -293,5 +294,5 @@ EXPERIMENT = Experiment(
     run,
     positions=(64, 512),
     games=True,
-    of_run=True,
+    of_run=generations_of,
 )
