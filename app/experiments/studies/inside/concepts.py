@@ -126,9 +126,9 @@ class Bench:
     def of(cls, planes: Tensor, sample: Sample, split: Split, settings: Settings) -> Bench:
         """Drawn from the games that took no part in fitting or choosing."""
         random = np.random.default_rng((settings.seed, 23))
-        count = 24 if settings.quick else 256
+        count = 24 if settings.quick else 200
         rows = np.sort(random.permutation(np.flatnonzero(split.test))[:count])
-        return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 128)
+        return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 100)
 
 
 def listening(
