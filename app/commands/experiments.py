@@ -46,7 +46,11 @@ Docs = Annotated[
 ]
 OfRun = Annotated[
     Path | None,
-    typer.Option("--run", metavar="DIR", help="With concepts: curves over a run's generations."),
+    typer.Option(
+        "--run",
+        metavar="DIR",
+        help="A training run: concepts follows its generations, twin learns from its replay.",
+    ),
 ]
 Again = Annotated[bool, typer.Option("--again", help="Run even what is there already.")]
 
@@ -90,8 +94,8 @@ def experiments(
 
     if name != "all" and (how.processes > 1 or how.docs is not None):
         raise typer.BadParameter("--processes and --docs go with all")
-    if how.run is not None and (name == "all" or not experiment(name).of_run):
-        raise typer.BadParameter("--run goes with concepts")
+    if how.run is not None and (name == "all" or experiment(name).of_run is None):
+        raise typer.BadParameter("--run goes with concepts and twin")
     weights = Path(checkpoint) if checkpoint else None
     request = Request(out, weights, sample.positions, sample.seed, sample.quick, how.again, how.run)
     if name != "all":

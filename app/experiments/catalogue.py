@@ -26,6 +26,7 @@ MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and 
     "because": "because",
     "concepts": "inside.concepts",
     "clusters": "inside.clusters",
+    "twin": "inside.twin",
 }
 
 

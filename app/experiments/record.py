@@ -105,6 +105,7 @@ class Experiment:
     run(model, settings, progress) -> Findings; `model` is None where `needs_model` is false.
     positions: how many by default, quick and full.  source: the figure of the blog post it redoes, if any.
     games: whether it draws on the held-out games of self-play.  package: one it needs beyond the project's own.
+    of_run: what it reads of a training run's folder if one is given; it refuses a folder that has none.
     """
 
     name: str
@@ -117,5 +118,5 @@ class Experiment:
     needs_model: bool = True
     games: bool = False
     package: str = ""
-    of_run: bool = False
+    of_run: Callable[[Path], Any] | None = None
     version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

@@ -17,7 +17,6 @@ import torch
 
 from app.experiments import results
 from app.experiments.catalogue import MODULES, experiment
-from app.experiments.generations import generations_of
 from app.experiments.positions import self_play
 from app.experiments.record import Experiment, Progress, Settings, part, silent
 from app.experiments.results import Record
@@ -57,7 +56,7 @@ class Request:
         size = 0 if self.quick else 1
         count = wanted.positions[size] if self.positions is None else self.positions
         most = POSITIONS[size] if self.positions is None else self.positions
-        games, run = max(8, most + most // 8), self.run if wanted.of_run else None
+        games, run = max(8, most + most // 8), None if wanted.of_run is None else self.run
         return Settings(count, self.seed, self.quick, games, self.folder / CACHE, run)
 
 
@@ -176,12 +175,12 @@ def check(request: Request, names: Sequence[str]) -> None:
     wanted = [experiment(name) for name in names]
     for entry in wanted:
         request.settings(entry)
+        if request.run is not None and entry.of_run is not None:
+            entry.of_run(request.run)
         if entry.package and find_spec(entry.package) is None:
             raise ConfigError(
                 f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'"
             )
-    if request.run is not None:
-        generations_of(request.run)
     check_writable(request.folder)
     if any(entry.needs_model for entry in wanted):
         load(request.checkpoint)

@@ -222,8 +222,9 @@ def reading(numbers: dict[str, Any]) -> str:
         f"The value's maps of {numbers['positions']} positions ({numbers['games']} games) fall into "
         f"{len(numbers['clusters'])} clusters by the largest gap between eigenvalues, boards turned to where they are "
         f"alike. Clustered anew from four fifths of the games they agree with an adjusted Rand index of {number(firm)} "
-        f"on average over {DRAWS} draws, maps whose squares are put in an order of their own with {number(loose)}: "
-        f"{verdict}. Between clusters lies {number(told['value'])} of the variance of the value and "
+        f"on average over {DRAWS} draws, maps whose squares are put in an order of their own with {number(loose)} "
+        f"(they keep how much speaks for and against, and how evenly): {verdict}. Between clusters lies "
+        f"{number(told['value'])} of the variance of the value and "
         f"{number(told['empties'])} of that of the number of empty squares, so "
         + ("they mostly" if told["value"] > 0.5 else "they only partly")
         + " say how well the side to move stands. The planted network learned from boards on which a disc on "
@@ -271,7 +272,7 @@ def hans_table(hans: dict[str, Any]) -> Table:
 
 def prototype_figure(all_: Explained, distance: Array, found: Clustering) -> Figure:
     """Each cluster's most typical positions with their maps."""
-    canvas, axes = plots.canvas(SHOWN, found.count, width=2.5, height=2.8)
+    canvas, axes = plots.canvas(SHOWN, found.count, width=2.6, height=3.1)
     words = []
     for cluster in range(found.count):
         for place, row in enumerate(prototypes(distance, found, cluster)):

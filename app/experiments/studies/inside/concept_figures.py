@@ -20,7 +20,7 @@ def by_stage(told: dict[str, Any]) -> Figure:
     stages = list(next(iter(told.values()))["r2"])
     names = sorted(told, key=lambda name: -told[name]["over_planes"].mean)
     values = np.array([[told[name]["r2"][stage].mean for stage in stages] for name in names])
-    canvas, (axes,) = plots.canvas(1, width=8.0, height=0.3 * len(names) + 1.0)
+    canvas, (axes,) = plots.canvas(1, width=9.0, height=0.3 * len(names) + 1.0)
     plots.heat_table(axes, np.clip(values, -1, 1), names, stages, "R² on held-out games")
     top = names[0]
     words = (
@@ -38,7 +38,7 @@ def effect_bars(heard: dict[str, Any]) -> Figure:
     """How far the value moves along each probe, in standard deviations of random directions."""
     names = sorted(heard, key=lambda name: heard[name]["sizes"])
     sizes = [heard[name]["sizes"] for name in names]
-    canvas, (axes,) = plots.canvas(1, width=8.0, height=0.26 * len(names) + 1.2)
+    canvas, (axes,) = plots.canvas(1, width=9.0, height=0.26 * len(names) + 1.2)
     colours = {1: plots.COLOURS[1], -1: plots.COLOURS[0], 0: "#888888"}
     shades = [colours[heard[name]["theory"]] for name in names]
     axes.barh(range(len(names)), sizes, color=shades, height=0.65)
@@ -46,19 +46,22 @@ def effect_bars(heard: dict[str, Any]) -> Figure:
         axes.axvline(line, color=plots.INK, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
-    title = "The value's change along the probe (red: theory likes more of it, blue: less)"
+    title = "The value's change along the probe"
     plots.lines(axes, title, "standard deviations of random directions", "", legend=False)
     words = (
         f"bars from {number(sizes[0])} for {names[0]} to {number(sizes[-1])} for {names[-1]}; "
         f"{sum(abs(size) >= 4 for size in sizes)} of {len(sizes)} reach 4 in either direction"
     )
-    caption = "Moving the best stage by one standard deviation of the concept along its probe; dashed: the bar of ±4."
+    caption = (
+        "Moving the best stage by one standard deviation of the concept along its probe; dashed: the bar of ±4. "
+        "Red: theory likes more of it, blue: less, grey: it does not say."
+    )
     return Figure("effects", caption, canvas, alt.sentence(words))
 
 
 def references(seen: Seen, named: list[dict[str, Any]]) -> Figure:
     """For the heaviest channels the positions that make them relevant, with what passes through the channel."""
-    canvas, axes = plots.canvas(SHOWN, len(named), width=2.5, height=2.8)
+    canvas, axes = plots.canvas(SHOWN, len(named), width=2.6, height=3.1)
     cells, words = iter(axes), []
     for entry in named:
         channel = entry["channel"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.experiments import tables
+from app.experiments.generations import generations_of
 from app.experiments.positions import Games, Words, self_play, several_a_game
 from app.experiments.record import Experiment, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Array, Interval, bootstrap, number
@@ -125,9 +126,9 @@ class Bench:
     def of(cls, planes: Tensor, sample: Sample, split: Split, settings: Settings) -> Bench:
         """Drawn from the games that took no part in fitting or choosing."""
         random = np.random.default_rng((settings.seed, 23))
-        count = 24 if settings.quick else 256
+        count = 24 if settings.quick else 200
         rows = np.sort(random.permutation(np.flatnonzero(split.test))[:count])
-        return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 128)
+        return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 100)
 
 
 def listening(
@@ -293,5 +294,5 @@ EXPERIMENT = Experiment(
     run,
     positions=(64, 512),
     games=True,
-    of_run=True,
+    of_run=generations_of,
 )

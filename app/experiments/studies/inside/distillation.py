@@ -110,14 +110,14 @@ def lessons(teacher: Evaluator, own: Words, opp: Words) -> Samples:
     for start in range(0, len(own), _CHUNK):
         rows = slice(start, start + _CHUNK)
         logits, value[rows] = teacher(own[rows], opp[rows])
-        policy[rows] = _legal_policy(logits, legal_table(own[rows], opp[rows]))
+        policy[rows] = legal_policy(logits, legal_table(own[rows], opp[rows]))
     nothing = np.zeros(len(own), np.int8)
     numbers = np.arange(len(own), dtype=np.int32)
     return Samples(own, opp, policy, nothing, nothing, value, numbers)
 
 
-def _legal_policy(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The policy [B, A] over legal [B, 64] moves; the pass has all of it where there is none."""
+def legal_policy(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The policy [B, A] of logits [B, A] over legal [B, 64] moves; the pass has all of it where there is none."""
     none = np.logical_not(legal.any(1, keepdims=True))
     may = np.concatenate([legal, none], axis=1)
     shifted = np.where(may, logits, -np.inf)
