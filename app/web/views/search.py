@@ -16,7 +16,7 @@ from app.explain.targets import Kind, Target
 from app.game.session import Session
 from app.models import Model
 from app.present.sentences import headline_words, side_word, value_words
-from app.web import gallery, state, widgets
+from app.web import gallery, state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.views import tables
@@ -151,15 +151,24 @@ def _searched(model: Model, position: Board) -> Record:
     known = st.session_state.get("search_record")
     if isinstance(known, Record) and known.key == key:
         return known
+    bar = st.empty()
+    with turns.searching(bar):
+        record = _record(key, model, bar)
+    bar.empty()
+    st.session_state.search_record = record
+    return record
+
+
+def _record(
+    key: tuple[str, Board, int, float], model: Model, bar: st.delta_generator.DeltaGenerator
+) -> Record:
+    """The search of a key's position, with a bar that says how far it is."""
+    _, position, simulations, c_puct = key
     search, stages = Search(model.evaluator, Puct(c_puct=c_puct)), []
-    bar = st.progress(0.0, "searching")
     for step in range(1, _SNAPSHOTS + 1):
         stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))
         bar.progress(step / _SNAPSHOTS, f"searching: {stages[-1].simulations} simulations")
-    bar.empty()
-    record = Record(key, tuple(stages), search.tree())
-    st.session_state.search_record = record
-    return record
+    return Record(key, tuple(stages), search.tree())
 
 
 def _stage(record: Record) -> int:
@@ -297,9 +306,10 @@ def _relevance(model: Model, record: Record) -> None:
 def _explained(model: Model, record: Record, target: Target) -> Explanation:
     method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
     board, action = record.result.board, target.action
-    if target.kind == "u" and action is not None:
-        return explain_bonus(model, board, action, record.tree, c_puct=record.key[3], **method)
-    return explain_tree(model, board, target, record.tree, **method)
+    with turns.searching():
+        if target.kind == "u" and action is not None:
+            return explain_bonus(model, board, action, record.tree, c_puct=record.key[3], **method)
+        return explain_tree(model, board, target, record.tree, **method)
 
 
 def _reading(found: Explanation, seconds: float) -> str:
