@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lrp.compiler import Program
+from lrp.compiler import Program, Refused
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
@@ -80,14 +80,17 @@ def project(run: Execution, steps: Sequence[Step], flat: Program) -> None:
             _deliver(run.flows, [(index, flows[index])])
 
 
-def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
+def probe(
+    program: Program, examples: Sequence[Tensor]
+) -> tuple[dict[int, Layout], dict[int, Step]]:
     """Where the batch lies in every node's value, found by making the first sample NaN and seeing what turns NaN.
 
-    Raises UnsupportedOperation if a value mixes the samples of a batch.
+    Also, refused, the steps whose value mixes the samples of a batch.
     """
     batch = examples[0].shape[0]
+    mixing: dict[int, Step] = {}
     if batch == 1:
-        return {}
+        return {}, mixing
     spoiled = [x.clone() for x in examples]
     for x in spoiled:
         if x.is_floating_point():
@@ -101,9 +104,11 @@ def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
             layout = _layout(value.isnan(), batch)
             if layout is None:
                 node, reason = step.node, "it mixes the samples of a batch"
-                raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
-            layouts[step.node.index] = layout
-    return layouts
+                error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+                mixing[node.index] = Refused(node, error.at(node.line))
+            else:
+                layouts[step.node.index] = layout
+    return layouts, mixing
 
 
 def _layout(spoiled: Tensor, batch: int) -> Layout | None:

@@ -47,8 +47,10 @@ def losses_of(
         return result
 
     record = GameRecord.from_actions(line.actions, line.start)
-    _, moves = judge_moves(record, values_of_search(run, simulations), solve_empties)
-    return sorted((_loss_of(move) for move in moves), key=_badness)
+    values = values_of_search(run, simulations)
+    _, judged = judge_moves(record, model, values, solve_empties)
+    moves = [_loss_of(move) for move in judged if move.action < line.start.size**2]
+    return sorted(moves, key=_badness)
 
 
 def _loss_of(move: Judged) -> Loss:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.game.session import Session
 from app.present.sentences import outcome_words, side_word, value_words
-from app.web import record, state, widgets
+from app.web import record, state, turns, widgets
 from app.web.components import parts
 from app.web.views import export, inspector, options, panel, why
 from app.web.views.shown import judged, shown
@@ -238,7 +238,7 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     """Let the agent think, with a progress bar once that takes long, and draw the page again."""
     if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
         return
-    strength, began = game.strength, time.monotonic()
+    strength = game.strength
     if game.opponent != "agent":
         waiting.caption(
             f"{state.plain(_opponent(game))} thinks, for at most {game.engine_seconds:g} s"
@@ -255,7 +255,9 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
             waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
 
     try:
-        game.reply(progress)
+        with turns.searching(waiting):
+            began = time.monotonic()
+            game.reply(progress)
         why.begin(game, options.reading())
     except EngineError as error:
         game.opponent = "agent"

@@ -15,7 +15,7 @@ from app.explain.targets import Kind, Target
 from app.game.session import Session
 from app.models import Model
 from app.present.sentences import headline_words, side_word, value_words
-from app.web import gallery, record, state, widgets
+from app.web import gallery, record, state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.views import tables
@@ -140,15 +140,24 @@ def _searched(model: Model, position: Board) -> Searched:
     known = st.session_state.get("search_record")
     if isinstance(known, Searched) and known.key == key:
         return known
+    bar = st.empty()
+    with turns.searching(bar):
+        found = _search(key, model, bar)
+    bar.empty()
+    st.session_state.search_record = found
+    return found
+
+
+def _search(
+    key: tuple[str, Board, int, float], model: Model, bar: st.delta_generator.DeltaGenerator
+) -> Searched:
+    """The search of a key's position, with a bar that says how far it is."""
+    _, position, simulations, c_puct = key
     search, stages = Search(model.evaluator, Puct(c_puct=c_puct)), []
-    bar = st.progress(0.0, "searching")
     for step in range(1, _SNAPSHOTS + 1):
         stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))
         bar.progress(step / _SNAPSHOTS, f"searching: {stages[-1].simulations} simulations")
-    bar.empty()
-    searched = Searched(key, tuple(stages), search.tree())
-    st.session_state.search_record = searched
-    return searched
+    return Searched(key, tuple(stages), search.tree())
 
 
 def _stage(searched: Searched) -> int:
@@ -286,9 +295,12 @@ def _relevance(model: Model, searched: Searched) -> None:
 def _explained(model: Model, searched: Searched, target: Target) -> Explanation:
     method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
     board, action = searched.result.board, target.action
-    if target.kind == "u" and action is not None:
-        return explain_bonus(model, board, action, searched.tree, c_puct=searched.key[3], **method)
-    return explain_tree(model, board, target, searched.tree, **method)
+    with turns.searching():
+        if target.kind == "u" and action is not None:
+            return explain_bonus(
+                model, board, action, searched.tree, c_puct=searched.key[3], **method
+            )
+        return explain_tree(model, board, target, searched.tree, **method)
 
 
 def _reading(found: Explanation, seconds: float) -> str:

@@ -16,7 +16,7 @@ from app.explain.targets import Target
 from app.game.session import Session
 from app.game.tries import after
 from app.present.sentences import side_word
-from app.web import state, widgets
+from app.web import state, turns, widgets
 from app.web.components.maps import Legend
 from app.web.views import options, tables
 from app.web.views.shown import RIVAL, judged
@@ -225,16 +225,18 @@ def restore(game: Session, view: options.Choices) -> None:
     if judged(game) is not None:
         _search(question)
     elif not game.is_human(question.board.side) and game.opponent == "agent":
-        game.analyse(question.board, max(1, game.strength.simulations))
+        with turns.searching():
+            game.analyse(question.board, max(1, game.strength.simulations))
 
 
 def _search(question: Asked) -> None:
     """Search the position, and the one after the move where that search does not try it."""
     game = state.game()
-    result = game.analyse(question.board, SIMULATIONS)
-    tried = [] if result is None else [move.square for move in result.moves if move.visits]
-    if question.move not in tried:
-        game.analyse(after(question.board, question.move), SIMULATIONS)
+    with turns.searching():
+        result = game.analyse(question.board, SIMULATIONS)
+        tried = [] if result is None else [move.square for move in result.moves if move.visits]
+        if question.move not in tried:
+            game.analyse(after(question.board, question.move), SIMULATIONS)
 
 
 def _change(game: Session, question: Asked, view: options.Choices) -> Explanation:
