@@ -101,7 +101,7 @@ class Walk:
         names = [f".st-key-{key} button:enabled" for key in ("first", "undo", "redo", "last")]
         buttons = [name for name in names if self.page.locator(name).count()]
         if buttons:
-            self.page.locator(self.draw.choice(buttons)).click()
+            self.page.locator(self.draw.choice(buttons)).first.click()
 
     def look_into_new(self) -> None:
         """Open New, look at what it shows, close it."""
@@ -214,13 +214,9 @@ class Walk:
 
     def check(self, folder: Path | None = None) -> None:
         """AssertionError where record, board, search, map and files (where a folder is given) differ."""
+        until(self._right, 60, f"{self.wanted} and {self.moves}, the address says {self.said}")
         settled(self.page)
-        said, line = self.said, self.line
-        own = {key: text for key, text in said.items() if "." not in key and key not in GAME}
-        target = own.pop("target", "value")
-        assert (
-            own == self.wanted and said["seat"] == "black" and said.get("moves", "") == self.moves
-        )
+        line, target = self.line, self.said.get("target", "value")
         assert position(self.page) == str(line.board)[:64]
         ply = self.decision
         self._check_question(target, ply)
@@ -239,6 +235,14 @@ class Walk:
             )
             marked = line.action_at(ply) if self.reveal != "always" else marked
             check_files(saved(self.page, folder), found, marked)
+
+    def _right(self) -> bool:
+        """Whether the address says what was chosen: a click may take a moment to get there."""
+        said = self.said
+        own = {key: text for key, text in said.items() if "." not in key and key not in GAME}
+        own.pop("target", None)
+        game = (said.get("seat"), said.get("moves", ""))
+        return own == self.wanted and game == ("black", self.moves)
 
     def _check_question(self, target: str, ply: int | None) -> None:
         kind = target
@@ -288,7 +292,6 @@ def walk(
 ) -> None:
     """Take the steps one after the other, and check after each."""
     with opened(browser, server, reduced_motion="reduce", accept_downloads=True) as (page, _):
-        page.set_default_timeout(60_000)
         going = Walk(page, model, random.Random(seed))
         going.check()
         for step in steps:
