@@ -127,6 +127,7 @@ class LRP(CallReader, Portable):
         target: Target = None,
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
+        create_graph: bool = False,
         **keywords: Any,
     ) -> Relevance:
         """Relevance of the inputs [B, ...] of one call for `target`, which may also stand behind them.
@@ -139,11 +140,13 @@ class LRP(CallReader, Portable):
         output: which output (its name or position), or the name of any layer, to explain from.
         through: {layer: channels, or a mask of one sample's output}: only relevance that passes there goes on
             (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
+        create_graph: whether the result can be differentiated with respect to the model's parameters and those inputs
+            that require a gradient (training with explanations); the steps are then compiled anew in every call.
         Raises InvalidInput, InvalidTarget.
         """
-        call, target = self._asked(inputs, target, keywords)
-        with torch.inference_mode(False), torch.no_grad():
-            plan = self.plan(call, output)
+        call, target = self._asked(inputs, target, keywords, create_graph)
+        with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
+            plan = self.plan(call, output, create_graph)
             run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             values = [run.values[i] for i in plan.chosen]
             flows, value = seeds(target, values, plan.names, run.batch)
@@ -163,7 +166,7 @@ class LRP(CallReader, Portable):
         indices: [T] places in an output [B, K], tuples of places in an output [B, L, V]; None means all of them. They
             may stand behind the inputs.
         """
-        call, indices = self._asked(inputs, indices, keywords)
+        call, indices = self._asked(inputs, indices, keywords, False)
         with torch.inference_mode(False), torch.no_grad():
             plan = self.plan(call, output)
             if len(plan.chosen) != 1:
@@ -184,13 +187,15 @@ class LRP(CallReader, Portable):
                 values.append(y.reshape(run.batch, -1)[:, part].T)
             return gather(runs, plan.steps, plan.graph, torch.cat(values), call, each=True)
 
-    def plan(self, call: Call, output: int | str | None) -> Plan:
+    def plan(self, call: Call, output: int | str | None, create_graph: bool = False) -> Plan:
         """The steps to one output (or all).
 
         Raises UnsupportedOperation where the one output cannot be explained; of several that is seen when a function
         has chosen among them.
         """
         compiled = self._compiled(call)
+        if create_graph:
+            compiled = self._live.differentiable(call)
         program = compiled.program
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)

@@ -139,14 +139,16 @@ def _positions(targets: Sequence[tuple[Any, ...]], y: Tensor) -> Tensor:
     places = torch.arange(y[0].numel(), device=y.device).reshape(sizes)
     found = []
     for sample, target in zip(y.reshape(-1, *sizes), targets, strict=True):
-        cut = tuple(
-            slice(None) if i == LARGEST else _within(i, s, target, sizes)
-            for i, s in zip(target, sizes)
-        )
         if len(target) != len(sizes):
             raise _no_position(target, sizes)
-        best = sample[cut].reshape(-1).argmax() if LARGEST in target else 0
-        found.append(places[cut].reshape(-1)[best])
+        cut: list[Any] = []
+        for index, size in zip(target, sizes, strict=True):
+            free = index == LARGEST
+            cut.append(slice(None) if free else _within(index, size, target, sizes))
+        numbers = sample[tuple(cut)].reshape(-1)
+        best = numbers.argmax() if LARGEST in target else 0
+        chosen = places[tuple(cut)].reshape(-1)
+        found.append(chosen[best])
     return torch.stack(found)
 
 
@@ -233,7 +235,9 @@ def _function(
         y = y.detach()
         total = total + (g * y).reshape(batch, -1).sum(1)
         size = size + (g * y).abs().reshape(batch, -1).sum(1)
-    if not bool(((total - value).abs() <= 1e-4 * (size + value.abs()) + 1e-12).all()):
+    apart = (total - value).abs()
+    allowed = 1e-4 * (size + value.abs()) + 1e-12
+    if not bool((apart <= allowed).all()):
         raise InvalidTarget(
             "the target function is not linear in the outputs (its value differs from gradient × output); "
             "use weighted sums of outputs"

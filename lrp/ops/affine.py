@@ -35,7 +35,7 @@ class AffineStep(Unary):
     ) -> None:
         super().__init__(node, source)
         self.reads = (source,)
-        if layer.bias is not None and not bool(layer.bias.any()):
+        if layer.bias is not None and not layer.bias.requires_grad and not bool(layer.bias.any()):
             layer = replace(layer, bias=None)
         self.layer, self.rule, self.mode = layer, rule, mode
         self.epsilon, self.flat = rule.epsilon, isinstance(rule, Flat)

@@ -61,8 +61,11 @@ class Call:
 
     def change(self, change: Callable[[Tensor], Tensor], batched: bool = False) -> Call:
         """The same call with every tensor changed, or with those of the batch."""
-        pairs = zip(self.tensors, self.batched, strict=True)
-        return self.put([change(x) if own or not batched else x for x, own in pairs])
+        tensors = []
+        for x, own in zip(self.tensors, self.batched, strict=True):
+            wanted = own or not batched
+            tensors.append(change(x) if wanted else x)
+        return self.put(tensors)
 
     def put(self, tensors: Sequence[Tensor]) -> Call:
         """The same call with other tensors; everything else is copied, so that the model may write into it."""

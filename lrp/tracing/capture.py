@@ -42,11 +42,12 @@ def twin(model: nn.Module, buffers: bool = False) -> nn.Module:
     torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
     """
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
-    shared.update({id(t): t.detach().clone() if buffers else t for t in model.buffers()})
+    for t in model.buffers():
+        shared[id(t)] = t.detach().clone() if buffers else t
     for module in model.modules():
-        shared.update(
-            {id(t): t for t in vars(module).values() if isinstance(t, Tensor) and not t.is_leaf}
-        )
+        for t in vars(module).values():
+            if isinstance(t, Tensor) and not t.is_leaf:
+                shared[id(t)] = t
     try:
         other = copy.deepcopy(model, dict(shared))
     except Exception as error:
@@ -186,4 +187,6 @@ def _writes_through_views(graph: Any) -> bool:
 
 def _at_least_two(x: Tensor) -> Tensor:
     """An example with two samples or more: torch.export takes a batch of one for a constant."""
-    return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x
+    if x.dim() and x.shape[0] == 1:
+        return torch.cat([x, x])
+    return x
