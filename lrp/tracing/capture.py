@@ -122,7 +122,18 @@ def _no_compilation() -> AbstractContextManager[object]:
 
 
 def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
-    """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more."""
+    """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more.
+
+    Where the model fixes the batch size of some inputs, that of all of them is fixed.
+    """
+    graph = _exported(model, call, quiet, call.batched)
+    pairs = zip(graph.input_shapes, call.batched, strict=True)
+    fixed = {isinstance(shape[0], int) for shape, own in pairs if own}
+    return graph if len(fixed) < 2 else _exported(model, call, quiet, (False,) * len(call.batched))
+
+
+def _exported(model: nn.Module, call: Call, quiet: Quiet, batched: tuple[bool, ...]) -> Graph:
+    """The operations, with a free batch size in those inputs."""
     with EXPORTING, _no_compilation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
@@ -134,7 +145,7 @@ def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
             silence(other, quiet)
             exported = _Exported(other, call).eval()
             tensors = tuple(x.detach() for x in call.tensors)
-            free = tuple({0: torch.export.Dim.AUTO} if own else {} for own in call.batched)
+            free = tuple({0: torch.export.Dim.AUTO} if own else {} for own in batched)
             program = torch.export.export(exported, tensors, dynamic_shapes=(free,), strict=False)
             if _writes_through_views(program.graph):
                 program = program.run_decompositions({})
@@ -147,7 +158,7 @@ def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-    return Reader(program, call.batched).graph(call.names(model), exported.found.names)
+    return Reader(program, batched).graph(call.names(model), exported.found.names)
 
 
 def _line(error: BaseException) -> str:
