@@ -90,7 +90,12 @@ class LRP(CallReader, Portable):
                 raise
             raise InvalidInput(f"the model does not take inputs like these: {says}") from error
 
-    def _blame(self, call: Call, says: str, error: Exception) -> None:
+    def _blame(
+        self,
+        call: Call,
+        says: str,
+        error: Exception,
+    ) -> None:
         """Raises InvalidInput for the input that makes the model itself fail, where one is to be seen."""
         if call.form != self._examples.form:
             return
@@ -187,7 +192,12 @@ class LRP(CallReader, Portable):
                 values.append(y.reshape(run.batch, -1)[:, part].T)
             return gather(runs, plan.steps, plan.graph, torch.cat(values), call, each=True)
 
-    def plan(self, call: Call, output: int | str | None, create_graph: bool = False) -> Plan:
+    def plan(
+        self,
+        call: Call,
+        output: int | str | None,
+        create_graph: bool = False,
+    ) -> Plan:
         """The steps to one output (or all).
 
         Raises UnsupportedOperation where the one output cannot be explained; of several that is seen when a function
@@ -219,7 +229,11 @@ class LRP(CallReader, Portable):
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 
     @staticmethod
-    def _send(run: Execution, plan: Plan, flows: Sequence[Flow | None]) -> None:
+    def _send(
+        run: Execution,
+        plan: Plan,
+        flows: Sequence[Flow | None],
+    ) -> None:
         starts: dict[int, Flow] = {}
         for index, flow in zip(plan.chosen, flows, strict=True):
             if flow is None:
@@ -300,7 +314,10 @@ class Plan:
         return self.program.graph
 
 
-def _check_explained(program: Program, chosen: tuple[int, ...]) -> None:
+def _check_explained(
+    program: Program,
+    chosen: tuple[int, ...],
+) -> None:
     """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
     for index in chosen:
         if not program.explains(index):

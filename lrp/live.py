@@ -86,7 +86,11 @@ class _Captured:
 class Live:
     """The steps of one model under one composite, as the model is at every call of `at`."""
 
-    def __init__(self, model: nn.Module, composite: Composite) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        composite: Composite,
+    ) -> None:
         self.model, self.composite = model, composite
         self._lock = threading.RLock()
         self._entries: dict[Any, _Captured] = {}
@@ -283,13 +287,19 @@ class Live:
         return len(found) == len(wanted) and all(map(_close, found, wanted))
 
 
-def _called(model: nn.Module, call: Call) -> tuple[Tensor, ...]:
+def _called(
+    model: nn.Module,
+    call: Call,
+) -> tuple[Tensor, ...]:
     """The tensors that a copy of the model returns."""
     given = call.change(Tensor.clone)
     return results(model(*given.args, **given.kwargs))[1]
 
 
-def _close(found: Any, wanted: Tensor) -> bool:
+def _close(
+    found: Any,
+    wanted: Tensor,
+) -> bool:
     """Whether two outputs are equal up to rounding; what is not finite is judged elsewhere."""
     if not isinstance(found, Tensor) or found.shape != wanted.shape:
         return False

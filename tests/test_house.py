@@ -85,12 +85,16 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.search othello.strength othello.training"
     ),
     "app.experiments": (
-        "app app.explain app.explain.reasons app.present lrp othello othello.network "
-        "othello.rules othello.training"
+        "app app.explain app.present lrp othello othello.network othello.rules othello.search "
+        "othello.solver othello.training"
     ),
     "app.experiments.studies": (
         "app app.experiments app.explain app.explain.reasons lrp othello.network "
         "othello.rules othello.search othello.solver"
+    ),
+    "app.experiments.studies.inside": (
+        "app app.experiments app.explain app.explain.reasons lrp othello othello.network "
+        "othello.players othello.rules othello.strength othello.training"
     ),
     "app.commands": (
         "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "

@@ -36,7 +36,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def twin(model: nn.Module, buffers: bool = False) -> nn.Module:
+def twin(
+    model: nn.Module,
+    buffers: bool = False,
+) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
     torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
@@ -63,7 +66,10 @@ def _mask_as_it_is(forward: Callable[..., Any]) -> Callable[..., Any]:
     """A transformer's forward that uses its mask without looking into it for being causal, which reads data."""
     parameters = inspect.signature(forward)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         given = parameters.bind(*args, **kwargs)
         for hint in ("is_causal", "tgt_is_causal"):
             if hint in parameters.parameters and given.arguments.get(hint) is None:
@@ -86,7 +92,11 @@ class _Found:
 class _Exported(nn.Module):
     """What torch.export sees: the model as a function of the tensors of one call, and its outputs as a list."""
 
-    def __init__(self, model: nn.Module, call: Call) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        call: Call,
+    ) -> None:
         super().__init__()
         self.model, self.call, self.found = model, call, _Found()
 
@@ -98,7 +108,11 @@ class _Exported(nn.Module):
         return list(tensors)
 
 
-def capture(model: nn.Module, call: Call, quiet: Quiet = frozenset()) -> Graph:
+def capture(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet = frozenset(),
+) -> Graph:
     """The operations of `model` in calls like this one, with a free batch size where the model has one.
 
     The model is explained as in eval mode whatever its mode is; the mode is not switched. `quiet`: hooks to leave out.
@@ -121,7 +135,11 @@ def _no_compilation() -> AbstractContextManager[object]:
     return lock
 
 
-def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
+def _captured(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet,
+) -> Graph:
     """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more.
 
     Where the model fixes the batch size of some inputs, that of all of them is fixed.
@@ -129,10 +147,18 @@ def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
     graph = _exported(model, call, quiet, call.batched)
     pairs = zip(graph.input_shapes, call.batched, strict=True)
     fixed = {isinstance(shape[0], int) for shape, own in pairs if own}
-    return graph if len(fixed) < 2 else _exported(model, call, quiet, (False,) * len(call.batched))
+    if len(fixed) < 2:
+        return graph
+    none = (False,) * len(call.batched)
+    return _exported(model, call, quiet, none)
 
 
-def _exported(model: nn.Module, call: Call, quiet: Quiet, batched: tuple[bool, ...]) -> Graph:
+def _exported(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet,
+    batched: tuple[bool, ...],
+) -> Graph:
     """The operations, with a free batch size in those inputs."""
     with EXPORTING, _no_compilation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -176,7 +202,10 @@ def _line(error: BaseException) -> str:
 def _writes_through_views(graph: Any) -> bool:
     """Whether an operation writes into a tensor that shares its memory with another one that the graph names."""
 
-    def aliases(node: Any, written: bool) -> bool:
+    def aliases(
+        node: Any,
+        written: bool,
+    ) -> bool:
         schema = getattr(node.target, "_schema", None)
         found = (
             [r.alias_info for r in schema.returns if r.alias_info is not None]

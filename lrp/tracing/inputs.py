@@ -18,7 +18,11 @@ class CallReader:
     model: nn.Module
     _examples: Call
 
-    def checked(self, inputs: Any, history: bool = False) -> Call:
+    def checked(
+        self,
+        inputs: Any,
+        history: bool = False,
+    ) -> Call:
         """The inputs as a call, without their history unless it is wanted.
 
         Raises InvalidInput unless they are like the examples and finite.
@@ -77,7 +81,12 @@ class CallReader:
             return False
         return isinstance(argument, (tuple, list))
 
-    def _inputs(self, args: tuple[Any, ...], keywords: dict[str, Any], packed: bool) -> Call:
+    def _inputs(
+        self,
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        packed: bool,
+    ) -> Call:
         """The call with these arguments, of which one tuple may stand for all positional ones."""
         call = Call.of(args[0] if packed else args, keywords, packed)
         if not call.tensors:
@@ -97,7 +106,10 @@ class CallReader:
         return True
 
 
-def _check_like(x: Tensor, example: Tensor) -> None:
+def _check_like(
+    x: Tensor,
+    example: Tensor,
+) -> None:
     """Raises InvalidInput for another rank or type than the example's."""
     if x.dim() != example.dim():
         wanted = ", ".join(map(str, example.shape[1:]))

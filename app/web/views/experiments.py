@@ -12,7 +12,7 @@ import streamlit as st
 from app.experiments.catalogue import MODULES, experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
-from app.web import jobs, state, widgets
+from app.web import jobs, record, state, widgets
 
 if TYPE_CHECKING:
     from app.experiments.record import Experiment
@@ -28,24 +28,22 @@ SIZES = {"Quick": True, "Full": False}
 def page() -> None:
     """Draw the page."""
     with state.drawing():
-        state.follow_game()
+        record.follow("experiments")
         state.messages("link_error")
         st.markdown(
             "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
             "are 95 % intervals."
         )
         known = {entry.name: entry for entry in experiments()}
-        wanted = st.query_params.get("experiment", "")
         names = list(MODULES)
         chosen = widgets.select(
             "Experiment",
             names,
             key="e_name",
-            default=wanted,
             format_func=lambda name: f"{known[name].number}. {known[name].title}",
             width=460,
         )
-        state.write_link("experiments", experiment=chosen)
+        record.write("experiments")
         _controls(known[chosen])
         _results(known[chosen])
 
@@ -165,3 +163,15 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
                 st.download_button("SVG", file.read_bytes(), file.name, key=f"e_svg{number}")
     with st.expander("Every number"):
         st.json(record["numbers"], expanded=1)
+
+
+def _chosen() -> str:
+    return widgets.chosen("e_name", MODULES, next(iter(MODULES)))
+
+
+def _choose(name: str) -> None:
+    if name in MODULES:
+        widgets.put("e_name", name)
+
+
+record.holds("experiments", record.Part("experiment", _chosen, _choose))

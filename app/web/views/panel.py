@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import streamlit as st
 
@@ -20,7 +19,7 @@ from app.present.sentences import (
     side_word,
     value_words,
 )
-from app.web import state, widgets
+from app.web import state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.views import options, tables
@@ -110,14 +109,15 @@ def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     asked_for = wanted in ("prior", "Q", "best line") and view.reveal == "always"
     if not asked_for or not board.legal_moves() or not game.human_to_move:
         return {}
-    found = game.analyse(
-        game.cursor, 1 if wanted == "prior" else max(64, game.strength.simulations)
-    )
+    simulations = 1 if wanted == "prior" else max(64, game.strength.simulations)
+    found = game.search_of(game.cursor)
+    if found is None or found.simulations < simulations:
+        with turns.searching():
+            found = game.analyse(game.cursor, simulations)
     if found is None:
         return {}
     if wanted == "best line":
-        line = [square for square in found.principal_variation if square < board.size**2][:6]
-        return {"arrows": list(pairwise(line)), "steps": line}
+        return parts.expected(board, found.principal_variation, 6)
     texts = [""] * board.size**2
     for move in found.moves:
         texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)
@@ -219,12 +219,13 @@ def report_of(game: Session) -> Callable[[], str]:
     opponent = opponent_name(game.opponent, options.engines(line.start.size).get(game.opponent))
     names = player_names(line, opponent)
     record = GameRecord.from_actions(line.actions, line.start, *names)
-    return lambda: report(judge_game(record, model, SIMULATIONS))
+    return turns.in_turn(lambda: report(judge_game(record, model, SIMULATIONS)))
 
 
 def _search_all() -> None:
     game = state.game()
-    st.session_state.review = game.review(SIMULATIONS)
+    with turns.searching():
+        st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
     game.goto(game.cursor)
 
@@ -233,7 +234,7 @@ def _on_loss() -> None:
     game, ply = state.game(), parts.picked("losses", "pick")
     for loss in _losses(game):
         if loss.ply == ply:
-            judge(game, loss)
+            judge(game, loss.ply, loss.best)
 
 
 def _on_jump() -> None:
@@ -286,4 +287,5 @@ def _search_table(game: Session, ply: int) -> None:
 
 def _analyse(ply: int) -> None:
     game = state.game()
-    game.analyse(ply, max(64, game.strength.simulations))
+    with turns.searching():
+        game.analyse(ply, max(64, game.strength.simulations))

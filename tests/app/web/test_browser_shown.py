@@ -13,8 +13,8 @@ import pytest
 
 from app.explain.ask import explain
 from app.explain.explanation import Explanation
-from app.present.colormap import fills, scale_of
-from app.present.picture import as_png, as_svg
+from app.present.colormap import fills
+from app.present.picture import as_png, as_svg, full_colour
 from app.present.sentences import signed
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves
@@ -77,9 +77,9 @@ def colours(page: Any, key: str) -> list[tuple[int, ...]]:
     return [tuple(map(int, re.findall(r"\d+", text)[:3])) for text in shown]
 
 
-def painted(found: Explanation) -> dict[int, tuple[int, ...]]:
+def painted(found: Explanation, look: str = "blue–red") -> dict[int, tuple[int, ...]]:
     """The colours of the squares that an explanation paints."""
-    paint = fills(found.squares, scale_of(found.squares))
+    paint = fills(found.squares, full_colour(found), look)
     return {square: tuple(bytes.fromhex(text.removeprefix("#"))) for square, text in paint.items()}
 
 

@@ -18,6 +18,7 @@ import pytest
 from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
 from app.game.session import Session
+from othello.network.checkpoint import info, locate
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
 from othello.training.manifest import State, write_state
@@ -267,6 +268,29 @@ def test_the_training_page_reads_runs_on_disk(run_on_disk: Path) -> None:
     test = healthy(view("training").run())
     assert [metric.value for metric in test.metric] == ["2", "16", "900", "2.0"]
     assert not test.error
+
+
+def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = healthy(view("training").run())
+    assert not test.error
+    strong = info(locate("othello8-strong"))
+    shown = {metric.label: metric.value for metric in test.metric}
+    assert shown["Generation"] == str(strong["generation"])
+    assert shown["Self-play games"] == f"{strong['games']:,}"
+    assert components(test, "othello_lines") == 4
+
+
+def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
+    test = healthy(view("training").run())
+    first, second = test.selectbox(key="t_a"), test.selectbox(key="t_b")
+    assert {"othello6", "othello8", "othello8-strong"} <= set(first.options)
+    assert set(second.options) == {"othello8", "othello8-strong"}
+    six = next(path for path in first.options if path == "othello6")
+    test = healthy(first.select(six).run())
+    assert test.selectbox(key="t_b").options == ["othello6"]
 
 
 DAMAGED = {
