@@ -102,10 +102,9 @@ class Compiler(Lowering):
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
                 _deterministic(node)
-                with torch.no_grad():
-                    self.constants[node.index] = node.function(
-                        *self.value(node.args), **self.value(node.kwargs)
-                    )
+                self.constants[node.index] = node.function(
+                    *self.value(node.args), **self.value(node.kwargs)
+                )
             elif self._carries(node):
                 self.signal.add(node.index)
 

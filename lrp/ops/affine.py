@@ -35,7 +35,9 @@ class AffineStep(Unary):
     ) -> None:
         super().__init__(replace(node, args=(), kwargs={}), source)
         self.reads = (source,)
-        bias = None if layer.bias is None or not bool(layer.bias.any()) else layer.bias
+        bias = layer.bias
+        if bias is not None and not bias.requires_grad and not bool(bias.any()):
+            bias = None
         self.layer = replace(layer, weight=layer.laid(layer.weight), bias=bias)
         self.rule, self.mode, self.nonnegative = rule, mode, nonnegative
         self.bias_parts: dict[str, Tensor] = {}
