@@ -25,6 +25,7 @@ from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import (
     TRIED,
+    ActionValues,
     Mark,
     MoveReview,
     mark_of_discs,
@@ -137,11 +138,15 @@ class JudgedGame:
 
 
 def judge_game(
-    record: GameRecord, model: Model, simulations: int, solve_empties: int = EXACT_EMPTIES
+    record: GameRecord,
+    model: Model,
+    simulations: int,
+    solve_empties: int = EXACT_EMPTIES,
+    on_move: Callable[[MoveReview], None] | None = None,
 ) -> JudgedGame:
     """A game judged by a search of so many simulations a position; ParseError for one without a move.
 
-    Takes seconds to a minute.
+    Takes seconds to a minute; `on_move` hears of every move that is reviewed.
     """
     if not record.actions:
         raise ParseError("the game has no move to judge")
@@ -153,9 +158,7 @@ def judge_game(
         return searches[board]
 
     values = values_of_search(run, simulations)
-    found = review(record, values, solve_empties=solve_empties, nodes=_NODES)
-    boards = record.boards
-    judged = [_judged(each, boards[each.number - 1], model) for each in found]
+    found, judged = judge_moves(record, model, values, solve_empties, on_move)
     moves = tuple(move for move in judged if move.action < record.start.size**2)
     worst = sorted(moves, key=lambda move: (-move.loss, move.ply))[:TURNS]
     turns = []
@@ -172,6 +175,19 @@ def judge_game(
         standings=_standings(found, judged, record.final),
         turns=tuple(turns),
     )
+
+
+def judge_moves(
+    record: GameRecord,
+    model: Model,
+    values: ActionValues,
+    solve_empties: int = EXACT_EMPTIES,
+    on_move: Callable[[MoveReview], None] | None = None,
+) -> tuple[list[MoveReview], list[Judged]]:
+    """The review of every action, passes too, and the same in discs: the one definition of what a move cost."""
+    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
+    boards = record.boards
+    return found, [_judged(each, boards[each.number - 1], model) for each in found]
 
 
 def _judged(move: MoveReview, board: Board, model: Model) -> Judged:

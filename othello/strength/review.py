@@ -86,8 +86,9 @@ def review(
     solve_empties: int = 14,
     seconds: float | None = None,
     nodes: int | None = None,
+    on_move: Callable[[MoveReview], None] | None = None,
 ) -> list[MoveReview]:
-    """A review of every action of `game`, forced ones included (they lose nothing).
+    """A review of every action of `game`, forced ones included (they lose nothing); `on_move` hears each at once.
 
     Positions with at most `solve_empties` empty squares are solved, each within `seconds` and `nodes` if given; the
     others, and those not solved so, are valued by `values`, or left open without it.  A move that `values` leaves out
@@ -104,6 +105,8 @@ def review(
         if board.empties <= solve_empties:
             scores = solver.scores(board, seconds=seconds, nodes=nodes)
         found.append(_review_move(number, board, action, scores, values))
+        if on_move is not None:
+            on_move(found[-1])
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import streamlit as st
 
@@ -118,8 +117,7 @@ def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     if found is None:
         return {}
     if wanted == "best line":
-        line = [square for square in found.principal_variation if square < board.size**2][:6]
-        return {"arrows": list(pairwise(line)), "steps": line}
+        return parts.expected(board, found.principal_variation, 6)
     texts = [""] * board.size**2
     for move in found.moves:
         texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)
@@ -171,10 +169,6 @@ def _losses(game: Session, count: int = 5) -> list[Loss]:
     return [loss for loss in st.session_state.review[:count] if loss.mark not in FINE]
 
 
-def _cost(loss: Loss) -> str:
-    return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
-
-
 def _review(game: Session, view: options.Choices) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
@@ -187,7 +181,7 @@ def _review(game: Session, view: options.Choices) -> None:
     for loss in _losses(game):
         rows.append(
             {
-                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, _cost(loss)],
+                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, str(loss)],
                 "value": loss.ply,
                 "chosen": loss.ply == game.cursor,
             }
@@ -236,7 +230,7 @@ def _on_loss() -> None:
     game, ply = state.game(), parts.picked("losses", "pick")
     for loss in _losses(game):
         if loss.ply == ply:
-            judge(game, loss)
+            judge(game, loss.ply, loss.best)
 
 
 def _on_jump() -> None:
