@@ -33,17 +33,17 @@ from app.experiments.studies.inside.distillation import (
     lessons,
 )
 from app.explain.composites import explainer_of
-from app.models import Model, encode_words, load_model
+from app.models import Model, encode_words
 from othello.errors import CheckpointError
-from othello.network.checkpoint import locate, save
+from othello.network.checkpoint import save
 from othello.players.agent import PolicyPlayer, SearchPlayer
 from othello.strength.arena import MatchSettings, play_match
 from othello.training.replay import read_samples
+from othello.training.selfplay import Samples
 
 if TYPE_CHECKING:
     from othello.players.simple import ManyGames
 
-SHIPPED: Final = "othello8-twin"
 COMPOSITES: Final = (
     "LRPZero",
     "EpsilonPlus",
@@ -51,7 +51,7 @@ COMPOSITES: Final = (
     "EpsilonGammaBox",
     "EpsilonAlpha2Beta1",
 )
-QUICK: Final = Curriculum(rounds=2, steps=12, batch=128)
+QUICK: Final = Curriculum(rounds=2, steps=8, batch=64)
 FULL: Final = Curriculum(rounds=20, steps=200, batch=512, precision="bfloat16")
 SEARCHED: Final = 100  # simulations a move of the second match
 
@@ -74,34 +74,31 @@ def replay_of(run: Path) -> tuple[Words, Words]:
 def twin_of(
     model: Model, games: Games, settings: Settings, progress: Progress
 ) -> tuple[Model, dict[str, Any]]:
-    """The twin and where it comes from: the one that ships with these weights, or one distilled now.
+    """The twin, distilled now, and what it was taught.
 
     It learns from the positions of a run's replay files if a run is given, and of the held-out games' other positions
     if not; an interrupted course goes on from where it stood.
     """
-    shipped = locate(SHIPPED)
-    if shipped.is_dir() and settings.run is None:
-        found = load_model(shipped)
-        if found.meta.get("teacher") == model.sha256:
-            return found, {"from": SHIPPED, **found.meta.get("distilled", {})}
     own, opp = replay_of(settings.run) if settings.run is not None else (games.own, games.opp)
     course = QUICK if settings.quick else FULL
     if settings.quick:
         own, opp = own[:2000], opp[:2000]
-    progress(0.0, f"what the agent says of {len(own)} positions")
-    samples = lessons(model.evaluator, own, opp)
     folder = _folder(model, settings)
 
     def tell(rounds: int, losses: Any) -> None:
         share = rounds / course.rounds
         progress(share, f"distilling, round {rounds}: policy {losses.policy:.3f}")
 
-    network = distil(model.network, samples, course, folder, tell)
+    def taught() -> Samples:
+        progress(0.0, f"what the agent says of {len(own)} positions")
+        return lessons(model.evaluator, own, opp)
+
+    network = distil(model.network, taught, course, folder, tell)
     about = {"rounds": course.rounds, "steps": course.steps, "batch": course.batch}
     about |= {"positions": len(own)}
     digest = _digest(network, folder, {"teacher": model.sha256, "distilled": about})
     path = Path("twin") if folder is None else folder / "checkpoint"
-    return Model(path, digest, {"distilled": about}, network), {"from": "distilled here", **about}
+    return Model(path, digest, {"distilled": about}, network), about
 
 
 def _folder(model: Model, settings: Settings) -> Path | None:
@@ -193,7 +190,7 @@ def compared(model: Model, twin: Model, at: Positions, tell: Progress) -> dict[s
 
 def matches(model: Model, twin: Model, settings: Settings, tell: Progress) -> dict[str, Any]:
     """The twin against the agent, by policy alone and with search; Elo with its interval."""
-    games = 20 if settings.quick else 400
+    games = 12 if settings.quick else 400
     pairs: dict[str, tuple[ManyGames, ManyGames, int]] = {
         "policy": (PolicyPlayer(twin.evaluator), PolicyPlayer(model.evaluator), games)
     }
@@ -237,10 +234,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
 def reading(numbers: dict[str, Any]) -> str:
     """What the twin is worth."""
     exact, alike, games = numbers["exact"], numbers["likeness"], numbers["matches"]
-    lrp = numbers["composites"]["LRPZero"]
+    lrp, taught = numbers["composites"]["LRPZero"], numbers["twin"]
     found = numbers["composites"]["EpsilonPlus"]
     return (
-        f"The twin ({numbers['twin']['from']}) has the agent's shape and no constant at all. Gradient × input and "
+        f"The twin has the agent's shape and no constant at all; it learned what the agent says of "
+        f"{taught['positions']} positions in {taught['rounds']} rounds of {taught['steps']} steps of "
+        f"{taught['batch']}. Gradient × input and "
         f"integrated gradients differ by {exact['twin']['gradient_integrated']:.0e} of the map at most (the agent: "
         f"{exact['agent']['gradient_integrated']:.2f}), and their sum misses the output by "
         f"{exact['twin']['gradient_target']:.0e} (the agent: {exact['agent']['gradient_target']:.2f}). Biases keep "
