@@ -6,6 +6,7 @@ and Roth 2021), so that nothing of an answer stays with biases and no path has t
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots, tables
-from app.experiments.attributions import Maps, asked, batches, relevance_maps, summed
+from app.experiments.attributions import IG_STEPS, Maps, asked, batches, summed
 from app.experiments.positions import BOARD_31, Games, Positions, Words, held_out, legal_table
 from app.experiments.record import (
     Experiment,
@@ -34,6 +35,7 @@ from app.experiments.studies.inside.distillation import (
 )
 from app.explain.composites import explainer_of
 from app.models import Model, encode_words
+from lrp.baselines import GradientTimesInput
 from othello.errors import CheckpointError
 from othello.network.checkpoint import save
 from othello.players.agent import PolicyPlayer, SearchPlayer
@@ -133,25 +135,35 @@ def likeness(model: Model, twin: Model, at: Positions) -> dict[str, Interval]:
 def exactness(model: Model, at: Positions) -> dict[str, Any]:
     """Of the value and of a move's logit: how far gradient × input, integrated gradients and the target are apart.
 
-    All as shares of the sum of |gradient × input|, the largest over positions; and f(2x) − 2f(x) likewise.
+    All as shares of the sum of |gradient × input|, the largest over positions; and f(2x) − 2f(x) likewise.  In float64:
+    in float32 a sum near 0 may be rounded to the other side of a ReLU.
     """
-    gradient, integrated = (
-        relevance_maps(model, name, at.own, at.opp, at.moves)
-        for name in ("gradient × input", "integrated gradients")
-    )
-    size = np.maximum(np.abs(gradient[:2]).sum(2), 1e-12)
-    apart = np.abs(gradient[:2] - integrated[:2]).sum(2) / size
-    planes = encode_words(model, at.own, at.opp)
-    explainer = explainer_of(model, "LRPZero", "sink")
-    once, twice = (asked(explainer, planes * scale, at.moves[:, :1]) for scale in (1, 2))
-    target = np.stack([found.target.double().numpy() for found in once])
-    doubled = np.stack([found.target.double().numpy() for found in twice])
+    network = copy.deepcopy(model.network).double()
+    planes, moves = encode_words(model, at.own, at.opp).double(), at.moves[:, :1]
+    method = GradientTimesInput(network, planes[:2])
+    once, twice = (asked(method, planes * scale, moves) for scale in (1, 2))
+    gradient, target, doubled = _maps(once), _targets(once), _targets(twice)
+    integrated = np.zeros_like(gradient)
+    for step in range(IG_STEPS):
+        t = (step + 0.5) / IG_STEPS
+        integrated += _maps(asked(method, planes * t, moves)) / (t * IG_STEPS)
+    size = np.maximum(np.abs(gradient).sum(2), 1e-12)
+    apart = np.abs(gradient - integrated).sum(2) / size
     return {
         "gradient_integrated": float(apart.max()),
         "gradient_integrated_mean": bootstrap(apart.mean(0)),
-        "gradient_target": float((np.abs(gradient[:2].sum(2) - target) / size).max()),
+        "gradient_target": float((np.abs(gradient.sum(2) - target) / size).max()),
         "homogeneous": float((np.abs(doubled - 2 * target) / size).max()),
     }
+
+
+def _maps(found: list[Any]) -> Maps:
+    """[T, P, 64]."""
+    return np.stack([summed(each) for each in found])
+
+
+def _targets(found: list[Any]) -> NDArray[np.float64]:
+    return np.stack([each.target.double().numpy() for each in found])
 
 
 def value_maps(model: Model, composite: str, at: Positions) -> tuple[Maps, NDArray[np.float64]]:
@@ -190,13 +202,13 @@ def compared(model: Model, twin: Model, at: Positions, tell: Progress) -> dict[s
 
 def matches(model: Model, twin: Model, settings: Settings, tell: Progress) -> dict[str, Any]:
     """The twin against the agent, by policy alone and with search; Elo with its interval."""
-    games = 12 if settings.quick else 400
+    games, fewer = (12, 6) if settings.quick else (2000, 200)
     pairs: dict[str, tuple[ManyGames, ManyGames, int]] = {
         "policy": (PolicyPlayer(twin.evaluator), PolicyPlayer(model.evaluator), games)
     }
     sought = 8 if settings.quick else SEARCHED
     searchers = [SearchPlayer(one.evaluator, sought, solve_empties=0) for one in (twin, model)]
-    pairs["search"] = (searchers[0], searchers[1], games // 2)
+    pairs["search"] = (searchers[0], searchers[1], fewer)
     found = {}
     for place, (name, (a, b, count)) in enumerate(pairs.items()):
         tell(place / len(pairs), f"match by {name}")
