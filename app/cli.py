@@ -25,6 +25,7 @@ from typer.core import TyperGroup  # noqa: E402
 
 import othello  # noqa: E402
 from app.examples import show_examples  # noqa: E402
+from app.option_records import spread  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -40,6 +41,10 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     "explain": (
         "analysis:explain",
         "Explain one number of a position square by square: target = squares + bias + stabilizer.",
+    ),
+    "bench": (
+        "bench:bench",
+        "Mean maps of many positions under several rules and bias modes, how alike they are, and how faithful by SRG.",
     ),
     "match": ("play:match", "Play a match: every opening twice, with colours swapped."),
     "engine": (
@@ -103,7 +108,7 @@ class LazyGroup(TyperGroup):
         found = getattr(importlib.import_module(f"app.commands.{module}"), name)
         if not isinstance(found, typer.Typer):
             function, found = found, typer.Typer(add_completion=False, rich_markup_mode=None)
-            found.command(cmd_name)(function)
+            found.command(cmd_name)(spread(function))
         command = typer.main.get_command(found)
         command.name = cmd_name
         show_examples(command, cmd_name)

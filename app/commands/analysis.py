@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,22 +16,24 @@ from rich.table import Table
 from rich.text import Text
 
 from app.commands.options import (
-    AsJson,
     CheckpointOption,
-    Position,
+    Force,
+    Output,
     Positions,
     Size,
     SolveEmpties,
     check_writable,
     ending,
     for_each_position,
+    names_many,
     one_thread,
     parse_position,
     print_json,
     wants_json,
 )
 from app.commands.play import Root
-from app.commands.reasons import Rather, Why, say_why
+from app.commands.progress import ProgressLine
+from app.commands.reasons import AskedReasons, say_why
 from app.explain.ask import explain as explain_position
 from app.explain.composites import build_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
@@ -38,6 +45,7 @@ from app.present.picture import as_png, as_svg
 from app.present.sentences import explanation_words, q_words
 from othello import atomic
 from othello.errors import ParseError
+from othello.jit import compiling
 from othello.players.agent import SearchPlayer
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.rules.board import Board
@@ -89,44 +97,104 @@ Svg = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class SearchOptions:
+    """How `analyze` searches."""
+
+    simulations: UsualSimulations = None
+    seconds: Seconds = None
+    root: RootOption = Root.puct
+    c_puct: Exploration = None
+    seed: Seed = 0
+    empties: SolveEmpties = SOLVE_EMPTIES
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What `explain` explains, and by which rules."""
+
+    target: TargetOption = "value"
+    composite: CompositeOption = DEFAULT_COMPOSITE
+    bias: BiasOption = DEFAULT_BIAS
+    symmetry: SymmetryOption = True
+    simulations: Simulations = 100
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The files that `explain` writes."""
+
+    png: Png = None
+    svg: Svg = None
+    force: Force = False
+
+
 def analyze(
     position: Positions,
-    simulations: UsualSimulations = None,
-    seconds: Seconds = None,
-    root: RootOption = Root.puct,
-    c_puct: Exploration = None,
-    seed: Seed = 0,
-    empties: SolveEmpties = SOLVE_EMPTIES,
+    how: SearchOptions = SearchOptions(),
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Search a position: visits N, prior P, value Q and bonus U of every move, value, principal variation.
 
-    Near the end the exact score comes with it, and a best move stands first.
+    Near the end the exact score comes with it, and a best move stands first.  Ctrl-C ends the search and reports it.
     """
-    if root is Root.gumbel and simulations is None and seconds is not None:
+    if how.root is Root.gumbel and how.simulations is None and how.seconds is not None:
         raise typer.BadParameter(
             "--seconds with --root gumbel: give --simulations too, the race is laid out for them"
         )
-    wanted = simulations or (400 if seconds is None else 1_000_000)
-    usual = C_PUCT if c_puct is None else c_puct
-    policy = Gumbel() if root is Root.gumbel else Puct(c_puct=usual)
+    wanted = how.simulations or (400 if how.seconds is None else 1_000_000)
+    usual = C_PUCT if how.c_puct is None else how.c_puct
+    policy = Gumbel() if how.root is Root.gumbel else Puct(c_puct=usual)
 
-    def search(board: Board) -> None:
+    def search(board: Board, line: ProgressLine) -> None:
         if not board.legal_moves():
             why = "the game is over" if board.is_over else "it must pass"
             raise ParseError(f"{board}: the side to move has no move to analyse ({why})")
         model = load_model_for(board.size, checkpoint)
-        player = SearchPlayer(model.evaluator, wanted, policy, solve_empties=empties, batch=16)
-        player.new_game(seed)
-        report = search_report(player.think(board, seconds=seconds), model.sha256)
-        if wants_json(as_json):
-            print_json(report)
+        player = SearchPlayer(model.evaluator, wanted, policy, solve_empties=how.empties, batch=16)
+        player.new_game(how.seed)
+        line.doing = f"searching with {wanted} simulations"
+        with interruptible() as stopped:
+            result = player.think(
+                board,
+                seconds=how.seconds,
+                on_progress=lambda visits: line.within(min(1.0, visits / wanted)),
+                stop=stopped.is_set,
+            )
+        report = search_report(result, model.sha256)
+        if wants_json(output.as_json):
+            print_json("analyze", report)
         else:
             _print_search(report, board.diagram())
+        if stopped.is_set():
+            told = f"interrupted after {result.simulations} of {wanted} simulations"
+            raise KeyboardInterrupt(told)
 
-    for_each_position(position, size, search)
+    for_each_position(position, size, search, output.quiet)
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C in the block sets; the second one interrupts as usual."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, frame: Any) -> None:
+        if stopped.is_set() or compiling():
+            assert callable(before)
+            before(number, frame)
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def search_report(result: SearchResult, checkpoint: str) -> dict[str, Any]:
@@ -180,47 +248,64 @@ def _print_search(report: dict[str, Any], diagram: str) -> None:
 
 
 def explain(
-    position: Position,
-    target: TargetOption = "value",
-    composite: CompositeOption = DEFAULT_COMPOSITE,
-    bias: BiasOption = DEFAULT_BIAS,
-    symmetry: SymmetryOption = True,
-    simulations: Simulations = 100,
-    why: Why = None,
-    rather: Rather = None,
-    png: Png = None,
-    svg: Svg = None,
+    position: Positions,
+    question: ExplainOptions = ExplainOptions(),
+    reasons: AskedReasons = AskedReasons(),
+    pictures: Pictures = Pictures(),
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Explain one number of a position square by square: target = squares + bias + stabilizer."""
-    board = parse_position(position, size)
-    check_writable(png, svg)
-    if why is not None or rather is not None:
-        return say_why(board, why, rather, simulations, checkpoint, as_json)
-    wanted = Target.parse(target, board.size)
+    check_writable(pictures.png, pictures.svg, force=pictures.force)
+    if names_many(position) and (pictures.png or pictures.svg):
+        raise typer.BadParameter("--png and --svg go with one position, not with a file of them")
+    if not names_many(position):
+        _checked(parse_position(position, size), question, reasons)
+
+    def work(board: Board, line: ProgressLine) -> None:
+        wanted = _checked(board, question, reasons)
+        one_thread()
+        line.doing = f"explaining by {question.simulations} simulations"
+        if wanted is None:
+            say_why(board, reasons, question.simulations, checkpoint, output.as_json)
+            return
+        found = _explained(board, wanted, question, checkpoint)
+        if pictures.png is not None:
+            atomic.write_bytes(pictures.png, as_png(found))
+        if pictures.svg is not None:
+            atomic.write_text(pictures.svg, as_svg(found))
+        if wants_json(output.as_json):
+            print_json("explain", found.to_dict())
+        else:
+            _print_explanation(found)
+
+    for_each_position(position, size, work, output.quiet)
+
+
+def _checked(board: Board, question: ExplainOptions, reasons: AskedReasons) -> Target | None:
+    """What is to be explained, None for the reasons of a move; errors say what cannot be, before any work is done."""
+    if reasons.asked:
+        reasons.moves(board)
+        return None
+    wanted = Target.parse(question.target, board.size)
     wanted.check(board)
-    one_thread()
-    build_composite(composite, bias)
-    model = load_model_for(board.size, checkpoint)
-    found = explain_position(
-        model,
+    return wanted
+
+
+def _explained(
+    board: Board, wanted: Target, question: ExplainOptions, checkpoint: str | None
+) -> Explanation:
+    build_composite(question.composite, question.bias)
+    return explain_position(
+        load_model_for(board.size, checkpoint),
         board,
         wanted,
-        composite=composite,
-        bias=bias,
-        simulations=simulations,
-        symmetric=symmetry,
+        composite=question.composite,
+        bias=question.bias,
+        simulations=question.simulations,
+        symmetric=question.symmetry,
     )
-    if png is not None:
-        atomic.write_bytes(png, as_png(found))
-    if svg is not None:
-        atomic.write_text(svg, as_svg(found))
-    if wants_json(as_json):
-        print_json(found.to_dict())
-    else:
-        _print_explanation(found)
 
 
 def _print_explanation(found: Explanation) -> None:

@@ -7,7 +7,14 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from app.commands.options import AsJson, check_writable, ending, print_json
+from app.commands.options import (
+    AsJson,
+    Force,
+    check_no_checkpoint,
+    check_writable,
+    ending,
+    print_json,
+)
 from othello import atomic
 from othello.network import checkpoint as checkpoints
 from othello.network import onnx_export
@@ -32,15 +39,18 @@ group = typer.Typer(
 @group.command()
 def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """What a checkpoint says of itself; the weights are not read."""
-    _report(checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)), as_json)
+    _report(
+        "checkpoint-info",
+        checkpoints.info(checkpoint or checkpoints.default_checkpoint(8)),
+        as_json,
+    )
 
 
 @group.command()
 def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
     """Read everything and check sizes, hash, shapes and numbers."""
-    _report(
-        {"ok": True, **checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))}, as_json
-    )
+    found = checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))
+    _report("checkpoint-verify", {"ok": True, **found}, as_json)
 
 
 @group.command("import")
@@ -52,12 +62,14 @@ def import_foreign(
     folder: Annotated[
         Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")
     ] = Path("checkpoints/imported"),
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
+    check_no_checkpoint(folder, force)
     network, meta = import_alpha_zero_general(file)
-    checkpoints.save(network, folder, meta)
-    _report(checkpoints.info(folder), as_json)
+    checkpoints.save(network, folder, meta, replace=force)
+    _report("checkpoint-info", checkpoints.info(folder), as_json)
 
 
 @group.command()
@@ -67,12 +79,13 @@ def export(
         Path | None,
         typer.Option(metavar="FILE", help="The file to write.", callback=ending(".onnx")),
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a network as an ONNX model with a free batch size, compared in ONNX Runtime with the original."""
     if onnx is None:
         raise typer.BadParameter("say what to write: --onnx FILE")
-    check_writable(onnx)
+    check_writable(onnx, force=force)
     loaded = checkpoints.load(checkpoint or checkpoints.default_checkpoint(8))
     data, difference = onnx_export.export(loaded)
     atomic.write_bytes(onnx, data)
@@ -83,12 +96,12 @@ def export(
         "value": "[B]",
     }
     told = {"file": str(onnx), "size": len(data), "checkpoint": loaded.sha256}
-    _report({**told, "shapes": shapes, "difference": difference}, as_json)
+    _report("checkpoint-export", {**told, "shapes": shapes, "difference": difference}, as_json)
 
 
-def _report(meta: dict[str, Any], as_json: bool) -> None:
+def _report(schema: str, meta: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print_json(meta)
+        print_json(schema, meta)
         return
     for name, value in meta.items():
         if isinstance(value, dict):

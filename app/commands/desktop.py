@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,14 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from app.commands.options import (
-    AsJson,
+    STDIN,
     CheckpointOption,
+    Force,
+    Output,
     Size,
     check_writable,
     ending,
+    game_of,
     one_thread,
     print_json,
 )
+from app.commands.progress import ProgressLine
 from app.desktop.files import open_game
 from app.desktop.film import Film, play_out
 from app.desktop.view import HeatMode
@@ -79,7 +83,9 @@ Opponent = Annotated[
 Game = Annotated[
     str,
     typer.Option(
-        "--game", metavar="GAME", help="A transcript, a position, a game file, or self-play."
+        "--game",
+        metavar="GAME",
+        help="A transcript, a position, a game file, - for standard input, or self-play.",
     ),
 ]
 Colours = Annotated[
@@ -120,51 +126,96 @@ Folder = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Players:
+    """Who plays, from where, and what the board shows of it."""
+
+    seat: SeatOption = Seat.black
+    simulations: Simulations = 100
+    opponent: Opponent = "agent"
+    game: Game = ""
+    heat: Colours = None
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """Files instead of a window."""
+
+    gif: Gif = None
+    png: Png = None
+    ply: PlyOption = None
+    seconds: Seconds = 8.0
+    side: Explained = SideOption.black
+    seed: Seed = None
+
+    @property
+    def headless(self) -> bool:
+        """Whether no window is opened."""
+        return self.gif is not None or self.png is not None
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """What the window or the picture looks like, and where the window saves files."""
+
+    window: Pixels = ""
+    dark: Dark = False
+    folder: Folder = None
+
+
 def desktop(
     checkpoint: CheckpointOption = None,
-    seat: SeatOption = Seat.black,
-    simulations: Simulations = 100,
-    opponent: Opponent = "agent",
-    game: Game = "",
-    heat: Colours = None,
-    gif: Gif = None,
-    png: Png = None,
-    ply: PlyOption = None,
-    seconds: Seconds = 8.0,
-    side: Explained = SideOption.black,
-    seed: Seed = None,
-    window: Pixels = "",
-    dark: Dark = False,
-    folder: Folder = None,
+    players: Players = Players(),
+    film: FilmOptions = FilmOptions(),
+    look: WindowOptions = WindowOptions(),
     size: Size = 8,
-    as_json: AsJson = False,
+    force: Force = False,
+    output: Output = Output(),
 ) -> None:
     """Play on the desktop, or write a film or a picture of a game with heatmaps."""
-    check_writable(gif, png)
-    if folder is not None and not folder.is_dir():
-        raise typer.BadParameter(f"{folder}: no such folder")
-    pixels = _pixels(window, (640, 420) if gif is not None else (1160, 760))
-    headless = gif is not None or png is not None
-    if headless:
+    check_writable(film.gif, film.png, force=force)
+    if look.folder is not None and not look.folder.is_dir():
+        raise typer.BadParameter(f"{look.folder}: no such folder")
+    pixels = _pixels(look.window, (640, 420) if film.gif is not None else (1160, 760))
+    if film.headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
     one_thread()
-    where: SeatName = "watch" if headless else seat.value
-    strength, model = Strength(simulations=simulations), load_model_for(size, checkpoint)
-    table = Session(model, seat=where, seed=seed or 0, strength=strength)
-    _check_player(opponent, size)
-    if game not in ("", "self-play"):
+    where: SeatName = "watch" if film.headless else players.seat.value
+    strength = Strength(simulations=players.simulations)
+    model = load_model_for(size, checkpoint)
+    table = Session(model, seat=where, seed=film.seed or 0, strength=strength)
+    _check_player(players.opponent, size)
+    game = players.game
+    if game == STDIN:
+        record = game_of(STDIN, 1, size)
+        table.new_game(start=record.start, actions=record.actions)
+    elif game not in ("", "self-play"):
         open_game(table, game)
-    if not headless:
-        table.opponent, table.seat = opponent, "watch" if game == "self-play" else table.seat
-        _open_window(table, pixels, heat, dark, folder)
+    if not film.headless:
+        table.opponent = players.opponent
+        table.seat = "watch" if game == "self-play" else table.seat
+        _open_window(table, pixels, players.heat, look)
         return
-    mode: HeatMode = "value" if heat is None else heat.value
-    film = Film(pixels, seconds, mode, LETTERS[side], dark, simulations, ("Black", "White"))
     began = time.perf_counter()
-    if game in ("", "self-play"):
-        film = _self_played(table, film, opponent, 0 if seed is None else 6)
-    report = _written(table, film, gif, png, ply)
-    _report(report | {"seconds": round(time.perf_counter() - began, 1)}, as_json)
+    with ProgressLine("playing", quiet=output.quiet) as line:
+        drawn = _film(pixels, players, film, look)
+        if game in ("", "self-play"):
+            drawn_plies = 0 if film.seed is None else 6
+            drawn = _self_played(table, drawn, players.opponent, drawn_plies)
+        line.doing = "drawing"
+        report = _written(table, drawn, film, line)
+    _report(report | {"seconds": round(time.perf_counter() - began, 1)}, output)
+
+
+def _film(
+    pixels: tuple[int, int], players: Players, film: FilmOptions, look: WindowOptions
+) -> Film:
+    """How the film or the picture is drawn."""
+    mode: HeatMode = "value" if players.heat is None else players.heat.value
+    names = ("Black", "White")
+    return Film(
+        pixels, film.seconds, mode, LETTERS[film.side], look.dark, players.simulations, names
+    )
 
 
 def _self_played(table: Session, film: Film, opponent: str, drawn_plies: int) -> Film:
@@ -174,29 +225,24 @@ def _self_played(table: Session, film: Film, opponent: str, drawn_plies: int) ->
     return replace(film, names=(black, white) if film.side == "X" else (white, black))
 
 
-def _written(
-    table: Session, film: Film, gif: Path | None, png: Path | None, ply: int | None
-) -> dict[str, Any]:
+def _written(table: Session, drawn: Film, film: FilmOptions, line: ProgressLine) -> dict[str, Any]:
     """Write what is asked for and say so."""
     report: dict[str, Any] = {"game": table.transcript, "score": table.board.score()}
-    if png is not None:
-        shown = table.length if ply is None else ply
-        report |= {"png": str(png), "png_bytes": film.write_still(table, shown, png)}
-    if gif is not None:
-        report |= {"gif": str(gif), "gif_bytes": film.write(table, gif)}
+    if film.png is not None:
+        shown = table.length if film.ply is None else film.ply
+        report |= {"png": str(film.png), "png_bytes": drawn.write_still(table, shown, film.png)}
+    if film.gif is not None:
+        written = drawn.write(table, film.gif, on_progress=line.at)
+        report |= {"gif": str(film.gif), "gif_bytes": written}
     return report
 
 
 def _open_window(
-    table: Session,
-    pixels: tuple[int, int],
-    heat: HeatOption | None,
-    dark: bool,
-    folder: Path | None,
+    table: Session, pixels: tuple[int, int], heat: HeatOption | None, look: WindowOptions
 ) -> None:
     mode = "off" if heat is None else heat.value
     try:
-        opened = Window(table, pixels, folder=folder, heat=mode, dark=dark)
+        opened = Window(table, pixels, folder=look.folder, heat=mode, dark=look.dark)
     except pygame_error as error:
         raise RuntimeError(
             f"no window can be opened ({error}); --gif and --png need none"
@@ -228,10 +274,10 @@ def _check_player(opponent: str, size: int) -> None:
         parse(opponent, size).close()
 
 
-def _report(report: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(report)
+def _report(report: dict[str, Any], output: Output) -> None:
+    if output.as_json:
+        print_json("desktop", report)
         return
     for name in ("png", "gif"):
-        if name in report:
+        if name in report and not output.quiet:
             print(f"{report[name]}: {report[name + '_bytes'] / 1e6:.2f} MB, {report['seconds']} s")

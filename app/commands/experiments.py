@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from app.commands.options import AsJson, CheckpointOption, one_thread, print_json
+from app.commands.options import CheckpointOption, Output, one_thread, print_json
+from app.commands.progress import ProgressLine
 from app.experiments import report, results
 from app.experiments.catalogue import experiment
 from app.experiments.catalogue import experiments as catalogue
@@ -58,56 +55,77 @@ OfRun = Annotated[
 Again = Annotated[bool, typer.Option("--again", help="Run even what is there already.")]
 
 
+@dataclass(frozen=True)
+class SampleOptions:
+    """What an experiment draws."""
+
+    positions: Positions = None
+    seed: Seed = 0
+    quick: Quick = False
+
+
+@dataclass(frozen=True)
+class Running:
+    """How experiments are run, and where all of them are told."""
+
+    processes: Processes = 1
+    docs: Docs = None
+    again: Again = False
+    run: OfRun = None
+
+
 def experiments(
     name: Name = None,
     out: Out = FOLDER,
     checkpoint: CheckpointOption = None,
-    positions: Positions = None,
-    seed: Seed = 0,
-    quick: Quick = False,
-    processes: Processes = 1,
-    docs: Docs = None,
-    run_folder: OfRun = None,
-    again: Again = False,
-    as_json: AsJson = False,
+    sample: SampleOptions = SampleOptions(),
+    how: Running = Running(),
+    output: Output = Output(),
 ) -> None:
     """Run one experiment, or all with a report; what is there already for the same settings and weights is kept.
 
     `all` writes report.html into DIR and, in a checkout, docs/experiments.md: a quick run does so only where no run
     of full size stands. The full-size run with the shipped weights also makes its best composite the app's default.
+    Ctrl-C keeps what is finished.
     """
     if name is None:
-        _list(as_json)
+        _list(output.as_json)
         return
 
-    if name != "all" and (processes > 1 or docs is not None):
+    if name != "all" and (how.processes > 1 or how.docs is not None):
         raise typer.BadParameter("--processes and --docs go with all")
-    if run_folder is not None and (name == "all" or experiment(name).of_run is None):
+    if how.run is not None and (name == "all" or experiment(name).of_run is None):
         raise typer.BadParameter("--run goes with concepts and twin")
     weights = Path(checkpoint) if checkpoint else None
-    request = Request(out, weights, positions, seed, quick, again, run_folder)
+    request = Request(out, weights, sample.positions, sample.seed, sample.quick, how.again, how.run)
     if name != "all":
         experiment(name)
     one_thread()
-    with _progress() as progress:
-        if name == "all":
-            _all(request, progress, as_json, processes, docs)
-            return
-        record, known = run(name, request, progress)
-    if as_json:
-        print_json(record)
+    try:
+        with ProgressLine(name, quiet=output.quiet) as line:
+            if name == "all":
+                _all(request, line.at, output, how)
+                return
+            record, known = run(name, request, line.at)
+    except KeyboardInterrupt:
+        kept = f"interrupted; what is finished is kept in {out}, the same command goes on"
+        raise KeyboardInterrupt(kept) from None
+    if output.as_json:
+        print_json("experiment", record)
         return
     _print_record(record)
     files = ", ".join(str(out / file) for file in results.files(record, pictures=("png",)))
-    print(f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}")
+    if not output.quiet:
+        print(
+            f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}"
+        )
 
 
-def _all(
-    request: Request, progress: Progress, as_json: bool, processes: int, docs: Path | None
-) -> None:
+def _all(request: Request, progress: Progress, output: Output, how: Running) -> None:
+    docs = how.docs
     if docs is not None:
         docs.mkdir(parents=True, exist_ok=True)
-    records = run_all(request, progress=progress, processes=processes)
+    records = run_all(request, progress=progress, processes=how.processes)
     pages, notes = list(report.write(records, request.folder)), []
     if docs is not None:
         pages.append(report.publish(records, request.folder, docs))
@@ -119,14 +137,14 @@ def _all(
             pages.append(report.publish(records, request.folder, Path("docs")))
             pages += filter(None, [report.keeps_default(records)])
     seconds = durations(request.folder)
-    if as_json:
-        report_files = [str(page) for page in pages]
-        print_json(
-            {"report": report_files, "notes": notes, "seconds": seconds, "experiments": records}
-        )
+    if output.as_json:
+        told = {"report": [str(page) for page in pages], "notes": notes, "seconds": seconds}
+        print_json("experiments", told | {"experiments": records})
         return
     for record in records:
         _print_record(record, tables=False)
+    if output.quiet:
+        return
     for name, took in seconds.items():
         print(
             f"{name:14} {took['wall_s']:8.1f} s by the clock {took['processor_s']:8.1f} s of the processor"
@@ -140,7 +158,7 @@ def _list(as_json: bool) -> None:
         for e in catalogue()
     ]
     if as_json:
-        print_json(entries)
+        print_json("experiment-entry", entries)
         return
 
     table = Table("#", "name", "shows", "redoes", box=None)
@@ -160,18 +178,3 @@ def _print_record(record: dict[str, Any], tables: bool = True) -> None:
         for row in found["rows"]:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on stderr where a person watches, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda share, what: None
-        return
-
-    share, what = TextColumn("{task.percentage:>3.0f} %"), TextColumn("{task.description}")
-    with Bar(
-        share, BarColumn(), TimeElapsedColumn(), what, console=Console(stderr=True), transient=True
-    ) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda share, what: bar.update(task, completed=share, description=what)

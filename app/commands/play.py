@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,13 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from app.commands.options import (
-    AsJson,
     CheckpointOption,
+    Force,
+    Output,
     Size,
     check_writable,
     one_thread,
     print_json,
 )
+from app.commands.progress import ProgressLine
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.strength.arena import MatchSettings, play_match
 from othello.strength.rating import SequentialTest
@@ -70,45 +72,63 @@ Out = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class MatchPlan:
+    """How many games are played, from where, and what ends them."""
+
+    games: Games = 100
+    openings: Openings = None
+    seed: Seed = 0
+    plies: Plies = 4
+    adjudicate: Adjudicate = 0
+    move_timeout: MoveTimeout = 30.0
+    sprt: Sprt = None
+
+
+@dataclass(frozen=True)
+class GamesFile:
+    """Where the games are written."""
+
+    out: Out = None
+    force: Force = False
+
+
 def match(
     a: First,
     b: Second,
-    games: Games = 100,
-    openings: Openings = None,
-    seed: Seed = 0,
-    plies: Plies = 4,
-    adjudicate: Adjudicate = 0,
-    move_timeout: MoveTimeout = 30.0,
-    sprt: Sprt = None,
+    plan: MatchPlan = MatchPlan(),
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    out: Out = None,
-    as_json: AsJson = False,
+    file: GamesFile = GamesFile(),
+    output: Output = Output(),
 ) -> None:
     """Play a match: every opening twice, with colours swapped."""
-    if sprt is not None and not sprt[0] < sprt[1]:
+    if plan.sprt is not None and not plan.sprt[0] < plan.sprt[1]:
         raise typer.BadParameter(
-            f"--sprt {sprt[0]:g} {sprt[1]:g}: the first Elo difference must be the smaller one"
+            f"--sprt {plan.sprt[0]:g} {plan.sprt[1]:g}: the first Elo difference must be the smaller one"
         )
-    check_writable(out)
+    check_writable(file.out, force=file.force)
     one_thread_if_needed(a, b)
-    test = SequentialTest(*sprt) if sprt else None
-    limits = (move_timeout, None, adjudicate, test)
-    settings = MatchSettings(games, openings, seed, plies, size, checkpoint, *limits)
+    test = SequentialTest(*plan.sprt) if plan.sprt else None
+    limits = (plan.move_timeout, None, plan.adjudicate, test)
+    settings = MatchSettings(
+        plan.games, plan.openings, plan.seed, plan.plies, size, checkpoint, *limits
+    )
+    score = RunningScore(plan.games)
     try:
-        with Progress(games, as_json) as progress:
-            result = play_match(a, b, settings, on_game=progress.game)
+        with ProgressLine("playing", plan.games, "games", output.quiet) as line:
+            result = play_match(a, b, settings, on_game=lambda game: score.count(game, line))
     except MatchInterrupted as stop:
-        _report(stop.result, out, as_json)
-        raise KeyboardInterrupt(f"interrupted after {progress.done} of {games} games") from None
-    _report(result, out, as_json)
+        _report(stop.result, file.out, output.as_json)
+        raise KeyboardInterrupt(f"interrupted after {score.done} of {plan.games} games") from None
+    _report(result, file.out, output.as_json)
 
 
 def _report(result: MatchResult, out: Path | None, as_json: bool) -> None:
     if out is not None:
         result.write(out)
     if as_json:
-        print_json(finite(result.to_dict()))
+        print_json("match", finite(result.to_dict()))
     else:
         _print(result)
 
@@ -128,31 +148,17 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Progress:
-    """The running score on stderr, on a terminal only."""
+class RunningScore:
+    """The running score of a match."""
 
-    def __init__(self, games: int, quiet: bool) -> None:
+    def __init__(self, games: int) -> None:
         self.games, self.points, self.done = games, 0.0, 0
-        self.quiet = quiet or not sys.stderr.isatty()
 
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if not self.quiet:
-            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
-
-    def game(self, game: MatchGame) -> None:
-        """Count a finished game."""
+    def count(self, game: MatchGame, line: ProgressLine) -> None:
+        """Count a finished game and tell it."""
         self.done += 1
         self.points += game.points
-        if not self.quiet:
-            print(
-                f"\r{self.done}/{self.games} games, {self.points:g} points",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
+        line.at(self.done, f"{self.points:g} points")
 
 
 def _print(result: MatchResult) -> None:

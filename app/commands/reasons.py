@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from app.commands.options import one_thread, print_json, wants_json
+from app.commands.options import print_json, wants_json
 from app.explain.reasons.sentence import Reasons, check, why
 from app.models import Model, load_model_for
 from othello.rules.board import Board
@@ -26,26 +27,38 @@ Rather = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class AskedReasons:
+    """A move whose reasons are asked for, and the one it is compared with."""
+
+    why: Why = None
+    rather: Rather = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether reasons are asked for at all."""
+        return self.why is not None or self.rather is not None
+
+    def moves(self, board: Board) -> tuple[int | None, int | None]:
+        """The move, None for the search's own, and its rival if one was named; ParseError says what is wrong."""
+        if self.why is None:
+            raise typer.BadParameter("--rather says what a move is compared with: give --why too")
+        move = parse_square(self.why, board.size) if self.why else None
+        rival = parse_square(self.rather, board.size) if self.rather is not None else None
+        check(board, move, rival)
+        return move, rival
+
+
 def say_why(
-    board: Board,
-    asked: str | None,
-    rather: str | None,
-    simulations: int,
-    checkpoint: str | None,
-    as_json: bool,
+    board: Board, reasons: AskedReasons, simulations: int, checkpoint: str | None, as_json: bool
 ) -> None:
     """Print the reasons for a move, by default the one that a search prefers; ParseError says what is wrong."""
-    if asked is None:
-        raise typer.BadParameter("--rather says what a move is compared with: give --why too")
-    move = parse_square(asked, board.size) if asked else None
-    rival = parse_square(rather, board.size) if rather is not None else None
-    check(board, move, rival)
-    one_thread()
+    move, rival = reasons.moves(board)
     model = load_model_for(board.size, checkpoint)
     result = Search(model.evaluator).run(board, simulations)
     found = why(model, result, move, rival)
     if wants_json(as_json):
-        print_json(found.as_json())
+        print_json("why", found.as_json())
     else:
         print(found.sentence)
         outlined = " ".join(square_name(square, board.size) for square in found.outline())

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.commands.options import (
-    AsJson,
+    STDIN,
+    Force,
+    Output,
     Size,
     check_writable,
     print_json,
+    scan_games_of,
 )
 from othello.errors import OthelloError, ParseError
-from othello.records import (
-    FORMATS,
-    GameRecord,
-    save_games,
-    scan_file,
-    write_games,
-)
+from othello.records import FORMATS, GameRecord, save_games, write_games
 
 Input = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="What to read; its format is found out. A .wtb brings its names along.",
+        help="What to read; its format is found out. A .wtb brings its names along. `-` is standard input.",
     ),
 ]
-Output = Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="What to write; `-` is the screen.")]
 To = Annotated[
     str | None,
     typer.Option("--to", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}, if not by name."),
@@ -46,45 +44,49 @@ Strict = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Formats:
+    """Formats that names do not tell."""
+
+    to: To = None
+    kind: From = None
+
+
 def convert(
     source: Input,
-    target: Output,
-    to: To = None,
-    kind: From = None,
+    target: Target,
+    formats: Formats = Formats(),
     size: Size = 8,
     strict: Strict = False,
-    as_json: AsJson = False,
+    force: Force = False,
+    output: Output = Output(),
 ) -> None:
     """Convert a file of games or positions into another format.
 
     A game that is wrong is skipped, with its number and reason on standard error.
     """
     suffixes = {".txt": "transcript", ".wtb": "wthor", ".scr": "positions"}
-    wanted = to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
-    for name, file in ((wanted, target.name), (kind or wanted, source.name)):
+    wanted = formats.to or suffixes.get(target.suffix.lower(), target.suffix.lower().lstrip("."))
+    for name, file in ((wanted, target.name), (formats.kind or wanted, source.name)):
         if name not in FORMATS:
             raise ParseError(
                 f"format {name!r} of {file}: accepted are {', '.join(FORMATS)}; say which with --to, --from"
             )
-    games, skipped = _games(source, kind, size, strict)
-    _say_lost_scores(games, wanted)
-    if str(target) == "-":
+    to_screen = str(target) == STDIN
+    if not to_screen:
+        names = [target.with_suffix(end) for end in (".jou", ".trn")] if wanted == "wthor" else []
+        check_writable(target, *names, force=force)
+    games, skipped = _games(source, formats.kind, size, strict, output.quiet)
+    _say_lost_scores(games, wanted, output.quiet)
+    if to_screen:
         sys.stdout.buffer.write(write_games(games, wanted))
         return
-    check_writable(target)
     files = save_games(target, games, wanted)
-    if as_json:
-        print_json(
-            {
-                "games": len(games),
-                "skipped": [str(error) for error in skipped],
-                "format": wanted,
-                "out": str(target),
-                "files": [str(file) for file in files],
-                "bytes": sum(file.stat().st_size for file in files),
-            }
-        )
-    else:
+    if output.as_json:
+        report = {"games": len(games), "skipped": [str(error) for error in skipped]}
+        report |= {"format": wanted, "out": str(target), "files": [str(file) for file in files]}
+        print_json("convert", report | {"bytes": sum(file.stat().st_size for file in files)})
+    elif not output.quiet:
         beside = f" with {files[1].name} and {files[2].name}" if len(files) > 1 else ""
         left_out = f", {len(skipped):,} skipped" if skipped else ""
         print(
@@ -93,19 +95,19 @@ def convert(
         )
 
 
-def _say_lost_scores(games: list[GameRecord], wanted: str) -> None:
-    if wanted != "obf" and any(game.scores for game in games):
+def _say_lost_scores(games: list[GameRecord], wanted: str, quiet: bool) -> None:
+    if not quiet and wanted != "obf" and any(game.scores for game in games):
         print(f"scores of moves are lost: {wanted} does not keep them, obf does", file=sys.stderr)
 
 
 def _games(
-    source: Path, kind: str | None, size: int, strict: bool
+    source: Path, kind: str | None, size: int, strict: bool, quiet: bool
 ) -> tuple[list[GameRecord], list[OthelloError]]:
     """The games of a file, and what is wrong with others, which standard error is told."""
-    found = scan_file(source, kind, size)
+    found = scan_games_of(source, kind, size)
     skipped = [each for each in found if isinstance(each, OthelloError)]
     if strict and skipped:
         raise skipped[0]
-    for error in skipped:
+    for error in [] if quiet else skipped:
         print(f"skipped: {error}", file=sys.stderr)
     return [each for each in found if isinstance(each, GameRecord)], skipped

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
 
 from app.commands.options import (
-    AsJson,
     CheckpointOption,
+    Force,
+    Output,
     Size,
+    check_writable,
     ending,
+    game_of,
     one_thread,
     print_json,
     wants_json,
 )
+from app.commands.progress import ProgressLine
 from app.commands.reasons import reasons_of
 from app.explain.reasons.sentence import Reasons
 from app.game.judged import EXACT_EMPTIES, JudgedGame, judge_game
@@ -26,9 +30,10 @@ from app.models import Model, load_model_for
 from app.present.report import report
 from othello import atomic
 from othello.errors import ParseError
-from othello.records import GameRecord, open_game
+from othello.records import GameRecord
+from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.search import Search
+from othello.search.search import Search, SearchResult
 from othello.strength.review import Mark, MoveReview, values_of_search
 from othello.strength.review import review as review_game
 
@@ -37,7 +42,8 @@ _EMPTIES = 14  # from which on the terminal's review is exact
 Source = Annotated[
     str,
     typer.Argument(
-        metavar="GAME", help="A file (transcript, GGF, SGF, PGN, WTHOR) or a transcript."
+        metavar="GAME",
+        help="A file (transcript, GGF, SGF, PGN, WTHOR), - for standard input, or a transcript.",
     ),
 ]
 Number = Annotated[int, typer.Option("--game", min=1, help="Which game of the file, from 1.")]
@@ -65,68 +71,58 @@ Html = Annotated[
         "--html",
         metavar="FILE",
         callback=ending(".html", ".htm"),
-        help="Write a report to open in a browser: course, marks, turning points; the file must not exist.",
+        help="Write a report to open in a browser: course, marks, turning points.",
     ),
 ]
 
 
+@dataclass(frozen=True)
+class ReviewOptions:
+    """Which game of a file is reviewed, and how closely."""
+
+    number: Number = 1
+    simulations: Simulations = 100
+    empties: Empties = None
+    why: WhyEach = False
+    html: Html = None
+    force: Force = False
+
+
 def review(
     source: Source,
-    number: Number = 1,
-    simulations: Simulations = 100,
-    empties: Empties = None,
-    why: WhyEach = False,
-    html: Html = None,
+    how: ReviewOptions = ReviewOptions(),
     size: Size = 8,
     checkpoint: CheckpointOption = None,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Value of every move of a game before and after, its loss against the best one, blunders marked.
 
     Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.  A report counts all
-    losses in discs: inaccuracy from 2, mistake from 6, blunder from 10.
+    losses in discs: inaccuracy from 2, mistake from 6, blunder from 10.  Ctrl-C prints what is reviewed so far.
     """
-    if html is not None:
-        _check_new(html)
-        if why:
-            raise ParseError("--why is for the terminal; the report of --html says why by itself")
-    game = open_game(source, number, size)
+    check_writable(how.html, force=how.force)
+    if how.html is not None and how.why:
+        raise ParseError("--why is for the terminal; the report of --html says why by itself")
+    game = game_of(source, how.number, size)
     one_thread()
     model = load_model_for(game.start.size, checkpoint)
-    if html is None:
-        _in_the_terminal(
-            game, model, simulations, _EMPTIES if empties is None else empties, why, as_json
-        )
-    else:
-        judged = judge_game(game, model, simulations, EXACT_EMPTIES if empties is None else empties)
-        text = report(judged)
-        atomic.write_text(html, text)
-        _say_written(html, judged, len(text.encode()), as_json)
-
-
-def _check_new(path: Path) -> None:
-    """ParseError for a file that is there already or cannot be written, before any work is done."""
-    try:
-        if path.exists() or path.is_symlink():
-            raise ParseError(f"{path}: is there already; --html writes a new file")
-        with TemporaryFile(dir=path.absolute().parent):
-            pass
-    except OSError as error:
-        raise ParseError(f"{path}: cannot be written: {error.strerror}") from None
+    with ProgressLine("reviewing", len(game.actions), "moves", output.quiet) as line:
+        if how.html is None:
+            _in_the_terminal(game, model, how, output.as_json, line)
+            return
+        exact = EXACT_EMPTIES if how.empties is None else how.empties
+        judged = judge_game(game, model, how.simulations, exact, lambda move: line.at(move.number))
+    text = report(judged)
+    atomic.write_text(how.html, text)
+    _say_written(how.html, judged, len(text.encode()), output.as_json)
 
 
 def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool) -> None:
     if wants_json(as_json):
-        print_json(
-            {
-                "black": judged.record.black,
-                "white": judged.record.white,
-                "transcript": judged.record.transcript,
-                "html": str(path),
-                "bytes": size,
-                "moves": [move.as_json() for move in judged.moves],
-            }
-        )
+        record = judged.record
+        told = {"black": record.black, "white": record.white, "transcript": record.transcript}
+        moves = [move.as_json() for move in judged.moves]
+        print_json("report", told | {"html": str(path), "bytes": size, "moves": moves})
         return
     for name, side in (("black", "X"), ("white", "O")):
         marks = (Mark.INACCURACY, Mark.MISTAKE, Mark.BLUNDER)
@@ -136,34 +132,63 @@ def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool) -> No
 
 
 def _in_the_terminal(
-    game: GameRecord, model: Model, simulations: int, empties: int, why: bool, as_json: bool
+    game: GameRecord, model: Model, how: ReviewOptions, as_json: bool, line: ProgressLine
 ) -> None:
-    """Print the review of every move, with reasons if they are asked for."""
+    """Print the review of every move, with reasons if they are asked for, as far as Ctrl-C lets it."""
     search = cache(Search(model.evaluator).run)
-    values = values_of_search(search, simulations)
-    moves = review_game(game, values, solve_empties=empties, seconds=60.0)
-    reasons: Sequence[Reasons | None] = [None] * len(moves)
-    if why:
-        reasons = reasons_of(
-            model, game.boards, game.actions, lambda board: search(board, simulations)
-        )
+    values = values_of_search(search, how.simulations)
+    moves: list[MoveReview] = []
+
+    def told(move: MoveReview) -> None:
+        moves.append(move)
+        line.at(move.number)
+
+    exact = _EMPTIES if how.empties is None else how.empties
+    stop, reasons = None, list[Reasons | None]()
+    try:
+        review_game(game, values, solve_empties=exact, seconds=60.0, on_move=told)
+        if how.why:
+            reasons = _reasons(game, model, lambda board: search(board, how.simulations), line)
+    except KeyboardInterrupt:
+        stop = f"interrupted after {len(moves)} of {len(game.actions)} moves"
+    with line.paused():
+        _print_moves(game, moves, reasons if how.why else None, as_json)
+    if stop is not None:
+        raise KeyboardInterrupt(stop)
+
+
+def _reasons(
+    game: GameRecord,
+    model: Model,
+    search: Callable[[Board], SearchResult],
+    line: ProgressLine,
+) -> list[Reasons | None]:
+    line.doing, found = "finding reasons", list[Reasons | None]()
+    line.at(0)
+    for board, action in zip(game.boards, game.actions):
+        found += reasons_of(model, [board], [action], search)
+        line.at(len(found))
+    return found
+
+
+def _print_moves(
+    game: GameRecord,
+    moves: list[MoveReview],
+    reasons: list[Reasons | None] | None,
+    as_json: bool,
+) -> None:
+    given = [*(reasons or []), *[None] * len(moves)][: len(moves)]
     if wants_json(as_json):
         rows = [move.as_json(game.start.size) for move in moves]
-        if why:
-            rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, reasons)]
-        print_json(
-            {
-                "black": game.black,
-                "white": game.white,
-                "transcript": game.transcript,
-                "moves": rows,
-            }
-        )
+        if reasons is not None:
+            rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, given)]
+        told = {"black": game.black, "white": game.white, "transcript": game.transcript}
+        print_json("review", told | {"moves": rows})
         return
     print(
         f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs"
     )
-    for move, each in zip(moves, reasons):
+    for move, each in zip(moves, given):
         print(_line(move, game.start.size))
         if each is not None:
             print(f"      {each.sentence}")

@@ -2,59 +2,83 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app.commands.options import (
-    AsJson,
+    STDIN,
+    Output,
     Positions,
     Size,
     for_each_position,
     parse_position,
     print_json,
+    read_stdin,
     wants_json,
 )
+from app.commands.progress import ProgressLine
+from othello.errors import ConfigError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.rules.perft import divide as leaves_by_move
+from othello.rules.perft import MAX_DEPTH
 from othello.rules.perft import perft as count_leaves
-from othello.solver.solver import Solver, Verdict
+from othello.solver.solver import Solution, Solver, Verdict
 
-SILENT = 5.0  # seconds
+SILENT = 5.0  # seconds that solving may take without a word, in a log too
+_SPLIT = 9  # plies from which on a count is told move by move
 
 
 def perft(
     depth: Annotated[int, typer.Argument(metavar="DEPTH", help="Plies, 0 to 40.")],
-    position: Annotated[str, typer.Option("--position", "-p", metavar="POSITION")] = "start",
+    position: Annotated[
+        str, typer.Option("--position", "-p", metavar="POSITION", help="`-` is standard input.")
+    ] = "start",
     size: Size = 8,
     divide: Annotated[bool, typer.Option("--divide", help="Leaves below each move, too.")] = False,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Count the leaves of the game tree DEPTH plies below a position."""
+    if position == STDIN:
+        position = read_stdin().decode(errors="replace").strip()
     board = parse_position(position, size)
-    began = time.perf_counter()
-    parts = (
-        {square_name(a, board.size): n for a, n in leaves_by_move(depth, board).items()}
-        if divide
-        else {}
-    )
-    leaves = sum(parts.values()) if parts else count_leaves(depth, board)
-    seconds = time.perf_counter() - began
-    if as_json:
-        extra = {"divide": parts} if divide else {}
-        print_json(
-            {"depth": depth, "leaves": leaves, "position": str(board), "seconds": seconds, **extra}
-        )
+    if divide and depth < 1:
+        raise ConfigError(f"perft depth {depth}: --divide needs a ply at the least")
+    began, parts = time.perf_counter(), dict[str, int]()
+    told = (divide or depth >= _SPLIT) and depth <= MAX_DEPTH
+    moves = board.legal_actions() if told else ()
+    doing = f"counting {depth} plies deep"
+    try:
+        with ProgressLine(doing, max(1, len(moves)), "moves", output.quiet) as line:
+            for number, action in enumerate(moves, 1):
+                parts[square_name(action, board.size)] = _below(depth - 1, board, action, line)
+                line.at(number)
+        leaves = sum(parts.values()) if moves else count_leaves(depth, board)
+    except KeyboardInterrupt:
+        for name, count in parts.items() if divide and not output.as_json else ():
+            print(f"{name}: {count}")
+        raise KeyboardInterrupt(f"interrupted after {len(parts)} of {len(moves)} moves") from None
+    if output.as_json:
+        report: dict[str, Any] = {"depth": depth, "leaves": leaves, "position": str(board)}
+        report["seconds"] = time.perf_counter() - began
+        print_json("perft", report | ({"divide": parts} if divide else {}))
         return
-    for name, count in parts.items():
+    for name, count in parts.items() if divide else ():
         print(f"{name}: {count}")
     print(leaves)
+
+
+def _below(depth: int, board: Board, action: int, line: ProgressLine) -> int:
+    """The leaves `depth` plies below a move, told reply by reply where that takes long."""
+    child = board.play(action)
+    if depth < _SPLIT - 1 or child.is_over:
+        return count_leaves(depth, child)
+    total, replies = 0, child.legal_actions()
+    for number, reply in enumerate(replies, 1):
+        total += count_leaves(depth - 1, child.play(reply))
+        line.within(number / len(replies))
+    return total
 
 
 def solve(
@@ -66,36 +90,38 @@ def solve(
     outcome: Annotated[
         bool, typer.Option("--wld", help="Only win, draw or loss: several times quicker.")
     ] = False,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Score with perfect play, in discs for the side to move, and all the best moves."""
-    for_each_position(position, size, lambda board: _solve(board, seconds, outcome, as_json))
 
-
-def _solve(board: Board, seconds: float | None, outcome: bool, as_json: bool) -> None:
-    solver = Solver(board.size)
-    if outcome:
-        with _said(board):
+    def work(board: Board, line: ProgressLine) -> None:
+        line.doing = f"solving {board.empties} empty squares"
+        solver = Solver(board.size)
+        verdict: Verdict | None = None
+        solution: Solution | None = None
+        if outcome:
             verdict = solver.solve_wld(board, seconds=seconds)
-        _print_verdict(board, verdict, seconds, as_json)
-        return
-    with _said(board):
-        solution = solver.solve(board, seconds=seconds)
-    if solution is None:
-        raise _unsolved(board, seconds)
+        else:
+            solution = solver.solve(board, seconds=seconds)
+        if verdict is not None:
+            _print_verdict(board, verdict, output.as_json)
+        elif solution is not None:
+            _print_solution(board, solution, output.as_json)
+        else:
+            raise RuntimeError(
+                f"not solved in {seconds or 0:g} s ({board.empties} empty squares); give more --seconds"
+            )
+
+    for_each_position(position, size, work, output.quiet, silent=SILENT)
+
+
+def _print_solution(board: Board, solution: Solution, as_json: bool) -> None:
     best = [square_name(action, board.size) for action in solution.best]
     line = [square_name(action, board.size) for action in solution.pv]
     if wants_json(as_json):
-        print_json(
-            {
-                "score": solution.score,
-                "best": best,
-                "nodes": solution.nodes,
-                "seconds": solution.seconds,
-                "pv": line,
-                "position": str(board),
-            }
-        )
+        report = {"score": solution.score, "best": best, "nodes": solution.nodes}
+        report |= {"seconds": solution.seconds, "pv": line, "position": str(board)}
+        print_json("solve", report)
         return
     print(board.diagram())
     print(
@@ -104,59 +130,13 @@ def _solve(board: Board, seconds: float | None, outcome: bool, as_json: bool) ->
     print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")
 
 
-@contextmanager
-def _said(board: Board) -> Iterator[None]:
-    """A line on stderr about work that takes longer than `SILENT` seconds; on a terminal it counts them."""
-    over, watched = threading.Event(), sys.stderr.isatty()
-
-    def tell() -> None:
-        began, wait = time.monotonic(), SILENT
-        while not over.wait(wait):
-            line = f"solving {board.empties} empty squares, {time.monotonic() - began:.0f} s so far; Ctrl-C ends it"
-            print(
-                f"\r{line}" if watched else line,
-                end="" if watched else "\n",
-                file=sys.stderr,
-                flush=True,
-            )
-            wait = 1.0 if watched else 60.0
-        if watched and wait != SILENT:
-            print("\r" + " " * 79 + "\r", end="", file=sys.stderr, flush=True)
-
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        over.set()
-        teller.join()
-
-
-def _unsolved(board: Board, seconds: float | None) -> RuntimeError:
-    return RuntimeError(
-        f"not solved in {seconds or 0:g} s ({board.empties} empty squares); give more --seconds"
-    )
-
-
-def _print_verdict(
-    board: Board, verdict: Verdict | None, seconds: float | None, as_json: bool
-) -> None:
-    if verdict is None:
-        raise _unsolved(board, seconds)
-    best, result = (
-        [square_name(action, board.size) for action in verdict.best],
-        verdict.result.value,
-    )
+def _print_verdict(board: Board, verdict: Verdict, as_json: bool) -> None:
+    best = [square_name(action, board.size) for action in verdict.best]
+    result = verdict.result.value
     if wants_json(as_json):
-        print_json(
-            {
-                "result": result,
-                "best": best,
-                "nodes": verdict.nodes,
-                "seconds": verdict.seconds,
-                "position": str(board),
-            }
-        )
+        report = {"result": result, "best": best, "nodes": verdict.nodes}
+        report |= {"seconds": verdict.seconds, "position": str(board)}
+        print_json("outcome", report)
         return
     print(board.diagram())
     print(

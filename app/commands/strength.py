@@ -8,10 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from app.commands.options import AsJson, check_writable, ending, one_thread, print_json
+from app.commands.options import (
+    Force,
+    Output,
+    check_no_checkpoint,
+    check_writable,
+    ending,
+    one_thread,
+    print_json,
+)
+from app.commands.progress import ProgressLine
 from othello.errors import OthelloError
+from othello.network import checkpoint
 from othello.strength.arena import MatchSettings, play_match
-from othello.strength.ladder import LadderSettings, Rung, climb
+from othello.strength.ladder import LadderSettings, Rung, climb, missing_matches
+from othello.strength.results import MatchResult
 from othello.training.release import MeasuredMatch
 from othello.training.release import release as write
 from othello.training.run import Run
@@ -57,24 +68,43 @@ def ladder(
             help="Draw it, as PNG or SVG.",
         ),
     ] = None,
-    as_json: AsJson = False,
+    force: Force = False,
+    output: Output = Output(),
 ) -> None:
-    """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0)."""
+    """Rate a run's generations against frozen ones and fixed opponents on one Elo scale (random = 0).
+
+    Ctrl-C keeps the matches that are played; the same command plays the others.
+    """
     Run.open(run)
-    check_writable(plot)
+    check_writable(plot, force=force)
     one_thread()
-    rungs = climb(
-        run,
-        LadderSettings(kind=kind, every=every, games=games, size=size),
-        on_match=None if as_json else _tell,
-    )
+    settings = LadderSettings(kind=kind, every=every, games=games, size=size)
+    rungs = _climbed(run, settings, output)
     if plot is not None:
         _draw(rungs, kind, plot)
-    if as_json:
-        print_json([rung.row() for rung in rungs])
+    if output.as_json:
+        print_json("ladder", [rung.row() for rung in rungs])
         return
     for rung in rungs:
         print(f"{rung.player:32s} {rung.rating}")
+
+
+def _climbed(run: Path, settings: LadderSettings, output: Output) -> Sequence[Rung]:
+    """The ladder, told match by match."""
+
+    def tell(match: dict[str, Any]) -> None:
+        line.at(line.done + 1)
+        if not (output.as_json or output.quiet):
+            with line.paused():
+                _tell(match)
+
+    waiting = missing_matches(run, settings)
+    with ProgressLine("playing", waiting, "matches", output.quiet) as line:
+        try:
+            return climb(run, settings, on_match=tell)
+        except KeyboardInterrupt:
+            kept = f"{line.done:.0f} matches are kept, the same command plays the others"
+            raise KeyboardInterrupt(f"interrupted; {kept}") from None
 
 
 def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
@@ -141,57 +171,68 @@ def release(
     reproduce: Annotated[
         str, typer.Option("--reproduce", help="The command that makes such a run.")
     ] = "",
-    as_json: AsJson = False,
+    force: Force = False,
+    output: Output = Output(),
 ) -> None:
     """Copy a generation out of a run with a model card that says how strong it is, measured now."""
     opened = Run.open(run)
     number = opened.state.iteration if generation is None else generation
+    checkpoint.info(opened.generation(number))
+    check_no_checkpoint(out, force)
     command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
     one_thread()
     size, weights = opened.config.network.size, str(opened.generation(number))
-    strengths = _measure(weights, size, out, games, as_json) if games else []
+    strengths = _measure(weights, size, out, games, output) if games else []
     digest = write(
         opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command
     )
-    if as_json:
-        print_json(
-            {
-                "out": str(out),
-                "generation": number,
-                "sha256": digest,
-                "strength": [vars(s) for s in strengths],
-            }
-        )
+    if output.as_json:
+        report = {"out": str(out), "generation": number, "sha256": digest}
+        print_json("release", report | {"strength": [vars(s) for s in strengths]})
     else:
         print(f"generation {number} released to {out} ({digest[:12]})")
 
 
-def _measure(weights: str, size: int, out: Path, games: int, quiet: bool) -> list[Any]:
+def _measure(weights: str, size: int, out: Path, games: int, output: Output) -> list[Any]:
     strengths = []
     matches = [(*pair, games, 4) for pair in (RELEASE_MATCHES if size == 8 else SMALL_MATCHES)]
     matches += [] if size == 8 else [(*pair, 2 * games, 0) for pair in FROM_THE_START]
-    for player, opponent, number, plies in matches:
-        try:
-            result = play_match(
-                f"{player}:{weights}", opponent, MatchSettings(number, None, 0, plies, size=size)
-            )
-        except OthelloError as error:  # an engine that is not installed is left out of the card
-            if not opponent.startswith("gtp:"):
-                raise
-            typer.echo(f"left out: {error}", err=True)
-            continue
-        settings = (
-            f"--games {number}"
-            + ("" if size == 8 else f" --size {size}")
-            + ("" if plies else " --plies 0")
-        )
-        command = f'othello match {player}:{out} "{opponent}" {settings}'
-        strengths.append(
-            MeasuredMatch(player, opponent, number, result.points, str(result.rating), command)
-        )
-        if not quiet:
-            print(
-                f"{player} {result.points:g} of {number} against {opponent}: {result.rating}",
-                flush=True,
-            )
+    total = sum(number for _, _, number, _ in matches)
+    done = 0
+    with ProgressLine("measuring", total, "games", output.quiet) as line:
+        for player, opponent, number, plies in matches:
+            line.note, before = f"{player} - {opponent}", done
+            settings = MatchSettings(number, None, 0, plies, size=size)
+
+            def count(game: object) -> None:
+                line.at(line.done + 1, line.note)
+
+            try:
+                result = play_match(f"{player}:{weights}", opponent, settings, on_game=count)
+            except OthelloError as error:  # an engine that is not installed is left out of the card
+                if not opponent.startswith("gtp:"):
+                    raise
+                line.say(f"left out: {error}")
+                continue
+            finally:
+                done = before + number
+                line.at(done)
+            measured = _measured(player, opponent, result, settings, out)
+            strengths.append(measured)
+            if not (output.as_json or output.quiet):
+                with line.paused():
+                    points = f"{result.points:g} of {number} against {opponent}"
+                    print(f"{player} {points}: {result.rating}", flush=True)
     return strengths
+
+
+def _measured(
+    player: str, opponent: str, result: MatchResult, settings: MatchSettings, out: Path
+) -> MeasuredMatch:
+    """A match with the command that plays it again."""
+    number, size = settings.games, settings.size
+    words = f"--games {number}"
+    words += "" if size == 8 else f" --size {size}"
+    words += "" if settings.opening_plies else " --plies 0"
+    command = f'othello match {player}:{out} "{opponent}" {words}'
+    return MeasuredMatch(player, opponent, number, result.points, str(result.rating), command)

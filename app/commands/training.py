@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from app.commands.options import AsJson, one_thread, print_json
+from app.commands.options import Output, one_thread, print_json
+from app.commands.progress import duration
 from othello.errors import ConfigError, RunLocked
 from othello.training.config import RunConfig, read_config
 from othello.training.loop import local_workers
@@ -72,29 +74,36 @@ OnRay = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """The run that is begun, or gone on with."""
+
+    config: Config = None
+    run: RunFolder = Path("runs/main")
+    initial: Initial = None
+    resume: Resume = False
+    accept_changes: AcceptChanges = False
+    iterations: Iterations = None
+
+
 def train(
     address: Address = None,
-    config: Config = None,
-    run: RunFolder = Path("runs/main"),
-    initial: Initial = None,
-    resume: Resume = False,
-    accept_changes: AcceptChanges = False,
-    iterations: Iterations = None,
+    which: RunOptions = RunOptions(),
     ray: OnRay = False,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Train by self-play; Ctrl-C ends it cleanly, the same command with --resume goes on."""
     if address is not None and not ray:
         raise ConfigError(
             f"{address!r} is not accepted here; the address of a Ray cluster goes with --ray"
         )
+    run = which.run
     exists = (run / "state.json").exists()
-    _check_run(run, exists, resume, config is not None or initial is not None)
-    if accept_changes and not resume:
-        raise ConfigError("--accept-changes goes with --resume")
-    settings = _settings(run / "config.toml" if resume else config, initial)
-    chosen = None if exists or (resume and initial is None) else settings  # a run has its own
-    if warning := check_start(settings, run):
+    _check_run(which, exists)
+    settings = _settings(which)
+    kept = exists or (which.resume and which.initial is None)
+    chosen = None if kept else settings  # a run has its own
+    if (warning := check_start(settings, run)) and not output.quiet:
         print(f"warning: {warning}", file=sys.stderr)
     one_thread()
 
@@ -102,14 +111,13 @@ def train(
         view.on_iteration(metrics)
         check_disk(settings, run)
 
-    stream, batch = sys.stderr if as_json else sys.stdout, settings.learner.batch
-    view = (JsonLines if as_json else LiveTable if sys.stdout.isatty() else PlainLines)(run, batch)
+    stream = sys.stderr if output.as_json else sys.stdout
+    view = _view(output)(run, settings.learner.batch, which.iterations, settings.iterations)
     cluster = ray_cluster(address or "") if ray else nullcontext(local_workers)
     with stopping_cleanly(), cluster as workers, view:
+        more, accepted = which.iterations, which.accept_changes
         try:
-            done = train_run(
-                run, chosen, view.report, on_iteration, iterations, workers, accept_changes
-            )
+            done = train_run(run, chosen, view.report, on_iteration, more, workers, accepted)
         except RunLocked as error:
             raise typer.BadParameter(str(error), param_hint="--run") from None
         except KeyboardInterrupt:
@@ -119,24 +127,37 @@ def train(
     print(f"done: {done.state.iteration} iterations, {done.state.games} games", file=stream)
 
 
-def _check_run(run: Path, exists: bool, resume: bool, settled: bool) -> None:
+def _view(output: Output) -> type[PlainLines]:
+    """How iterations are told."""
+    if output.as_json:
+        return JsonLines
+    if output.quiet:
+        return NoLines
+    return LiveTable if sys.stdout.isatty() else PlainLines
+
+
+def _check_run(which: RunOptions, exists: bool) -> None:
     """ConfigError unless the folder fits: a run to resume, which has its settings, or none yet."""
+    run, settled = which.run, which.config is not None or which.initial is not None
     begun = (run / "config.toml").exists()  # perhaps without a generation yet, if it ended at once
-    if resume and not begun:
+    if which.resume and not begun:
         raise ConfigError(f"{run}: no run to resume; start one without --resume")
     if exists and settled:
         raise ConfigError(
             f"{run}: holds a run already, with its own settings; --resume it without --config and --from"
         )
-    if exists and not resume:
+    if exists and not which.resume:
         raise ConfigError(
             f"{run}: holds a run already; go on with --resume or choose another --run"
         )
+    if which.accept_changes and not which.resume:
+        raise ConfigError("--accept-changes goes with --resume")
 
 
-def _settings(config: Path | None, initial: str | None) -> RunConfig:
-    settings = RunConfig() if config is None else read_config(config)
-    return settings if initial is None else replace(settings, initial=initial)
+def _settings(which: RunOptions) -> RunConfig:
+    file = which.run / "config.toml" if which.resume else which.config
+    settings = RunConfig() if file is None else read_config(file)
+    return settings if which.initial is None else replace(settings, initial=which.initial)
 
 
 @contextmanager
@@ -157,10 +178,15 @@ def stopping_cleanly() -> Iterator[None]:
 
 
 class PlainLines:
-    """A line an iteration of the run in `folder`, whose learner takes `batch` samples a step."""
+    """A line an iteration of the run in `folder`, whose learner takes `batch` samples a step.
 
-    def __init__(self, folder: Path, batch: int) -> None:
-        self._folder, self._batch = folder, batch
+    It ends after `more` iterations or, if that is None, after the one with the number `last`.
+    """
+
+    def __init__(self, folder: Path, batch: int, more: int | None = None, last: int = 0) -> None:
+        self._folder, self._batch, self._more, self._last = folder, batch, more, last
+        self._began, self._done = time.monotonic(), 0
+        self._missing = 0
 
     def __enter__(self) -> PlainLines:
         return self
@@ -174,14 +200,29 @@ class PlainLines:
     def report(self, progress: dict[str, Any]) -> None:
         """Progress within an iteration: nothing to say."""
 
+    def count(self, iteration: int) -> None:
+        """Iteration number `iteration` is done."""
+        self._done += 1
+        left = self._last - iteration if self._more is None else self._more - self._done
+        self._missing = max(0, left)
+
+    def left(self) -> str:
+        """The time that the iterations still wanted will take, by those that are done; "" if none or not known."""
+        if not self._done or not self._missing:
+            return ""
+        each = (time.monotonic() - self._began) / self._done
+        return f"; about {duration(each * self._missing)} left"
+
     def on_iteration(self, metrics: Metrics) -> None:
         """Say what an iteration made and learned."""
+        self.count(metrics.iteration)
         m = metrics
         print(
             f"iteration {m.iteration}: {m.games} games, {m.positions} positions in {m.seconds:.0f} s "
             f"({m.games_per_hour:.0f} games/h); loss policy {m.train_policy:.3f} "
             f"value {m.train_value:.3f}, fresh {m.fresh_policy:.3f} {m.fresh_value:.3f}; "
-            f"{m.samples_per_position(self._batch):.1f} samples a position; {self.ladder() or 'no ladder yet'}",
+            f"{m.samples_per_position(self._batch):.1f} samples a position; {self.ladder() or 'no ladder yet'}"
+            f"{self.left()}",
             flush=True,
         )
 
@@ -200,26 +241,31 @@ class PlainLines:
             return None
 
 
+class NoLines(PlainLines):
+    """Nothing until the end."""
+
+    def on_iteration(self, metrics: Metrics) -> None:
+        """Nothing to say."""
+
+
 class JsonLines(PlainLines):
     """A JSON object an iteration."""
 
     def on_iteration(self, metrics: Metrics) -> None:
         """Print the metrics."""
-
         more = {
             "games_per_hour": round(metrics.games_per_hour, 1),
             "samples_per_position": round(metrics.samples_per_position(self._batch), 3),
             "ladder": self.ladder(),
         }
-        print_json({**asdict(metrics), **more})
-        sys.stdout.flush()
+        print_json("iteration", {**asdict(metrics), **more})
 
 
 class LiveTable(PlainLines):
     """A table of the last iterations, the ladder's newest rating and a line of progress, redrawn in place."""
 
-    def __init__(self, folder: Path, batch: int) -> None:
-        super().__init__(folder, batch)
+    def __init__(self, folder: Path, batch: int, more: int | None = None, last: int = 0) -> None:
+        super().__init__(folder, batch, more, last)
         self._rows: list[Metrics] = []
         self._progress: dict[str, Any] = {}
         self._rating = self.ladder()
@@ -242,6 +288,7 @@ class LiveTable(PlainLines):
 
     def on_iteration(self, metrics: Metrics) -> None:
         """Add a row."""
+        self.count(metrics.iteration)
         self._rows = [*self._rows, metrics][-_ROWS:]
         self._rating = self.ladder()
         self._live.update(self._draw())
@@ -267,5 +314,6 @@ class LiveTable(PlainLines):
         now = f"iteration {p.get('iteration', 0)}: self-play {p.get('chunks_done', 0)}/{p.get('chunks', '?')} chunks"
         if p.get("steps"):
             now += f", learner {p.get('step', 0)}/{p['steps']} steps"
+        now += self.left()
         rating = self._rating or f"no ladder yet: othello ladder {self._folder}"
         return Group(table, Text(rating), Text(now + "   (Ctrl-C stops cleanly)", style="dim"))

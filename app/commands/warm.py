@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import AsJson, one_thread, print_json
+from app.commands.options import Output, one_thread, print_json
+from app.commands.progress import ProgressLine
 from app.explain.ask import explain
 from app.models import load_model
 from othello.jit import CACHE
@@ -40,20 +41,24 @@ SMALLEST = RunConfig(
 Training = Annotated[bool, typer.Option("--training", help="What `othello train` needs, too.")]
 
 
-def warm(training: Training = False, as_json: AsJson = False) -> None:
+def warm(training: Training = False, output: Output = Output()) -> None:
     """Compile ahead what playing, searching, solving and explaining need, so that no later start waits for it."""
     if CACHE is None:
         raise RuntimeError("no folder can be written to keep the result: set OTHELLO_CACHE")
     one_thread()
     seconds: dict[str, float] = {}
-    for name, work in {**STEPS, **(TRAINING if training else {})}.items():
-        began = time.perf_counter()
-        work()
-        seconds[name] = round(time.perf_counter() - began, 2)
-        if not as_json:
-            print(f"{name:10} {seconds[name]:6.1f} s", flush=True)
-    if as_json:
-        print_json({"cache": str(CACHE), "seconds": seconds})
+    steps = {**STEPS, **(TRAINING if training else {})}
+    with ProgressLine("compiling", len(steps), "parts", output.quiet) as line:
+        for name, work in steps.items():
+            line.note, began = name, time.perf_counter()
+            work()
+            seconds[name] = round(time.perf_counter() - began, 2)
+            line.at(len(seconds))
+            if not (output.as_json or output.quiet):
+                with line.paused():
+                    print(f"{name:10} {seconds[name]:6.1f} s", flush=True)
+    if output.as_json:
+        print_json("warm", {"cache": str(CACHE), "seconds": seconds})
     else:
         print(f"ready; kept in {CACHE}")
 

@@ -88,6 +88,10 @@ class LadderSettings:
                 f"ladder opponents {opponents}: {ANCHOR} must be among them, its rating is 0"
             )
 
+    def same(self) -> dict[str, int]:
+        """What a match that is known must have been played with to count."""
+        return {name: getattr(self, name) for name in ("games", "seed", "opening_plies", "size")}
+
     def match(self) -> MatchSettings:
         """Of every match on it."""
         return MatchSettings(
@@ -109,29 +113,41 @@ def climb(
     `ConfigError` or `ParseError` for bad settings.
     """
     folder = Path(run)
-    fixed = [
-        _Contestant(spec, spec) for spec in settings.opponents if _installed(spec, settings.size)
-    ]
-    climbers = _climbers(folder, settings)
-    (folder / "metrics").mkdir(exist_ok=True)
     file = folder / "metrics" / "ladder.jsonl"
-    known = _read(file)
-    match = settings.match()
-    same = {name: getattr(settings, name) for name in ("games", "seed", "opening_plies", "size")}
-    done = {(row["first"], row["second"]) for row in known if same.items() <= row.items()}
-    for first, second in _pairings(climbers, fixed):
-        if (first.name, second.name) not in done:
-            result = play_match(first.spec, second.spec, match)
-            known.append({"first": first.name, "second": second.name, **result.summary(), **same})
-            atomic.write_text(file, "".join(json.dumps(row) + "\n" for row in known))
-            if on_match is not None:
-                on_match(known[-1])
+    known, same = _read(file), settings.same()
+    waiting = _waiting(folder, settings, known)
+    (folder / "metrics").mkdir(exist_ok=True)
+    for first, second in waiting:
+        result = play_match(first.spec, second.spec, settings.match())
+        known.append({"first": first.name, "second": second.name, **result.summary(), **same})
+        atomic.write_text(file, "".join(json.dumps(row) + "\n" for row in known))
+        if on_match is not None:
+            on_match(known[-1])
     rungs = _rate(known)
     atomic.write_text(file.with_suffix(".csv"), _table(rungs))
     best = next((rung.generation for rung in rungs if rung.generation is not None), None)
     if best is not None:
         atomic.write_text(folder / "best", f"{best:04d}\n")
     return rungs
+
+
+def missing_matches(run: str | Path, settings: LadderSettings = _USUAL) -> int:
+    """How many matches `climb` would play now; errors as there."""
+    known = _read(Path(run) / "metrics" / "ladder.jsonl")
+    return len(_waiting(Path(run), settings, known))
+
+
+def _waiting(
+    folder: Path, settings: LadderSettings, known: Sequence[dict[str, Any]]
+) -> list[tuple[_Contestant, _Contestant]]:
+    """The matches of a ladder that are not known yet."""
+    fixed = [
+        _Contestant(spec, spec) for spec in settings.opponents if _installed(spec, settings.size)
+    ]
+    same = settings.same().items()
+    done = {(row["first"], row["second"]) for row in known if same <= row.items()}
+    pairings = _pairings(_climbers(folder, settings), fixed)
+    return [pair for pair in pairings if (pair[0].name, pair[1].name) not in done]
 
 
 def _climbers(folder: Path, settings: LadderSettings) -> list[_Contestant]:

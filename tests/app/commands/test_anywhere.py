@@ -163,14 +163,14 @@ def test_twenty_interrupts_end_a_cold_compile_in_one_line(tmp_path: Path) -> Non
 def test_an_interrupted_match_keeps_its_finished_games(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count = play.Progress.game
+    count = play.RunningScore.count
 
-    def stop_after_three(progress: play.Progress, game: Any) -> None:
-        count(progress, game)
-        if progress.done == 3:
+    def stop_after_three(score: play.RunningScore, game: Any, line: Any) -> None:
+        count(score, game, line)
+        if score.done == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(play.Progress, "game", stop_after_three)
+    monkeypatch.setattr(play.RunningScore, "count", stop_after_three)
     words = [
         "match",
         "random",

@@ -86,7 +86,7 @@ def test_a_bad_game_is_skipped_with_its_reason_unless_strict(tmp_path, capsys):
     report = json.loads(said.out)
     assert report["games"] == 2 and len(report["skipped"]) == 1
     assert said.err.count("\n") == 1 and "line 2: move 4: a1 is illegal" in said.err
-    assert run(["convert", str(source), str(out)]) == 0
+    assert run(["convert", str(source), str(out), "--force"]) == 0
     assert "2 games written" in (text := capsys.readouterr().out) and ", 1 skipped" in text
 
 
@@ -158,6 +158,10 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     card = (out / "README.md").read_text()
     assert card.startswith("---\nlicense: mit\n") and "playing and analysing Othello on 4×4" in card
     assert released.sha256 in card and "one core" in card and "Not measured yet" in card
+    assert "Played by" in card
+    for name in ("config.toml", "metrics/metrics.csv"):
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+    assert not (out / "metrics" / "ladder.csv").exists()  # the run has none
     assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
     assert "0009: no such checkpoint" in capsys.readouterr().err
     assert run(["ladder", str(tmp_path / "nothing")]) == 2

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from app.cli import run as command
-from app.experiments.generations import generations_of
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channels_of
 from app.experiments.studies.inside.concept_values import CONCEPTS, concept_table
+from app.experiments.studies.inside.generations import generations_of
 from app.experiments.studies.inside.over_generations import over_generations
 from app.experiments.studies.inside.probes import (
     PENALTIES,

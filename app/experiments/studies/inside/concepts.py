@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.experiments import tables
-from app.experiments.generations import generations_of
 from app.experiments.positions import Games, Words, self_play, several_a_game
 from app.experiments.record import Experiment, Findings, Progress, Settings, Table, part
 from app.experiments.statistics import Array, Interval, bootstrap, number
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channel_table, channels_of, sought_by
 from app.experiments.studies.inside.concept_values import CONCEPTS, Concept, concept_table
+from app.experiments.studies.inside.generations import generations_of
 from app.experiments.studies.inside.over_generations import over_generations
 from app.experiments.studies.inside.probes import (
     Probe,

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.experiments.generations import generations_of
 from app.experiments.positions import Words
 from app.experiments.statistics import Array
 from app.experiments.studies.inside.concept_values import CONCEPTS
+from app.experiments.studies.inside.generations import generations_of
 from app.experiments.studies.inside.probes import Split, effects, fit, r_squared, rest, stages
 from app.models import Model, encode_words, load_model
 
