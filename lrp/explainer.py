@@ -18,7 +18,7 @@ from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.targets import Target, each_index, masks, one_hot, seeds
+from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
@@ -90,7 +90,12 @@ class LRP(CallReader, Portable):
                 raise
             raise InvalidInput(f"the model does not take inputs like these: {says}") from error
 
-    def _blame(self, call: Call, says: str, error: Exception) -> None:
+    def _blame(
+        self,
+        call: Call,
+        says: str,
+        error: Exception,
+    ) -> None:
         """Raises InvalidInput for the input that makes the model itself fail, where one is to be seen."""
         if call.form != self._examples.form:
             return
@@ -105,6 +110,9 @@ class LRP(CallReader, Portable):
                     f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
                     f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
                 ) from error
+
+    def _is_graph(self) -> bool:
+        return self.program.whole
 
     @property
     def graph(self) -> Graph:
@@ -127,6 +135,7 @@ class LRP(CallReader, Portable):
         target: Target = None,
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
+        create_graph: bool = False,
         **keywords: Any,
     ) -> Relevance:
         """Relevance of the inputs [B, ...] of one call for `target`, which may also stand behind them.
@@ -139,14 +148,17 @@ class LRP(CallReader, Portable):
         output: which output (its name or position), or the name of any layer, to explain from.
         through: {layer: channels, or a mask of one sample's output}: only relevance that passes there goes on
             (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
+        create_graph: whether the result can be differentiated with respect to the model's parameters and those inputs
+            that require a gradient (training with explanations); the steps are then compiled anew in every call.
         Raises InvalidInput, InvalidTarget.
         """
-        call, target = self._asked(inputs, target, keywords)
-        with torch.inference_mode(False), torch.no_grad():
-            plan = self.plan(call, output)
+        call, target = self._asked(inputs, target, keywords, create_graph)
+        with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
+            plan = self.plan(call, output, create_graph)
             run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             values = [run.values[i] for i in plan.chosen]
-            flows, value = seeds(target, values, plan.names, run.batch)
+            seeded = seeds_of_graph if plan.program.whole else seeds
+            flows, value = seeded(target, values, plan.names, run.batch)
             self._send(run, self._sent(run, plan, flows, through), flows)
             return gather([run], plan.steps, plan.graph, value, call, each=False)
 
@@ -163,7 +175,7 @@ class LRP(CallReader, Portable):
         indices: [T] places in an output [B, K], tuples of places in an output [B, L, V]; None means all of them. They
             may stand behind the inputs.
         """
-        call, indices = self._asked(inputs, indices, keywords)
+        call, indices = self._asked(inputs, indices, keywords, False)
         with torch.inference_mode(False), torch.no_grad():
             plan = self.plan(call, output)
             if len(plan.chosen) != 1:
@@ -173,24 +185,33 @@ class LRP(CallReader, Portable):
             run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
+            y = y.unsqueeze(0) if plan.program.whole else y
             chosen = each_index(indices, y)
             runs, values = [], []
-            width = max(1, FOLD // run.batch) if plan.graph.batch_first else 1
-            for part in torch.split(chosen, width):
+            wide = plan.graph.batch_first and not plan.program.whole
+            for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
+                gain = gain.squeeze(0) if plan.program.whole else gain
                 other = replace(run, fold=len(part), flows={}, bias={}, stabilizer={}, project={})
                 self._send(other, plan, [Flow(gain=gain)])
                 runs.append(other)
                 values.append(y.reshape(run.batch, -1)[:, part].T)
             return gather(runs, plan.steps, plan.graph, torch.cat(values), call, each=True)
 
-    def plan(self, call: Call, output: int | str | None) -> Plan:
+    def plan(
+        self,
+        call: Call,
+        output: int | str | None,
+        create_graph: bool = False,
+    ) -> Plan:
         """The steps to one output (or all).
 
         Raises UnsupportedOperation where the one output cannot be explained; of several that is seen when a function
         has chosen among them.
         """
         compiled = self._compiled(call)
+        if create_graph:
+            compiled = self._live.differentiable(call)
         program = compiled.program
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)
@@ -214,7 +235,11 @@ class LRP(CallReader, Portable):
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 
     @staticmethod
-    def _send(run: Execution, plan: Plan, flows: Sequence[Flow | None]) -> None:
+    def _send(
+        run: Execution,
+        plan: Plan,
+        flows: Sequence[Flow | None],
+    ) -> None:
         starts: dict[int, Flow] = {}
         for index, flow in zip(plan.chosen, flows, strict=True):
             if flow is None:
@@ -295,7 +320,10 @@ class Plan:
         return self.program.graph
 
 
-def _check_explained(program: Program, chosen: tuple[int, ...]) -> None:
+def _check_explained(
+    program: Program,
+    chosen: tuple[int, ...],
+) -> None:
     """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
     for index in chosen:
         if not program.explains(index):

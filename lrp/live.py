@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import lrp.tracing.attention
 import lrp.tracing.recurrent  # noqa: F401  (both fill the expansions)
-from lrp.compiler import Compiler, Program, finite
+from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation
 from lrp.ops.context import Layout, Step
@@ -86,7 +86,11 @@ class _Captured:
 class Live:
     """The steps of one model under one composite, as the model is at every call of `at`."""
 
-    def __init__(self, model: nn.Module, composite: Composite) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        composite: Composite,
+    ) -> None:
         self.model, self.composite = model, composite
         self._lock = threading.RLock()
         self._entries: dict[Any, _Captured] = {}
@@ -114,6 +118,27 @@ class Live:
                     )
             entry.agreed = True
             return compiled
+
+    def differentiable(self, call: Call) -> Compiled:
+        """The steps with the parameters themselves in them, so that what they compute can be differentiated.
+
+        They are compiled for one explanation, after those without history have been compared with the model.
+        """
+        known = self.at(call)
+        with self._lock, EXPORTING, torch.inference_mode(False), torch.enable_grad():
+            entry = self._for(call)
+            tensors = known.graph.constants if entry is None else self._tensors(entry)
+            program = Compiler(known.graph, tensors, self.composite, self.model).compile()
+            steps = dict(program.steps)
+            for index, step in known.program.steps.items():
+                if isinstance(step, Refused):
+                    steps[index] = step
+            program = replace(program, steps=steps)
+            flat = known.flat
+            if flat is not None:
+                composite = as_composite(Flat(bias="uniform"))
+                flat = Compiler(known.graph, tensors, composite, self.model).compile()
+            return replace(known, program=program, flat=flat)
 
     def _for(self, call: Call) -> _Captured | None:
         form = (call.form, call.sizes)
@@ -207,7 +232,7 @@ class Live:
                     graph, tensors, as_composite(Flat(bias="uniform")), self.model
                 ).compile()
             layouts: Mapping[int, Layout] = {}
-            if not graph.batch_first:
+            if not graph.batch_first and not program.whole:
                 layouts, mixing = entry.layouts or probe(program, entry.twice())
                 entry.layouts = layouts, mixing
                 program = replace(program, steps={**program.steps, **mixing})
@@ -249,7 +274,7 @@ class Live:
             return True
         if entry.fixed and any(entry.content.modes):
             return True
-        if graph.batch_symbols:
+        if graph.batch_symbols and not program.whole:
             call = call.change(lambda x: x[:2], batched=True)
         try:
             wanted = self._called(call)
@@ -262,13 +287,19 @@ class Live:
         return len(found) == len(wanted) and all(map(_close, found, wanted))
 
 
-def _called(model: nn.Module, call: Call) -> tuple[Tensor, ...]:
+def _called(
+    model: nn.Module,
+    call: Call,
+) -> tuple[Tensor, ...]:
     """The tensors that a copy of the model returns."""
     given = call.change(Tensor.clone)
     return results(model(*given.args, **given.kwargs))[1]
 
 
-def _close(found: Any, wanted: Tensor) -> bool:
+def _close(
+    found: Any,
+    wanted: Tensor,
+) -> bool:
     """Whether two outputs are equal up to rounding; what is not finite is judged elsewhere."""
     if not isinstance(found, Tensor) or found.shape != wanted.shape:
         return False

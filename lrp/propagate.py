@@ -11,6 +11,7 @@ from lrp.compiler import Program, Refused
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
+from lrp.tracing.tokens import tokens
 
 
 def forward(
@@ -18,13 +19,12 @@ def forward(
     steps: Sequence[Step],
     inputs: Sequence[Tensor],
     layouts: Mapping[int, Layout],
-    spoil_tokens: bool = False,
+    spoiled: Mapping[int, Tensor] | None = None,
 ) -> Execution:
-    """A run with the values of these steps on inputs [B, ...]; `spoil_tokens`: the first sample's vectors are NaN."""
+    """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN."""
     graph = program.graph
-    run = Execution(
-        [None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes
-    )
+    batch = 1 if program.whole else inputs[0].shape[0]
+    run = Execution([None] * len(graph.nodes), batch, layouts=layouts, nodes=graph.nodes)
     values = run.values
     for index, constant in program.constants.items():
         values[index] = constant
@@ -32,8 +32,8 @@ def forward(
         values[index] = x
     for step in steps:
         value = values[step.node.index] = step.forward(run)
-        if spoil_tokens and isinstance(step, Embedding):
-            value[0] = torch.nan
+        if spoiled and step.node.index in spoiled:
+            value[spoiled[step.node.index]] = torch.nan
     return run
 
 
@@ -89,14 +89,15 @@ def probe(
     """
     batch = examples[0].shape[0]
     mixing: dict[int, Step] = {}
-    if batch == 1:
+    if batch == 1 or program.whole:
         return {}, mixing
     spoiled = [x.clone() for x in examples]
     for x in spoiled:
         if x.is_floating_point():
             x[0] = torch.nan
     steps = program.path(tuple(program.graph.outputs))
-    run = forward(program, steps, spoiled, {}, spoil_tokens=True)
+    looked_up = _of_first_sample(program, steps, examples)
+    run = forward(program, steps, spoiled, {}, looked_up)
     layouts: dict[int, Layout] = {}
     for step in steps:
         value = run.values[step.node.index]
@@ -109,6 +110,26 @@ def probe(
             else:
                 layouts[step.node.index] = layout
     return layouts, mixing
+
+
+def _of_first_sample(
+    program: Program, steps: Sequence[Step], examples: Sequence[Tensor]
+) -> dict[int, Tensor]:
+    """Which ids that an embedding looks up are the first sample's: those that change when its tokens do."""
+    tables = [step for step in steps if isinstance(step, Embedding)]
+    if not tables:
+        return {}
+    ids, others = tokens(program.graph), [x.clone() for x in examples]
+    for index, x in zip(program.graph.inputs, others, strict=True):
+        if index in ids:
+            x[0] = (x[0] == 0).to(x.dtype)
+    now = forward(program, steps, examples, {})
+    then = forward(program, steps, others, {})
+    found = {}
+    for step in tables:
+        changed = now.values[step.source] != then.values[step.source]
+        found[step.node.index] = changed
+    return found
 
 
 def _layout(spoiled: Tensor, batch: int) -> Layout | None:

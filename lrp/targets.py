@@ -24,7 +24,11 @@ class Outputs(tuple[Tensor, ...]):
 
     names: tuple[str, ...]
 
-    def __new__(cls, names: Sequence[str], outputs: Sequence[Tensor]) -> Outputs:
+    def __new__(
+        cls,
+        names: Sequence[str],
+        outputs: Sequence[Tensor],
+    ) -> Outputs:
         """The outputs under their names."""
         made = super().__new__(cls, outputs)
         made.names = tuple(names)
@@ -78,7 +82,30 @@ def seeds(
     return [Flow(gain=gain)], y.reshape(batch, -1)[rows, index]
 
 
-def _index(target: Any, y: Tensor, batch: int) -> Tensor:
+def seeds_of_graph(
+    target: Any,
+    outputs: Sequence[Tensor],
+    names: Sequence[str],
+    batch: int,
+) -> tuple[list[Flow | None], Tensor]:
+    """The same where the inputs are one sample, a graph: targets are of its rows, and their values are added up.
+
+    A tuple may be a place in the whole output, (node, class).
+    """
+    y = outputs[0]
+    entry = isinstance(target, tuple) and len(outputs) == 1 and len(target) == y.dim()
+    if entry:
+        flows, value = seeds(target, [y.unsqueeze(0)], names, 1)
+        return [None if f is None else f.map(lambda t: t.squeeze(0)) for f in flows], value
+    flows, value = seeds(target, outputs, names, y.shape[0] if y.dim() else 1)
+    return flows, value.sum().reshape(batch)
+
+
+def _index(
+    target: Any,
+    y: Tensor,
+    batch: int,
+) -> Tensor:
     """Flat positions [B] in the output of each sample."""
     sizes = tuple(y.shape[1:])
     count = y[0].numel()
@@ -133,30 +160,43 @@ def _integers(index: Tensor) -> Tensor:
     return index
 
 
-def _positions(targets: Sequence[tuple[Any, ...]], y: Tensor) -> Tensor:
+def _positions(
+    targets: Sequence[tuple[Any, ...]],
+    y: Tensor,
+) -> Tensor:
     """Flat positions [B] of one tuple a sample, in which "argmax" stands for the places of the largest value."""
     sizes = tuple(y.shape[1:]) or (1,)
     places = torch.arange(y[0].numel(), device=y.device).reshape(sizes)
     found = []
     for sample, target in zip(y.reshape(-1, *sizes), targets, strict=True):
-        cut = tuple(
-            slice(None) if i == LARGEST else _within(i, s, target, sizes)
-            for i, s in zip(target, sizes)
-        )
         if len(target) != len(sizes):
             raise _no_position(target, sizes)
-        best = sample[cut].reshape(-1).argmax() if LARGEST in target else 0
-        found.append(places[cut].reshape(-1)[best])
+        cut: list[Any] = []
+        for index, size in zip(target, sizes, strict=True):
+            free = index == LARGEST
+            cut.append(slice(None) if free else _within(index, size, target, sizes))
+        numbers = sample[tuple(cut)].reshape(-1)
+        best = numbers.argmax() if LARGEST in target else 0
+        chosen = places[tuple(cut)].reshape(-1)
+        found.append(chosen[best])
     return torch.stack(found)
 
 
-def _within(index: Any, size: int, target: tuple[Any, ...], sizes: tuple[int, ...]) -> int:
+def _within(
+    index: Any,
+    size: int,
+    target: tuple[Any, ...],
+    sizes: tuple[int, ...],
+) -> int:
     if not _is_index(index) or not -size <= index < size:
         raise _no_position(target, sizes)
     return int(index) % size
 
 
-def _no_position(target: tuple[Any, ...], sizes: tuple[int, ...]) -> InvalidTarget:
+def _no_position(
+    target: tuple[Any, ...],
+    sizes: tuple[int, ...],
+) -> InvalidTarget:
     """What is wrong with a tuple that is no position."""
     words = [i for i in target if isinstance(i, str) and i != LARGEST]
     if words:
@@ -164,7 +204,10 @@ def _no_position(target: tuple[Any, ...], sizes: tuple[int, ...]) -> InvalidTarg
     return InvalidTarget(f"target {target} is no position in an output of shape {sizes} a sample")
 
 
-def each_index(indices: Any, y: Tensor) -> Tensor:
+def each_index(
+    indices: Any,
+    y: Tensor,
+) -> Tensor:
     """Flat positions [T] in an output [B, ...]; None means all."""
     count, sizes = y[0].numel(), tuple(y.shape[1:])
     if indices is None:
@@ -197,7 +240,10 @@ def _even(rows: Sequence[Any]) -> bool:
     return len(lengths) == 1 and all(_is_index(i) for row in rows for i in row)
 
 
-def one_hot(indices: Tensor, y: Tensor) -> Tensor:
+def one_hot(
+    indices: Tensor,
+    y: Tensor,
+) -> Tensor:
     """Gains [T·B, ...] that start from one index of the output for each target."""
     gain = y.new_zeros((len(indices), y.shape[0], y[0].numel()))
     gain[torch.arange(len(indices), device=y.device), :, indices] = 1.0
@@ -233,7 +279,9 @@ def _function(
         y = y.detach()
         total = total + (g * y).reshape(batch, -1).sum(1)
         size = size + (g * y).abs().reshape(batch, -1).sum(1)
-    if not bool(((total - value).abs() <= 1e-4 * (size + value.abs()) + 1e-12).all()):
+    apart = (total - value).abs()
+    allowed = 1e-4 * (size + value.abs()) + 1e-12
+    if not bool((apart <= allowed).all()):
         raise InvalidTarget(
             "the target function is not linear in the outputs (its value differs from gradient × output); "
             "use weighted sums of outputs"
@@ -241,7 +289,10 @@ def _function(
     return flows, value
 
 
-def channel_dim(node: Node, value: Tensor) -> int:
+def channel_dim(
+    node: Node,
+    value: Tensor,
+) -> int:
     """Which dimension of a layer's output counts its channels: the last one of sequences [B, L, D]."""
     return 1 if value.dim() != 3 or "Conv" in node.module_type else 2
 

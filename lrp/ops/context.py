@@ -191,11 +191,12 @@ class Execution:
         s: Tensor,
     ) -> Tensor:
         """The adjoint of a linear function of x [B, ...] applied to s [T·B, ...]."""
+        create = torch.is_grad_enabled()
         with torch.enable_grad():
             leaf = x.detach() if x.is_floating_point() else x.to(s.dtype)
             out = function(leaf.requires_grad_(True))
         if self.fold == 1:
-            return torch.autograd.grad(out, leaf, s.expand(out.shape))[0]
+            return torch.autograd.grad(out, leaf, s.expand(out.shape), create_graph=create)[0]
         parts = torch.split(s.expand(self.fold * self.batch, *s.shape[1:]), self.batch)
         return torch.cat(
             [torch.autograd.grad(out, leaf, part, retain_graph=True)[0] for part in parts]

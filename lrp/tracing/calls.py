@@ -33,7 +33,12 @@ class Call:
     packed: bool = False
 
     @classmethod
-    def of(cls, args: Sequence[Any], kwargs: Mapping[str, Any], packed: bool = False) -> Call:
+    def of(
+        cls,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        packed: bool = False,
+    ) -> Call:
         """The call with these arguments."""
         given, named = tuple(args), dict(kwargs)
         if not named and all(isinstance(x, Tensor) for x in given):
@@ -50,26 +55,40 @@ class Call:
     @cached_property
     def batched(self) -> tuple[bool, ...]:
         """Which tensors hold one part a sample."""
-        size = self.tensors[0].shape[0]
-        return tuple(x.dim() > 0 and x.shape[0] == size for x in self.tensors)
+        size = self.tensors[0].shape[:1]
+        return tuple(x.dim() > 0 and x.shape[:1] == size for x in self.tensors)
 
     @property
     def sizes(self) -> tuple[Any, ...]:
         """The shape of each tensor, without the batch where it belongs to it."""
-        pairs = zip(self.tensors, self.batched, strict=True)
-        return tuple((own, x.shape[1:] if own else x.shape) for x, own in pairs)
+        found = []
+        for x, own in zip(self.tensors, self.batched, strict=True):
+            size = x.shape[1:] if own else x.shape
+            found.append((own, size))
+        return tuple(found)
 
-    def change(self, change: Callable[[Tensor], Tensor], batched: bool = False) -> Call:
+    def change(
+        self,
+        change: Callable[[Tensor], Tensor],
+        batched: bool = False,
+    ) -> Call:
         """The same call with every tensor changed, or with those of the batch."""
-        pairs = zip(self.tensors, self.batched, strict=True)
-        return self.put([change(x) if own or not batched else x for x, own in pairs])
+        tensors = []
+        for x, own in zip(self.tensors, self.batched, strict=True):
+            wanted = own or not batched
+            tensors.append(change(x) if wanted else x)
+        return self.put(tensors)
 
     def put(self, tensors: Sequence[Tensor]) -> Call:
         """The same call with other tensors; everything else is copied, so that the model may write into it."""
         args, kwargs = self.rebuilt(tensors)
         return Call(args, kwargs, tuple(tensors), self.form, self.packed)
 
-    def like(self, leaves: Sequence[Tensor], names: Sequence[str]) -> Any:
+    def like(
+        self,
+        leaves: Sequence[Tensor],
+        names: Sequence[str],
+    ) -> Any:
         """Something for each tensor, in the form of the arguments; None where an argument holds no tensor.
 
         One positional argument is that alone, several are a tuple; keywords are a dict, with the positional arguments
@@ -129,7 +148,10 @@ def results(output: Any) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
     return names, tensors
 
 
-def _outputs(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
+def _outputs(
+    value: Any,
+    path: str,
+) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         yield path, value
     elif isinstance(value, Mapping):
@@ -141,7 +163,10 @@ def _outputs(value: Any, path: str) -> Iterator[tuple[str, Tensor]]:
         yield from _each(((f.name, getattr(value, f.name, None)) for f in fields(value)), path)
 
 
-def _each(items: Any, path: str) -> Iterator[tuple[str, Tensor]]:
+def _each(
+    items: Any,
+    path: str,
+) -> Iterator[tuple[str, Tensor]]:
     for key, item in items:
         yield from _outputs(item, f"{path}.{key}" if path else str(key))
 
@@ -158,7 +183,11 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _form(value: Any, found: list[Tensor], above: frozenset[int]) -> Hashable:
+def _form(
+    value: Any,
+    found: list[Tensor],
+    above: frozenset[int],
+) -> Hashable:
     """A value without its tensors, which are added to `found` in order."""
     if isinstance(value, Tensor):
         found.append(value)
@@ -181,7 +210,10 @@ def _hashable(value: Any) -> bool:
     return True
 
 
-def _rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
+def _rebuilt(
+    value: Any,
+    leaves: Iterator[Any],
+) -> Any:
     """The value with the next of `leaves` in each tensor's place, in the order of `_form`."""
     if isinstance(value, Tensor):
         return next(leaves)
@@ -196,18 +228,27 @@ def _rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     return copy.deepcopy(value, {id(x): next(leaves) for x in inside})
 
 
-def _like(value: Any, leaves: deque[Any]) -> Any:
+def _like(
+    value: Any,
+    leaves: deque[Any],
+) -> Any:
     """The next of `leaves` for each tensor in nested tuples, lists, mappings and objects; None where there is none."""
     if isinstance(value, Tensor):
         return leaves.popleft()
     parts = _parts(value)
     found = {key: _like(part, leaves) for key, part in (parts or {}).items()}
-    if not any(part is not None for part in found.values()):
+    if all(part is None for part in found.values()):
         return None
-    return tuple(found.values()) if isinstance(value, (tuple, list)) else found
+    if isinstance(value, (tuple, list)):
+        return tuple(found.values())
+    return found
 
 
-def _walk(value: Any, path: str, above: frozenset[int]) -> Iterator[tuple[str, Tensor]]:
+def _walk(
+    value: Any,
+    path: str,
+    above: frozenset[int],
+) -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         yield path, value
     elif id(value) not in above:

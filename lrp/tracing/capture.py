@@ -36,17 +36,21 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
-def twin(model: nn.Module, buffers: bool = False) -> nn.Module:
+def twin(
+    model: nn.Module,
+    buffers: bool = False,
+) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
     torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
     """
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
-    shared.update({id(t): t.detach().clone() if buffers else t for t in model.buffers()})
+    for t in model.buffers():
+        shared[id(t)] = t.detach().clone() if buffers else t
     for module in model.modules():
-        shared.update(
-            {id(t): t for t in vars(module).values() if isinstance(t, Tensor) and not t.is_leaf}
-        )
+        for t in vars(module).values():
+            if isinstance(t, Tensor) and not t.is_leaf:
+                shared[id(t)] = t
     try:
         other = copy.deepcopy(model, dict(shared))
     except Exception as error:
@@ -62,7 +66,10 @@ def _mask_as_it_is(forward: Callable[..., Any]) -> Callable[..., Any]:
     """A transformer's forward that uses its mask without looking into it for being causal, which reads data."""
     parameters = inspect.signature(forward)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         given = parameters.bind(*args, **kwargs)
         for hint in ("is_causal", "tgt_is_causal"):
             if hint in parameters.parameters and given.arguments.get(hint) is None:
@@ -85,7 +92,11 @@ class _Found:
 class _Exported(nn.Module):
     """What torch.export sees: the model as a function of the tensors of one call, and its outputs as a list."""
 
-    def __init__(self, model: nn.Module, call: Call) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        call: Call,
+    ) -> None:
         super().__init__()
         self.model, self.call, self.found = model, call, _Found()
 
@@ -97,7 +108,11 @@ class _Exported(nn.Module):
         return list(tensors)
 
 
-def capture(model: nn.Module, call: Call, quiet: Quiet = frozenset()) -> Graph:
+def capture(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet = frozenset(),
+) -> Graph:
     """The operations of `model` in calls like this one, with a free batch size where the model has one.
 
     The model is explained as in eval mode whatever its mode is; the mode is not switched. `quiet`: hooks to leave out.
@@ -120,8 +135,31 @@ def _no_compilation() -> AbstractContextManager[object]:
     return lock
 
 
-def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
-    """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more."""
+def _captured(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet,
+) -> Graph:
+    """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more.
+
+    Where the model fixes the batch size of some inputs, that of all of them is fixed.
+    """
+    graph = _exported(model, call, quiet, call.batched)
+    pairs = zip(graph.input_shapes, call.batched, strict=True)
+    fixed = {isinstance(shape[0], int) for shape, own in pairs if own}
+    if len(fixed) < 2:
+        return graph
+    none = (False,) * len(call.batched)
+    return _exported(model, call, quiet, none)
+
+
+def _exported(
+    model: nn.Module,
+    call: Call,
+    quiet: Quiet,
+    batched: tuple[bool, ...],
+) -> Graph:
+    """The operations, with a free batch size in those inputs."""
     with EXPORTING, _no_compilation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
@@ -133,7 +171,7 @@ def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
             silence(other, quiet)
             exported = _Exported(other, call).eval()
             tensors = tuple(x.detach() for x in call.tensors)
-            free = tuple({0: torch.export.Dim.AUTO} if own else {} for own in call.batched)
+            free = tuple({0: torch.export.Dim.AUTO} if own else {} for own in batched)
             program = torch.export.export(exported, tensors, dynamic_shapes=(free,), strict=False)
             if _writes_through_views(program.graph):
                 program = program.run_decompositions({})
@@ -146,7 +184,7 @@ def _captured(model: nn.Module, call: Call, quiet: Quiet) -> Graph:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-    return Reader(program, call.batched).graph(call.names(model), exported.found.names)
+    return Reader(program, batched).graph(call.names(model), exported.found.names)
 
 
 def _line(error: BaseException) -> str:
@@ -164,7 +202,10 @@ def _line(error: BaseException) -> str:
 def _writes_through_views(graph: Any) -> bool:
     """Whether an operation writes into a tensor that shares its memory with another one that the graph names."""
 
-    def aliases(node: Any, written: bool) -> bool:
+    def aliases(
+        node: Any,
+        written: bool,
+    ) -> bool:
         schema = getattr(node.target, "_schema", None)
         found = (
             [r.alias_info for r in schema.returns if r.alias_info is not None]
@@ -186,4 +227,6 @@ def _writes_through_views(graph: Any) -> bool:
 
 def _at_least_two(x: Tensor) -> Tensor:
     """An example with two samples or more: torch.export takes a batch of one for a constant."""
-    return torch.cat([x, x]) if x.dim() and x.shape[0] == 1 else x
+    if x.dim() and x.shape[0] == 1:
+        return torch.cat([x, x])
+    return x

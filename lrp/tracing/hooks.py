@@ -29,7 +29,10 @@ def hooked(model: nn.Module) -> bool:
     return next(_hooks(model), None) is not None
 
 
-def quiet(model: nn.Module, call: Callable[[nn.Module], object]) -> Quiet:
+def quiet(
+    model: nn.Module,
+    call: Callable[[nn.Module], object],
+) -> Quiet:
     """The hooks of `model`, a copy, that return nothing when it is called on real tensors.
 
     What returns something is part of the function that the model computes.
@@ -37,8 +40,14 @@ def quiet(model: nn.Module, call: Callable[[nn.Module], object]) -> Quiet:
     loud: set[Place] = set()
     found = list(_hooks(model))
 
-    def watched(place: Place, hook: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any, **kwargs: Any) -> Any:
+    def watched(
+        place: Place,
+        hook: Callable[..., Any],
+    ) -> Callable[..., Any]:
+        def run(
+            *args: Any,
+            **kwargs: Any,
+        ) -> Any:
             result = hook(*args, **kwargs)
             if result is not None:
                 loud.add(place)
@@ -52,7 +61,10 @@ def quiet(model: nn.Module, call: Callable[[nn.Module], object]) -> Quiet:
     return frozenset(place for place, _ in found) - loud
 
 
-def silence(model: nn.Module, places: Quiet) -> None:
+def silence(
+    model: nn.Module,
+    places: Quiet,
+) -> None:
     """Takes these hooks off a copy of the model."""
     for place, held in list(_hooks(model)):
         if place in places:

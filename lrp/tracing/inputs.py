@@ -18,8 +18,15 @@ class CallReader:
     model: nn.Module
     _examples: Call
 
-    def checked(self, inputs: Any) -> Call:
-        """The inputs as a call; raises InvalidInput unless they are like the examples and finite."""
+    def checked(
+        self,
+        inputs: Any,
+        history: bool = False,
+    ) -> Call:
+        """The inputs as a call, without their history unless it is wanted.
+
+        Raises InvalidInput unless they are like the examples and finite.
+        """
         call = (
             inputs
             if isinstance(inputs, Call)
@@ -27,7 +34,8 @@ class CallReader:
         )
         examples = self._examples
         if len(call.args) != len(examples.args):
-            raise InvalidInput(f"the model takes {len(examples.args)} inputs, not {len(call.args)}")
+            wanted, given = len(examples.args), len(call.args)
+            raise InvalidInput(f"the model takes {wanted} inputs, not {given}")
         check_kinds(call)
         for x in call.tensors:
             if x.is_floating_point() and not bool(torch.isfinite(x).all()):
@@ -37,19 +45,25 @@ class CallReader:
         if call.form == examples.form:
             for x, example in zip(call.tensors, examples.tensors, strict=True):
                 _check_like(x, example)
+        graph = self._is_graph()
         for x, own in zip(call.tensors, call.batched, strict=True):
-            if not own and x.is_floating_point():
+            if not graph and not own and x.is_floating_point():
                 sizes = f"{call.batch} and {x.shape[0]}"
                 raise InvalidInput(f"inputs have different batch sizes: {sizes}")
         if not call.batch:
             raise InvalidInput("the batch is empty")
-        return call.change(plain)
+        return call if history else call.change(plain)
+
+    def _is_graph(self) -> bool:
+        """Whether the inputs are one sample, such as the nodes and the edges of a graph."""
+        return False
 
     def _asked(
         self,
         inputs: tuple[Any, ...],
         target: Any,
         keywords: dict[str, Any],
+        history: bool,
     ) -> tuple[Call, Any]:
         """The checked call, and the target: the one given by name, or what stands behind the inputs."""
         if not inputs and keywords.keys() == {"inputs"} and "inputs" not in self._examples.kwargs:
@@ -62,7 +76,7 @@ class CallReader:
         if len(rest) > 1 or (rest and target is not None):
             raise InvalidInput(f"the model takes {known} inputs, not {len(inputs)}")
         if not isinstance(first, Call):
-            first = self.checked(self._inputs(inputs[:taken], keywords, packed))
+            first = self.checked(self._inputs(inputs[:taken], keywords, packed), history)
         return first, rest[0] if rest else target
 
     def _is_whole(self, argument: Any) -> bool:
@@ -72,7 +86,12 @@ class CallReader:
             return False
         return isinstance(argument, (tuple, list))
 
-    def _inputs(self, args: tuple[Any, ...], keywords: dict[str, Any], packed: bool) -> Call:
+    def _inputs(
+        self,
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        packed: bool,
+    ) -> Call:
         """The call with these arguments, of which one tuple may stand for all positional ones."""
         call = Call.of(args[0] if packed else args, keywords, packed)
         if not call.tensors:
@@ -92,7 +111,10 @@ class CallReader:
         return True
 
 
-def _check_like(x: Tensor, example: Tensor) -> None:
+def _check_like(
+    x: Tensor,
+    example: Tensor,
+) -> None:
     """Raises InvalidInput for another rank or type than the example's."""
     if x.dim() != example.dim():
         wanted = ", ".join(map(str, example.shape[1:]))

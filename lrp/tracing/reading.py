@@ -42,7 +42,11 @@ def foreign(file: str) -> bool:
 class Reader:
     """Reads one exported program."""
 
-    def __init__(self, program: Any, batched: tuple[bool, ...]) -> None:
+    def __init__(
+        self,
+        program: Any,
+        batched: tuple[bool, ...],
+    ) -> None:
         self.program, self.batched = program, batched
         self.nodes: list[Node] = []
         self.value: dict[Any, Any] = {}
@@ -50,7 +54,11 @@ class Reader:
         self.lifted: dict[str, Tensor] = {}
         self.batch: set[str] = set()
 
-    def graph(self, input_names: tuple[str, ...], output_names: tuple[str, ...]) -> Graph:
+    def graph(
+        self,
+        input_names: tuple[str, ...],
+        output_names: tuple[str, ...],
+    ) -> Graph:
         """The graph, with the names of inputs and outputs."""
         signature = self.program.graph_signature
         parameters = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -106,7 +114,12 @@ class Reader:
         self.nodes.append(node)
         return node.index
 
-    def _read(self, graph: Any, module: Any = None, casts: bool = False) -> Any:
+    def _read(
+        self,
+        graph: Any,
+        module: Any = None,
+        casts: bool = False,
+    ) -> Any:
         """The operations of a graph or of a region; returns what a region returns."""
         for fx in graph.nodes:
             region = getattr(fx.target, "__name__", "") if fx.op == "call_function" else ""
@@ -127,7 +140,11 @@ class Reader:
         end = next(fx for fx in graph.nodes if fx.op == "output")
         return self._known(end.args[0])
 
-    def _attribute(self, owner: Any, fx: Any) -> Any:
+    def _attribute(
+        self,
+        owner: Any,
+        fx: Any,
+    ) -> Any:
         found = owner
         for part in str(fx.target).split("."):
             found = getattr(found, part)
@@ -137,7 +154,12 @@ class Reader:
             return Param(name)
         return found
 
-    def _region(self, fx: Any, region: str, casts: bool) -> tuple[Any, ...]:
+    def _region(
+        self,
+        fx: Any,
+        region: str,
+        casts: bool,
+    ) -> tuple[Any, ...]:
         """A block under no_grad or autocast, its operations put in line."""
         place = REGIONS[region]
         inner = self.value[fx.args[place]]
@@ -156,7 +178,11 @@ class Reader:
             tree, lambda leaf: self.value[leaf] if isinstance(leaf, torch.fx.Node) else leaf
         )
 
-    def _operation(self, fx: Any, casts: bool) -> Ref:
+    def _operation(
+        self,
+        fx: Any,
+        casts: bool,
+    ) -> Ref:
         operation = "getitem" if fx.target is operator.getitem else str(fx.target)
         if not isinstance(fx.target, torch._ops.OpOverload) and operation != "getitem":
             operation = getattr(fx.target, "__name__", operation)
@@ -173,7 +199,12 @@ class Reader:
         args, kwargs = rewrite(fx.args, argument), rewrite(fx.kwargs, argument)
         return Ref(self._add(fx, operation, name, args, kwargs))
 
-    def _casts(self, fx: Any, original: str, dtype: torch.dtype) -> dict[Any, Any]:
+    def _casts(
+        self,
+        fx: Any,
+        original: str,
+        dtype: torch.dtype,
+    ) -> dict[Any, Any]:
         """Under autocast: the arguments of another floating point type than the result, cast to it."""
         found: dict[Any, Any] = {}
         if original.startswith(("aten.to.", "aten._to_copy")):
@@ -273,7 +304,12 @@ def _module(fx: Any) -> tuple[str, str]:
     return called, str(name)
 
 
-def _name(operation: str, module: str, kind: str, names: dict[str, int]) -> str:
+def _name(
+    operation: str,
+    module: str,
+    kind: str,
+    names: dict[str, int],
+) -> str:
     """`conv1` for a module that is one operation, `block.add` for an operation of a larger module's forward."""
     short = operation.removeprefix("aten.").split(".")[0].rstrip("_")
     simple = kind.startswith(("torch.nn.modules.", "torch.ao.")) and not kind.endswith(COMPOUND)
@@ -281,7 +317,10 @@ def _name(operation: str, module: str, kind: str, names: dict[str, int]) -> str:
     return _unique(name, names)
 
 
-def _unique(name: str, names: dict[str, int]) -> str:
+def _unique(
+    name: str,
+    names: dict[str, int],
+) -> str:
     count = names.get(name, 0)
     names[name] = count + 1
     return name if count == 0 else f"{name}#{count}"

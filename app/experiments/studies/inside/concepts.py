@@ -126,7 +126,7 @@ class Bench:
     def of(cls, planes: Tensor, sample: Sample, split: Split, settings: Settings) -> Bench:
         """Drawn from the games that took no part in fitting or choosing."""
         random = np.random.default_rng((settings.seed, 23))
-        count = 24 if settings.quick else 200
+        count = 24 if settings.quick else 128
         rows = np.sort(random.permutation(np.flatnonzero(split.test))[:count])
         return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 100)
 
@@ -194,6 +194,11 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "positions": len(sample.own),
         "games": int(sample.game.max()) + 1,
         "measured": int(split.test.sum()),
+        "tried": len(told),
+        "passed": {"count": len(passed(told, heard)), "names": passed(told, heard)},
+        "beyond_noise": sum(
+            abs(heard[n]["sizes_of_noise"]) >= LISTENS for n in passed(told, heard)
+        ),
         "concepts": told,
         "effects": heard,
         "channels": {"ledger": seen.ledger(), "named": named},
