@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lrp.errors import LRPError, UnsupportedOperation
 from lrp.ops.activations import Activation
 from lrp.ops.context import Execution, Flow, Sent, Step
-from lrp.ops.registry import OPERATIONS, Build, Lowering, Operation, always, never, unary
+from lrp.ops.registry import OPERATIONS, Build, Lowering, Operation, always, never
 from lrp.ops.routing import Route
 from lrp.ops.sums import mean
 from lrp.tracing.capture import MODULES
@@ -19,12 +19,20 @@ from lrp.tracing.graph import Graph, Node, Param, Ref, rewrite
 
 Propagate = Callable[[Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
 
-activation: Build = unary(Activation)
-"""Build for a pointwise function: R_in = R_out."""
-route: Build = unary(Route)
-"""Build for an operation whose every output copies one input."""
-average: Build = mean
-"""Build for a linear operation of one signal without bias: the ε rule with its own weights."""
+
+def activation(lowering: Lowering, node: Node) -> Step:
+    """Build for a pointwise function: R_in = R_out."""
+    return Activation(node, lowering.source(node))
+
+
+def route(lowering: Lowering, node: Node) -> Step:
+    """Build for an operation whose every output copies one input."""
+    return Route(node, lowering.source(node))
+
+
+def average(lowering: Lowering, node: Node) -> Step:
+    """Build for a linear operation of one signal without bias: the ε rule with its own weights."""
+    return mean(lowering, node)
 
 
 class Custom(Step):
