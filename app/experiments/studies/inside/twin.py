@@ -304,7 +304,7 @@ def figure(model: Model, twin: Model) -> Figure:
     """Board 31 under five composites, the agent above and the twin below."""
     own, opp = (np.array([word], np.uint64) for word in (BOARD_31.own, BOARD_31.opp))
     at = Positions(own, opp, np.zeros((1, 2), np.int64))
-    canvas, axes = plots.canvas(len(COMPOSITES), 2, width=2.6, height=2.9)
+    canvas, axes = plots.canvas(len(COMPOSITES), 2, width=2.6, height=3.2)
     words = []
     for row, (who, one) in enumerate((("agent", model), ("twin", twin))):
         for column, composite in enumerate(COMPOSITES):
