@@ -11,7 +11,7 @@ WORKDIR /src
 COPY constraints.txt ./
 RUN pip install --no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch
 COPY . ./
-RUN pip install -c constraints.txt ".[train,experiments,cluster]"
+RUN pip install -c constraints.txt ".[app,train,experiments,cluster]"
 
 FROM python:3.12-slim
 COPY --from=build /opt/othello /opt/othello

@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= default
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 APP_STAMP := $(VENV)/.app-$(TORCH)
+DOCS   := $(VENV)-docs
 STAMP  := $(VENV)/.installed-$(TORCH)
 WARM   := $(VENV)/.warm
 PORT   ?= 8501
@@ -14,13 +15,13 @@ WORKERS ?= 2
 AMX    := $(shell grep -qs amx_bf16 /proc/cpuinfo && echo ,amx)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: app desktop install test test-long check bench system clean
+.PHONY: app desktop install test test-long check bench docs packages system clean
 
 install: $(STAMP)
 
 # The app needs no test tools; what has everything has what the app needs.
-$(APP_STAMP): EXTRAS := train,experiments$(AMX)
-$(STAMP): EXTRAS := test,dev,train
+$(APP_STAMP): EXTRAS := app,train,experiments$(AMX)
+$(STAMP): EXTRAS := test,dev
 
 $(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try make PYTHON=python3.12"; exit 1; }
@@ -66,5 +67,18 @@ check: $(STAMP)  ## lint and types
 bench: $(STAMP)  ## the tables of the README
 	for name in lrp evaluator learner othello_rules search selfplay explain_tree desktop replies; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
 
+docs: $(DOCS)  ## the documentation as a site, in site/
+	$(DOCS)/bin/mkdocs build --strict
+
+$(DOCS): pyproject.toml
+	test -x $@/bin/python || $(PYTHON) -m venv $@
+	$@/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+	  | $@/bin/python -m pip install --disable-pip-version-check -q -r /dev/stdin
+	@touch $@
+
+packages: $(STAMP)  ## wheel and sdist in dist/, tried in empty environments
+	$(BIN)/python -m pip install --disable-pip-version-check -q build
+	$(BIN)/python .ci/packages.py
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
+	rm -rf $(VENV) $(DOCS) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts

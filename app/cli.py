@@ -25,6 +25,7 @@ from typer.core import TyperGroup  # noqa: E402
 
 import othello  # noqa: E402
 from app.examples import show_examples  # noqa: E402
+from app.extras import advice  # noqa: E402
 from app.option_records import spread  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
@@ -210,7 +211,7 @@ def explain_failure(error: Exception) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}", 1)
     if isinstance(error, ModuleNotFoundError):
-        return _complain(f"this command needs the package {error.name}, which is not installed", 1)
+        return _complain(advice(error.name), 1)
     return _complain(
         str(error) or type(error).__name__, 2 if is_bad_input(error) else 1, type(error).__name__
     )

@@ -138,7 +138,7 @@ from app.experiments.studies.inside.channels import channels_of
 own, opp = (np.array([word], np.uint64) for word in (BOARD_31.own, BOARD_31.opp))
 ledger = channels_of(model, own, opp).ledger()
 assert ledger["difference"] <= 1e-6
-print(f"board 31 by channels of the last block: {ledger['parts']:+.3f} + biases {ledger['bias']:+.3f}")
+print(f"board 31 by its last channels: {ledger['parts']:+.3f} + biases {ledger['bias']:+.3f}")
 concepts = stored("concepts")["numbers"]
 for name, found in concepts["concepts"].items():
     effect = concepts["effects"][name]

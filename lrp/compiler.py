@@ -23,7 +23,7 @@ from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
 from lrp.tracing.graph import Graph, Node, leaves
-from lrp.tracing.tokens import EMBEDDING, tokens
+from lrp.tracing.tokens import EMBEDDING, passes_messages, tokens
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class Program:
     graph: Graph
     steps: Mapping[int, Step]
     constants: Mapping[int, Any]
+    """Outputs that depend on no input; other constants are in the steps that read them."""
     names: Mapping[str, int]
     layers: tuple[Layer, ...]
+    whole: bool = False
+    """Whether the inputs are one sample, such as the nodes and edges of a graph, and not a batch of them."""
 
     def path(self, outputs: tuple[int, ...]) -> tuple[Step, ...]:
         """The steps that lead to these nodes, in order of computation."""
@@ -90,6 +93,7 @@ class Compiler(Lowering):
         self.composite, self.modules = composite, dict(model.named_modules())
         self.readers = graph.consumers()
         self.tokens = tokens(graph)
+        self.message_passing = passes_messages(graph, self.tokens)
         self.steps: dict[int, Step] = {}
         self._classify()
         self.layers = self._layers()
@@ -181,7 +185,8 @@ class Compiler(Lowering):
         names = {step.node.name: index for index, step in self.steps.items()}
         for alias, name in self.graph.aliases.items():
             names[alias] = names[name]
-        program = Program(self.graph, self.steps, self.constants, names, self.layers)
+        shown = {i: value for i, value in self.constants.items() if i in self.graph.outputs}
+        program = Program(self.graph, self.steps, shown, names, self.layers, self.message_passing)
         program.check()
         return program
 
@@ -197,7 +202,8 @@ class Compiler(Lowering):
         if node.operation not in OPERATIONS and node.index not in self.tokens:
             raise UnsupportedOperation(node.operation, node.module)
         fixed = node.shape is not None and not node.free
-        if self.graph.batch_symbols and fixed and any(read.free for read in reads):
+        batched = bool(self.graph.batch_symbols) and not self.message_passing
+        if batched and fixed and any(read.free for read in reads):
             reason = "it mixes the samples of a batch"
             raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
 

@@ -18,7 +18,7 @@ from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.targets import Target, each_index, masks, one_hot, seeds
+from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
@@ -111,6 +111,9 @@ class LRP(CallReader, Portable):
                     f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
                 ) from error
 
+    def _is_graph(self) -> bool:
+        return self.program.whole
+
     @property
     def graph(self) -> Graph:
         """The captured operations of the model."""
@@ -154,7 +157,8 @@ class LRP(CallReader, Portable):
             plan = self.plan(call, output, create_graph)
             run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             values = [run.values[i] for i in plan.chosen]
-            flows, value = seeds(target, values, plan.names, run.batch)
+            seeded = seeds_of_graph if plan.program.whole else seeds
+            flows, value = seeded(target, values, plan.names, run.batch)
             self._send(run, self._sent(run, plan, flows, through), flows)
             return gather([run], plan.steps, plan.graph, value, call, each=False)
 
@@ -181,11 +185,13 @@ class LRP(CallReader, Portable):
             run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
+            y = y.unsqueeze(0) if plan.program.whole else y
             chosen = each_index(indices, y)
             runs, values = [], []
-            width = max(1, FOLD // run.batch) if plan.graph.batch_first else 1
-            for part in torch.split(chosen, width):
+            wide = plan.graph.batch_first and not plan.program.whole
+            for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
+                gain = gain.squeeze(0) if plan.program.whole else gain
                 other = replace(run, fold=len(part), flows={}, bias={}, stabilizer={}, project={})
                 self._send(other, plan, [Flow(gain=gain)])
                 runs.append(other)

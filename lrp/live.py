@@ -232,7 +232,7 @@ class Live:
                     graph, tensors, as_composite(Flat(bias="uniform")), self.model
                 ).compile()
             layouts: Mapping[int, Layout] = {}
-            if not graph.batch_first:
+            if not graph.batch_first and not program.whole:
                 layouts, mixing = entry.layouts or probe(program, entry.twice())
                 entry.layouts = layouts, mixing
                 program = replace(program, steps={**program.steps, **mixing})
@@ -274,7 +274,7 @@ class Live:
             return True
         if entry.fixed and any(entry.content.modes):
             return True
-        if graph.batch_symbols:
+        if graph.batch_symbols and not program.whole:
             call = call.change(lambda x: x[:2], batched=True)
         try:
             wanted = self._called(call)

@@ -23,9 +23,8 @@ def forward(
 ) -> Execution:
     """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN."""
     graph = program.graph
-    run = Execution(
-        [None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes
-    )
+    batch = 1 if program.whole else inputs[0].shape[0]
+    run = Execution([None] * len(graph.nodes), batch, layouts=layouts, nodes=graph.nodes)
     values = run.values
     for index, constant in program.constants.items():
         values[index] = constant
@@ -90,7 +89,7 @@ def probe(
     """
     batch = examples[0].shape[0]
     mixing: dict[int, Step] = {}
-    if batch == 1:
+    if batch == 1 or program.whole:
         return {}, mixing
     spoiled = [x.clone() for x in examples]
     for x in spoiled:

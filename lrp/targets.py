@@ -82,6 +82,25 @@ def seeds(
     return [Flow(gain=gain)], y.reshape(batch, -1)[rows, index]
 
 
+def seeds_of_graph(
+    target: Any,
+    outputs: Sequence[Tensor],
+    names: Sequence[str],
+    batch: int,
+) -> tuple[list[Flow | None], Tensor]:
+    """The same where the inputs are one sample, a graph: targets are of its rows, and their values are added up.
+
+    A tuple may be a place in the whole output, (node, class).
+    """
+    y = outputs[0]
+    entry = isinstance(target, tuple) and len(outputs) == 1 and len(target) == y.dim()
+    if entry:
+        flows, value = seeds(target, [y.unsqueeze(0)], names, 1)
+        return [None if f is None else f.map(lambda t: t.squeeze(0)) for f in flows], value
+    flows, value = seeds(target, outputs, names, y.shape[0] if y.dim() else 1)
+    return flows, value.sum().reshape(batch)
+
+
 def _index(
     target: Any,
     y: Tensor,

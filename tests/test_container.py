@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import COMMANDS, run
+from tests.test_setup import brought
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
@@ -53,8 +54,8 @@ def test_the_extras_exist_and_bring_what_the_services_run() -> None:
     named = re.search(r'pip install .*"\.\[([\w,]+)\]"', DOCKERFILE)[1].split(",")
     extras = PROJECT["project"]["optional-dependencies"]
     assert set(named) <= set(extras)
-    brought = {re.split(r"[<>=]", entry)[0] for name in named for entry in extras[name]}
-    assert "ray" in brought and "pytest" not in brought
+    packages = brought(named, extras)
+    assert {"ray", "streamlit"} < packages and "pytest" not in packages
 
 
 def test_the_image_is_made_of_what_the_wheel_needs_and_nothing_else() -> None:

@@ -278,9 +278,7 @@ def test_the_app_is_set_up_without_test_tools_and_the_tests_with_all(tmp_path: P
         shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         names = re.search(r"--extras (\S+)", shown)
         assert names is not None
-        return {
-            re.split(r"[<>= ]", entry)[0] for name in names[1].split(",") for entry in extras[name]
-        }
+        return brought(names[1].split(","), extras)
 
     assert asked("app") == asked("desktop")
     assert not asked("app") & {"pytest", "playwright", "mypy", "ruff", "hypothesis"}
@@ -288,6 +286,17 @@ def test_the_app_is_set_up_without_test_tools_and_the_tests_with_all(tmp_path: P
         "openvino"
     }  # where the processor has AMX tiles; the tests run the kernels that every processor has
     assert asked("app") - faster < asked("test") == asked("check") == asked("install")
+
+
+def brought(names: list[str], extras: dict[str, list[str]]) -> set[str]:
+    """The packages that extras bring, with those of the extras that they are made of."""
+    found = set[str]()
+    for name in names:
+        for entry in extras[name]:
+            package, _, inner = re.split(r"[<>=; ]", entry)[0].partition("[")
+            own = package == "othello-lrp"
+            found |= brought(inner.rstrip("]").split(","), extras) if own else {package}
+    return found
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

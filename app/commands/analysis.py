@@ -266,7 +266,7 @@ def explain(
     def work(board: Board, line: ProgressLine) -> None:
         wanted = _checked(board, question, reasons)
         one_thread()
-        line.doing = f"explaining by {question.simulations} simulations"
+        line.doing = "explaining"
         if wanted is None:
             say_why(board, reasons, question.simulations, checkpoint, output.as_json)
             return

@@ -27,10 +27,11 @@ from app.commands.progress import ProgressLine
 from app.desktop.files import open_game
 from app.desktop.film import Film, play_out
 from app.desktop.view import HeatMode
-from app.desktop.window import Window, pygame_error
+from app.desktop.window import Window, check_display, pygame_error
 from app.game.session import Seat as SeatName
 from app.game.session import Session, Strength
 from app.models import load_model_for
+from othello.errors import ParseError
 from othello.players.specs import parse
 from othello.rules.notation import Side
 
@@ -179,6 +180,8 @@ def desktop(
     pixels = _pixels(look.window, (640, 420) if film.gif is not None else (1160, 760))
     if film.headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
+    else:
+        _need_display()
     one_thread()
     where: SeatName = "watch" if film.headless else players.seat.value
     strength = Strength(simulations=players.simulations)
@@ -237,17 +240,19 @@ def _written(table: Session, drawn: Film, film: FilmOptions, line: ProgressLine)
     return report
 
 
+def _need_display() -> None:
+    """ParseError, before anything is loaded, where no window can be opened."""
+    try:
+        check_display()
+    except pygame_error as error:
+        raise ParseError(f"no window can be opened ({error}); --gif and --png need none") from None
+
+
 def _open_window(
     table: Session, pixels: tuple[int, int], heat: HeatOption | None, look: WindowOptions
 ) -> None:
     mode = "off" if heat is None else heat.value
-    try:
-        opened = Window(table, pixels, folder=look.folder, heat=mode, dark=look.dark)
-    except pygame_error as error:
-        raise RuntimeError(
-            f"no window can be opened ({error}); --gif and --png need none"
-        ) from None
-    opened.run()
+    Window(table, pixels, folder=look.folder, heat=mode, dark=look.dark).run()
 
 
 def _pixels(text: str, default: tuple[int, int]) -> tuple[int, int]:

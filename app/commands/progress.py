@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, TextIO
 
 SILENT: Final = 1.0  # seconds before the first line on a terminal
-SILENT_ELSEWHERE: Final = 30.0  # … and in a log
+SILENT_ELSEWHERE: Final = 60.0  # … and in a log
 _REDRAWN: Final = 0.5  # seconds between two states of the line on a terminal
 _AGAIN: Final = 60.0  # … and between two lines in a log
 _WIDTH: Final = 79

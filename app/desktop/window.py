@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import pygame
@@ -24,6 +25,18 @@ SMALLEST = (320, 240)
 FRAME_MS = 16
 WAKE = pygame.event.custom_type()
 pygame_error = pygame.error  # what opening a window raises where there is no display
+
+
+_UNSEEN = {"offscreen", "dummy"}  # what SDL takes by itself where nobody could see a window
+
+
+def check_display() -> None:
+    """pygame.error where a window could not be seen; SDL_VIDEODRIVER may name such a driver on purpose."""
+    pygame.display.init()
+    driver = pygame.display.get_driver()
+    if driver in _UNSEEN and driver != os.environ.get("SDL_VIDEODRIVER"):
+        pygame.display.quit()
+        raise pygame.error("there is no display")
 
 
 def _wake() -> None:

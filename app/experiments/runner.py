@@ -28,7 +28,10 @@ SIZE: Final = 8
 POSITIONS: Final = (64, 512)  # the most an experiment wants by default, quick and full
 GAMES: Final = "self-play"  # the step that plays the games which several experiments share
 CACHE: Final = ".cache"  # in the folder: the shared games, and how long each step took; no result
-LONGEST: Final = ("faithfulness", "ground-truth", "rules", "exploration", "search", "heads")
+LONGEST: Final = (
+    *("twin", "faithfulness", "ground-truth", "because", "concepts", "rules", "exploration"),
+    *("search", "clusters", "heads"),
+)
 POLL: Final = 0.2  # seconds between two looks at what the processes report
 
 Reports = SimpleQueue[tuple[str, float, str]]

@@ -13,7 +13,11 @@ st.html(
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
     "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
-    "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }</style>"
+    "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
+    "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
+    "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
+    " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
+    " .stMain [data-baseweb=select] > div { min-height: 44px; min-width: 44px; } }</style>"
 )
 pages = {
     "play": st.Page(

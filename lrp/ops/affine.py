@@ -17,6 +17,9 @@ from lrp.ops.registry import Lowering
 from lrp.rules import AffineRule, AlphaBeta, Flat, Gamma, Pass, Side, Term
 from lrp.tracing.graph import Node
 
+SMALL = 2**16
+"""Numbers of a weight up to which what the forward pass derives from it is kept for the backward pass."""
+
 
 class AffineStep(Unary):
     """Computes z = a·w + b and redistributes R_k by the sides of a rule.
@@ -47,7 +50,10 @@ class AffineStep(Unary):
         x, layer = run.values[self.source], self.layer
         if not self._halved():
             return layer.apply(x, layer.weight, layer.bias)
-        sums = run.saved[self.node.index] = [self.total(x, side) for side in self._sides()]
+        sides = self._sides()
+        sums = [self.total(x, side) for side in sides]
+        small = layer.weight.numel() <= SMALL
+        run.saved[self.node.index] = (sides if small else None, sums)
         z: Tensor = sums[0] + sums[1]
         kept = layer.bias if self.mode == "ignore" else None
         return z if kept is None else z + layer.at_output(kept, z.dim())
@@ -92,8 +98,10 @@ class AffineStep(Unary):
             shares.mirror(flow.relevance(run.lift(z)), z)
             return ((self.source, shares.flow()),)
         relevance: Tensor | None = None
-        sides = [side for side in self._sides() if side.when != "z<0" or not flow.rectified]
-        sums = run.saved.get(self.node.index, [None] * len(sides))
+        sides, sums = run.saved.get(self.node.index, (None, None))
+        sides = sides or self._sides()
+        sides = [side for side in sides if side.when != "z<0" or not flow.rectified]
+        sums = sums or [None] * len(sides)
         for side, total in zip(sides, sums, strict=True):
             own = side.is_output and (self.mode != "ignore" or side.bias is None)
             if own and flow.rest is None and flow.gain is not None and not self.rule.relative:

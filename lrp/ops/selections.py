@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
-from lrp.errors import UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, divided_at, stabilised
 from lrp.ops.registry import Build, Lowering, arguments_of, inherited, operation
+from lrp.ops.sums import accumulated
 from lrp.rules import AsAverage, Flat, Rule, WinnerTakesAll
 from lrp.tracing.graph import Node
 
@@ -265,8 +265,7 @@ SOURCES = {"scatter": 3, "index_put": 2}
 def written(lowering: Lowering, node: Node) -> Step:
     name = node.operation.split(".")[1]
     if name == "index_put" and len(node.args) > 3 and node.args[3]:
-        reason = "it adds to what is there"
-        raise UnsupportedOperation(node.operation, node.module, reason)
+        return accumulated(lowering, node)
     function, kwargs = node.function, node.kwargs
 
     def write(*args: Any) -> Tensor:

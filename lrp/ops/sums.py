@@ -51,16 +51,6 @@ def mean(lowering: Lowering, node: Node) -> Step:
     return Mean(node, lowering.source(node), lowering.rule(node))
 
 
-@operation("index_add scatter_add", "average")
-def added_at(lowering: Lowering, node: Node) -> Step:
-    """index_add and scatter_add into zeros: sums of one signal."""
-    base = lowering.graph.nodes[node.args[0].index] if isinstance(node.args[0], Ref) else None
-    constant = isinstance(node.args[0], Tensor) and not bool(node.args[0].any())
-    if not constant and (base is None or "zeros" not in base.operation):
-        raise UnsupportedOperation(node.operation, node.module, "it adds to a tensor that is not 0")
-    return mean(lowering, node)
-
-
 class Sum(Step):
     """x + α·y of two signals, or of a signal and a constant, whose share is the layer's bias relevance."""
 
@@ -137,3 +127,70 @@ def subtracted_from(lowering: Lowering, node: Node) -> Step:
     """c − α·x."""
     x, c = node.args[:2]
     return total(lowering, node, (c, 1.0), (x, -_alpha(node)), rule=lowering.rule(node))
+
+
+class Accumulated(Step):
+    """Rows of a source added into a base, or reduced with it: each takes its part, a constant's is bias relevance."""
+
+    def __init__(
+        self,
+        node: Node,
+        places: tuple[int, ...],
+        constants: tuple[int, ...],
+        mode: BiasMode,
+    ) -> None:
+        super().__init__(node)
+        self.places, self.constants, self.mode = places, constants, mode
+
+    def backward(self, run: Execution, flow: Flow) -> Sent:
+        s = gain_at(run, self.node, flow, run.values[self.node.index], Norm())
+        back = []
+        for place in self.places:
+            index = self.node.args[place].index
+            back.append((index, Flow(self._pulled(run, place, s))))
+        for place in self.constants:
+            args = list(run.resolve(self.node.args))
+            if bool(args[place].any()):
+                claimed = self._pulled(run, place, s) * run.lift(args[place])
+                if place:
+                    args[0], args[place] = torch.zeros_like(s), claimed
+                    claimed = self.node.function(*args)
+                left = settle(run, self.node, claimed, self.mode)
+                back += [] if left is None else self._evenly(run, left)
+        return back
+
+    def _pulled(self, run: Execution, place: int, s: Tensor) -> Tensor:
+        """The adjoint with respect to one argument, the others held."""
+        args = list(run.resolve(self.node.args))
+        kwargs = run.resolve(self.node.kwargs)
+
+        def function(x: Tensor) -> Tensor:
+            return self.node.function(*args[:place], x, *args[place + 1 :], **kwargs)  # type: ignore[no-any-return]
+
+        return run.vjp(function, args[place], s)
+
+    def _evenly(self, run: Execution, left: Tensor) -> list[tuple[int, Flow]]:
+        """A constant's share, in equal parts to all that is added to it."""
+        index = self.node.args[self.places[0]].index
+        shape = run.shape(run.values[index])
+        parts = run.values[index].numel() / run.batch
+        each = run.per_sample(self.node, left) / parts
+        like = left.new_zeros(()).expand(shape)
+        spread = run.layout(run.nodes[index]).spread(each, like).expand(shape)
+        return [(index, Flow(rest=spread))]
+
+
+ADDED = {"index_add": 3, "scatter_add": 3, "index_put": 2, "scatter_reduce": 3}
+
+
+@operation("index_add scatter_add scatter_reduce.two", "average", inherited)
+def accumulated(lowering: Lowering, node: Node) -> Step:
+    """Sums, means and extrema of rows by number: the messages of a graph's edges."""
+    name = node.operation.split(".")[1]
+    both = (0, ADDED[name])
+    places = tuple(place for place in both if lowering.is_signal(node.args[place]))
+    constants = tuple(place for place in both if place not in places)
+    how = node.args[4] if name == "scatter_reduce" else "sum"
+    if how == "prod" or (how != "sum" and constants and constants[0]):
+        raise UnsupportedOperation(node.operation, node.module, f"it reduces by {how}")
+    return Accumulated(node, places, constants, lowering.mode(None))

@@ -45,13 +45,18 @@ class CallReader:
         if call.form == examples.form:
             for x, example in zip(call.tensors, examples.tensors, strict=True):
                 _check_like(x, example)
+        graph = self._is_graph()
         for x, own in zip(call.tensors, call.batched, strict=True):
-            if not own and x.is_floating_point():
+            if not graph and not own and x.is_floating_point():
                 sizes = f"{call.batch} and {x.shape[0]}"
                 raise InvalidInput(f"inputs have different batch sizes: {sizes}")
         if not call.batch:
             raise InvalidInput("the batch is empty")
         return call if history else call.change(plain)
+
+    def _is_graph(self) -> bool:
+        """Whether the inputs are one sample, such as the nodes and the edges of a graph."""
+        return False
 
     def _asked(
         self,

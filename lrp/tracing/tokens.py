@@ -9,6 +9,32 @@ COUNTED = ("aten.cumsum", "aten.sum", "aten.argmax", "aten.argmin", "aten.argsor
 """Operations whose integers are counts or places, not ids."""
 
 
+INDEXED = ("index", "index_select", "gather", "index_add", "index_put", "scatter", "scatter_add")
+"""Operations that read or write rows by numbers; those that reduce are beside them."""
+
+
+def passes_messages(graph: Graph, ids: frozenset[int]) -> bool:
+    """Whether rows are read or written by integers among the inputs: the edges of a graph whose nodes are the rows."""
+    made: set[int] = set()
+    for node in graph.nodes:
+        own = node.operation == "input" or any(ref in made for ref in node.refs)
+        if own and node.integral and node.index not in ids:
+            made.add(node.index)
+    return any(_rows(node) in made for node in graph.nodes)
+
+
+def _rows(node: Node) -> int | None:
+    """The node of the numbers by which an operation reads or writes rows, along the first dimension."""
+    name = node.operation.split(".")[1] if node.operation.startswith("aten.") else ""
+    if name not in (*INDEXED, "scatter_reduce", "index_reduce") or not node.floating:
+        return None
+    places = node.args[1] if name in ("index", "index_put") else node.args[2:3]
+    if name not in ("index", "index_put") and node.args[1] != 0:
+        return None
+    first = places[0] if places else None
+    return first.index if isinstance(first, Ref) else None
+
+
 def tokens(graph: Graph) -> frozenset[int]:
     """The integer inputs that are looked up in an embedding, and what lies between them and it.
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
-import select
-import shlex
 import shutil
-import signal
 import subprocess
 import time
 import weakref
@@ -20,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from othello.errors import EngineError, ParseError
+from othello.operating_system import end_family, pipes_of, split_words
 from othello.rules.notation import excerpt
 
 MAX_LINE: Final = 1 << 16  # bytes; the longest honest answer is a GTP board of a few hundred
@@ -55,7 +53,7 @@ def split_command(command: str) -> list[str]:
     ['-c', 'exit 3']
     """
     try:
-        words = shlex.split(command)
+        words = split_words(command)
     except ValueError as error:
         raise ParseError(f"command {excerpt(command, 60)}: {error}") from None
     if not words or "\0" in command:
@@ -87,10 +85,7 @@ class EngineProcess:
             )
         except OSError as error:
             raise ParseError(f"command {excerpt(command, 60)}: {error.strerror}") from None
-        assert self._process.stdin and self._process.stdout
-        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        os.set_blocking(self._in, False)
-        os.set_blocking(self._out, False)
+        self._pipes = pipes_of(self._process)
         self._buffer = bytearray()
         self._answered = 0
         self._finalizer = weakref.finalize(self, _end, self._process)
@@ -107,15 +102,13 @@ class EngineProcess:
 
     def send(self, line: str, deadline: float) -> None:
         """Write one line; `EngineFailure` if the program is gone or does not read by `deadline`."""
-        data = memoryview(line.encode() + b"\n")
         self._answered = 0
-        while data:
-            try:
-                data = data[os.write(self._in, data) :]
-            except BlockingIOError:
-                self._wait(False, deadline, line)
-            except OSError:
-                raise self._crashed(line) from None
+        try:
+            written = self._pipes.write(line.encode() + b"\n", deadline)
+        except OSError:
+            raise self._crashed(line) from None
+        if not written:
+            raise self._failed(Failure.TIMEOUT, "did not read in time", line)
 
     def read_line(self, deadline: float, asked: str) -> str:
         """The next line without its end; `asked` is named in the failure if none comes by `deadline`."""
@@ -124,13 +117,12 @@ class EngineProcess:
                 raise self._failed(
                     Failure.GARBAGE, f"wrote a line of more than {MAX_LINE} bytes", asked
                 )
-            self._wait(True, deadline, asked)
             try:
-                data = os.read(self._out, MAX_LINE)
-            except BlockingIOError:
-                continue
+                data = self._pipes.read(deadline)
             except OSError:
                 data = b""
+            if data is None:
+                raise self._failed(Failure.TIMEOUT, "did not answer in time", asked)
             if not data:
                 raise self._crashed(asked)
             self._buffer += data
@@ -154,15 +146,6 @@ class EngineProcess:
                 self._process.wait(0.2)
         self._finalizer()
 
-    def _wait(self, reading: bool, deadline: float, asked: str) -> None:
-        poll = select.poll()
-        poll.register(
-            self._out if reading else self._in, select.POLLIN if reading else select.POLLOUT
-        )
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            doing = "did not answer" if reading else "did not read"
-            raise self._failed(Failure.TIMEOUT, f"{doing} in time", asked)
-
     def _crashed(self, asked: str) -> EngineFailure:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.1)
@@ -177,8 +160,7 @@ class EngineProcess:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill the program's process group, reap the program, close the pipes."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    end_family(process)
     for pipe in (process.stdin, process.stdout):
         with contextlib.suppress(OSError):
             if pipe is not None:

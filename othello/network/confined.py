@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from othello.errors import CheckpointError, OthelloError
+from othello.operating_system import limit_memory
 
 _ROOT: Final = Path(__file__).parents[2]
 _ENTER: Final = "from othello.network.confined import enter; enter()"
 _REFUSED: Final = 3  # exit code of a child that says on stdout, in JSON, why
-_STATISTICS: Final = Path("/proc/self/statm")
 
 
 def run_confined(
@@ -57,7 +56,7 @@ def enter() -> None:
     name, memory, *arguments = sys.argv[1:]
     module, _, function = name.partition(":")
     called = getattr(importlib.import_module(module), function)
-    _limit(int(memory))
+    limit_memory(int(memory))
     reason = None
     try:
         called(*arguments)
@@ -68,15 +67,3 @@ def enter() -> None:
     if reason is not None:
         print(json.dumps(reason), flush=True)
     os._exit(0 if reason is None else _REFUSED)
-
-
-def _limit(memory: int) -> None:
-    """Allow this process `memory` bytes more than it has, where the system can tell; no core files."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not _STATISTICS.exists():
-        return
-    pages = int(_STATISTICS.read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + memory
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    if hard == resource.RLIM_INFINITY or limit < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

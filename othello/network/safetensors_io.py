@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from othello import atomic
 from othello.errors import CheckpointError
+from othello.operating_system import open_itself
 
 MAX_FILE_BYTES = 1 << 30
 MAX_HEADER_BYTES = 1 << 20
@@ -67,7 +68,7 @@ def skeleton() -> Iterator[None]:
 def read_regular_file(path: Path, limit: int) -> bytes:
     """The bytes of a plain file of at most `limit` bytes; a link, device or pipe is a `CheckpointError`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_itself(path, os.O_RDONLY)
     except (OSError, ValueError) as error:
         reason = (
             "is a symbolic link"

@@ -16,7 +16,6 @@ or removed, so a kill between any two steps loses the iteration under way and no
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -32,6 +31,7 @@ from othello.errors import CheckpointError, ConfigError, RunLocked
 from othello.network import checkpoint
 from othello.network.architecture import Network
 from othello.network.safetensors_io import read_regular_file, skeleton
+from othello.operating_system import is_alive, lock, open_itself
 from othello.training.config import RunConfig, read_config, write_toml
 from othello.training.manifest import (
     REPLAY_NAME,
@@ -268,19 +268,20 @@ def _clear_beginnings(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run directory for this process; `RunLocked` names the one that has it.
 
-    The lock is the operating system's (flock), so it goes with the process, however that ends.
+    The lock is the operating system's (flock, on Windows a locked byte), so it goes with the process, however it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    descriptor = open_itself(folder / "lock", os.O_RDWR | os.O_CREAT)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(descriptor)
         except BlockingIOError:
             raise RunLocked(
                 f"{folder}: {_holder(descriptor)} is training here; stop it or choose another --run folder"
             ) from None
         name = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
-        os.ftruncate(descriptor, os.pwrite(descriptor, name, 0))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(descriptor, os.write(descriptor, name))
         yield
     finally:
         os.close(descriptor)
@@ -289,20 +290,11 @@ def locked(folder: Path) -> Iterator[None]:
 def _holder(descriptor: int) -> str:
     """Who holds the lock: the name in the file, once it is that of a living process (the holder writes it at once)."""
     for _ in range(20):
-        text = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        text = os.read(descriptor, 200).decode(errors="replace").strip()
         words = text.split()
         named = len(words) == 4 and words[1].isdigit()
-        if named and (words[3] != socket.gethostname() or _lives(int(words[1]))):
+        if named and (words[3] != socket.gethostname() or is_alive(int(words[1]))):
             return text
         time.sleep(0.05)
     return "another process"
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

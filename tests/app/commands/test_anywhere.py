@@ -25,7 +25,7 @@ from othello.network.checkpoint import default_checkpoint
 ROOT = Path(__file__).parents[3]
 GAME = "f5d6c3d3c4f4f6g5e6d7"
 LATE = "--OOO-------XX-OOOOOOXOO-OOOOXOOX-OOOXXO---OOXOO---OOOXO--OOOO-- X"
-SLOW = "(solving .* so far; Ctrl-C ends it\n)?"  # where compiling takes longer than 5 s
+SLOW = "(.* so far.*; Ctrl-C ends it\n)*"  # where work takes long
 INTERRUPTED = "error: interrupted\n"
 SMALL = (
     ("perft", "3"),
@@ -120,7 +120,7 @@ def test_after_warm_no_command_compiles(tmp_path: Path) -> None:
     cache = {"OTHELLO_CACHE": str(tmp_path / "cache")}
     process = started(("warm", "--training", "--json"), tmp_path, **cache)
     out, err = process.communicate(timeout=900)
-    assert process.returncode == 0 and err.startswith("compiling for") and err.count("\n") == 1
+    assert process.returncode == 0 and re.fullmatch(f"compiling for .*\n{SLOW}", err)
     assert json.loads(out)["cache"].startswith(cache["OTHELLO_CACHE"])
     (tmp_path / "game.txt").write_text(GAME + "\n")
     (tmp_path / "tiny.toml").write_text(TINY)

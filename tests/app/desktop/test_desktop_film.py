@@ -193,12 +193,16 @@ def test_wrong_arguments_are_one_or_two_lines_and_exit_code_2(
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.parametrize("driver", ["x11", ""])
 def test_without_a_display_the_command_says_so(
-    model: Model, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    driver: str, model: Model, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     pygame.display.quit()
-    monkeypatch.setenv("SDL_VIDEODRIVER", "x11")
-    monkeypatch.delenv("DISPLAY", raising=False)
-    assert run(["desktop"]) == 1
+    for name in ("SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if driver:
+        monkeypatch.setenv("SDL_VIDEODRIVER", driver)
+    assert run(["desktop"]) == 2
     told = capsys.readouterr()
     assert "no window can be opened" in told.err and told.out == ""
+    assert len(told.err.strip().splitlines()) == 1

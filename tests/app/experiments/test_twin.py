@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -114,23 +115,29 @@ def test_an_interrupted_course_ends_where_an_uninterrupted_one_does(tmp_path: Pa
     teacher = Model(Path("teacher"), "0" * 64, {}, small_network())
     samples = lessons(teacher.evaluator, at.own, at.opp)
     course = Curriculum(rounds=3, steps=3, batch=16)
-    whole = distil(teacher.network, samples, course, None, lambda *_: None)
+    whole = distil(teacher.network, lambda: samples, course, None, lambda *_: None)
 
     def stop(rounds: int, losses: object) -> None:
         if rounds == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        distil(teacher.network, samples, course, tmp_path, stop)
+        distil(teacher.network, lambda: samples, course, tmp_path, stop)
     seen: list[int] = []
     gone_on = distil(
-        teacher.network, samples, course, tmp_path, lambda rounds, _: seen.append(rounds)
+        teacher.network, lambda: samples, course, tmp_path, lambda rounds, _: seen.append(rounds)
     )
     assert seen == [3] and (tmp_path / STATE).is_file()
     for left, right in zip(whole.state_dict().values(), gone_on.state_dict().values(), strict=True):
         assert torch.equal(left, right)
+    over = distil(teacher.network, not_asked, course, tmp_path, lambda *_: None)
+    assert torch.equal(over.stem.weight, whole.stem.weight), "a finished course is not taught again"
     checkpoint.save(gone_on, tmp_path / "twin")
     assert isinstance(checkpoint.load(tmp_path / "twin").network, Network)
+
+
+def not_asked() -> NoReturn:
+    raise AssertionError("nothing is left to learn")
 
 
 def test_a_course_brings_the_twin_nearer_to_its_teacher() -> None:
@@ -139,7 +146,9 @@ def test_a_course_brings_the_twin_nearer_to_its_teacher() -> None:
     samples = lessons(teacher.evaluator, at.own, at.opp)
     losses: list[float] = []
     course = Curriculum(rounds=3, steps=20, batch=32)
-    distil(teacher.network, samples, course, None, lambda _, found: losses.append(found.policy))
+    distil(
+        teacher.network, lambda: samples, course, None, lambda _, found: losses.append(found.policy)
+    )
     assert losses[-1] < losses[0]
 
 

@@ -144,3 +144,24 @@ def test_a_move_is_searched_when_asked_and_another_can_be_named_beside_it(
         page.get_by_text(f"rather than {rival}").wait_for()
         settled(page)
         assert sentence(page).startswith(f"{PLIES[-2:]} rather than {rival}: ")
+
+
+def test_the_sentence_is_in_the_first_view_and_a_finger_finds_every_target(
+    browser: Any, server: str
+) -> None:
+    box = "one => { const box = one.getBoundingClientRect(); return [box.width, box.height, box.bottom] }"
+    targets = ".stMain button, .stMain [role=radio], .stMain [role=gridcell], .stMain a[href]"
+    with opened(browser, f"{server}/?moves=f5d6c3d3c4f4f6f3") as (page, _):
+        page.locator(".st-key-why p").first.wait_for()
+        settled(page)
+        for width, height in ((1400, 1000), (1024, 768), (768, 1024), (390, 844), (844, 390)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(300)
+            frame = page.locator(".st-key-board .oth-frame").evaluate(box)
+            assert frame[1] <= height and frame[0] <= width, (width, height)
+            if height > 500:
+                assert page.locator(".st-key-why p").first.evaluate(box)[2] <= height
+            if width <= 390 or height <= 500:
+                sizes = page.locator(targets).evaluate_all(f"all => all.map({box})")
+                small = [one for one in sizes if one[0] > 1 and min(one[:2]) < 44]
+                assert len(sizes) > 64 and not small, (width, height, small)

@@ -127,9 +127,15 @@ def legal_policy(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArr
 
 
 def distil(
-    network: Network, samples: Samples, course: Curriculum, folder: Path | None, report: Report
+    network: Network,
+    lessons_of: Callable[[], Samples],
+    course: Curriculum,
+    folder: Path | None,
+    report: Report,
 ) -> Network:
     """The twin after its course; with a folder it goes on where an interrupted course of that folder stopped.
+
+    The lessons are asked for only if there is something left to learn.
 
     Raises CheckpointError for a damaged state, NotFinite as the learner does.
     """
@@ -138,6 +144,9 @@ def distil(
     done = 0
     if folder is not None and (folder / STATE).is_file():
         done = _restore(learner, load_tensors(folder / STATE))
+    if done >= course.rounds:
+        return as_network(learner.average)
+    samples = lessons_of()
     for number in range(done, course.rounds):
         losses = learner.train(samples, course.steps, number, course.seed)
         learner.check_finite()

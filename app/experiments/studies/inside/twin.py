@@ -6,6 +6,7 @@ and Roth 2021), so that nothing of an answer stays with biases and no path has t
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots, tables
-from app.experiments.attributions import Maps, asked, batches, relevance_maps, summed
+from app.experiments.attributions import IG_STEPS, Maps, asked, batches, summed
 from app.experiments.positions import BOARD_31, Games, Positions, Words, held_out, legal_table
 from app.experiments.record import (
     Experiment,
@@ -33,17 +34,18 @@ from app.experiments.studies.inside.distillation import (
     lessons,
 )
 from app.explain.composites import explainer_of
-from app.models import Model, encode_words, load_model
+from app.models import Model, encode_words
+from lrp.baselines import GradientTimesInput
 from othello.errors import CheckpointError
-from othello.network.checkpoint import locate, save
+from othello.network.checkpoint import save
 from othello.players.agent import PolicyPlayer, SearchPlayer
 from othello.strength.arena import MatchSettings, play_match
 from othello.training.replay import read_samples
+from othello.training.selfplay import Samples
 
 if TYPE_CHECKING:
     from othello.players.simple import ManyGames
 
-SHIPPED: Final = "othello8-twin"
 COMPOSITES: Final = (
     "LRPZero",
     "EpsilonPlus",
@@ -51,7 +53,7 @@ COMPOSITES: Final = (
     "EpsilonGammaBox",
     "EpsilonAlpha2Beta1",
 )
-QUICK: Final = Curriculum(rounds=2, steps=12, batch=128)
+QUICK: Final = Curriculum(rounds=2, steps=8, batch=64)
 FULL: Final = Curriculum(rounds=20, steps=200, batch=512, precision="bfloat16")
 SEARCHED: Final = 100  # simulations a move of the second match
 
@@ -74,34 +76,31 @@ def replay_of(run: Path) -> tuple[Words, Words]:
 def twin_of(
     model: Model, games: Games, settings: Settings, progress: Progress
 ) -> tuple[Model, dict[str, Any]]:
-    """The twin and where it comes from: the one that ships with these weights, or one distilled now.
+    """The twin, distilled now, and what it was taught.
 
     It learns from the positions of a run's replay files if a run is given, and of the held-out games' other positions
     if not; an interrupted course goes on from where it stood.
     """
-    shipped = locate(SHIPPED)
-    if shipped.is_dir() and settings.run is None:
-        found = load_model(shipped)
-        if found.meta.get("teacher") == model.sha256:
-            return found, {"from": SHIPPED, **found.meta.get("distilled", {})}
     own, opp = replay_of(settings.run) if settings.run is not None else (games.own, games.opp)
     course = QUICK if settings.quick else FULL
     if settings.quick:
         own, opp = own[:2000], opp[:2000]
-    progress(0.0, f"what the agent says of {len(own)} positions")
-    samples = lessons(model.evaluator, own, opp)
     folder = _folder(model, settings)
 
     def tell(rounds: int, losses: Any) -> None:
         share = rounds / course.rounds
         progress(share, f"distilling, round {rounds}: policy {losses.policy:.3f}")
 
-    network = distil(model.network, samples, course, folder, tell)
+    def taught() -> Samples:
+        progress(0.0, f"what the agent says of {len(own)} positions")
+        return lessons(model.evaluator, own, opp)
+
+    network = distil(model.network, taught, course, folder, tell)
     about = {"rounds": course.rounds, "steps": course.steps, "batch": course.batch}
     about |= {"positions": len(own)}
     digest = _digest(network, folder, {"teacher": model.sha256, "distilled": about})
     path = Path("twin") if folder is None else folder / "checkpoint"
-    return Model(path, digest, {"distilled": about}, network), {"from": "distilled here", **about}
+    return Model(path, digest, {"distilled": about}, network), about
 
 
 def _folder(model: Model, settings: Settings) -> Path | None:
@@ -136,25 +135,35 @@ def likeness(model: Model, twin: Model, at: Positions) -> dict[str, Interval]:
 def exactness(model: Model, at: Positions) -> dict[str, Any]:
     """Of the value and of a move's logit: how far gradient × input, integrated gradients and the target are apart.
 
-    All as shares of the sum of |gradient × input|, the largest over positions; and f(2x) − 2f(x) likewise.
+    All as shares of the sum of |gradient × input|, the largest over positions; and f(2x) − 2f(x) likewise.  In float64:
+    in float32 a sum near 0 may be rounded to the other side of a ReLU.
     """
-    gradient, integrated = (
-        relevance_maps(model, name, at.own, at.opp, at.moves)
-        for name in ("gradient × input", "integrated gradients")
-    )
-    size = np.maximum(np.abs(gradient[:2]).sum(2), 1e-12)
-    apart = np.abs(gradient[:2] - integrated[:2]).sum(2) / size
-    planes = encode_words(model, at.own, at.opp)
-    explainer = explainer_of(model, "LRPZero", "sink")
-    once, twice = (asked(explainer, planes * scale, at.moves[:, :1]) for scale in (1, 2))
-    target = np.stack([found.target.double().numpy() for found in once])
-    doubled = np.stack([found.target.double().numpy() for found in twice])
+    network = copy.deepcopy(model.network).double()
+    planes, moves = encode_words(model, at.own, at.opp).double(), at.moves[:, :1]
+    method = GradientTimesInput(network, planes[:2])
+    once, twice = (asked(method, planes * scale, moves) for scale in (1, 2))
+    gradient, target, doubled = _maps(once), _targets(once), _targets(twice)
+    integrated = np.zeros_like(gradient)
+    for step in range(IG_STEPS):
+        t = (step + 0.5) / IG_STEPS
+        integrated += _maps(asked(method, planes * t, moves)) / (t * IG_STEPS)
+    size = np.maximum(np.abs(gradient).sum(2), 1e-12)
+    apart = np.abs(gradient - integrated).sum(2) / size
     return {
         "gradient_integrated": float(apart.max()),
         "gradient_integrated_mean": bootstrap(apart.mean(0)),
-        "gradient_target": float((np.abs(gradient[:2].sum(2) - target) / size).max()),
+        "gradient_target": float((np.abs(gradient.sum(2) - target) / size).max()),
         "homogeneous": float((np.abs(doubled - 2 * target) / size).max()),
     }
+
+
+def _maps(found: list[Any]) -> Maps:
+    """[T, P, 64]."""
+    return np.stack([summed(each) for each in found])
+
+
+def _targets(found: list[Any]) -> NDArray[np.float64]:
+    return np.stack([each.target.double().numpy() for each in found])
 
 
 def value_maps(model: Model, composite: str, at: Positions) -> tuple[Maps, NDArray[np.float64]]:
@@ -193,13 +202,13 @@ def compared(model: Model, twin: Model, at: Positions, tell: Progress) -> dict[s
 
 def matches(model: Model, twin: Model, settings: Settings, tell: Progress) -> dict[str, Any]:
     """The twin against the agent, by policy alone and with search; Elo with its interval."""
-    games = 20 if settings.quick else 400
+    games, fewer = (12, 6) if settings.quick else (2000, 200)
     pairs: dict[str, tuple[ManyGames, ManyGames, int]] = {
         "policy": (PolicyPlayer(twin.evaluator), PolicyPlayer(model.evaluator), games)
     }
     sought = 8 if settings.quick else SEARCHED
     searchers = [SearchPlayer(one.evaluator, sought, solve_empties=0) for one in (twin, model)]
-    pairs["search"] = (searchers[0], searchers[1], games // 2)
+    pairs["search"] = (searchers[0], searchers[1], fewer)
     found = {}
     for place, (name, (a, b, count)) in enumerate(pairs.items()):
         tell(place / len(pairs), f"match by {name}")
@@ -237,10 +246,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
 def reading(numbers: dict[str, Any]) -> str:
     """What the twin is worth."""
     exact, alike, games = numbers["exact"], numbers["likeness"], numbers["matches"]
-    lrp = numbers["composites"]["LRPZero"]
+    lrp, taught = numbers["composites"]["LRPZero"], numbers["twin"]
     found = numbers["composites"]["EpsilonPlus"]
     return (
-        f"The twin ({numbers['twin']['from']}) has the agent's shape and no constant at all. Gradient × input and "
+        f"The twin has the agent's shape and no constant at all; it learned what the agent says of "
+        f"{taught['positions']} positions in {taught['rounds']} rounds of {taught['steps']} steps of "
+        f"{taught['batch']}. Gradient × input and "
         f"integrated gradients differ by {exact['twin']['gradient_integrated']:.0e} of the map at most (the agent: "
         f"{exact['agent']['gradient_integrated']:.2f}), and their sum misses the output by "
         f"{exact['twin']['gradient_target']:.0e} (the agent: {exact['agent']['gradient_target']:.2f}). Biases keep "
