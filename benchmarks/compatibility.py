@@ -98,7 +98,7 @@ TRANSFORMERS: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     "mbart": ("MBart", SEQ2SEQ, PAIR),
     "megatron-bert": ("MegatronBert", CLASSES, SIZE),
     "mistral": ("Mistral", NEXT, GROUPED),
-    "mixtral": ("Mixtral", NEXT, {**GROUPED, "num_local_experts": 4}),
+    "mixtral": ("Mixtral", NEXT, {**GROUPED, "intermediate_size": 64, "num_local_experts": 4}),
     "mobilebert": (
         "MobileBert",
         CLASSES,

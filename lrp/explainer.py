@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.compiler import Program
+from lrp.compiler import Program, Refused
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.live import Compiled, Live
@@ -216,7 +216,7 @@ class LRP(CallReader, Portable):
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)
         if len(chosen) == 1:
-            _check_explained(program, chosen)
+            _check_explained(program, chosen, steps)
         return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
     @staticmethod
@@ -230,7 +230,7 @@ class LRP(CallReader, Portable):
         pairs = zip(plan.chosen, flows, strict=True)
         used = tuple(index for index, flow in pairs if flow is not None)
         if len(plan.chosen) > 1:
-            _check_explained(plan.program, used)
+            _check_explained(plan.program, used, plan.program.path(used))
         check_finite([run.values[i] for i in used])
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 
@@ -323,6 +323,7 @@ class Plan:
 def _check_explained(
     program: Program,
     chosen: tuple[int, ...],
+    steps: Sequence[Step],
 ) -> None:
     """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
     for index in chosen:
@@ -331,6 +332,6 @@ def _check_explained(
             raise InvalidTarget(
                 f"{name} depends on no input through operations that carry relevance"
             )
-    error = program.refused(chosen)
-    if error is not None:
-        raise error
+    for step in steps:
+        if isinstance(step, Refused):
+            raise step.error

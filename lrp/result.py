@@ -44,9 +44,9 @@ class LayerMap(Mapping[str, Tensor]):
 
 @dataclass(frozen=True)
 class Account:
-    """[B] what reaches the inputs; by layer: what its bias keeps, what that is made of, and what rounding leaves."""
+    """Which inputs relevance reaches; by layer: what its bias keeps, what that is made of, and what rounding leaves."""
 
-    inputs: Tensor
+    inputs: tuple[bool, ...]
     totals: Mapping[str, Tensor]
     parts: Mapping[str, Mapping[str, Tensor]]
     closures: Mapping[str, Tensor]
@@ -88,7 +88,11 @@ class Relevance:
     @property
     def input_total(self) -> Tensor:
         """[B]: the relevance that reached the inputs."""
-        return self._account.inputs
+        total = torch.zeros_like(self.target)
+        for t, reached in zip(self.inputs, self._account.inputs, strict=True):
+            if reached:
+                total = total + self._sum(t)
+        return total
 
     def bias_of(self, layer: str) -> Tensor:
         """[B]: the relevance that this layer's bias keeps."""
@@ -232,10 +236,7 @@ def gather(
     named = {step.node.name: step for step in steps}
     reached = {name: step for name, step in named.items() if step.node.index in first.flows}
     inputs = tuple(found.received(index, target) for index in graph.inputs)
-    arrived = torch.zeros_like(target)
-    for index, r in zip(graph.inputs, inputs, strict=True):
-        if any(index in run.flows for run in runs):
-            arrived = arrived + r.reshape(*target.shape, -1).sum(-1)
+    carry = tuple(any(index in run.flows for run in runs) for index in graph.inputs)
 
     def total(name: str) -> Tensor:
         return found.joined(lambda run: run.per_sample(named[name].node, run.bias[name]))
@@ -258,7 +259,7 @@ def gather(
         bias={name: found.joined(_of(name, "bias")) for name in first.bias},
         stabilizer={name: found.joined(_of(name, "stabilizer")) for name in first.stabilizer},
         layers=LayerMap(reached, at),
-        account=Account(arrived, LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
+        account=Account(carry, LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
     )
 
 

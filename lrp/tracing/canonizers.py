@@ -156,23 +156,39 @@ SPLITS = {
 }
 
 
+SYNONYMS = {
+    "absolute": "abs",
+    "clip": "clamp",
+    "concat": "cat",
+    "concatenate": "cat",
+    "divide": "div",
+    "multiply": "mul",
+    "negative": "neg",
+    "subtract": "sub",
+    "true_divide": "div",
+}
+"""Other names that torch has for an operation."""
+
+
 def _in_place_as_plain(node: Node) -> Node:
-    """relu_ as relu: nothing reads the old value, because tracing replaced it; view as reshape."""
+    """relu_ as relu: nothing reads the old value, because tracing replaced it; view as reshape; multiply as mul."""
     if node.operation in ("aten.view.default", "aten._unsafe_view.default"):
         return replace(node, function=torch.ops.aten.reshape.default)
     parts = node.operation.split(".")
     if (
         len(parts) != 3
         or parts[0] != "aten"
-        or not parts[1].endswith("_")
         or parts[1].endswith("__")
+        or not (parts[1].endswith("_") or parts[1] in SYNONYMS)
     ):
         return node
-    packet = getattr(torch.ops.aten, parts[1].rstrip("_"), None)
+    name = parts[1].rstrip("_")
+    name = SYNONYMS.get(name, name)
+    packet = getattr(torch.ops.aten, name, None)
     overload = getattr(packet, parts[2], None) if packet is not None else None
     if overload is None:
         return node
-    return replace(node, operation=f"aten.{parts[1].rstrip('_')}.{parts[2]}", function=overload)
+    return replace(node, operation=f"aten.{name}.{parts[2]}", function=overload)
 
 
 def _without_empty_parts(graph: Graph, node: Node) -> Node:

@@ -222,6 +222,18 @@ def test_hooks_that_look_on_see_real_tensors_and_others_are_part_of_the_model() 
     assert seen
 
 
+def test_other_names_of_an_operation_are_that_operation() -> None:
+    class Spelled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = torch.subtract(torch.multiply(x, 3.0), torch.divide(x, torch.tensor(2.0)))
+            return torch.concat([torch.negative(y), y.clip(0.0)], 1).multiply_(2)
+
+    x = torch.randn(2, 3)
+    r = lrp.LRP(Spelled(), lrp.rules.Zero(), x).attribute(x, 4)
+    torch.testing.assert_close(r.target, 5 * x[:, 1].clamp(0))
+    torch.testing.assert_close(r.input[:, 1], r.target)
+
+
 def test_an_operation_without_a_rule_is_refused_with_its_line() -> None:
     class Distances(nn.Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:
