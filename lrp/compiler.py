@@ -18,12 +18,16 @@ import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
 from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.ops.affine import AffineStep
 from lrp.ops.context import Execution, Flow, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
 from lrp.tracing.graph import Graph, Node, leaves
 from lrp.tracing.tokens import EMBEDDING, passes_messages, tokens
+
+SMALL = 2 * 2**20
+"""Bytes of all weights up to which a model is small: what rules make of its weights is then kept beside it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,10 @@ class Program:
     whole: bool = False
     """Whether the inputs are one sample, such as the nodes and edges of a graph, and not a batch of them."""
 
-    def path(self, outputs: tuple[int, ...]) -> tuple[Step, ...]:
+    def path(
+        self,
+        outputs: tuple[int, ...],
+    ) -> tuple[Step, ...]:
         """The steps that lead to these nodes, in order of computation."""
         needed, stack = set(), list(outputs)
         while stack:
@@ -56,7 +63,10 @@ class Program:
             index in self.steps and not isinstance(self.steps[index], Static)
         )
 
-    def refused(self, outputs: tuple[int, ...]) -> UnsupportedOperation | None:
+    def refused(
+        self,
+        outputs: tuple[int, ...],
+    ) -> UnsupportedOperation | None:
         """Why these outputs cannot be explained; None if they can."""
         found = (step.error for step in self.path(outputs) if isinstance(step, Refused))
         return next(found, None)
@@ -71,11 +81,19 @@ class Program:
 class Refused(Step):
     """An operation that cannot be explained: computed where an output needs it, an error where that is explained."""
 
-    def __init__(self, node: Node, error: UnsupportedOperation) -> None:
+    def __init__(
+        self,
+        node: Node,
+        error: UnsupportedOperation,
+    ) -> None:
         super().__init__(node)
         self.error = error
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         raise self.error
 
 
@@ -83,11 +101,7 @@ class Compiler(Lowering):
     """Turns the nodes of a graph into steps; one use, one program."""
 
     def __init__(
-        self,
-        graph: Graph,
-        tensors: Mapping[str, Tensor],
-        composite: Composite,
-        model: nn.Module,
+        self, graph: Graph, tensors: Mapping[str, Tensor], composite: Composite, model: nn.Module
     ) -> None:
         super().__init__(graph, tensors)
         self.composite, self.modules = composite, dict(model.named_modules())
@@ -182,6 +196,7 @@ class Compiler(Lowering):
                 self.steps[node.index] = self._step(known)
             except UnsupportedOperation as error:
                 self.steps[node.index] = Refused(known, error.at(node.line))
+        self._keep_of_small_models()
         names = {step.node.name: index for index, step in self.steps.items()}
         for alias, name in self.graph.aliases.items():
             names[alias] = names[name]
@@ -189,6 +204,13 @@ class Compiler(Lowering):
         program = Program(self.graph, self.steps, shown, names, self.layers, self.message_passing)
         program.check()
         return program
+
+    def _keep_of_small_models(self) -> None:
+        """Lets the steps keep what rules make of their weights, where that is little and time is what counts."""
+        affine = [step for step in self.steps.values() if isinstance(step, AffineStep)]
+        held = sum(s.layer.weight.numel() * s.layer.weight.element_size() for s in affine)
+        for step in affine:
+            step.keeps = held <= SMALL
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
@@ -221,7 +243,11 @@ class Compiler(Lowering):
             self.gates.add(node.index)
         return step
 
-    def _is_gate(self, node: Node, kind: str) -> bool:
+    def _is_gate(
+        self,
+        node: Node,
+        kind: str,
+    ) -> bool:
         """Whether a product with a signal leaves the signal everything: it is made of what scales."""
         signals = [ref for ref in node.refs if ref in self.signal]
         if kind in ("route", "sum", "average", "product", "activation", "maxpool"):
@@ -243,6 +269,8 @@ STATIC = {
     "aten.detach_.default",
     "aten.empty_like.default",
     "aten.rand_like.default",
+    "aten.sign.default",
+    "aten.sgn.default",
 }
 
 

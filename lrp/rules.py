@@ -10,7 +10,7 @@ Sources: Bach et al. 2015; Montavon et al. 2017 and 2019 (the LRP overview, sect
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -106,11 +106,7 @@ class AffineRule(Rule):
         """The sides for this layer; `nonnegative` says that the graph proves a ≥ 0."""
 
 
-def _signed(
-    plus: Tensor,
-    minus: Tensor,
-    nonnegative: bool,
-) -> tuple[Term, ...]:
+def _signed(plus: Tensor, minus: Tensor, nonnegative: bool) -> tuple[Term, ...]:
     """p(a)·plus + n(a)·minus, without the second product where a ≥ 0."""
     if nonnegative:
         return (Term("a", plus),)
@@ -143,9 +139,10 @@ class ZPlus(AffineRule):
     """
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
-        return (
-            Side(_signed(p(layer.weight), n(layer.weight), nonnegative), _p(layer.bias), sign=1),
-        )
+        terms: tuple[Term, ...] = (Term("a", p(layer.weight)),)
+        if not nonnegative:
+            terms = (Term("a+", terms[0].weight), Term("a-", n(layer.weight)))
+        return (Side(terms, _p(layer.bias), sign=1),)
 
 
 @dataclass(frozen=True)
@@ -166,9 +163,9 @@ class AlphaBeta(AffineRule):
             )
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
-        w, b = layer.weight, layer.bias
-        positive = Side(_signed(p(w), n(w), nonnegative), _p(b), share=self.alpha, sign=1)
-        negative = Side(_signed(n(w), p(w), nonnegative), _n(b), share=-self.beta, sign=-1)
+        plus, minus, b = p(layer.weight), n(layer.weight), layer.bias
+        positive = Side(_signed(plus, minus, nonnegative), _p(b), share=self.alpha, sign=1)
+        negative = Side(_signed(minus, plus, nonnegative), _n(b), share=-self.beta, sign=-1)
         return tuple(side for side in (positive, negative) if side.share != 0)
 
 
@@ -187,14 +184,34 @@ class Gamma(AffineRule):
             raise RuleError(f"gamma must be a finite number ≥ 0, not {self.gamma!r}")
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
-        w, b, g = layer.weight, layer.bias, self.gamma
-        up, down = torch.add(w, p(w), alpha=g), torch.add(w, n(w), alpha=g)
-        b_up = None if b is None else torch.add(b, p(b), alpha=g)
-        b_down = None if b is None else torch.add(b, n(b), alpha=g)
-        return (
-            Side(_signed(up, down, nonnegative), b_up, when="z>=0", sign=1),
-            Side(_signed(down, up, nonnegative), b_down, when="z<0", sign=-1),
-        )
+        _, upper, lower = self.mirrored(layer)
+        if nonnegative:
+            return upper, lower
+        up, down = upper.terms[0].weight, lower.terms[0].weight
+        above = replace(upper, terms=_signed(up, down, nonnegative))
+        return above, replace(lower, terms=_signed(down, up, nonnegative))
+
+    def upper(self, layer: Affine) -> Side:
+        """The side of z ≥ 0 where a ≥ 0: w + γp(w)."""
+        weight = torch.add(layer.weight, p(layer.weight), alpha=self.gamma)
+        bias = None
+        if layer.bias is not None:
+            bias = torch.add(layer.bias, p(layer.bias), alpha=self.gamma)
+        return Side((Term("a", weight),), bias, when="z>=0", sign=1)
+
+    def mirrored(self, layer: Affine) -> tuple[Term, Side, Side]:
+        """Where a ≥ 0: the positive weights, and the sides of z ≥ 0 and of z < 0."""
+
+        def parts(t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            positive = p(t)
+            up = torch.add(t, positive, alpha=self.gamma)
+            return positive, up, torch.lerp(positive, t, 1 + self.gamma)  # t + γ(t − p(t))
+
+        positive, up, down = parts(layer.weight)
+        bias = (None, None, None) if layer.bias is None else parts(layer.bias)
+        above = Side((Term("a", up),), bias[1], when="z>=0", sign=1)
+        below = Side((Term("a", down),), bias[2], when="z<0", sign=-1)
+        return Term("a", positive), above, below
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,15 +19,14 @@ from lrp.ops.registry import Lowering
 from lrp.rules import AffineRule, AlphaBeta, Flat, Gamma, Pass, Side, Term
 from lrp.tracing.graph import Node
 
-SMALL = 2**16
-"""Numbers of a weight up to which what the forward pass derives from it is kept for the backward pass."""
-
 
 class AffineStep(Unary):
     """Computes z = a·w + b and redistributes R_k by the sides of a rule.
 
-    It holds one weight; what a rule makes of it lives only while relevance passes.
+    It holds one weight; what a rule makes of it lives only while relevance passes, unless `keeps`.
     """
+
+    keeps = False
 
     def __init__(
         self,
@@ -45,15 +46,13 @@ class AffineStep(Unary):
         self.rule, self.mode, self.nonnegative = rule, mode, nonnegative
         self.bias_parts: dict[str, Tensor] = {}
         self._fan_in: dict[tuple[int, ...], Tensor] = {}
+        self._made: dict[str, Any] = {}
 
     def forward(self, run: Execution) -> Tensor:
         x, layer = run.values[self.source], self.layer
         if not self._halved():
             return layer.apply(x, layer.weight, layer.bias)
-        sides = self._sides()
-        sums = [self.total(x, side) for side in sides]
-        small = layer.weight.numel() <= SMALL
-        run.saved[self.node.index] = (sides if small else None, sums)
+        sums = run.saved[self.node.index] = [self.total(x, side) for side in self._sides()]
         z: Tensor = sums[0] + sums[1]
         kept = layer.bias if self.mode == "ignore" else None
         return z if kept is None else z + layer.at_output(kept, z.dim())
@@ -62,18 +61,41 @@ class AffineStep(Unary):
         """Whether z is the sum of two sides that the rule needs each: positive and negative contributions."""
         return isinstance(self.rule, AlphaBeta) and self.nonnegative and self.rule.beta != 0
 
-    def _sides(self) -> tuple[Side, ...]:
-        return self.rule.sides(self.layer, self.nonnegative)
+    def _sides(self, rectified: bool = False) -> tuple[Side, ...]:
+        """The rule's sides, without those of z < 0 where nothing arrives there."""
+        rule, layer = self.rule, self.layer
+        if rectified and self.nonnegative and isinstance(rule, Gamma):
+            return (self.made("upper", lambda: rule.upper(layer)),)
+        found: tuple[Side, ...] = self.made("sides", lambda: rule.sides(layer, self.nonnegative))
+        return tuple(side for side in found if side.when != "z<0" or not rectified)
+
+    def made(
+        self,
+        key: str,
+        make: Callable[[], Any],
+    ) -> Any:
+        """What the rule makes of the weight, kept where `keeps` says so."""
+        found = self._made.get(key)
+        if found is None:
+            found = make()
+        return self._made.setdefault(key, found) if self.keeps else found
 
     def foreseen(self, side: Side) -> float:
         """The stabilizer ±ε of a side's denominator where its sign is known and ε is a number, else 0."""
         unknown = side.when != "always" and self.mode == "ignore"
         return 0.0 if unknown or self.rule.relative else side.sign * self.rule.epsilon
 
-    def total(self, x: Tensor, side: Side) -> Tensor:
+    def total(
+        self,
+        x: Tensor,
+        side: Side,
+    ) -> Tensor:
         """Σ_j num_jk + β_k of one side, with the stabilizer where it is foreseen."""
         shift = self.foreseen(side)
-        bias = None if self.mode == "ignore" or side.bias is None else side.bias + shift
+        bias = None if self.mode == "ignore" else side.bias
+        if bias is not None and shift:
+            given = bias
+            bias = self.made(f"bias of {id(side)}", lambda: given + shift)
         total: Tensor | None = None
         for term in side.terms:
             part = self.layer.apply(term.input(x), term.weight, bias if total is None else None)
@@ -81,7 +103,10 @@ class AffineStep(Unary):
         assert total is not None
         return total if bias is not None or shift == 0 else total + shift
 
-    def fan_in(self, shape: tuple[int, ...]) -> Tensor:
+    def fan_in(
+        self,
+        shape: tuple[int, ...],
+    ) -> Tensor:
         """Number of unpadded inputs of each output, cached by input shape; never 0, where nothing can arrive."""
         key = shape[1:]
         found = self._fan_in.get(key)
@@ -89,7 +114,11 @@ class AffineStep(Unary):
             found = self._fan_in[key] = self.layer.fan_in(shape)
         return found
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         if isinstance(self.rule, Flat):
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
@@ -98,10 +127,8 @@ class AffineStep(Unary):
             shares.mirror(flow.relevance(run.lift(z)), z)
             return ((self.source, shares.flow()),)
         relevance: Tensor | None = None
-        sides, sums = run.saved.get(self.node.index, (None, None))
-        sides = sides or self._sides()
-        sides = [side for side in sides if side.when != "z<0" or not flow.rectified]
-        sums = sums or [None] * len(sides)
+        sides = self._sides(flow.rectified)
+        sums = run.saved.get(self.node.index, [None] * len(sides))
         for side, total in zip(sides, sums, strict=True):
             own = side.is_output and (self.mode != "ignore" or side.bias is None)
             if own and flow.rest is None and flow.gain is not None and not self.rule.relative:
@@ -117,7 +144,12 @@ class AffineStep(Unary):
         gamma = isinstance(self.rule, Gamma) and self.nonnegative
         return gamma and self.mode != "ignore" and self.rule.epsilon > 0 and not self.rule.relative
 
-    def _evenly(self, run: Execution, r: Tensor, x: Tensor) -> Flow:
+    def _evenly(
+        self,
+        run: Execution,
+        r: Tensor,
+        x: Tensor,
+    ) -> Flow:
         counts = self.fan_in(tuple(x.shape))
         stable = counts
         if self.rule.epsilon > 0:
@@ -134,14 +166,24 @@ class AffineStep(Unary):
 class Shares:
     """What one layer gives to its input, summed over the sides, while the ledger is kept."""
 
-    def __init__(self, step: AffineStep, run: Execution, x: Tensor) -> None:
+    def __init__(
+        self,
+        step: AffineStep,
+        run: Execution,
+        x: Tensor,
+    ) -> None:
         self.step, self.run, self.x, self.shape = step, run, x, run.shape(x)
         self.gain: Tensor | None = None
         self.positive: Tensor | None = None
         self.negative: Tensor | None = None
         self.rest: Tensor | None = None
 
-    def damp(self, side: Side, gain: Tensor, z: Tensor) -> None:
+    def damp(
+        self,
+        side: Side,
+        gain: Tensor,
+        z: Tensor,
+    ) -> None:
         """LRP-ε on a gain: s = gain · z/S(z) = gain · |z| / (|z| + ε)."""
         if self.step.rule.epsilon == 0:
             self.send(side, gain)
@@ -152,7 +194,13 @@ class Shares:
         self.run.book_lost(self.step.node, self.run.dot(self.step.node, gain - s, self.run.lift(z)))
         self.send(side, s)
 
-    def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
+    def divide(
+        self,
+        side: Side,
+        relevance: Tensor,
+        d: Tensor,
+        z: Tensor,
+    ) -> None:
         """s = R / S(d), where z has the sign that the side is for."""
         step, run, shift = self.step, self.run, self.step.foreseen(side)
         arrived = relevance
@@ -171,23 +219,33 @@ class Shares:
                 run.book_stabilizer(step.node, s * (stable - run.lift(d)))
         self.send(side, s)
 
-    def mirror(self, relevance: Tensor, z: Tensor) -> None:
+    def mirror(
+        self,
+        relevance: Tensor,
+        z: Tensor,
+    ) -> None:
         """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
         step, run, layer = self.step, self.run, self.step.layer
         assert isinstance(step.rule, Gamma)
         gamma, epsilon = step.rule.gamma, step.rule.epsilon
         bias = None if layer.bias is None else layer.bias.clamp(min=0)
-        positive = layer.apply(self.x, layer.weight.clamp(min=0), bias)
+        rule = step.rule
+        term, above, below = step.made("mirrored", lambda: rule.mirrored(layer))
+        positive = layer.apply(self.x, term.weight, bias)
         size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
         s = relevance / run.lift(size)
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
         down = up - s
         lost = run.per_sample(step.node, up) - run.per_sample(step.node, down)
         run.book_lost(step.node, lost * epsilon)
-        for side, part in zip(step._sides(), (up, down), strict=True):
-            self.send(side, part)
+        self.send(above, up)
+        self.send(below, down)
 
-    def send(self, side: Side, s: Tensor) -> None:
+    def send(
+        self,
+        side: Side,
+        s: Tensor,
+    ) -> None:
         """Sends s through the side's terms and deals with its bias."""
         step, run, layer = self.step, self.run, self.step.layer
         for term in side.terms:
@@ -203,7 +261,11 @@ class Shares:
             share = divided_at(run, step.node, left, step.fan_in(tuple(self.x.shape)))
             self._add_rest(layer.spread(share, self.shape))
 
-    def _proportionally(self, side: Side, claimed: Tensor) -> None:
+    def _proportionally(
+        self,
+        side: Side,
+        claimed: Tensor,
+    ) -> None:
         """β·s to the inputs in proportion to the size of their contributions on this side."""
         layer, size = self.step.layer, None
         for term in side.terms:
@@ -221,7 +283,11 @@ class Shares:
                 sent = sent * term.value.sign()
             self._receive(term, sent)
 
-    def _receive(self, term: Term, sent: Tensor) -> None:
+    def _receive(
+        self,
+        term: Term,
+        sent: Tensor,
+    ) -> None:
         if term.part == "a":
             self.gain = added(self.gain, sent)
         elif term.part == "a+":
@@ -244,7 +310,11 @@ class Shares:
         return Flow(self.gain, self.rest)
 
 
-def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
+def _scaled_quotient(
+    r: Tensor,
+    d: Tensor,
+    share: float,
+) -> Tensor:
     """share · r / d in one pass."""
     return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
 

@@ -46,11 +46,19 @@ class Affine(ABC):
         """The weight in the memory layout that `apply` is fastest with."""
         return weight
 
-    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+    def spread(
+        self,
+        r: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         """The adjoint with every weight 1."""
         return self.adjoint(r, torch.ones_like(self.weight), shape)
 
-    def at_output(self, vector: Tensor, dims: int) -> Tensor:
+    def at_output(
+        self,
+        vector: Tensor,
+        dims: int,
+    ) -> Tensor:
         """A per-channel vector [K] shaped so that it broadcasts against an output of `dims` dimensions."""
         return vector
 
@@ -80,7 +88,11 @@ class Linear(Affine):
             (), float(self.weight.shape[1]), dtype=self.weight.dtype, device=self.weight.device
         )
 
-    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+    def spread(
+        self,
+        r: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         return r.sum(-1, keepdim=True).expand(*r.shape[:-1], self.weight.shape[1])
 
 
@@ -154,14 +166,22 @@ class Convolution(Affine):
         ones = torch.ones((1, *shape[1:]), dtype=self.weight.dtype, device=self.weight.device)
         return self.apply(ones, torch.ones_like(self.weight)).round_()
 
-    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+    def spread(
+        self,
+        r: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         if self.groups > 1:
             return super().spread(r, shape)
         ones = self.weight.new_ones((1, 1, *self.weight.shape[2:]))
         one_channel = self.adjoint(r.sum(1, keepdim=True), ones, (r.shape[0], 1, *shape[2:]))
         return one_channel.expand(r.shape[0], *shape[1:])
 
-    def at_output(self, vector: Tensor, dims: int) -> Tensor:
+    def at_output(
+        self,
+        vector: Tensor,
+        dims: int,
+    ) -> Tensor:
         return vector.reshape(-1, *([1] * (self.weight.dim() - 2)))
 
 
@@ -171,7 +191,11 @@ class Diagonal(Affine):
 
     channel: int = 1
 
-    def at_output(self, vector: Tensor, dims: int) -> Tensor:
+    def at_output(
+        self,
+        vector: Tensor,
+        dims: int,
+    ) -> Tensor:
         return vector.reshape(-1, *([1] * (dims - 1 - self.channel)))
 
     def apply(
@@ -194,5 +218,9 @@ class Diagonal(Affine):
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         return torch.ones((), dtype=self.weight.dtype, device=self.weight.device)
 
-    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
+    def spread(
+        self,
+        r: Tensor,
+        shape: Sequence[int],
+    ) -> Tensor:
         return r

@@ -8,7 +8,7 @@ import torch
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
-from lrp.ops.context import Execution, Flow, Sent, Step, Unary, fitted, gain_at
+from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, Unary, fitted, gain_at
 from lrp.ops.registry import Lowering, always, constant_at_least_0, inherited, operation
 from lrp.ops.sums import Mean, total
 from lrp.rules import HalfAndHalf, Norm, Rule, SignalTakesAll, SoftmaxTaylor, Stop
@@ -19,16 +19,16 @@ class Product(Step):
     """signal · gate, elementwise; `shares` says which part of R each factor takes (0, ½ or 1)."""
 
     def __init__(
-        self,
-        node: Node,
-        factors: tuple[int, int],
-        shares: tuple[float, float],
-        rule: Rule,
+        self, node: Node, factors: tuple[int, int], shares: tuple[float, float], rule: Rule
     ) -> None:
         super().__init__(node)
         self.factors, self.shares, self.rule = factors, shares, rule
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
         x, y = (run.values[i] for i in self.factors)
         back = []
@@ -44,11 +44,20 @@ class Product(Step):
 class GatedConstant(Unary):
     """gate · signal where the signal depends on no input (a GRU's initial state): all of it is bias relevance."""
 
-    def __init__(self, node: Node, gate: int, mode: BiasMode) -> None:
+    def __init__(
+        self,
+        node: Node,
+        gate: int,
+        mode: BiasMode,
+    ) -> None:
         super().__init__(node, gate)
         self.mode = mode
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         left = settle(run, self.node, r, self.mode)
         if left is None:
@@ -68,18 +77,18 @@ class Quotient(Unary):
         super().__init__(node, numerator)
         self.denominator = denominator
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         y, x = run.lift(run.resolve(self.denominator)), run.values[self.source]
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm()) / y
         return ((self.source, Flow(fitted(s, run.shape(x)))),)
 
 
 @operation("lrp.complement", "activation", always, gate=True)
-@operation(
-    "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm logsumexp sign",
-    "activation",
-    gate=True,
-)
+@operation("logsumexp", "activation", gate=True)
 @operation("log_softmax.int _log_softmax", "activation")
 def statistic(lowering: Lowering, node: Node) -> Step:
     return Statistic(node)
@@ -88,9 +97,40 @@ def statistic(lowering: Lowering, node: Node) -> Step:
 class Statistic(Step):
     """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         reason = "it can only be a gate, a denominator or a last activation"
         raise UnsupportedOperation(self.node.operation, self.node.module, reason)
+
+
+class Homogeneous(Linear1):
+    """f(c·x) = cᵈ·f(x), such as norms, deviations and products: R_j = x_j ∂f/∂x_j · R / (d·f), by Euler's theorem."""
+
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
+        s = gain_at(run, self.node, flow, run.values[self.node.index], Norm())
+        gain = torch.nan_to_num(self.pull(run, s), 0.0, 0.0, 0.0)
+        return ((self.source, Flow(gain / self._degree(run))),)
+
+    def _degree(self, run: Execution) -> int:
+        if "prod" in self.node.operation:
+            dim = self.node.args[1]
+            return int(run.values[self.source].shape[dim])
+        return 2 if "var" in self.node.operation else 1
+
+
+operation(
+    "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm",
+    "activation",
+    gate=True,
+)(Homogeneous)
+operation("prod.dim_int", "product")(Homogeneous)
 
 
 def shares(rule: Rule | None, *gates: bool) -> tuple[float, float]:
@@ -152,7 +192,11 @@ class Softmax(Unary):
         super().__init__(node, source)
         self.dim, self.rule = dim, rule
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         x, y = run.values[self.source], run.lift(run.values[self.node.index])
         r = flow.relevance(y)
         arrived = run.per_sample(self.node, r)
@@ -174,11 +218,20 @@ def softmax(lowering: Lowering, node: Node) -> Step:
 class Masked(Unary):
     """Scores under an attention mask: what is masked receives nothing; a mask of numbers is bias relevance."""
 
-    def __init__(self, node: Node, source: int, mode: BiasMode) -> None:
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        mode: BiasMode,
+    ) -> None:
         super().__init__(node, source)
         self.mode = mode
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         seen = torch.isfinite(z)
         offset = torch.where(seen, z - x, 0.0)

@@ -21,7 +21,11 @@ class Transparent(Unary):
     def forward(self, run: Execution) -> Any:
         return run.values[self.source]
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         return ((self.source, flow),)
 
 
@@ -45,7 +49,11 @@ def identity(lowering: Lowering, node: Node) -> Step:
 class Reshape(Unary):
     """The same numbers in another shape."""
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         shape = run.shape(run.values[self.source])
         return ((self.source, flow.map(lambda t: t.reshape(shape))),)
 
@@ -62,7 +70,11 @@ class Permute(Unary):
         super().__init__(node, source)
         self.inverse = inverse
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         return ((self.source, flow.map(lambda t: t.permute(self.inverse))),)
 
 
@@ -84,7 +96,7 @@ def permute(lowering: Lowering, node: Node) -> Step:
 @operation(
     "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int tile broadcast_to "
     "pixel_shuffle pixel_unshuffle channel_shuffle index.Tensor gather take_along_dim swapaxes movedim.int "
-    "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim max_unpool2d "
+    "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim kthvalue max_unpool2d "
     "max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d to.dtype to.device "
     "to.dtype_layout _to_copy chunk "
     "split.Tensor split_with_sizes unbind.int split.sizes tensor_split.sections tensor_split.indices",
@@ -94,7 +106,11 @@ def permute(lowering: Lowering, node: Node) -> Step:
 class Route(Linear1):
     """Slices, selections, expansions, paddings, rolls: every output copies one input; gains and rests alike go back."""
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         return ((self.source, flow.map(lambda t: self.pull(run, t))),)
 
 
@@ -116,15 +132,6 @@ def copied(lowering: Lowering, node: Node) -> Step:
     return Route(plain, node.args[1].index)
 
 
-@operation("pad constant_pad_nd", "route", inherited)
-def pad(lowering: Lowering, node: Node) -> Step:
-    """Zeros, or copies of the input (reflect, replicate, circular)."""
-    place = 2 if "constant" in node.operation else 3
-    if len(node.args) > place and node.args[place]:
-        raise UnsupportedOperation(node.operation, node.module, "padding with a value other than 0")
-    return Route(node, lowering.source(node))
-
-
 class Narrow(Unary):
     """A contiguous part along one dimension; the rest of the source receives nothing from here."""
 
@@ -142,7 +149,11 @@ class Narrow(Unary):
     def forward(self, run: Execution) -> Tensor:
         return run.values[self.source].narrow(self.dim, self.start, self.length)  # type: ignore[no-any-return]
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         shape = run.shape(run.values[self.source])
 
         def widened(t: Tensor) -> Tensor:
@@ -168,17 +179,17 @@ class Cat(Step):
     """
 
     def __init__(
-        self,
-        node: Node,
-        parts: tuple[tuple[Any, bool], ...],
-        dim: int,
-        mode: BiasMode,
+        self, node: Node, parts: tuple[tuple[Any, bool], ...], dim: int, mode: BiasMode
     ) -> None:
         super().__init__(node)
         self.parts, self.dim, self.mode = parts, dim, mode
         self.stacked = "stack" in node.operation
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         z = run.values[self.node.index]
         dim = self.dim % z.dim()
         values = [run.resolve(part) for part, _ in self.parts]
@@ -199,12 +210,7 @@ class Cat(Step):
         return back
 
     def _without_constants(
-        self,
-        run: Execution,
-        flow: Flow,
-        z: Tensor,
-        sizes: list[int],
-        dim: int,
+        self, run: Execution, flow: Flow, z: Tensor, sizes: list[int], dim: int
     ) -> Flow:
         """The flow with the constants' relevance settled."""
         places = [

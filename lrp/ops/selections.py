@@ -13,6 +13,7 @@ from torch import Tensor
 from lrp.bias import BiasMode, settle
 from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, divided_at, stabilised
 from lrp.ops.registry import Build, Lowering, arguments_of, inherited, operation
+from lrp.ops.routing import Route
 from lrp.ops.sums import accumulated
 from lrp.rules import AsAverage, Flat, Rule, WinnerTakesAll
 from lrp.tracing.graph import Node
@@ -41,7 +42,11 @@ class MaxPool(Linear1):
         super().__init__(node, source)
         self.rule, self.average = rule or WinnerTakesAll(), average
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         if not isinstance(self.rule, (AsAverage, Flat)):
             return ((self.source, flow.map(lambda t: self.pull(run, t))),)
         x, z = run.values[self.source], run.values[self.node.index]
@@ -107,10 +112,7 @@ def max_pool(dims: int) -> Build:
 def adaptive_max_pool(dims: int) -> Build:
     """Max pooling to a given size."""
     return lambda lowering, node: MaxPool(
-        node,
-        lowering.source(node),
-        lowering.rule(node),
-        lambda x: ADAPTIVE[dims](x, node.args[1]),
+        node, lowering.source(node), lowering.rule(node), lambda x: ADAPTIVE[dims](x, node.args[1])
     )
 
 
@@ -138,11 +140,7 @@ class Choice(Step):
     """
 
     def __init__(
-        self,
-        node: Node,
-        candidates: tuple[int, ...],
-        signals: tuple[bool, ...],
-        mode: BiasMode,
+        self, node: Node, candidates: tuple[int, ...], signals: tuple[bool, ...], mode: BiasMode
     ) -> None:
         super().__init__(node)
         self.mode = mode
@@ -150,7 +148,11 @@ class Choice(Step):
         self.signals = [(place, node.args[place].index) for place, signal in places if signal]
         self.constants = [place for place, signal in places if not signal]
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         args = list(run.resolve(self.node.args))
         back = []
         for place, index in self.signals:
@@ -192,7 +194,11 @@ class Choice(Step):
 
         return flow.map(lambda t: run.vjp(chosen, value, t))
 
-    def _evenly(self, run: Execution, left: Tensor) -> list[tuple[int, Flow]]:
+    def _evenly(
+        self,
+        run: Execution,
+        left: Tensor,
+    ) -> list[tuple[int, Flow]]:
         shapes = [run.shape(run.values[index]) for _, index in self.signals]
         if all(_beside(shape, tuple(left.shape)) for shape in shapes):
             share = left / len(shapes)
@@ -207,16 +213,17 @@ class Choice(Step):
         return [(i, Flow(rest=part)) for (_, i), part in zip(self.signals, parts, strict=True)]
 
 
-def _beside(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+def _beside(
+    shape: tuple[int, ...],
+    whole: tuple[int, ...],
+) -> bool:
     """Whether a tensor of `shape` broadcasts to `whole`."""
     ends = zip(reversed(shape), reversed(whole), strict=False)
     return len(shape) <= len(whole) and all(a in (1, b) for a, b in ends)
 
 
 def choice(
-    function: Callable[..., Tensor],
-    order: tuple[int, ...],
-    candidates: tuple[int, ...],
+    function: Callable[..., Tensor], order: tuple[int, ...], candidates: tuple[int, ...]
 ) -> Build:
     """Build for `function` of the node's arguments taken in `order`; `candidates` are places in that order."""
 
@@ -278,3 +285,34 @@ def written(lowering: Lowering, node: Node) -> Step:
     signals = tuple(lowering.is_signal(node.args[i]) for i in candidates)
     plain = replace(node, function=write, kwargs={})
     return Written(plain, candidates, signals, lowering.mode(None))
+
+
+def _padded(
+    value: Any,
+    x: Tensor,
+    sizes: Sequence[int],
+) -> Tensor:
+    """x with a constant around it."""
+    return F.pad(x, list(sizes), value=float(value))
+
+
+def _padding(node: Node) -> float:
+    """The number that is put around the input."""
+    place = 2 if "constant" in node.operation else 3
+    value = node.args[place] if len(node.args) > place else node.kwargs.get("value")
+    return float(value or 0)
+
+
+def _positive_padding(lowering: Lowering, node: Node) -> bool:
+    return _padding(node) >= 0 and inherited(lowering, node)
+
+
+@operation("pad constant_pad_nd", "route", _positive_padding)
+def pad(lowering: Lowering, node: Node) -> Step:
+    """Zeros, copies of the input (reflect, replicate, circular), or a constant, whose share is bias relevance."""
+    value, source = _padding(node), lowering.source(node)
+    if value == 0:
+        return Route(node, source)
+    args = (value, node.args[0], tuple(node.args[1]))
+    plain = replace(node, function=_padded, args=args, kwargs={})
+    return Written(plain, (0, 1), (False, True), lowering.mode(None))

@@ -27,7 +27,11 @@ class Mean(Linear1):
         super().__init__(node, source)
         self.rule = rule if isinstance(rule, (Flat, Norm)) else Norm()
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         z = run.values[self.node.index]
         if isinstance(self.rule, Flat):
             counts = run.lift(self.function(run)(torch.ones_like(run.values[self.source])))
@@ -37,7 +41,10 @@ class Mean(Linear1):
         return ((self.source, Flow(self.pull(run, s))),)
 
 
-@operation("neg cumsum upsample_bicubic2d.vec _upsample_bicubic2d_aa.vec col2im", "average")
+@operation(
+    "neg cumsum diff trapezoid.dx upsample_bicubic2d.vec _upsample_bicubic2d_aa.vec col2im",
+    "average",
+)
 @operation(
     "mean.dim mean sum.dim_IntList sum avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d upsample_nearest1d.vec upsample_nearest2d.vec upsample_nearest3d.vec "
@@ -67,7 +74,11 @@ class Sum(Step):
         self.constants = [(t, factor) for t, factor in terms if not _among(t, signals)]
         self.rule, self.mode = rule, mode
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         z = run.values[self.node.index]
         if isinstance(self.rule, Flat):
             return self._evenly(run, flow.relevance(run.lift(z)))
@@ -85,7 +96,11 @@ class Sum(Step):
                 back += self._evenly(run, left)
         return back
 
-    def _evenly(self, run: Execution, r: Tensor) -> list[tuple[int, Flow]]:
+    def _evenly(
+        self,
+        run: Execution,
+        r: Tensor,
+    ) -> list[tuple[int, Flow]]:
         share = r / len(self.signals)
         return [(i, Flow(rest=fitted(share, run.shape(run.values[i])))) for i, _ in self.signals]
 
@@ -94,7 +109,12 @@ def _among(term: Any, signals: frozenset[int]) -> bool:
     return isinstance(term, Ref) and term.index in signals
 
 
-def total(lowering: Lowering, node: Node, *terms: tuple[Any, float], rule: Rule | None) -> Step:
+def total(
+    lowering: Lowering,
+    node: Node,
+    *terms: tuple[Any, float],
+    rule: Rule | None,
+) -> Step:
     """The step of Σ factor · term."""
     signals = frozenset(t.index for t, _ in terms if lowering.is_signal(t))
     return Sum(node, terms, signals, rule or Norm(), lowering.mode(rule))
@@ -133,16 +153,16 @@ class Accumulated(Step):
     """Rows of a source added into a base, or reduced with it: each takes its part, a constant's is bias relevance."""
 
     def __init__(
-        self,
-        node: Node,
-        places: tuple[int, ...],
-        constants: tuple[int, ...],
-        mode: BiasMode,
+        self, node: Node, places: tuple[int, ...], constants: tuple[int, ...], mode: BiasMode
     ) -> None:
         super().__init__(node)
         self.places, self.constants, self.mode = places, constants, mode
 
-    def backward(self, run: Execution, flow: Flow) -> Sent:
+    def backward(
+        self,
+        run: Execution,
+        flow: Flow,
+    ) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm())
         back = []
         for place in self.places:
@@ -159,7 +179,12 @@ class Accumulated(Step):
                 back += [] if left is None else self._evenly(run, left)
         return back
 
-    def _pulled(self, run: Execution, place: int, s: Tensor) -> Tensor:
+    def _pulled(
+        self,
+        run: Execution,
+        place: int,
+        s: Tensor,
+    ) -> Tensor:
         """The adjoint with respect to one argument, the others held."""
         args = list(run.resolve(self.node.args))
         kwargs = run.resolve(self.node.kwargs)
@@ -169,7 +194,11 @@ class Accumulated(Step):
 
         return run.vjp(function, args[place], s)
 
-    def _evenly(self, run: Execution, left: Tensor) -> list[tuple[int, Flow]]:
+    def _evenly(
+        self,
+        run: Execution,
+        left: Tensor,
+    ) -> list[tuple[int, Flow]]:
         """A constant's share, in equal parts to all that is added to it."""
         index = self.node.args[self.places[0]].index
         shape = run.shape(run.values[index])

@@ -191,7 +191,6 @@ def test_a_model_that_fixes_its_batch_size_is_captured_again_for_another() -> No
             lambda x: torch.einsum("bi,bi,bi->bi", x, x, x),
             "einsum of 3 tensors.*register_operation",
         ),
-        (lambda x: nn.functional.pad(x, (1, 1), value=1.0), "padding with a value other than 0"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_by_name(
