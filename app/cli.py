@@ -43,6 +43,10 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
         "analysis:explain",
         "Explain one number of a position square by square: target = squares + bias + stabilizer.",
     ),
+    "bench": (
+        "bench:bench",
+        "Mean maps of many positions under several rules and bias modes, how alike they are, and how faithful by SRG.",
+    ),
     "match": ("play:match", "Play a match: every opening twice, with colours swapped."),
     "engine": (
         "engine:engine",

@@ -18,6 +18,11 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
         "othello explain f5d6c3d3c4 --target policy:f4-f3 --png why.png",
         "othello explain f5d6c3d3c4 --why f4 --rather f3",
     ),
+    "bench": (
+        "othello bench f5d6c3d3c4 --composite EpsilonPlus --composite LRPZero --bias sink --bias project",
+        "othello bench games.ggf --target best-second --most 500 --npz maps.npz",
+        "othello bench selfplay:100",
+    ),
     "match": (
         "othello match mcts:100 alphabeta:5 --games 40",
         'othello match net:othello8 "gtp:gtp-rhino -l 1" --out games.jsonl',

@@ -22,7 +22,7 @@ from lrp.ops.context import Flow
 from lrp.propagate import backward, forward
 from lrp.result import Relevance
 from lrp.rules import Rule, Zero
-from lrp.targets import Target, seeds
+from lrp.targets import Outputs, Target, seeds
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Baseline(ABC):
         output: int | str | None = None,
     ) -> Attribution:
         """Scores of `inputs` [B, ...] for `target`; arguments as in `LRP.attribute`, initial relevance excluded."""
-        (x,) = self._lrp.checked(inputs)
+        (x,) = self._lrp.checked(inputs).tensors
         if not x.is_floating_point():
             raise InvalidInput(
                 f"{type(self).__name__} needs inputs that can be changed a little, not {x.dtype}"
@@ -81,17 +81,17 @@ class Baseline(ABC):
             raise InvalidTarget(
                 "a baseline explains an index or a function of the outputs, not an initial relevance"
             )
-        plan, program = self._lrp.plan((x,), output)
+        plan = self._lrp.plan(self._lrp.checked(x), output)
 
         def value(inputs: Tensor) -> Tensor:
-            run = forward(program, plan.steps, (inputs,), {})
+            run = forward(plan.program, plan.steps, (inputs,), {})
             outputs = [run.values[i] for i in plan.chosen]
             if callable(target) and not isinstance(target, Tensor):
-                return target(tuple(outputs) if plan.whole else outputs[0])
+                return target(Outputs(plan.names, outputs) if plan.names else outputs[0])
             repeated = target
             if isinstance(target, Tensor) and target.dim() == 1:
                 repeated = target.repeat_interleave(run.batch // len(target))
-            return seeds(repeated, outputs, plan.whole, run.batch)[1]
+            return seeds(repeated, outputs, plan.names, run.batch)[1]
 
         return value
 
@@ -217,13 +217,16 @@ class _ByRelu(Baseline):
         Raises UnsupportedOperation where an operation other than a ReLU hands on relevance instead of a gradient.
         """
         explainer = self._lrp
-        (x,) = explainer.checked(inputs)
+        call = explainer.checked(inputs)
+        (x,) = call.tensors
         with torch.inference_mode(False), torch.no_grad():
-            plan, program = explainer.plan((x,), output)
-            run = forward(program, plan.steps, (x,), plan.layouts)
+            plan = explainer.plan(call, output)
+            run = forward(plan.program, plan.steps, (x,), plan.layouts)
             values = [run.values[i] for i in plan.chosen]
-            flows, explained = seeds(target, values, plan.whole, run.batch)
-            backward(run, plan.steps, dict(zip(plan.chosen, flows, strict=True)), {})
+            flows, explained = seeds(target, values, plan.names, run.batch)
+            pairs = zip(plan.chosen, flows, strict=True)
+            starts = {index: flow for index, flow in pairs if flow is not None}
+            backward(run, plan.steps, starts, {})
         for step in plan.steps:
             for source in step.reads:
                 if run.flows.get(source, Flow()).rest is not None:

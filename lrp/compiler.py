@@ -58,6 +58,12 @@ class Program:
         found = (step.error for step in self.path(outputs) if isinstance(step, Refused))
         return next(found, None)
 
+    def check(self) -> None:
+        """Raises UnsupportedOperation where no output can be explained."""
+        refused = [self.refused((i,)) for i in self.graph.outputs]
+        if refused and all(refused) and refused[0] is not None:
+            raise refused[0]
+
 
 class Refused(Step):
     """An operation that cannot be explained: computed where an output needs it, an error where that is explained."""
@@ -96,10 +102,9 @@ class Compiler(Lowering):
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
                 _deterministic(node)
-                with torch.no_grad():
-                    self.constants[node.index] = node.function(
-                        *self.value(node.args), **self.value(node.kwargs)
-                    )
+                self.constants[node.index] = node.function(
+                    *self.value(node.args), **self.value(node.kwargs)
+                )
             elif self._carries(node):
                 self.signal.add(node.index)
 
@@ -172,14 +177,12 @@ class Compiler(Lowering):
                 self._supported(node)
                 self.steps[node.index] = self._step(known)
             except UnsupportedOperation as error:
-                self.steps[node.index] = Refused(known, error)
+                self.steps[node.index] = Refused(known, error.at(node.line))
         names = {step.node.name: index for index, step in self.steps.items()}
         for alias, name in self.graph.aliases.items():
             names[alias] = names[name]
         program = Program(self.graph, self.steps, self.constants, names, self.layers)
-        refused = [program.refused((i,)) for i in self.graph.outputs]
-        if refused and all(refused) and refused[0] is not None:
-            raise refused[0]
+        program.check()
         return program
 
     def _supported(self, node: Node) -> None:

@@ -18,6 +18,7 @@ from lrp.explainer import LRP
 from lrp.propagate import forward
 from lrp.result import Relevance
 from lrp.targets import Target, channel_dim
+from lrp.tracing.calls import Call
 
 CHUNK = 64
 """Samples of a batch that is cut from a tensor of all samples."""
@@ -102,8 +103,7 @@ def channels(
         raise InvalidInput(f"top is at least 1, not {top}")
     totals: _Totals | None = None
     for inputs, wanted in _split(explainer, batches, target):
-        xs = explainer.checked(inputs)
-        part = _Part.of(explainer, xs, layer, wanted, output)
+        part = _Part.of(explainer, explainer.checked(inputs), layer, wanted, output)
         totals = _Totals.start(part, top) if totals is None else totals
         totals.add(part)
     if totals is None:
@@ -145,13 +145,14 @@ class _Part:
     def of(
         cls,
         explainer: LRP,
-        xs: tuple[Tensor, ...],
+        call: Call,
         layer: str,
         target: Target,
         output: int | str | None,
     ) -> _Part:
-        result = explainer.attribute(xs, target, output=output)
-        plan, program = explainer.plan(xs, output)
+        result = explainer.attribute(call, target, output=output)
+        plan = explainer.plan(call, output)
+        program = plan.program
         index = program.names.get(layer, -1)
         node = program.graph.nodes[index]
         if index < 0 or node.name not in result.layers:
@@ -159,7 +160,9 @@ class _Part:
             raise InvalidTarget(f"no relevance reaches a layer {layer!r}; layers: {known}")
         r = result.layers[node.name]
         with torch.no_grad():
-            value = forward(program, program.path((index,)), xs, plan.layouts).values[index]
+            value = forward(program, program.path((index,)), call.tensors, plan.layouts).values[
+                index
+            ]
         if r.dim() < 2 or len(r) != len(result.target):
             raise InvalidTarget(f"{layer!r} has no channels: its output is {list(r.shape)}")
         dim = channel_dim(node, r)

@@ -39,6 +39,12 @@ class UnsupportedOperation(LRPError):
         else:
             super().__init__(f"{operation} in {place} cannot be explained{detail}")
 
+    def at(self, line: str) -> UnsupportedOperation:
+        """The same error with the line of the model where the operation is written, if that is known."""
+        if line and "line " not in str(self):
+            self.args = (f"{self}; written in {line}",)
+        return self
+
 
 class InvalidInput(LRPError):
     """Inputs or weights that cannot be explained: shape, dtype, NaN or Inf."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.compiler import Program, Refused
+from lrp.compiler import Program
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.live import Compiled, Live
@@ -19,8 +19,10 @@ from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
 from lrp.targets import Target, each_index, masks, one_hot, seeds
+from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
+from lrp.tracing.inputs import CallReader, check_kinds, is_integral, plain
 from lrp.travel import Portable
 
 FOLD = 128
@@ -29,12 +31,13 @@ FOLD = 128
 HEADS = {"aten.tanh.default", "aten.sigmoid.default", "aten.softmax.int", "aten.log_softmax.int"}
 
 
-class LRP(Portable):
+class LRP(CallReader, Portable):
     """Explanations of one model under one composite.
 
     model: any module; never changed, explained as in eval mode whatever mode it is in.
     composite: a preset (`EpsilonPlusFlat`, called or not, or its name), a Composite, or one rule for every layer.
-    example_inputs: a tensor [B, ...] or a tuple of them: shapes and types of what will be explained; B is free.
+    example_inputs, keywords: a call of the model like those that will be explained, tensors [B, ...] with B free: the
+        model's own arguments, positional or by keyword, or one tuple of its positional ones.
     start: "preactivation" explains outputs that end in tanh, sigmoid, softmax or log-softmax from the value before it;
         "activation" explains them as they are.
 
@@ -49,62 +52,64 @@ class LRP(Portable):
         self,
         model: nn.Module,
         composite: Composite | Rule | type[Rule] | str | Callable[..., Composite],
-        example_inputs: Tensor | tuple[Tensor, ...],
-        *,
+        *example_inputs: Any,
         start: str = "preactivation",
+        **keywords: Any,
     ) -> None:
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
         self.model, self.start = unwrapped(model), start
         self.composite = as_composite(composite)
-        examples = self._tuple(example_inputs)
-        for x in examples:
-            _check_kind(x)
-        self._examples = tuple(_plain(x).clone() for x in examples)
+        if not example_inputs and keywords.keys() == {"example_inputs"}:
+            example_inputs, keywords = (keywords["example_inputs"],), {}
+        packed = len(example_inputs) == 1 and self._is_packed(example_inputs[0])
+        call = self._inputs(example_inputs, keywords, packed)
+        check_kinds(call)
+        self._examples = call.change(lambda x: plain(x).clone())
         self._live = Live(self.model, self.composite)
         program = self._compiled(self._examples).program
-        integers = [x.dtype for x in examples if _is_integral(x)]
+        integers = [x.dtype for x in call.tensors if is_integral(x)]
         if integers and not any(program.explains(i) for i in program.graph.outputs):
             raise InvalidInput(
                 "integers are token ids, or constants such as masks and indices beside floating point inputs; "
                 "this model does not look them up in an embedding: convert them if they are numbers"
             )
 
-    def _compiled(self, xs: tuple[Tensor, ...]) -> Compiled:
-        """The steps for inputs like these. Raises InvalidInput where the model itself does not take them."""
+    def _compiled(self, call: Call) -> Compiled:
+        """The steps for a call like this. Raises InvalidInput where the model itself does not take it."""
         try:
-            return self._live.at(xs)
+            return self._live.at(call)
         except Exception as error:
             known = isinstance(error, LRPError)
             unsupported = isinstance(error, UnsupportedOperation)
-            says = None if known and not unsupported else self._live.refusal(xs)
+            says = None if known and not unsupported else self._live.refusal(call)
             if says is None:
                 raise
-            for x, example in zip(xs, self._examples, strict=True):
-                if x.shape[1:] != example.shape[1:]:
-                    wanted = ", ".join(map(str, example.shape[1:]))
-                    raise InvalidInput(
-                        f"an input has shape [B, {wanted}], not {list(x.shape)}: the model says: {says}"
-                    ) from error
-                if _is_integral(x):
-                    raise InvalidInput(
-                        f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
-                        f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
-                    ) from error
-            if known:
+            self._blame(call, says, error)
+            if known and call.form == self._examples.form:
                 raise
             raise InvalidInput(f"the model does not take inputs like these: {says}") from error
 
-    @staticmethod
-    def _tuple(inputs: Any) -> tuple[Tensor, ...]:
-        found = (inputs,) if isinstance(inputs, Tensor) else inputs
-        if (
-            not isinstance(found, (tuple, list))
-            or not found
-            or not all(isinstance(x, Tensor) for x in found)
-        ):
-            raise InvalidInput("inputs are a tensor or a tuple of tensors")
-        return tuple(found)
+    def _blame(
+        self,
+        call: Call,
+        says: str,
+        error: Exception,
+    ) -> None:
+        """Raises InvalidInput for the input that makes the model itself fail, where one is to be seen."""
+        if call.form != self._examples.form:
+            return
+        for x, example in zip(call.tensors, self._examples.tensors, strict=True):
+            if x.shape[1:] != example.shape[1:]:
+                wanted = ", ".join(map(str, example.shape[1:]))
+                raise InvalidInput(
+                    f"an input has shape [B, {wanted}], not {list(x.shape)}: the model says: {says}"
+                ) from error
+            if is_integral(x):
+                raise InvalidInput(
+                    f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
+                    f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
+                ) from error
 
     @property
     def graph(self) -> Graph:
@@ -123,50 +128,58 @@ class LRP(Portable):
 
     def attribute(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
+        *inputs: Any,
         target: Target = None,
-        *,
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
+        create_graph: bool = False,
+        **keywords: Any,
     ) -> Relevance:
-        """Relevance of `inputs` [B, ...] for `target`.
+        """Relevance of the inputs [B, ...] of one call for `target`, which may also stand behind them.
 
-        target: an index; a tensor [B] of indices; a function of the outputs returning [B], linear in them; a tensor
-            shaped like the output (initial relevance); None where the output has one value a sample.
+        inputs, keywords: a call of the model, as its users write it, or one tuple of its positional arguments.
+        target: an index, a tuple of indices where a sample's output has several dimensions, either of them one for all
+            samples or a list (a tensor) of one a sample; "argmax", whole or as a part of a tuple: the largest;
+            a function of the outputs returning [B], linear in them; a tensor shaped like the output (initial
+            relevance); None where the output has one value a sample.
         output: which output (its name or position), or the name of any layer, to explain from.
         through: {layer: channels, or a mask of one sample's output}: only relevance that passes there goes on
             (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
+        create_graph: whether the result can be differentiated with respect to the model's parameters and those inputs
+            that require a gradient (training with explanations); the steps are then compiled anew in every call.
         Raises InvalidInput, InvalidTarget.
         """
-        xs = self.checked(inputs)
-        with torch.inference_mode(False), torch.no_grad():
-            run, plan = self._prepare(xs, output, through)
+        call, target = self._asked(inputs, target, keywords, create_graph)
+        with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
+            plan = self.plan(call, output, create_graph)
+            run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
             values = [run.values[i] for i in plan.chosen]
-            flows, value = seeds(target, values, plan.whole, run.batch)
-            self._send(run, plan, flows)
-            return gather(
-                [run], plan.steps, plan.graph, value, isinstance(inputs, Tensor), each=False
-            )
+            flows, value = seeds(target, values, plan.names, run.batch)
+            self._send(run, self._sent(run, plan, flows, through), flows)
+            return gather([run], plan.steps, plan.graph, value, call, each=False)
 
     def attribute_each(
         self,
-        inputs: Tensor | tuple[Tensor, ...],
-        indices: Sequence[int] | Tensor | None = None,
-        *,
+        *inputs: Any,
+        indices: Any = None,
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
+        **keywords: Any,
     ) -> Relevance:
         """Relevance for each of several indices of one output, from one forward pass; every tensor has a leading [T].
 
-        indices: positions in an output [B, K]; None means all K.
+        indices: [T] places in an output [B, K], tuples of places in an output [B, L, V]; None means all of them. They
+            may stand behind the inputs.
         """
-        xs = self.checked(inputs)
+        call, indices = self._asked(inputs, indices, keywords, False)
         with torch.inference_mode(False), torch.no_grad():
-            run, plan = self._prepare(xs, output, through)
+            plan = self.plan(call, output)
             if len(plan.chosen) != 1:
                 raise InvalidTarget(
                     f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX"
                 )
+            run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
+            plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
             chosen = each_index(indices, y)
             runs, values = [], []
@@ -177,108 +190,82 @@ class LRP(Portable):
                 self._send(other, plan, [Flow(gain=gain)])
                 runs.append(other)
                 values.append(y.reshape(run.batch, -1)[:, part].T)
-            return gather(
-                runs,
-                plan.steps,
-                plan.graph,
-                torch.cat(values),
-                isinstance(inputs, Tensor),
-                each=True,
-            )
-
-    def _prepare(
-        self,
-        xs: tuple[Tensor, ...],
-        output: int | str | None,
-        through: Any,
-    ) -> tuple[Execution, Plan]:
-        """The forward pass, and everything the backward pass needs to know."""
-        plan, program = self.plan(xs, output)
-        run = forward(program, plan.steps, xs, plan.layouts)
-        check_finite([run.values[i] for i in plan.chosen])
-        return run, replace(plan, conditions=masks(through, program, run)) if through else plan
+            return gather(runs, plan.steps, plan.graph, torch.cat(values), call, each=True)
 
     def plan(
         self,
-        xs: tuple[Tensor, ...],
+        call: Call,
         output: int | str | None,
-    ) -> tuple[Plan, Program]:
-        """The steps to one output (or all), and the program they belong to."""
-        compiled = self._compiled(xs)
-        chosen, whole = self._chosen(compiled.program, output)
-        for index in chosen:
-            if not compiled.program.explains(index):
-                name = compiled.graph.nodes[index].name
-                raise InvalidTarget(
-                    f"{name} depends on no input through operations that carry relevance"
-                )
-        steps = self._steps(compiled.program, chosen)
-        for step in steps:
-            if isinstance(step, Refused):
-                raise step.error
-        return Plan(
-            compiled.graph, steps, chosen, whole, {}, compiled.flat, compiled.layouts
-        ), compiled.program
+        create_graph: bool = False,
+    ) -> Plan:
+        """The steps to one output (or all).
+
+        Raises UnsupportedOperation where the one output cannot be explained; of several that is seen when a function
+        has chosen among them.
+        """
+        compiled = self._compiled(call)
+        if create_graph:
+            compiled = self._live.differentiable(call)
+        program = compiled.program
+        chosen, names = self._chosen(program, output)
+        steps = self._steps(program, chosen)
+        if len(chosen) == 1:
+            _check_explained(program, chosen)
+        return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
     @staticmethod
-    def _send(run: Execution, plan: Plan, flows: Sequence[Flow]) -> None:
+    def _sent(
+        run: Execution,
+        plan: Plan,
+        flows: Sequence[Flow | None],
+        through: Mapping[str, Sequence[int] | Tensor] | None,
+    ) -> Plan:
+        """The plan with its conditions; raises where relevance starts from what cannot be explained."""
+        pairs = zip(plan.chosen, flows, strict=True)
+        used = tuple(index for index, flow in pairs if flow is not None)
+        if len(plan.chosen) > 1:
+            _check_explained(plan.program, used)
+        check_finite([run.values[i] for i in used])
+        return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
+
+    @staticmethod
+    def _send(
+        run: Execution,
+        plan: Plan,
+        flows: Sequence[Flow | None],
+    ) -> None:
         starts: dict[int, Flow] = {}
         for index, flow in zip(plan.chosen, flows, strict=True):
+            if flow is None:
+                continue
             starts[index] = flow if index not in starts else starts[index] + flow
         backward(run, plan.steps, starts, plan.conditions)
         if plan.flat is not None and run.project:
             project(run, plan.steps, plan.flat)
 
-    def checked(self, inputs: Any) -> tuple[Tensor, ...]:
-        """The inputs as a tuple; raises InvalidInput unless they are like the examples and finite."""
-        xs = self._tuple(inputs)
-        if len(xs) != len(self._examples):
-            raise InvalidInput(f"the model takes {len(self._examples)} inputs, not {len(xs)}")
-        batch = None
-        for x, example in zip(xs, self._examples, strict=True):
-            _check_kind(x)
-            if x.dim() != example.dim():
-                wanted = ", ".join(map(str, example.shape[1:]))
-                raise InvalidInput(f"an input has shape [B, {wanted}], not {list(x.shape)}")
-            if x.dtype != example.dtype:
-                raise InvalidInput(
-                    f"an input has type {example.dtype}, not {x.dtype}: inputs are floating point, token ids or masks "
-                    "as in the example"
-                )
-            if x.is_floating_point() and not bool(torch.isfinite(x).all()):
-                raise InvalidInput(
-                    "an input contains NaN or Inf; only finite inputs can be explained"
-                )
-            if batch is not None and x.shape[0] != batch:
-                raise InvalidInput(f"inputs have different batch sizes: {batch} and {x.shape[0]}")
-            batch = x.shape[0]
-        if not batch:
-            raise InvalidInput("the batch is empty")
-        return tuple(_plain(x) for x in xs)
-
     def _chosen(
         self,
         program: Program,
         output: int | str | None,
-    ) -> tuple[tuple[int, ...], Any]:
-        """Indices of the nodes to explain, and whether a target function receives one tensor or a tuple."""
+    ) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Indices of the nodes to explain, and their names where a target function receives several of them."""
         outputs, names = program.graph.outputs, program.graph.output_names
         if output is None:
-            return outputs, len(outputs) > 1
+            return outputs, names if len(outputs) > 1 else ()
         if (
             isinstance(output, int)
             and not isinstance(output, bool)
             and -len(outputs) <= output < len(outputs)
         ):
-            return (outputs[output],), False
+            return (outputs[output],), ()
         if (
             isinstance(output, str)
             and output in names
             and not (output.isdigit() and output in program.names)
         ):
-            return (outputs[names.index(output)],), False
+            return (outputs[names.index(output)],), ()
         if isinstance(output, str) and output in program.names:
-            return (program.names[output],), False
+            return (program.names[output],), ()
         raise InvalidTarget(
             f"no output {output!r}: outputs are {', '.join(names)} (0 to {len(outputs) - 1}), "
             f"layers are {', '.join(layer.name for layer in program.layers)}"
@@ -302,37 +289,42 @@ class LRP(Portable):
                 heads.add(step.node.index)
         if not heads:
             return steps
-        return tuple(Transparent(s.node, s.reads[0]) if s.node.index in heads else s for s in steps)
+        found = []
+        for step in steps:
+            head = step.node.index in heads
+            found.append(Transparent(step.node, step.reads[0]) if head else step)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
 class Plan:
     """What one explanation propagates through."""
 
-    graph: Graph
+    program: Program
     steps: tuple[Step, ...]
     chosen: tuple[int, ...]
-    whole: bool
+    names: tuple[str, ...]
     conditions: Mapping[int, Tensor]
     flat: Program | None
     layouts: Mapping[int, Layout]
 
-
-def _plain(x: Tensor) -> Tensor:
-    """The tensor without its history; a copy if it was made in inference mode, which autograd refuses."""
-    if not x.is_inference():
-        return x.detach()
-    with torch.inference_mode(False):
-        return x.clone()
+    @property
+    def graph(self) -> Graph:
+        """The captured operations."""
+        return self.program.graph
 
 
-def _is_integral(x: Tensor) -> bool:
-    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-
-
-def _check_kind(x: Tensor) -> None:
-    """Raises InvalidInput for a scalar and for complex numbers."""
-    if x.dim() == 0:
-        raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
-    if x.is_complex():
-        raise InvalidInput(f"inputs are floating point, not {x.dtype}: convert them")
+def _check_explained(
+    program: Program,
+    chosen: tuple[int, ...],
+) -> None:
+    """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
+    for index in chosen:
+        if not program.explains(index):
+            name = program.graph.nodes[index].name
+            raise InvalidTarget(
+                f"{name} depends on no input through operations that carry relevance"
+            )
+    error = program.refused(chosen)
+    if error is not None:
+        raise error

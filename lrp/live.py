@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,18 +13,20 @@ from torch import Tensor, nn
 
 import lrp.tracing.attention
 import lrp.tracing.recurrent  # noqa: F401  (both fill the expansions)
-from lrp.compiler import Compiler, Program, finite
+from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation
-from lrp.ops.context import Layout
+from lrp.ops.context import Layout, Step
 from lrp.propagate import forward, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
+from lrp.tracing.calls import Call, results
 from lrp.tracing.canonizers import canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.content import Content
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
+from lrp.tracing.hooks import Quiet, hooked, quiet
 from lrp.tracing.watch import Values, registered
 
 KEPT = 4
@@ -54,10 +56,11 @@ class _Captured:
 
     graph: Graph
     content: Content
-    examples: tuple[Tensor, ...]
+    examples: Call
     fixed: bool  # the graph holds parameters as constants: a patched forward that calls the original module
     compiled: Compiled | None = None
     agreed: bool = False
+    layouts: tuple[Mapping[int, Layout], Mapping[int, Step]] | None = None
     owners: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
 
     def current(self, model: nn.Module) -> Compiled | None:
@@ -72,34 +75,42 @@ class _Captured:
     def twice(self) -> tuple[Tensor, ...]:
         """Examples with two samples where the batch size is free."""
         if not self.graph.batch_symbols:
-            return self.examples
-        return tuple(torch.cat([x[:1], x[:1]]) for x in self.examples)
+            return self.examples.tensors
+
+        def doubled(x: Tensor) -> Tensor:
+            return torch.cat([x[:1], x[:1]])
+
+        return self.examples.change(doubled, batched=True).tensors
 
 
 class Live:
     """The steps of one model under one composite, as the model is at every call of `at`."""
 
-    def __init__(self, model: nn.Module, composite: Composite) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        composite: Composite,
+    ) -> None:
         self.model, self.composite = model, composite
         self._lock = threading.RLock()
         self._entries: dict[Any, _Captured] = {}
 
-    def at(self, xs: tuple[Tensor, ...]) -> Compiled:
+    def at(self, call: Call) -> Compiled:
         """The steps for inputs like these. Raises what capture and compilation raise, and ModelMismatch."""
-        entry = self._for(xs)
+        entry = self._for(call)
         compiled = entry.current(self.model) if entry is not None and entry.agreed else None
         if compiled is not None and entry is not None and entry.content.complete:
             return compiled
         with self._lock, EXPORTING, torch.inference_mode(False), torch.no_grad():
-            entry = self._refreshed(xs)
+            entry = self._refreshed(call)
             compiled = self._compiled(entry)
             if entry.agreed and entry.content.complete:
                 return compiled
-            if not self._agrees(entry, compiled, xs):
+            if not self._agrees(entry, compiled, call):
                 self._entries.clear()
-                entry = self._capture(xs, Content(self.model), anew=True)
+                entry = self._capture(call, Content(self.model), anew=True)
                 compiled = self._compiled(entry)
-                if not self._agrees(entry, compiled, xs):
+                if not self._agrees(entry, compiled, call):
                     self._entries.clear()
                     raise ModelMismatch(
                         f"the captured operations of {type(self.model).__name__} give other outputs than the model "
@@ -108,13 +119,34 @@ class Live:
             entry.agreed = True
             return compiled
 
-    def _for(self, xs: tuple[Tensor, ...]) -> _Captured | None:
-        sizes = tuple(x.shape[1:] for x in xs)
-        return self._entries.get((None, sizes)) or self._entries.get((xs[0].shape[0], sizes))
+    def differentiable(self, call: Call) -> Compiled:
+        """The steps with the parameters themselves in them, so that what they compute can be differentiated.
 
-    def _refreshed(self, xs: tuple[Tensor, ...]) -> _Captured:
+        They are compiled for one explanation, after those without history have been compared with the model.
+        """
+        known = self.at(call)
+        with self._lock, EXPORTING, torch.inference_mode(False), torch.enable_grad():
+            entry = self._for(call)
+            tensors = known.graph.constants if entry is None else self._tensors(entry)
+            program = Compiler(known.graph, tensors, self.composite, self.model).compile()
+            steps = dict(program.steps)
+            for index, step in known.program.steps.items():
+                if isinstance(step, Refused):
+                    steps[index] = step
+            program = replace(program, steps=steps)
+            flat = known.flat
+            if flat is not None:
+                composite = as_composite(Flat(bias="uniform"))
+                flat = Compiler(known.graph, tensors, composite, self.model).compile()
+            return replace(known, program=program, flat=flat)
+
+    def _for(self, call: Call) -> _Captured | None:
+        form = (call.form, call.sizes)
+        return self._entries.get((None, form)) or self._entries.get((call.batch, form))
+
+    def _refreshed(self, call: Call) -> _Captured:
         """The capture of the model as it is, made anew where its content has changed."""
-        entry = self._for(xs)
+        entry = self._for(call)
         if (
             entry is not None
             and entry.content.guards.same()
@@ -126,29 +158,30 @@ class Live:
             entry.content, entry.compiled, entry.owners = content, None, {}
             return entry
         self._entries.clear()
-        return self._capture(xs, content)
+        return self._capture(call, content)
 
     def _capture(
         self,
-        xs: tuple[Tensor, ...],
+        call: Call,
         content: Content,
         anew: bool = False,
     ) -> _Captured:
         """Captures the model for inputs of this size; if its batch size is free, for every one."""
         key = (
-            tuple((tuple(x.shape[1:]), x.dtype, x.device) for x in xs),
+            (call.form, call.sizes, tuple((x.dtype, x.device) for x in call.tensors)),
             tuple(sorted(MODULES.items())),
             content.facts,
         )
         with _LOCK:
             known = _KNOWN.setdefault(self.model, [])
             found = None if anew else next((graph for other, graph in known if other == key), None)
-        if found is None or not (found.batch_symbols or found.input_shapes[0][0] == xs[0].shape[0]):
+        if found is None or not (found.batch_symbols or found.input_shapes[0][0] == call.batch):
             types = {
                 p: f"{type(m).__module__}.{type(m).__qualname__}"
                 for p, m in self.model.named_modules()
             }
-            found = folded(canonical(collapsed(capture(self.model, xs), types)))
+            quiet = frozenset() if anew else self._quiet(call)
+            found = folded(canonical(collapsed(capture(self.model, call, quiet), types)))
         places = {
             t.untyped_storage().data_ptr()
             for t in registered(self.model)
@@ -159,10 +192,10 @@ class Live:
             with _LOCK:
                 known.append((key, found))
                 del known[:-KEPT]
-        entry = _Captured(found, content, tuple(x.clone() for x in xs), fixed)
+        entry = _Captured(found, content, call.change(Tensor.clone), fixed)
         self._compiled(entry)
-        batch = None if found.batch_symbols else xs[0].shape[0]
-        entries = {**self._entries, (batch, tuple(x.shape[1:] for x in xs)): entry}
+        batch = None if found.batch_symbols else call.batch
+        entries = {**self._entries, (batch, (call.form, call.sizes)): entry}
         self._entries = dict(list(entries.items())[-SIZES:])
         return entry
 
@@ -200,21 +233,31 @@ class Live:
                 ).compile()
             layouts: Mapping[int, Layout] = {}
             if not graph.batch_first:
-                layouts = (
-                    entry.compiled.layouts if entry.compiled else probe(program, entry.twice())
-                )
+                layouts, mixing = entry.layouts or probe(program, entry.twice())
+                entry.layouts = layouts, mixing
+                program = replace(program, steps={**program.steps, **mixing})
+                program.check()
             entry.compiled = Compiled(graph, values, program, flat, layouts)
             return entry.compiled
 
-    def _called(self, xs: tuple[Tensor, ...]) -> Any:
+    def _called(self, call: Call) -> tuple[Tensor, ...]:
         """What the model itself returns, in eval mode."""
-        return twin(self.model, buffers=True)(*(x.clone() for x in xs))
+        return _called(twin(self.model, buffers=True), call)
 
-    def refusal(self, xs: tuple[Tensor, ...]) -> str | None:
+    def _quiet(self, call: Call) -> Quiet:
+        """The model's hooks that only look on."""
+        if not hooked(self.model):
+            return frozenset()
+        try:
+            return quiet(twin(self.model, buffers=True), lambda other: _called(other, call))
+        except Exception:
+            return frozenset()
+
+    def refusal(self, call: Call) -> str | None:
         """What the model itself says to inputs that it does not take; None if it takes them."""
         with EXPORTING, torch.inference_mode(False), torch.no_grad():
             try:
-                self._called(xs)
+                self._called(call)
             except Exception as error:
                 return " ".join(str(error).split())[:200] or type(error).__name__
         return None
@@ -223,7 +266,7 @@ class Live:
         self,
         entry: _Captured,
         compiled: Compiled,
-        xs: tuple[Tensor, ...],
+        call: Call,
     ) -> bool:
         """Whether the graph gives the model's outputs: run on a copy of the model in eval mode, on few samples."""
         graph, program = compiled.graph, compiled.program
@@ -232,20 +275,31 @@ class Live:
         if entry.fixed and any(entry.content.modes):
             return True
         if graph.batch_symbols:
-            xs = tuple(x[:2] for x in xs)
+            call = call.change(lambda x: x[:2], batched=True)
         try:
-            wanted = torch.utils._pytree.tree_leaves(self._called(xs))
+            wanted = self._called(call)
         except Exception as error:
             name, reason = type(self.model).__name__, str(error)[:200]
             raise UnsupportedOperation("calling", name, reason) from error
         steps = program.path(tuple(i for i in graph.outputs if i in program.steps))
-        run = forward(program, steps, xs, compiled.layouts)
+        run = forward(program, steps, call.tensors, compiled.layouts)
         found = [run.values[i] for i in graph.outputs]
-        tensors = [t for t in wanted if isinstance(t, Tensor)]
-        return len(found) == len(tensors) and all(map(_close, found, tensors))
+        return len(found) == len(wanted) and all(map(_close, found, wanted))
 
 
-def _close(found: Any, wanted: Tensor) -> bool:
+def _called(
+    model: nn.Module,
+    call: Call,
+) -> tuple[Tensor, ...]:
+    """The tensors that a copy of the model returns."""
+    given = call.change(Tensor.clone)
+    return results(model(*given.args, **given.kwargs))[1]
+
+
+def _close(
+    found: Any,
+    wanted: Tensor,
+) -> bool:
     """Whether two outputs are equal up to rounding; what is not finite is judged elsewhere."""
     if not isinstance(found, Tensor) or found.shape != wanted.shape:
         return False

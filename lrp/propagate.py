@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from lrp.compiler import Program
+from lrp.compiler import Program, Refused
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
+from lrp.tracing.tokens import tokens
 
 
 def forward(
@@ -18,9 +19,9 @@ def forward(
     steps: Sequence[Step],
     inputs: Sequence[Tensor],
     layouts: Mapping[int, Layout],
-    spoil_tokens: bool = False,
+    spoiled: Mapping[int, Tensor] | None = None,
 ) -> Execution:
-    """A run with the values of these steps on inputs [B, ...]; `spoil_tokens`: the first sample's vectors are NaN."""
+    """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN."""
     graph = program.graph
     run = Execution(
         [None] * len(graph.nodes), inputs[0].shape[0], layouts=layouts, nodes=graph.nodes
@@ -32,8 +33,8 @@ def forward(
         values[index] = x
     for step in steps:
         value = values[step.node.index] = step.forward(run)
-        if spoil_tokens and isinstance(step, Embedding):
-            value[0] = torch.nan
+        if spoiled and step.node.index in spoiled:
+            value[spoiled[step.node.index]] = torch.nan
     return run
 
 
@@ -80,20 +81,24 @@ def project(run: Execution, steps: Sequence[Step], flat: Program) -> None:
             _deliver(run.flows, [(index, flows[index])])
 
 
-def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
+def probe(
+    program: Program, examples: Sequence[Tensor]
+) -> tuple[dict[int, Layout], dict[int, Step]]:
     """Where the batch lies in every node's value, found by making the first sample NaN and seeing what turns NaN.
 
-    Raises UnsupportedOperation if a value mixes the samples of a batch.
+    Also, refused, the steps whose value mixes the samples of a batch.
     """
     batch = examples[0].shape[0]
+    mixing: dict[int, Step] = {}
     if batch == 1:
-        return {}
+        return {}, mixing
     spoiled = [x.clone() for x in examples]
     for x in spoiled:
         if x.is_floating_point():
             x[0] = torch.nan
     steps = program.path(tuple(program.graph.outputs))
-    run = forward(program, steps, spoiled, {}, spoil_tokens=True)
+    looked_up = _of_first_sample(program, steps, examples)
+    run = forward(program, steps, spoiled, {}, looked_up)
     layouts: dict[int, Layout] = {}
     for step in steps:
         value = run.values[step.node.index]
@@ -101,9 +106,31 @@ def probe(program: Program, examples: Sequence[Tensor]) -> dict[int, Layout]:
             layout = _layout(value.isnan(), batch)
             if layout is None:
                 node, reason = step.node, "it mixes the samples of a batch"
-                raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
-            layouts[step.node.index] = layout
-    return layouts
+                error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+                mixing[node.index] = Refused(node, error.at(node.line))
+            else:
+                layouts[step.node.index] = layout
+    return layouts, mixing
+
+
+def _of_first_sample(
+    program: Program, steps: Sequence[Step], examples: Sequence[Tensor]
+) -> dict[int, Tensor]:
+    """Which ids that an embedding looks up are the first sample's: those that change when its tokens do."""
+    tables = [step for step in steps if isinstance(step, Embedding)]
+    if not tables:
+        return {}
+    ids, others = tokens(program.graph), [x.clone() for x in examples]
+    for index, x in zip(program.graph.inputs, others, strict=True):
+        if index in ids:
+            x[0] = (x[0] == 0).to(x.dtype)
+    now = forward(program, steps, examples, {})
+    then = forward(program, steps, others, {})
+    found = {}
+    for step in tables:
+        changed = now.values[step.source] != then.values[step.source]
+        found[step.node.index] = changed
+    return found
 
 
 def _layout(spoiled: Tensor, batch: int) -> Layout | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lrp.ops.affine import AffineStep
 from lrp.ops.context import Execution, Flow, Layout, Step
+from lrp.tracing.calls import Call
 from lrp.tracing.graph import Graph
 
 
@@ -43,8 +44,9 @@ class LayerMap(Mapping[str, Tensor]):
 
 @dataclass(frozen=True)
 class Account:
-    """By layer: [B] what its bias keeps, what its folded bias is made of, and [B] what rounding leaves."""
+    """[B] what reaches the inputs; by layer: what its bias keeps, what that is made of, and what rounding leaves."""
 
+    inputs: Tensor
     totals: Mapping[str, Tensor]
     parts: Mapping[str, Mapping[str, Tensor]]
     closures: Mapping[str, Tensor]
@@ -53,7 +55,8 @@ class Account:
 class Relevance:
     """Where the relevance of one target went: target = input + bias + stabilizer + closure, per sample.
 
-    input: relevance of the inputs, like the inputs (a tensor, or a tuple of tensors).
+    input: relevance of the inputs, like the inputs: a tensor, a tuple of tensors, or {name: tensor} of a call by
+        keywords. inputs: the same as a tuple of all tensors in the order of the call.
     target: [B] the explained value. bias: {layer: relevance its bias keeps, at the layer's output}.
     stabilizer: {layer: [B] relevance its stabilizer swallowed, or that its rule cannot conserve}.
     layers: {layer: relevance at the layer's output}. From `attribute_each` every tensor has a leading [T].
@@ -61,27 +64,23 @@ class Relevance:
 
     def __init__(
         self,
-        input: Tensor | tuple[Tensor, ...],
+        input: Any,
+        inputs: tuple[Tensor, ...],
         target: Tensor,
         bias: Mapping[str, Tensor],
         stabilizer: Mapping[str, Tensor],
         layers: Mapping[str, Tensor],
         account: Account,
     ) -> None:
-        self.input, self.target = input, target
+        self.input, self.inputs, self.target = input, inputs, target
         self.bias, self.stabilizer = bias, stabilizer
         self.layers, self._account = layers, account
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything as tensors, layers included, so that a result can be pickled or cached."""
         known = self._account
-        account = Account(dict(known.totals), known.parts, dict(known.closures))
+        account = Account(known.inputs, dict(known.totals), known.parts, dict(known.closures))
         return {**self.__dict__, "layers": dict(self.layers), "_account": account}
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """Relevance of every input, as a tuple also when there is one."""
-        return self.input if isinstance(self.input, tuple) else (self.input,)
 
     def _sum(self, t: Tensor) -> Tensor:
         return t.reshape(*self.target.shape, -1).sum(-1)
@@ -89,7 +88,7 @@ class Relevance:
     @property
     def input_total(self) -> Tensor:
         """[B]: the relevance that reached the inputs."""
-        return torch.stack([self._sum(t) for t in self.inputs]).sum(0)
+        return self._account.inputs
 
     def bias_of(self, layer: str) -> Tensor:
         """[B]: the relevance that this layer's bias keeps."""
@@ -225,7 +224,7 @@ def gather(
     steps: tuple[Step, ...],
     graph: Graph,
     target: Tensor,
-    single: bool,
+    call: Call,
     each: bool,
 ) -> Relevance:
     """The result of one run, or of several runs that carried parts of the targets of `attribute_each`."""
@@ -233,6 +232,10 @@ def gather(
     named = {step.node.name: step for step in steps}
     reached = {name: step for name, step in named.items() if step.node.index in first.flows}
     inputs = tuple(found.received(index, target) for index in graph.inputs)
+    arrived = torch.zeros_like(target)
+    for index, r in zip(graph.inputs, inputs, strict=True):
+        if any(index in run.flows for run in runs):
+            arrived = arrived + r.reshape(*target.shape, -1).sum(-1)
 
     def total(name: str) -> Tensor:
         return found.joined(lambda run: run.per_sample(named[name].node, run.bias[name]))
@@ -249,12 +252,13 @@ def gather(
         if isinstance(step, AffineStep) and step.bias_parts
     }
     return Relevance(
-        input=inputs[0] if single else inputs,
+        input=call.like(inputs, graph.input_names),
+        inputs=inputs,
         target=target,
         bias={name: found.joined(_of(name, "bias")) for name in first.bias},
         stabilizer={name: found.joined(_of(name, "stabilizer")) for name in first.stabilizer},
         layers=LayerMap(reached, at),
-        account=Account(LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
+        account=Account(arrived, LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
     )
 
 

@@ -40,7 +40,8 @@ class Term:
         if self.part == "a-":
             return n(x)
         if self.part == "const" and self.value is not None:
-            return self.value.expand(x.shape)
+            one = self.value.dim() < x.dim()
+            return self.value.expand(1, *x.shape[1:]) if one else self.value.expand(x.shape)
         return x.new_ones((1, *x.shape[1:]))
 
 
@@ -187,9 +188,9 @@ class Gamma(AffineRule):
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
         w, b, g = layer.weight, layer.bias, self.gamma
-        up, down = w + g * p(w), w + g * n(w)
-        b_up = None if b is None else b + g * p(b)
-        b_down = None if b is None else b + g * n(b)
+        up, down = torch.add(w, p(w), alpha=g), torch.add(w, n(w), alpha=g)
+        b_up = None if b is None else torch.add(b, p(b), alpha=g)
+        b_down = None if b is None else torch.add(b, n(b), alpha=g)
         return (
             Side(_signed(up, down, nonnegative), b_up, when="z>=0", sign=1),
             Side(_signed(down, up, nonnegative), b_down, when="z<0", sign=-1),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from lrp.composites import Composite
 from lrp.errors import InvalidInput, LRPError
 from lrp.live import Live
+from lrp.tracing.calls import Call
 
 COPYING = {"cloudpickle", "copy", "dill"}
 """Packages that copy more than pickle does, and that say for themselves what they cannot."""
@@ -23,7 +24,7 @@ class Portable:
 
     model: nn.Module
     composite: Composite
-    _examples: tuple[Tensor, ...]
+    _examples: Call
     _live: Live
 
     def __getstate__(self) -> dict[str, Any]:
@@ -69,9 +70,8 @@ class Portable:
             raise InvalidInput(f"{device!r} is no device and no floating point type") from error
         other: Self = _copied(self)
         other.model.to(device=there, dtype=dtype)
-        other._examples = tuple(
-            x.to(device=there, dtype=dtype if x.is_floating_point() else None)
-            for x in other._examples
+        other._examples = other._examples.change(
+            lambda x: x.to(device=there, dtype=dtype if x.is_floating_point() else None)
         )
         return other
 

@@ -117,11 +117,11 @@ class _Compilations(event.Listener):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.under_way = 0
-        self._announced = multiprocessing.parent_process() is not None
+        self._announced = False
 
     def on_start(self, event: Any) -> None:
         self.under_way += 1
-        if not self._announced:
+        if not self._announced and multiprocessing.parent_process() is None:
             self._announced = True
             kept = "no folder can be written to keep the result: set OTHELLO_CACHE"
             if CACHE is not None:

@@ -81,16 +81,24 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "app.web.components": "app.explain app.present othello.rules",
     "app.web.views": (
         "app app.experiments app.explain app.explain.reasons app.game app.present app.web "
-        "app.web.components lrp othello othello.players othello.records othello.rules "
-        "othello.search othello.strength othello.training"
+        "app.web.components app.web.views.inspect lrp othello othello.players othello.records "
+        "othello.rules othello.search othello.strength othello.training"
+    ),
+    "app.web.views.inspect": (
+        "app app.experiments app.explain app.present app.web app.web.components app.web.views "
+        "othello othello.records othello.rules"
     ),
     "app.experiments": (
-        "app app.explain app.explain.reasons app.present lrp othello othello.network "
-        "othello.rules othello.training"
+        "app app.explain app.present lrp othello othello.network othello.rules othello.search "
+        "othello.solver othello.training"
     ),
     "app.experiments.studies": (
         "app app.experiments app.explain app.explain.reasons lrp othello.network "
         "othello.rules othello.search othello.solver"
+    ),
+    "app.experiments.studies.inside": (
+        "app app.experiments app.explain app.explain.reasons lrp othello othello.network "
+        "othello.players othello.rules othello.strength othello.training"
     ),
     "app.commands": (
         "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "

@@ -44,11 +44,19 @@ Docs = Annotated[
         "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
     ),
 ]
+OfRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        metavar="DIR",
+        help="A training run: concepts follows its generations, twin learns from its replay.",
+    ),
+]
 Again = Annotated[bool, typer.Option("--again", help="Run even what is there already.")]
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleOptions:
     """What an experiment draws."""
 
     positions: Positions = None
@@ -63,13 +71,14 @@ class Running:
     processes: Processes = 1
     docs: Docs = None
     again: Again = False
+    run: OfRun = None
 
 
 def experiments(
     name: Name = None,
     out: Out = FOLDER,
     checkpoint: CheckpointOption = None,
-    sample: Sample = Sample(),
+    sample: SampleOptions = SampleOptions(),
     how: Running = Running(),
     output: Output = Output(),
 ) -> None:
@@ -85,8 +94,10 @@ def experiments(
 
     if name != "all" and (how.processes > 1 or how.docs is not None):
         raise typer.BadParameter("--processes and --docs go with all")
+    if how.run is not None and (name == "all" or experiment(name).of_run is None):
+        raise typer.BadParameter("--run goes with concepts and twin")
     weights = Path(checkpoint) if checkpoint else None
-    request = Request(out, weights, sample.positions, sample.seed, sample.quick, how.again)
+    request = Request(out, weights, sample.positions, sample.seed, sample.quick, how.again, how.run)
     if name != "all":
         experiment(name)
     one_thread()

@@ -24,6 +24,9 @@ MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and 
     "faithfulness": "faithfulness",
     "ground-truth": "ground_truth",
     "because": "because",
+    "concepts": "inside.concepts",
+    "clusters": "inside.clusters",
+    "twin": "inside.twin",
 }
 
 

@@ -126,6 +126,36 @@ def one_a_game(
     return games.own[chosen], games.opp[chosen]
 
 
+def several_a_game(
+    games: Games, settings: Settings, each: int, empties: tuple[int, int]
+) -> tuple[Words, Words, NDArray[np.int64]]:
+    """Words [P] of at most `each` positions of every game with so many empty squares, and their games, from 0 on [P].
+
+    As many games as positions are asked for, 8 at least; what is measured on them is resampled by game.  No position
+    comes twice, turned or mirrored either.
+    """
+    random = np.random.default_rng((settings.seed, 20, each))
+    fits = (games.empties >= empties[0]) & (games.empties <= empties[1])
+    rows: list[int] = []
+    seen: set[bytes] = set()
+    for game in np.unique(games.game)[: max(8, settings.positions)]:
+        inside = random.permutation(np.flatnonzero(fits & (games.game == game)))
+        rows += _new(games, inside, seen)[:each]
+    _, number = np.unique(games.game[rows], return_inverse=True)
+    return games.own[rows], games.opp[rows], number.astype(np.int64)
+
+
+def _new(games: Games, rows: NDArray[np.int64], seen: set[bytes]) -> list[int]:
+    """The rows whose positions were not seen, turned or mirrored either; from then on they are."""
+    found = []
+    for row, states in zip(rows.tolist(), states_of(games.own[rows], games.opp[rows])):
+        key = canonical(states)
+        if key not in seen:
+            seen.add(key)
+            found.append(row)
+    return found
+
+
 def with_best_two(model: Model, own: Words, opp: Words) -> Positions:
     """Words [P] with the two moves that the policy likes best."""
     return Positions(own, opp, best_two(model.evaluator(own, opp)[0], legal_table(own, opp)))

@@ -33,7 +33,8 @@ class Settings:
     """What fixes an experiment's numbers, together with the checkpoint.
 
     positions: how many positions, games or samples are measured.  games: how many games of self-play they are drawn
-    from.  cache: a folder for the games that several experiments share; it changes no number.
+    from.  cache: a folder for the games that several experiments share; it changes no number.  run: a training run
+    whose generations are looked at too, by experiments that do so.
     """
 
     positions: int
@@ -41,15 +42,17 @@ class Settings:
     quick: bool = False
     games: int = 8
     cache: Path | None = field(default=None, compare=False)
+    run: Path | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON wants them."""
-        return {
+        found = {
             "positions": self.positions,
             "seed": self.seed,
             "quick": self.quick,
             "games": self.games,
         }
+        return found if self.run is None else found | {"run": self.run.name}
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Experiment:
     run(model, settings, progress) -> Findings; `model` is None where `needs_model` is false.
     positions: how many by default, quick and full.  source: the figure of the blog post it redoes, if any.
     games: whether it draws on the held-out games of self-play.  package: one it needs beyond the project's own.
+    of_run: what it reads of a training run's folder if one is given; it refuses a folder that has none.
     """
 
     name: str
@@ -114,4 +118,5 @@ class Experiment:
     needs_model: bool = True
     games: bool = False
     package: str = ""
+    of_run: Callable[[Path], Any] | None = None
     version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

@@ -45,6 +45,7 @@ class Request:
     seed: int = 0
     quick: bool = False
     again: bool = False  # run even what is there
+    run: Path | None = None  # a training run whose generations are looked at too
 
     def settings(self, wanted: Experiment) -> Settings:
         """The settings of one experiment; all of them draw on the same games."""
@@ -55,7 +56,8 @@ class Request:
         size = 0 if self.quick else 1
         count = wanted.positions[size] if self.positions is None else self.positions
         most = POSITIONS[size] if self.positions is None else self.positions
-        return Settings(count, self.seed, self.quick, max(8, most + most // 8), self.folder / CACHE)
+        games, run = max(8, most + most // 8), None if wanted.of_run is None else self.run
+        return Settings(count, self.seed, self.quick, games, self.folder / CACHE, run)
 
 
 def run(name: str, request: Request, progress: Progress = silent) -> tuple[Record, bool]:
@@ -173,6 +175,8 @@ def check(request: Request, names: Sequence[str]) -> None:
     wanted = [experiment(name) for name in names]
     for entry in wanted:
         request.settings(entry)
+        if request.run is not None and entry.of_run is not None:
+            entry.of_run(request.run)
         if entry.package and find_spec(entry.package) is None:
             raise ConfigError(
                 f"{entry.name} needs {entry.package}: pip install 'othello-lrp[experiments]'"

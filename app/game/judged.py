@@ -1,6 +1,6 @@
 """A game judged move by move in discs: what each move cost, how the game stood before it, where it turned.
 
-By the solver where it reaches, before that by a search whose values the project's curve turns to discs.  Nothing here
+By the solver where it reaches, before that by a search whose values `Discs` turns to discs.  Nothing here
 looks at a clock: the same game and weights are judged the same.
 """
 
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.explain.ask import explain
-from app.explain.reasons.discs import CURVE
-from app.explain.reasons.sentence import why
+from app.explain.reasons.sentence import discs_of, why
 from app.explain.targets import Target
 from app.game.tries import after
 from app.models import Model
@@ -26,6 +25,7 @@ from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import (
     TRIED,
+    ActionValues,
     Mark,
     MoveReview,
     mark_of_discs,
@@ -37,9 +37,6 @@ EXACT_EMPTIES: Final = 20  # empty squares from which on a judgement is exact
 TURNS: Final = 3
 _NODES: Final = 60_000_000  # for one exact position, some seconds
 _LEAST: Final = 1.0  # discs: a smaller loss turns nothing
-_SUREST: Final = (
-    0.995  # what a search's value counts for at most, some 27 discs: beyond it says little of discs
-)
 
 Map = NDArray[np.float64]
 
@@ -161,13 +158,8 @@ def judge_game(
         return searches[board]
 
     values = values_of_search(run, simulations)
-    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
-    boards = record.boards
-    moves = tuple(
-        _judged(each, boards[each.number - 1])
-        for each in found
-        if each.action < record.start.size**2
-    )
+    found, judged = judge_moves(record, model, values, solve_empties, on_move)
+    moves = tuple(move for move in judged if move.action < record.start.size**2)
     worst = sorted(moves, key=lambda move: (-move.loss, move.ply))[:TURNS]
     turns = []
     for move in sorted(worst, key=lambda move: move.ply):
@@ -180,24 +172,39 @@ def judge_game(
         simulations=simulations,
         solved=solve_empties,
         moves=moves,
-        standings=_standings(found, record.final),
+        standings=_standings(found, judged, record.final),
         turns=tuple(turns),
     )
 
 
-def _judged(move: MoveReview, board: Board) -> Judged:
-    """The review of a move in discs."""
+def judge_moves(
+    record: GameRecord,
+    model: Model,
+    values: ActionValues,
+    solve_empties: int = EXACT_EMPTIES,
+    on_move: Callable[[MoveReview], None] | None = None,
+) -> tuple[list[MoveReview], list[Judged]]:
+    """The review of every action, passes too, and the same in discs: the one definition of what a move cost."""
+    found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
+    boards = record.boards
+    return found, [_judged(each, boards[each.number - 1], model) for each in found]
+
+
+def _judged(move: MoveReview, board: Board, model: Model) -> Judged:
+    """The review of a move in discs; estimates by which it is worth more than the best one make it the best one."""
     assert move.before is not None and move.after is not None and move.mark is not None
-    size = board.size
-    before, later, mark = move.before, move.after, move.mark
+    before, later, mark, best = move.before, move.after, move.mark, move.best
     if not move.exact:
-        before, later = CURVE(_bounded(before), size), CURVE(_bounded(later), size)
+        worth = discs_of(model).of_moves(board, {best[0]: before, move.action: later})
+        later = worth[move.action]
+        before = max(worth[best[0]], later)
         mark = mark_of_discs(before - later)
+        best = best if before > later else (move.action, *(set(best) - {move.action}))
     return Judged(
         ply=move.number - 1,
         board=board,
         action=move.action,
-        best=move.best,
+        best=best,
         before=before,
         after=later,
         exact=move.exact,
@@ -205,31 +212,29 @@ def _judged(move: MoveReview, board: Board) -> Judged:
     )
 
 
-def _standings(found: Sequence[MoveReview], final: Board) -> tuple[Standing, ...]:
+def _standings(
+    found: Sequence[MoveReview], judged: Sequence[Judged], final: Board
+) -> tuple[Standing, ...]:
     """How every position of a reviewed game stands."""
     standings = []
-    for move in found:
+    for move, each in zip(found, judged):
         assert move.before is not None
-        standings.append(_standing(move.side, move.before, move.exact, final.size))
+        standings.append(_standing(move.side, move.before, each.before, each.exact))
     last = found[-1]
     assert last.after is not None
     if final.is_over:
-        standings.append(_standing("X", float(final.score()), True, final.size))
+        score = float(final.score())
+        standings.append(_standing("X", score, score, True))
     else:
-        standings.append(_standing(last.side, last.after, last.exact, final.size))
+        standings.append(_standing(last.side, last.after, judged[-1].after, last.exact))
     return tuple(standings)
 
 
-def _standing(side: str, worth: float, exact: bool, size: int) -> Standing:
-    """A worth to `side`, in discs if exact, otherwise a value in [−1, 1], as a standing."""
-    worth = worth if side == "X" else 0.0 - worth
-    if exact:
-        return Standing((1 + float(np.sign(worth))) / 2, worth, True)
-    return Standing((1 + worth) / 2, CURVE(_bounded(worth), size), False)
-
-
-def _bounded(value: float) -> float:
-    return min(max(value, -_SUREST), _SUREST)
+def _standing(side: str, worth: float, discs: float, exact: bool) -> Standing:
+    """What a position is worth to `side`, a value in [−1, 1] unless exact, and in discs, as a standing."""
+    sign = 1.0 if side == "X" else -1.0
+    value = float(np.sign(worth)) if exact else worth
+    return Standing((1 + sign * value) / 2, sign * discs + 0.0, exact)
 
 
 def _with_worths(
@@ -241,7 +246,7 @@ def _with_worths(
     values: dict[int, float] = {}
     if not move.exact:
         assert found.after is not None and found.before is not None
-        values = {move.action: _bounded(found.after), best: _bounded(found.before)}
+        values = {move.action: found.after, best: found.before}
     entries, added = [], 0
     for entry in result.moves:
         if entry.square in (move.action, best) and entry.visits < simulations * TRIED:

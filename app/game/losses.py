@@ -1,28 +1,25 @@
-"""What the moves of a line cost, by the library's review with a search of its own."""
+"""What the moves of a line cost, as the report of a game judges them, with searches that the session keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from app.game.game_line import GameLine
+from app.game.judged import EXACT_EMPTIES, Judged, judge_moves
 from app.models import Model
 from othello.records.game import GameRecord
 from othello.rules.board import Board
-from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
-from othello.strength.review import Mark, MoveReview, review, values_of_search
+from othello.strength.review import Mark, values_of_search
 
-SOLVE_EMPTIES: Final = 14  # empty squares from which on a review is exact, as `othello review`'s
-_SECONDS = 60.0  # for one exact position
 _WORST_FIRST: Final = tuple(reversed(Mark))
-_BLUNDER: Final = {True: 10.0, False: 0.5}  # of loss, in discs and in value: what the units weigh
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What a move of the game cost the side that played it, `exact` in discs, otherwise in value [0, 2]."""
+    """What a move of the game cost the side that played it in discs: `exact`, or an estimate from a search."""
 
     ply: int
     move: str
@@ -31,18 +28,8 @@ class Loss:
     exact: bool
     mark: Mark
 
-    @property
-    def unit(self) -> Literal["discs", "value"]:
-        """What `loss` counts."""
-        return "discs" if self.exact else "value"
-
-    @property
-    def serious(self) -> bool:
-        """Whether it was a mistake or a blunder."""
-        return self.mark in (Mark.MISTAKE, Mark.BLUNDER)
-
     def __str__(self) -> str:
-        return f"{self.loss:.0f} discs" if self.exact else f"{self.loss:.2f}"
+        return f"{self.loss:.0f} discs" if self.exact else f"about {self.loss:.0f} discs"
 
 
 def losses_of(
@@ -50,39 +37,25 @@ def losses_of(
     model: Model,
     simulations: int,
     searches: MutableMapping[Board, SearchResult],
-    on_progress: Callable[[int], None] | None = None,
+    solve_empties: int = EXACT_EMPTIES,
 ) -> list[Loss]:
     """The losses of all moves of a line, forced passes left out, the worst first; searches are put into `searches`."""
     search = Search(model.evaluator)
-    ply_of = {board: ply for ply, board in enumerate(line.boards)}
 
     def run(board: Board, simulations: int) -> SearchResult:
         result = searches[board] = search.run(board, simulations)
-        if on_progress is not None and board in ply_of:
-            on_progress(ply_of[board])
         return result
 
     record = GameRecord.from_actions(line.actions, line.start)
     values = values_of_search(run, simulations)
-    moves = review(record, values, solve_empties=SOLVE_EMPTIES, seconds=_SECONDS)
-    found = [_loss_of(move, line.start.size) for move in moves]
-    return sorted((loss for loss in found if loss is not None), key=_badness)
+    _, judged = judge_moves(record, model, values, solve_empties)
+    moves = [_loss_of(move) for move in judged if move.action < line.start.size**2]
+    return sorted(moves, key=_badness)
 
 
-def _loss_of(move: MoveReview, size: int) -> Loss | None:
-    """The review's loss; None for a forced pass and where nothing could tell."""
-    if move.action == size**2 or move.loss is None or move.mark is None:
-        return None
-    best = move.action if move.action in move.best else move.best[0]
-    return Loss(
-        ply=move.number - 1,
-        move=square_name(move.action, size),
-        best=square_name(best, size),
-        loss=move.loss,
-        exact=move.exact,
-        mark=move.mark,
-    )
+def _loss_of(move: Judged) -> Loss:
+    return Loss(move.ply, move.name, move.better, move.loss, move.exact, move.mark)
 
 
 def _badness(loss: Loss) -> tuple[int, float]:
-    return _WORST_FIRST.index(loss.mark), -loss.loss / _BLUNDER[loss.exact]
+    return _WORST_FIRST.index(loss.mark), -loss.loss

@@ -14,8 +14,9 @@ from app.explain.explanation import Explanation
 from app.explain.reasons.sentence import Reasons, why
 from app.explain.targets import Target
 from app.game.game_line import SEATS, GameLine, Seat
+from app.game.judged import EXACT_EMPTIES
 from app.game.kept import Kept
-from app.game.losses import SOLVE_EMPTIES, Loss, losses_of
+from app.game.losses import Loss, losses_of
 from app.game.opponents import Rivals
 from app.game.shared_line import SharedLine
 from app.game.tries import with_tries
@@ -29,6 +30,7 @@ __all__ = ["SEATS", "GameLine", "Loss", "PlyValue", "Seat", "Session", "Strength
 
 Progress = Callable[[int], None]
 Place = int | Board  # a ply of the line as it is now, or a position, which no other thread can move
+SOLVE_EMPTIES = 14  # empty squares from which on a reviewed position is solved for the value graph
 _KEPT = 256  # explanations a session, and as many reasons
 
 
@@ -293,17 +295,14 @@ class Session(SharedLine):
             rows.append(PlyValue(number, board, line.action_at(number), value, searched))
         return rows
 
-    def review(self, simulations: int = 100, on_progress: Progress | None = None) -> list[Loss]:
-        """What each move of the line cost, the worst first, as `othello review` says; every search is kept.
-
-        `on_progress` gets the plies that have been looked at.  Takes seconds to a minute.
-        """
+    def review(self, simulations: int = 100, *, solve_empties: int = EXACT_EMPTIES) -> list[Loss]:
+        """What each move of the line cost, the worst first, as the report says; searches are kept.  Takes a minute."""
         with self._lock:
             line, model, searches = self.line, self._need_model(), self._searches
         for board in line.boards:
             if board.empties <= SOLVE_EMPTIES:
                 self.analyse(board, simulations)  # the value graph knows them exactly, too
-        return losses_of(line, model, simulations, searches, on_progress)
+        return losses_of(line, model, simulations, searches, solve_empties)
 
     def explain(
         self,

@@ -19,13 +19,13 @@ class Cancelled(Exception):
 class Job:
     """A piece of work under way or ended: `work(report)`, whose text says what is to be said of it."""
 
-    def __init__(self, name: str, work: Callable[[Report], str]) -> None:
-        self.name, self.said = name, ""
+    def __init__(self, title: str, work: Callable[[Report], str]) -> None:
+        self.title, self.said = title, ""
         self.share, self.what = 0.0, "starting"
         self.error: Exception | None = None
         self._cancelled = threading.Event()
         self._work = work
-        self._thread = threading.Thread(target=self._run, name=f"job {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"job {title}", daemon=True)
         self._thread.start()
 
     @property
@@ -74,9 +74,9 @@ def current() -> Job | None:
     return job if job is not None and job.running else None
 
 
-def begin(name: str, work: Callable[[Report], str]) -> Job:
+def begin(title: str, work: Callable[[Report], str]) -> Job:
     """Begin a job; while another one is under way, that one is returned and nothing begins."""
     desk = _desk()
     with desk.lock:
-        job = desk.job = current() or Job(name, work)
+        job = desk.job = current() or Job(title, work)
         return job

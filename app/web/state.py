@@ -10,25 +10,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 import streamlit as st
 import torch
 from streamlit.errors import StreamlitAPIException
 
 from app.explain.ask import explain
-from app.game.session import SEATS, Session, Strength
+from app.game.session import Session, Strength
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.present import board_png
 from app.web import widgets
-from app.web.components import parts
 from lrp.errors import LRPError
 from othello.errors import CheckpointError, OthelloError, ParseError
 from othello.network.checkpoint import default_checkpoint
 from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
-from othello.rules.notation import format_moves, looks_like_board, parse_moves
+from othello.rules.notation import looks_like_board
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -174,6 +172,11 @@ def model(size: int | None = None) -> Model:
     return _model(widgets.chosen("checkpoint", paths, paths[0]))
 
 
+def network(path: str) -> Model:
+    """The network of one of `checkpoint_paths`."""
+    return _model(path)
+
+
 def checkpoint_argument(chosen: Model) -> str | None:
     """The checkpoint as commands and Python want to be told of it; None for the one that they take by themselves."""
     try:
@@ -200,14 +203,10 @@ def checkpoint_label(path: str) -> str:
     return "/".join(parts[-3:]) if "generations" in parts else parts[-1]
 
 
-def game(start: str = "position") -> Session:
-    """This browser session's game; made from the link's parameters the first time, its first position from `start`."""
+def game() -> Session:
+    """This browser session's game, made the first time."""
     if "game" not in st.session_state:
-        wanted = st.query_params.get("size", "")
-        offered = sizes()
-        size = int(wanted) if wanted in ("4", "6", "8") and int(wanted) in offered else None
-        st.session_state.game = Session(model(size), strength=Strength())
-        _follow_link(st.session_state.game, start)
+        st.session_state.game = Session(model(), strength=Strength())
     session: Session = st.session_state.game
     chosen = model(session.start.size)
     if session.model is not chosen:
@@ -215,16 +214,10 @@ def game(start: str = "position") -> Session:
     return session
 
 
-def follow_game() -> None:
-    """On a page other than Play: take up the game that the address carries, if it carries one."""
-    if "game" not in st.session_state and any(
-        name in st.query_params for name in ("moves", "start", "seat", "size")
-    ):
-        game("start")
-
-
 def game_of_size(size: int) -> Session:
     """This browser session's game; a fresh one with the same settings where the old one has boards of another size."""
+    if "game" not in st.session_state:
+        st.session_state.game = Session(model(size), strength=Strength())
     old = game()
     if old.start.size == size:
         return old
@@ -233,41 +226,6 @@ def game_of_size(size: int) -> Session:
     old.close()
     st.session_state.game = session
     return session
-
-
-def _follow_link(session: Session, start: str) -> None:
-    wanted: dict[str, Any] = st.query_params.to_dict()
-    if (seat := wanted.get("seat")) in SEATS:
-        session.new_game(seat=seat)
-        widgets.put("seat", seat)
-    try:
-        if text := wanted.get(start) or wanted.get("moves"):
-            session.open(text)
-            if wanted.get("moves") and wanted.get(start):
-                session.new_game(
-                    start=session.start, actions=parse_moves(wanted["moves"], session.start.size)
-                )
-        if (ply := wanted.get("ply", "")).isdecimal() and len(ply) < 4:
-            session.goto(int(ply))
-    except OthelloError as error:
-        session.new_game()
-        st.session_state.link_error = f"the link's position was not understood: {error}"
-
-
-def write_link(page: str, **more: str) -> None:
-    """Let the address of a page reproduce the game and what else is shown, so that a reload loses nothing."""
-    session: Session | None = st.session_state.get("game")
-    wanted = dict(more)
-    if session is not None:
-        wanted |= {"moves": format_moves(session.actions, session.start.size), "seat": session.seat}
-        if session.start != Board.initial(session.start.size):
-            wanted["position" if page == "play" else "start"] = str(session.start)
-        if session.start.size != 8:
-            wanted["size"] = str(session.start.size)
-        if session.cursor != session.length:
-            wanted["ply"] = str(session.cursor)
-    st.session_state.address = {name: value for name, value in wanted.items() if value}
-    parts.address(urlencode(st.session_state.address), page=page)
 
 
 def open_page(name: str) -> None:

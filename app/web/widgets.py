@@ -159,6 +159,15 @@ def segments(label: str, options: Iterable[T], *, key: str, default: T, **looks:
     return _always(st.segmented_control, label, choices, key, now, **looks)
 
 
+def tabs(names: Iterable[str], *, key: str) -> tuple[Any, ...]:
+    """Tabs of which one is open, the first until somebody opens another; the page is drawn again then."""
+    choices = tuple(names)
+    now = chosen(key, choices, choices[0])
+    found = st.tabs(choices, default=now, key=_correct(key, now), on_change="rerun")
+    _take(key, now)
+    return tuple(found)
+
+
 def steps(label: str, options: Iterable[T], *, key: str, default: T, **looks: Any) -> T:
     """A slider over a few values."""
     choices = tuple(options)

@@ -12,7 +12,8 @@ from lrp.ops.registry import Lowering, always, operation
 from lrp.rules import Deconvolved, Guided, Norm
 from lrp.tracing.graph import Node
 
-_mask: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.aten.threshold_backward.default
+mask: Callable[[Tensor, Tensor, float], Tensor] = torch.ops.aten.threshold_backward.default
+"""mask(r, z, t): r where z > t, else 0."""
 
 
 @operation("relu", "activation", always)
@@ -32,8 +33,8 @@ class Relu(Unary):
     def backward(self, run: Execution, flow: Flow) -> Sent:
         gain = flow.gain
         if gain is not None:
-            gain = _mask(gain, run.lift(run.values[self.node.index]), 0)
-        return ((self.source, Flow(gain, flow.rest)),)
+            gain = mask(gain, run.lift(run.values[self.node.index]), 0)
+        return ((self.source, Flow(gain, flow.rest, rectified=flow.rest is None)),)
 
 
 class PositiveGain(Unary):
@@ -53,7 +54,7 @@ class PositiveGain(Unary):
         arrived = flow.relevance(y)
         gain = gain_at(run, self.node, flow, run.values[self.node.index], Norm()).clamp(min=0)
         if self.masked:
-            gain = _mask(gain, y, 0)
+            gain = mask(gain, y, 0)
         if flow.rest is not None:
             arrived = torch.where(y == 0, 0.0, arrived)
         run.book_stabilizer(self.node, arrived - gain * x)

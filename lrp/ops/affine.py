@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import RuleError
-from lrp.ops.activations import Activation
-from lrp.ops.affine_maps import Affine, Back
+from lrp.ops.activations import Activation, mask
+from lrp.ops.affine_maps import Affine
 from lrp.ops.context import Execution, Flow, Sent, Step, Unary, added, divided_at, stabilised
 from lrp.ops.registry import Lowering
-from lrp.rules import AffineRule, Flat, Pass, Side, Term
+from lrp.rules import AffineRule, AlphaBeta, Flat, Gamma, Pass, Side, Term
 from lrp.tracing.graph import Node
 
 
 class AffineStep(Unary):
     """Computes z = a·w + b and redistributes R_k by the sides of a rule.
 
-    Where every side is one product of the whole input (a ≥ 0 is known, or the rule is ε), the passes of all sides
-    are one wide pass, with the stabilizer already in its bias.
+    It holds one weight; what a rule makes of it lives only while relevance passes.
     """
 
     def __init__(
@@ -33,98 +33,47 @@ class AffineStep(Unary):
         mode: BiasMode,
         nonnegative: bool,
     ) -> None:
-        super().__init__(node, source)
+        super().__init__(replace(node, args=(), kwargs={}), source)
         self.reads = (source,)
-        if layer.bias is not None and not bool(layer.bias.any()):
-            layer = replace(layer, bias=None)
-        self.layer, self.rule, self.mode = layer, rule, mode
-        self.epsilon, self.flat = rule.epsilon, isinstance(rule, Flat)
-        self.weight = layer.laid(layer.weight)
-        self.sides = () if self.flat else rule.sides(layer, nonnegative)
+        bias = layer.bias
+        if bias is not None and not bias.requires_grad and not bool(bias.any()):
+            bias = None
+        self.layer = replace(layer, weight=layer.laid(layer.weight), bias=bias)
+        self.rule, self.mode, self.nonnegative = rule, mode, nonnegative
         self.bias_parts: dict[str, Tensor] = {}
         self._fan_in: dict[tuple[int, ...], Tensor] = {}
-        self._back: dict[int, Back] = {
-            id(term): layer.backwards(term.weight) for side in self.sides for term in side.terms
-        }
-        self._wide = self._widened()
-        self.joint = self._joined()
-
-    def _widened(self) -> tuple[Tensor, Tensor | None, bool] | None:
-        """Weight and bias of one pass for z and all sides, and whether z is the sum of the sides instead."""
-        own = [side for side in self.sides if not side.is_output]
-        plain = all(len(side.terms) == 1 and side.terms[0].part == "a" for side in own)
-        if not own or not plain or not self.layer.stackable:
-            return None
-        complete = {side.sign for side in own} == {1, -1} and all(
-            side.when == "always" for side in own
-        )
-        weights = [side.terms[0].weight for side in own]
-        shifts = [self._shift(side) for side in own]
-        if not complete:
-            weights = [self.layer.weight, *weights]
-            shifts = [self._vector(self.layer.bias), *shifts]
-        bias = torch.cat(shifts)
-        return self.layer.laid(torch.cat(weights)), bias if bool(bias.any()) else None, complete
-
-    def _vector(self, bias: Tensor | None) -> Tensor:
-        if bias is not None:
-            return bias
-        channels = self.layer.weight.shape[0]
-        return torch.zeros(channels, dtype=self.layer.weight.dtype, device=self.layer.weight.device)
-
-    def _shift(self, side: Side) -> Tensor:
-        """What a wide pass adds to a side's sum: its bias, and its stabilizer where that is known."""
-        bias = self._vector(None if self.mode == "ignore" else side.bias)
-        return bias + self.epsilon * side.sign if self._foreseen(side) else bias
-
-    def _foreseen(self, side: Side) -> bool:
-        """Whether S(t) = t ± ε is known before t is: its sign is, and ε is a number."""
-        return (
-            side.when == "always" and side.sign != 0 and self.epsilon > 0 and not self.rule.relative
-        )
-
-    def _joined(self) -> Back | None:
-        """One adjoint for several sides that are each one product of the whole input."""
-        plain = all(len(side.terms) == 1 and side.terms[0].part == "a" for side in self.sides)
-        if len(self.sides) < 2 or not plain or not self.layer.stackable:
-            return None
-        return self.layer.backwards(torch.cat([side.terms[0].weight for side in self.sides]))
 
     def forward(self, run: Execution) -> Tensor:
         x, layer = run.values[self.source], self.layer
-        sums: list[Tensor | None] = [None] * len(self.sides)
-        own = [i for i, side in enumerate(self.sides) if not side.is_output]
-        if self._wide is not None:
-            weight, bias, complete = self._wide
-            parts = layer.apply(x, weight, bias).chunk(
-                len(own) + (not complete), dim=layer.channel_dim
-            )
-            z = parts[0] + parts[1] if complete else parts[0]
-            if complete and self.mode == "ignore" and layer.bias is not None:
-                z = z + layer.at_output(layer.bias, z.dim())
-            for i, part in zip(own, parts if complete else parts[1:], strict=True):
-                sums[i] = part
-        else:
-            if self.mode == "ignore" and layer.bias is not None and len(own) < len(self.sides):
-                linear = layer.apply(x, self.weight)
-                z = linear + layer.at_output(layer.bias, linear.dim())
-                sums = [linear if side.is_output else None for side in self.sides]
-            else:
-                z = layer.apply(x, self.weight, layer.bias)
-            for i in own:
-                sums[i] = self._sum(x, self.sides[i])
-        run.saved[self.node.index] = sums
-        return z
+        if not self._halved():
+            return layer.apply(x, layer.weight, layer.bias)
+        sums = run.saved[self.node.index] = [self.total(x, side) for side in self._sides()]
+        z: Tensor = sums[0] + sums[1]
+        kept = layer.bias if self.mode == "ignore" else None
+        return z if kept is None else z + layer.at_output(kept, z.dim())
 
-    def _sum(self, x: Tensor, side: Side) -> Tensor:
-        """Σ_j num_jk + β_k of one side."""
-        bias = None if self.mode == "ignore" else side.bias
+    def _halved(self) -> bool:
+        """Whether z is the sum of two sides that the rule needs each: positive and negative contributions."""
+        return isinstance(self.rule, AlphaBeta) and self.nonnegative and self.rule.beta != 0
+
+    def _sides(self) -> tuple[Side, ...]:
+        return self.rule.sides(self.layer, self.nonnegative)
+
+    def foreseen(self, side: Side) -> float:
+        """The stabilizer ±ε of a side's denominator where its sign is known and ε is a number, else 0."""
+        unknown = side.when != "always" and self.mode == "ignore"
+        return 0.0 if unknown or self.rule.relative else side.sign * self.rule.epsilon
+
+    def total(self, x: Tensor, side: Side) -> Tensor:
+        """Σ_j num_jk + β_k of one side, with the stabilizer where it is foreseen."""
+        shift = self.foreseen(side)
+        bias = None if self.mode == "ignore" or side.bias is None else side.bias + shift
         total: Tensor | None = None
         for term in side.terms:
             part = self.layer.apply(term.input(x), term.weight, bias if total is None else None)
             total = part if total is None else total + part
         assert total is not None
-        return total
+        return total if bias is not None or shift == 0 else total + shift
 
     def fan_in(self, shape: tuple[int, ...]) -> Tensor:
         """Number of unpadded inputs of each output, cached by input shape; never 0, where nothing can arrive."""
@@ -136,41 +85,40 @@ class AffineStep(Unary):
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
-        if self.flat:
+        if isinstance(self.rule, Flat):
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
         shares = Shares(self, run, x)
+        if self._mirrored() and not flow.rectified:
+            shares.mirror(flow.relevance(run.lift(z)), z)
+            return ((self.source, shares.flow()),)
         relevance: Tensor | None = None
-        for side, total in zip(self.sides, run.saved[self.node.index], strict=True):
-            if (
-                side.is_output
-                and flow.rest is None
-                and flow.gain is not None
-                and self._unbiased(side)
-            ):
-                if self.epsilon == 0:
-                    shares.send(side, flow.gain)
-                    continue
-                if not self.rule.relative:
-                    shares.damp(side, flow.gain, z)
-                    continue
+        sides = [side for side in self._sides() if side.when != "z<0" or not flow.rectified]
+        sums = run.saved.get(self.node.index, [None] * len(sides))
+        for side, total in zip(sides, sums, strict=True):
+            own = side.is_output and (self.mode != "ignore" or side.bias is None)
+            if own and flow.rest is None and flow.gain is not None and not self.rule.relative:
+                shares.damp(side, flow.gain, z)
+                continue
+            d = z if own else self.total(x, side) if total is None else total
             relevance = flow.relevance(run.lift(z)) if relevance is None else relevance
-            shares.divide(side, relevance, z if total is None else total, z, self._wide is not None)
+            shares.divide(side, relevance, d, z)
         return ((self.source, shares.flow()),)
 
-    def _unbiased(self, side: Side) -> bool:
-        """Whether the denominator is z itself."""
-        return self.mode != "ignore" or side.bias is None
+    def _mirrored(self) -> bool:
+        """Whether both sides of γ follow from z and one more product."""
+        gamma = isinstance(self.rule, Gamma) and self.nonnegative
+        return gamma and self.mode != "ignore" and self.rule.epsilon > 0 and not self.rule.relative
 
     def _evenly(self, run: Execution, r: Tensor, x: Tensor) -> Flow:
         counts = self.fan_in(tuple(x.shape))
         stable = counts
-        if self.epsilon > 0:
+        if self.rule.epsilon > 0:
             size = counts.square().mean().sqrt() if self.rule.relative else 1.0
-            stable = counts + self.epsilon * size
+            stable = counts + self.rule.epsilon * size
         share = r / stable
         if not bool(stable.all()):
             share = divided_at(run, self.node, r, stable)
-        if self.epsilon > 0:
+        if self.rule.epsilon > 0:
             run.book_stabilizer(self.node, r - share * counts)
         return Flow(rest=self.layer.spread(share, run.shape(x)))
 
@@ -184,56 +132,58 @@ class Shares:
         self.positive: Tensor | None = None
         self.negative: Tensor | None = None
         self.rest: Tensor | None = None
-        self.waiting: list[Tensor] = []
 
     def damp(self, side: Side, gain: Tensor, z: Tensor) -> None:
         """LRP-ε on a gain: s = gain · z/S(z) = gain · |z| / (|z| + ε)."""
+        if self.step.rule.epsilon == 0:
+            self.send(side, gain)
+            return
         size = z.abs()
-        factor = size.div_(size + self.step.epsilon)
+        factor = size / (size + self.step.rule.epsilon)
         s = gain * self.run.lift(factor)
         self.run.book_lost(self.step.node, self.run.dot(self.step.node, gain - s, self.run.lift(z)))
         self.send(side, s)
 
-    def divide(
-        self,
-        side: Side,
-        relevance: Tensor,
-        d: Tensor,
-        z: Tensor,
-        wide: bool,
-    ) -> None:
-        """s = share · R / S(d); d already holds the stabilizer where a wide pass could foresee it."""
-        step, run = self.step, self.run
-        arrived = relevance if side.share == 1 else relevance * side.share
-        if wide and step._foreseen(side) and not side.is_output:
-            s = arrived / run.lift(d)
-            run.book_lost(step.node, run.per_sample(step.node, s) * (step.epsilon * side.sign))
-            self.send(side, s)
-            return
-        sign = side.sign
+    def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
+        """s = R / S(d), where z has the sign that the side is for."""
+        step, run, shift = self.step, self.run, self.step.foreseen(side)
+        arrived = relevance
         if side.when != "always":
-            keep = z >= 0 if side.when == "z>=0" else z < 0
-            arrived = arrived * run.lift(keep)
-            sign = 0 if step.mode == "ignore" else sign
-            d = torch.where(keep, d, d.new_full((), float(side.sign)))
-        epsilon = run.epsilon_of(step.node, step.rule, d)
-        stable = stabilised(d, epsilon, sign)
-        if step.epsilon == 0 or step.rule.relative:
-            s = divided_at(run, step.node, arrived, run.lift(stable))
+            arrived = mask(relevance, run.lift(z), -torch.finfo(z.dtype).tiny)
+            arrived = arrived if side.when == "z>=0" else relevance - arrived
+        if shift:
+            if side.when != "always":
+                d = d.clamp(min=shift) if shift > 0 else d.clamp(max=shift)
+            s = _scaled_quotient(arrived, run.lift(d), side.share)
+            run.book_lost(step.node, run.per_sample(step.node, s) * shift)
         else:
-            s = arrived / run.lift(stable)
-        if step.epsilon > 0:
-            run.book_stabilizer(step.node, s * run.lift(stable - d))
+            stable = run.lift(stabilised(d, run.epsilon_of(step.node, step.rule, d)))
+            s = divided_at(run, step.node, arrived * side.share, stable)
+            if step.rule.epsilon > 0:
+                run.book_stabilizer(step.node, s * (stable - run.lift(d)))
         self.send(side, s)
+
+    def mirror(self, relevance: Tensor, z: Tensor) -> None:
+        """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
+        step, run, layer = self.step, self.run, self.step.layer
+        assert isinstance(step.rule, Gamma)
+        gamma, epsilon = step.rule.gamma, step.rule.epsilon
+        bias = None if layer.bias is None else layer.bias.clamp(min=0)
+        positive = layer.apply(self.x, layer.weight.clamp(min=0), bias)
+        size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
+        s = relevance / run.lift(size)
+        up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
+        down = up - s
+        lost = run.per_sample(step.node, up) - run.per_sample(step.node, down)
+        run.book_lost(step.node, lost * epsilon)
+        for side, part in zip(step._sides(), (up, down), strict=True):
+            self.send(side, part)
 
     def send(self, side: Side, s: Tensor) -> None:
         """Sends s through the side's terms and deals with its bias."""
         step, run, layer = self.step, self.run, self.step.layer
-        if step.joint is not None:
-            self.waiting.append(s)
-        else:
-            for term in side.terms:
-                self._receive(term, step._back[id(term)](s, self.shape))
+        for term in side.terms:
+            self._receive(term, layer.adjoint(s, term.weight, self.shape))
         if side.bias is None or step.mode == "ignore":
             return
         left = settle(run, step.node, layer.at_output(side.bias, s.dim()) * s, step.mode)
@@ -280,13 +230,15 @@ class Shares:
 
     def flow(self) -> Flow:
         """The relevance of the layer's input."""
-        if self.waiting and self.step.joint is not None:
-            s = torch.cat(self.waiting, self.step.layer.channel_dim)
-            self.gain = added(self.gain, self.step.joint(s, self.shape))
         if self.positive is not None and self.negative is not None:
             signed = torch.where(self.run.lift(self.x) >= 0, self.positive, self.negative)
             self.gain = added(self.gain, signed)
         return Flow(self.gain, self.rest)
+
+
+def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
+    """share · r / d in one pass."""
+    return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
 
 
 def affine_step(

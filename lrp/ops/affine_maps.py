@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _convolve: Callable[..., Tensor] = torch.ops.aten.convolution.default
-Back = Callable[[Tensor, Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,6 @@ class Affine(ABC):
         """The weight in the memory layout that `apply` is fastest with."""
         return weight
 
-    def backwards(self, weight: Tensor) -> Back:
-        """The adjoint with this weight, prepared once: a function of s and the input's shape."""
-        return lambda s, shape: self.adjoint(s, weight, shape)
-
     def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         """The adjoint with every weight 1."""
         return self.adjoint(r, torch.ones_like(self.weight), shape)
@@ -58,13 +53,6 @@ class Affine(ABC):
     def at_output(self, vector: Tensor, dims: int) -> Tensor:
         """A per-channel vector [K] shaped so that it broadcasts against an output of `dims` dimensions."""
         return vector
-
-    @property
-    def stackable(self) -> bool:
-        """Whether weights stacked along dimension 0 give outputs stacked along `channel_dim`."""
-        return False
-
-    channel_dim = -1
 
 
 @dataclass(frozen=True)
@@ -95,10 +83,6 @@ class Linear(Affine):
     def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         return r.sum(-1, keepdim=True).expand(*r.shape[:-1], self.weight.shape[1])
 
-    @property
-    def stackable(self) -> bool:
-        return True
-
 
 @dataclass(frozen=True)
 class Convolution(Affine):
@@ -112,8 +96,6 @@ class Convolution(Affine):
     output_padding: tuple[int, ...] = (0,)
     after: tuple[int, ...] = ()
     """Zeros that are padded behind each spatial dimension only, beside `padding` (`padding="same"`, even kernels)."""
-
-    channel_dim = 1
 
     def apply(
         self,
@@ -141,62 +123,32 @@ class Convolution(Affine):
         weight: Tensor,
         shape: Sequence[int],
     ) -> Tensor:
-        padded = (
-            [size + more for size, more in zip(shape[2:], self.after, strict=True)]
-            if self.after
-            else shape[2:]
-        )
-        like = s.new_empty(()).expand((*shape[:2], *padded))
-        back: Tensor = torch.ops.aten.convolution_backward.default(
+        kernel, more = weight.shape[2:], self.after or (0,) * len(self.padding)
+        beyond = [0] * len(self.padding)
+        if not self.transposed:
+            for i, (stride, size) in enumerate(zip(self.stride, s.shape[2:], strict=True)):
+                reached = (size - 1) * stride + self.dilation[i] * (kernel[i] - 1) + 1
+                beyond[i] = shape[2 + i] + more[i] + 2 * self.padding[i] - reached
+        back: Tensor = _convolve(
             s,
-            like,
             weight,
             None,
             self.stride,
             self.padding,
             self.dilation,
-            self.transposed,
-            self.output_padding,
+            not self.transposed,
+            beyond,
             self.groups,
-            [True, False, False],
-        )[0]
+        )
         for dim in range(2, 2 + len(self.after)):
             back = back.narrow(dim, 0, shape[dim])
         return back
 
     def laid(self, weight: Tensor) -> Tensor:
-        """Channels last for float32 on the CPU, which saves oneDNN its reorderings (15-25 % of a 3×3 convolution)."""
-        if (
-            weight.dim() == 4
-            and weight.dtype == torch.float32
-            and weight.device.type == "cpu"
-            and self.stackable
-        ):
+        """Channels last for float32 on the CPU, which saves oneDNN its reorderings, forwards and backwards."""
+        if weight.dim() == 4 and weight.dtype == torch.float32 and weight.device.type == "cpu":
             return weight.contiguous(memory_format=torch.channels_last)
         return weight
-
-    def backwards(self, weight: Tensor) -> Back:
-        """For stride 1: a plain convolution with the mirrored weight, which is faster than torch's backward pass."""
-        reach = [
-            d * (k - 1) - pad
-            for d, k, pad in zip(self.dilation, weight.shape[2:], self.padding, strict=True)
-        ]
-        if (
-            not self.stackable
-            or self.after
-            or any(s != 1 for s in self.stride)
-            or any(r < 0 for r in reach)
-        ):
-            return super().backwards(weight)
-        mirrored = self.laid(
-            weight.flip(tuple(range(2, weight.dim()))).transpose(0, 1).contiguous()
-        )
-        zeros = (0,) * len(reach)
-
-        def back(s: Tensor, shape: Sequence[int]) -> Tensor:
-            return _convolve(s, mirrored, None, self.stride, reach, self.dilation, False, zeros, 1)
-
-        return back
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         ones = torch.ones((1, *shape[1:]), dtype=self.weight.dtype, device=self.weight.device)
@@ -211,10 +163,6 @@ class Convolution(Affine):
 
     def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (self.weight.dim() - 2)))
-
-    @property
-    def stackable(self) -> bool:
-        return self.groups == 1 and not self.transposed
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ class Flow:
 
     Rules that give an input a share proportional to its activation produce a `gain`, which a ReLU only masks
     and an addition only copies, so that no activation is divided by itself; rules that do not look at the
-    activation (flat, w²) produce a `rest`.
+    activation (flat, w²) produce a `rest`. `rectified` says that nothing arrives where the value is below 0.
     """
 
     gain: Tensor | None = None
     rest: Tensor | None = None
+    rectified: bool = False
 
     def relevance(self, value: Tensor) -> Tensor:
         """R, of the shape of `value` (with a longer batch when several targets are explained at once)."""
@@ -40,7 +41,11 @@ class Flow:
         )
 
     def __add__(self, other: Flow) -> Flow:
-        return Flow(added(self.gain, other.gain), added(self.rest, other.rest))
+        return Flow(
+            added(self.gain, other.gain),
+            added(self.rest, other.rest),
+            self.rectified and other.rectified,
+        )
 
 
 def added(x: Tensor | None, y: Tensor | None) -> Tensor | None:
@@ -79,7 +84,7 @@ class Layout:
         if batch == 1:
             return t.sum().reshape(1)
         if self.dim == 0 and t.shape[0] == batch:
-            return t if t.dim() == 1 else t.flatten(1).sum(1)
+            return t if t.dim() == 1 else t.sum(tuple(range(1, t.dim())))
         split = t.reshape(*t.shape[: self.dim], -1, batch, self.inner, *t.shape[self.dim + 1 :])
         return split.movedim(self.dim + 1, 0).flatten(1).sum(1)
 
@@ -186,11 +191,12 @@ class Execution:
         s: Tensor,
     ) -> Tensor:
         """The adjoint of a linear function of x [B, ...] applied to s [T·B, ...]."""
+        create = torch.is_grad_enabled()
         with torch.enable_grad():
             leaf = x.detach() if x.is_floating_point() else x.to(s.dtype)
             out = function(leaf.requires_grad_(True))
         if self.fold == 1:
-            return torch.autograd.grad(out, leaf, s.expand(out.shape))[0]
+            return torch.autograd.grad(out, leaf, s.expand(out.shape), create_graph=create)[0]
         parts = torch.split(s.expand(self.fold * self.batch, *s.shape[1:]), self.batch)
         return torch.cat(
             [torch.autograd.grad(out, leaf, part, retain_graph=True)[0] for part in parts]
@@ -200,14 +206,10 @@ class Execution:
 _BATCH_FIRST = Layout()
 
 
-def stabilised(d: Tensor, epsilon: float | Tensor, sign: int = 0) -> Tensor:
-    """S(d) = d + ε·sgn(d) with sgn(0) = +1; `sign` is the sign of d where it is known."""
+def stabilised(d: Tensor, epsilon: float | Tensor) -> Tensor:
+    """S(d) = d + ε·sgn(d) with sgn(0) = +1."""
     if isinstance(epsilon, float) and epsilon == 0:
         return d
-    if sign > 0:
-        return d + epsilon
-    if sign < 0:
-        return torch.where(d == 0, epsilon, d - epsilon)
     return torch.where(d < 0, d - epsilon, d + epsilon)
 
 

@@ -106,9 +106,9 @@ def contraction(
         kind = MatMul if function is torch.matmul else TwoSignals
         return kind(node, function, factors, parts, rule)
     if lowering.is_signal(x) and isinstance(y, Tensor):
-        return affine_step(lowering, node, x.index, Contraction(y.detach(), None, function))
+        return affine_step(lowering, node, x.index, Contraction(_plain(y), None, function))
     if lowering.is_signal(y) and isinstance(x, Tensor):
-        layer = Contraction(x.detach(), None, lambda a, w: function(w, a))
+        layer = Contraction(_plain(x), None, lambda a, w: function(w, a))
         return affine_step(lowering, node, y.index, layer)
     return Mean(node, lowering.source(node))
 
@@ -146,5 +146,10 @@ def matmul(lowering: Lowering, node: Node) -> Step:
     """a @ b: of two signals, or a linear layer where one is a parameter."""
     a, b = node.args[:2]
     if lowering.is_signal(a) and isinstance(b, Tensor) and b.dim() == 2:
-        return affine_step(lowering, node, a.index, Linear(b.detach().t(), None))
+        return affine_step(lowering, node, a.index, Linear(_plain(b).t(), None))
     return contraction(lowering, node, a, b, torch.matmul)
+
+
+def _plain(weight: Tensor) -> Tensor:
+    """The weight, without its history unless relevance is to be differentiated."""
+    return weight if torch.is_grad_enabled() else weight.detach()

@@ -68,7 +68,8 @@ class NormalizationStep(Unary):
         mode: BiasMode,
     ) -> None:
         super().__init__(node, source)
-        if norm.bias is not None and not bool(norm.bias.any()):
+        constant = norm.bias is not None and not norm.bias.requires_grad
+        if constant and norm.bias is not None and not bool(norm.bias.any()):
             norm = replace(norm, bias=None)
         self.norm, self.rule, self.mode = norm, rule, mode
 

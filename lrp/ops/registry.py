@@ -53,7 +53,7 @@ class Lowering(ABC):
         if not isinstance(found, Tensor):
             reason = f"its {what} is computed from the input"
             raise UnsupportedOperation(node.operation, node.module, reason)
-        return found.detach()
+        return found if torch.is_grad_enabled() else found.detach()
 
     def optional(
         self,

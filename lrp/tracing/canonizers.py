@@ -109,7 +109,8 @@ def canonical(graph: Graph) -> Graph:
         elif node.operation in EXPANSIONS:
             writer.ref[node.index] = EXPANSIONS[node.operation](writer, node)
         else:
-            writer.ref[node.index] = writer.copy(_in_place_as_plain(node))
+            plain = _without_empty_parts(graph, _in_place_as_plain(node))
+            writer.ref[node.index] = writer.copy(plain)
     return alive(writer.graph_of(graph))
 
 
@@ -172,6 +173,17 @@ def _in_place_as_plain(node: Node) -> Node:
     if overload is None:
         return node
     return replace(node, operation=f"aten.{parts[1].rstrip('_')}.{parts[2]}", function=overload)
+
+
+def _without_empty_parts(graph: Graph, node: Node) -> Node:
+    """A concatenation without the parts of shape [0], which torch lets stand beside parts of any rank."""
+    if node.operation != "aten.cat.default" or len(node.shape or ()) < 2:
+        return node
+    parts, *rest = node.args
+    full = [
+        part for part in parts if not isinstance(part, Ref) or graph.nodes[part.index].shape != (0,)
+    ]
+    return replace(node, args=(full, *rest))
 
 
 def alive(graph: Graph) -> Graph:

@@ -38,6 +38,8 @@ _SKIPPED = {
     "__annotations__",
     "_abc_impl",
     "__firstlineno__",
+    "__dataclass_fields__",  # what they say stands in the class's defaults and in its methods
+    "__dataclass_params__",
 }
 _CALLED = {"__call__", "_call_impl", "__getattr__", "_wrapped_call_impl"}
 _HOOKS = (
@@ -143,7 +145,7 @@ class Content:
         name = f"{value.__module__}.{value.__qualname__}"
         bases = self._notes(value.__mro__[1:-1])
         attributes = {k: v for k, v in vars(value).items() if k not in _SKIPPED}
-        if not _library(value.__module__):
+        if not _library(_home(value)):
             self.guards.mappings.append(vars(value))
             return "class", name, tuple(attributes), self._notes(attributes.values()), bases
         found = {k: v for k, v in attributes.items() if k in _CALLED or "forward" in k}
@@ -155,7 +157,7 @@ class Content:
     def _function(self, value: Any) -> Any:
         """A function: its code, defaults, closure, and the values of the global names that its code reads."""
         self.guards.functions.append(value)
-        library = _library(value.__module__ or "")
+        library = _library(_home(value))
         parts: list[Any] = [self._notes((value.__defaults__, value.__kwdefaults__))]
         if value.__dict__ and not library:
             parts.append(self._note(value.__dict__))
@@ -187,7 +189,7 @@ class Content:
                         self._scope(inner, names - {name}, parts, shallow)
                 elif value is torch:
                     self._torch(names, parts)
-            elif library or _library(getattr(value, "__module__", None) or ""):
+            elif library or _library(_home(value)):
                 parts.append((name, id(value) if not isinstance(value, _ATOMS) else value))
                 self._kept.append(value)
             else:
@@ -248,6 +250,12 @@ def _is_array(value: Any) -> bool:
         and hasattr(value, "tobytes")
         and not value.dtype.hasobject
     )
+
+
+def _home(value: Any) -> str:
+    """The name of the module that something comes from; some extensions hold the module itself there."""
+    found = getattr(value, "__module__", None)
+    return found if isinstance(found, str) else ""
 
 
 def _standard(module: str) -> bool:

@@ -24,11 +24,21 @@ class Param:
     name: str
 
 
+class Free(str):
+    """A size that is free but has nothing to do with the batch: a length, a height."""
+
+
+def _of_batch(size: int | str) -> bool:
+    """Whether the batch size enters a size."""
+    return isinstance(size, str) and not isinstance(size, Free)
+
+
 @dataclass(frozen=True)
 class Node:
     """One operation: what is computed, from which nodes, in which module.
 
-    `shape` holds integers and, where the batch size enters, its symbol; it is None for numbers and tuples.
+    `shape` holds integers and symbols, `Free` ones where the batch size does not enter; it is None for numbers and
+    tuples. `line`: where in the model it is written.
     """
 
     index: int
@@ -42,6 +52,7 @@ class Node:
     shape: tuple[int | str, ...] | None
     floating: bool
     dtype: torch.dtype | None = None
+    line: str = ""
 
     @property
     def integral(self) -> bool:
@@ -53,7 +64,7 @@ class Node:
     @property
     def free(self) -> bool:
         """Whether the batch size enters the shape."""
-        return any(isinstance(size, str) for size in self.shape or ())
+        return any(map(_of_batch, self.shape or ()))
 
     @property
     def refs(self) -> tuple[int, ...]:
@@ -82,13 +93,14 @@ class Graph:
     output_names: tuple[str, ...]
     input_shapes: tuple[tuple[int | str, ...], ...]
     constants: dict[str, Tensor] = field(default_factory=dict)
+    input_names: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
     """Layers that became part of another one (a folded BatchNorm), and that one's name."""
 
     @property
     def batch_symbols(self) -> frozenset[str]:
         """Symbols that stand for the batch size; empty if the model fixed its batch size."""
-        return frozenset(s[0] for s in self.input_shapes if s and isinstance(s[0], str))
+        return frozenset(str(s[0]) for s in self.input_shapes if s and _of_batch(s[0]))
 
     @property
     def batch_first(self) -> bool:
@@ -99,9 +111,9 @@ class Graph:
         for node in self.nodes:
             if node.shape is None:
                 continue
-            if any(isinstance(size, str) for size in node.shape[1:]):
+            if any(map(_of_batch, node.shape[1:])):
                 return False
-            if node.shape and isinstance(node.shape[0], str) and node.shape[0] not in symbols:
+            if node.shape and _of_batch(node.shape[0]) and node.shape[0] not in symbols:
                 return False
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 Words = NDArray[np.uint64]
 Backend = Callable[[Words, Words], tuple[Floats, Floats]]  # words [B] -> logits [B, A], values [B]
 
+
+_CERTAIN: Final = 1 - 1e-6  # tanh of a score, as far as float32 tells it from 1
 
 BACKENDS: Final = ("auto", "torch", "winograd", "openvino")
 
@@ -74,6 +76,37 @@ def backend_of(
 
         return backend, OpenVinoBackend(folded)
     return backend, TorchBackend(folded, device, dtype)
+
+
+def score_head_of(network: Network | AlphaZeroGeneralNetwork) -> ScoreHead | None:
+    """A network's score head; an imported network has none."""
+    return None if isinstance(network, AlphaZeroGeneralNetwork) else ScoreHead(network)
+
+
+class ScoreHead:
+    """Words [B] -> the expected final differences [B] in discs for the side to move, by the compiled kernel in float32.
+
+    The kernel answers tanh of one number: of the value head's, or here of the score head's, which is in units of N².
+    It is packed when it is first asked; most evaluators are never asked.
+    """
+
+    def __init__(self, network: Network) -> None:
+        head = network.score_out
+        layer = FoldedLayer(*(_array(tensor) for tensor in (head.weight, head.bias)))
+        self._folded = fold(network)._replace(value_out=layer)
+
+    @cached_property
+    def _backend(self) -> WinogradBackend:
+        return WinogradBackend(self._folded)
+
+    def __call__(self, own: Words, opp: Words) -> NDArray[np.float64]:
+        bounded = np.clip(self._backend(own, opp)[1].astype(np.float64), -_CERTAIN, _CERTAIN)
+        scores: NDArray[np.float64] = self._folded.architecture.size**2 * np.arctanh(bounded)
+        return scores
+
+
+def _array(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().to("cpu").double().numpy().copy()
 
 
 class TorchBackend:

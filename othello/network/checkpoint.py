@@ -6,10 +6,12 @@ a network is built.  `meta.json` is written last, so a folder without it is a sa
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -94,7 +96,8 @@ def save(
     """Write `network` as the checkpoint folder `path` and return the SHA-256 of its weights.
 
     `meta` is any JSON object (generation, seed, games, …).  A finished checkpoint is never overwritten unless
-    `replace`, and then a reader finds the old one or the new one at every moment.  Raises `CheckpointError` for
+    `replace`, and then a reader finds the old one or the new one at every moment; of writers at once each waits for
+    the one before.  Raises `CheckpointError` for
     weights that are not finite or a folder in use, `OSError` if the disk refuses.
     """
     folder, described = Path(path), _described(network, meta or {})
@@ -106,22 +109,34 @@ def save(
     data = serialise(tensors)
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    overwriting = (folder / META).exists()
-    if overwriting and not replace:
-        raise CheckpointError(
-            f"{folder}: holds a checkpoint already; choose another folder or pass replace=True"
-        )
-    name = f"weights-{digest[:12]}.safetensors" if overwriting else WEIGHTS
-    described["weights"] = {"file": name, "size": len(data), "sha256": digest}
-    try:
-        atomic.write_bytes(folder / name, data)
-        write_sealed(folder / META, described)
-    except ValueError as error:
-        raise CheckpointError(f"{folder}: meta is not JSON ({error})") from None
-    for other in folder.glob("weights*.safetensors"):
-        if other.name != name and _WEIGHTS_NAME.fullmatch(other.name):
-            other.unlink(missing_ok=True)
+    with _held(folder):
+        overwriting = (folder / META).exists()
+        if overwriting and not replace:
+            raise CheckpointError(
+                f"{folder}: holds a checkpoint already; choose another folder or pass replace=True"
+            )
+        name = f"weights-{digest[:12]}.safetensors" if overwriting else WEIGHTS
+        described["weights"] = {"file": name, "size": len(data), "sha256": digest}
+        try:
+            atomic.write_bytes(folder / name, data)
+            write_sealed(folder / META, described)
+        except ValueError as error:
+            raise CheckpointError(f"{folder}: meta is not JSON ({error})") from None
+        for other in folder.glob("weights*.safetensors"):
+            if other.name != name and _WEIGHTS_NAME.fullmatch(other.name):
+                other.unlink(missing_ok=True)
     return digest
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Let one writer at a time into a folder, by the operating system's lock on it, which goes with the process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _described(network: nn.Module, meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,18 +129,35 @@ class NetworkEvaluator:
         backend: str = "auto",
         dtype: str | None = None,
     ) -> None:
-        from othello.network.backends import backend_of  # loads torch
+        from othello.network.backends import backend_of, score_head_of  # loads torch
 
         self.size = network.architecture.size
         self.backend: str
         self._run: Callable[[NDArray[np.uint64], NDArray[np.uint64]], Evaluation]
         self.backend, self._run = backend_of(network, device, backend, dtype)
+        self._scores = score_head_of(network)
 
     def __call__(self, own: NDArray[np.uint64], opp: NDArray[np.uint64]) -> Evaluation:
         own, opp = _words(own), _words(opp)
         if own.shape != opp.shape or own.ndim != 1:
             raise ValueError(f"words {own.shape} and {opp.shape}; expected two arrays [B]")
         return self._run(own, opp)
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether the network has a score head; an imported one has none."""
+        return self._scores is not None
+
+    def scores(self, own: NDArray[np.uint64], opp: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """Words [B] -> the score head's final differences [B] in discs, for the side to move.
+
+        Raises `EvaluationError` where one is not finite.
+        """
+        assert self._scores is not None
+        found = self._scores(_words(own), _words(opp))
+        if not np.isfinite(found).all():
+            raise EvaluationError("the score head's answer is not finite; accepted are numbers")
+        return found
 
 
 def _words(array: NDArray[np.uint64]) -> NDArray[np.uint64]:

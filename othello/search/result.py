@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from othello.errors import ConfigError
 from othello.rules.board import Board
+from othello.rules.symmetry import SYMMETRIES, transform_action, transform_board
 from othello.search.gumbel import improved_policy, most_visits, root_choice
 from othello.search.policy import Policy, Race
 from othello.search.tree import MAX_MOVES, ROOT, Forest
@@ -31,6 +32,25 @@ class MoveStatistics:
         None  # of a Gumbel search: the policy after it, softmax(logits + σ(Q)); sums to 1
     )
     perturbed_logit: float | None = None  # of a Gumbel search: the move's logit and its noise
+
+
+def pooled(board: Board, moves: Sequence[MoveStatistics]) -> dict[int, tuple[int, float]]:
+    """{square: visits and mean Q in [−1, 1]} of the moves that were tried, for judging them.
+
+    Moves that are images of each other under a symmetry of the board share their visits, so they are worth the same.
+    """
+    kept = [s for s in SYMMETRIES if transform_board(board, s) == board]
+    groups: dict[int, list[MoveStatistics]] = {}
+    for move in moves:
+        least = min(transform_action(move.square, s, board.size) for s in kept)
+        groups.setdefault(least, []).append(move)
+    found: dict[int, tuple[int, float]] = {}
+    for group in groups.values():
+        known = [(move.visits, move.q) for move in group if move.q is not None]
+        if visits := sum(count for count, _ in known):
+            mean = sum(count * q for count, q in known) / visits if len(known) > 1 else known[0][1]
+            found |= {move.square: (visits, mean) for move in group}
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
     main(simulations=400, checkpoint=None)     serve standard input until its end
 
-Evaluations are in discs for the side to move: exact where the solver settles the position, else 64 times the expected
-outcome in [−1, 1].  `set depth N` asks for N/10 of the simulations.  A line that is unknown or wrong changes nothing
+Evaluations are in discs for the side to move: exact where the solver settles the position, else the search's value by
+`othello.network.discs`.  `set depth N` asks for N/10 of the simulations.  A hint is said several times while the search
+goes on, each time the moves in the order of their evaluations.  A line that is unknown or wrong changes nothing
 and is answered by one `status` line; but a `set game` that is refused leaves no game, so that nothing is said about a
 position that the other program no longer shows.  A `ping` cuts a search short: what was asked before it is answered at
 once from what is known by then, and the `pong` follows.
@@ -11,19 +12,20 @@ once from what is known by then, and the `pong` follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from othello.errors import OthelloError, ParseError
+from othello.network.discs import Discs
 from othello.players.agent import SearchPlayer, evaluate, load_player
 from othello.players.endgame import SOLVE_EMPTIES
 from othello.records import GameRecord, read_ggf
 from othello.records.ggf import read_ply, read_seconds
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, square_name
-from othello.search.policy import RootSearch
-from othello.search.search import SearchResult
+from othello.search.policy import Gumbel, RootSearch
+from othello.search.result import MoveStatistics, SearchResult, pooled
 from othello.serve.gtp import Clock
 from othello.serve.lines import Inbox, write
 from othello.solver.solver import exact_scores
@@ -33,6 +35,7 @@ USUAL_DEPTH = 10  # the depth at which the engine makes the simulations it was s
 MAX_DEPTH = 1000
 _MOVE_SECONDS = 1.0  # for the exact scores of all moves in a hint
 _LEAST = 50  # simulations that even a search in a hurry makes: some hundredths of a second
+_STAGES = (8, 2, 1)  # a hint is said when an eighth of the simulations are made, a half, and all
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class NBoardServer:
     ) -> None:
         self.player, self.simulations = player, player.simulations
         self.done = False
-        self._say, self._hurry = say, hurry
+        self._say, self._hurry, self._discs = say, hurry, Discs(player.evaluator)
         self._record: GameRecord | None = GameRecord()
         self._commands: dict[str, Callable[[str], None]] = {
             "nboard": self._nboard,
@@ -162,8 +165,10 @@ class NBoardServer:
         mine = [ply.seconds or 0.0 for ply in game.plies[len(game.plies) % 2 :: 2]]
         return Clock(max(total + len(mine) * (added or 0.0) - sum(mine), 0.0)).budget(board.empties)
 
-    def _think(self, board: Board, seconds: float | None = None) -> SearchResult:
-        done = 0
+    def _think(
+        self, board: Board, seconds: float | None = None, simulations: int | None = None
+    ) -> SearchResult:
+        done, wanted = 0, self.simulations if simulations is None else simulations
 
         def count(visits: int) -> None:
             nonlocal done
@@ -173,7 +178,7 @@ class NBoardServer:
             return done >= _LEAST and self._hurry()
 
         return self.player.think(
-            board, simulations=self.simulations, seconds=seconds, on_progress=count, stop=stop
+            board, simulations=wanted, seconds=seconds, on_progress=count, stop=stop
         )
 
     def _go(self, rest: str) -> None:
@@ -186,7 +191,8 @@ class NBoardServer:
         result = self._think(self.board, self._budget())
         self._report(result)
         best = result.moves[0].square
-        self._say(f"=== {_name(best, self.board)}/{_discs(result):.2f}/{result.seconds:.2f}")
+        discs = self._discs_of_best(result)
+        self._say(f"=== {_name(best, self.board)}/{discs:.2f}/{result.seconds:.2f}")
         self._say("status")
 
     def _hint(self, rest: str) -> None:
@@ -195,38 +201,67 @@ class NBoardServer:
             raise ParseError("hint: the game is over")
         self._say("status thinking")
         board = self.board.pass_turn() if self.board.must_pass else self.board
-        result = self._think(board)
-        for hint in self._hints(result, 1 if self.board.must_pass else max(1, count)):
-            line, discs = hint.line, hint.discs
-            if self.board.must_pass:
-                line, discs = (board.size**2, *line), -discs
-            moves = "".join(_name(action, board) for action in line)
-            self._say(f"search {moves} {discs:+.2f} 0 {hint.depth} {hint.text}")
+        for share in self._stages():
+            result = self._think(board, simulations=max(1, self.simulations // share))
+            for hint in self._hints(result, 1 if self.board.must_pass else max(1, count)):
+                self._say_hint(hint, board)
+            if result.exact is not None or self._hurry():
+                break
         self._report(result)
         self._say("status")
 
+    def _stages(self) -> list[int]:
+        """The shares of the simulations after which a hint is said; a race for one budget says nothing of another."""
+        if isinstance(self.player.root, Gumbel):
+            return [1]
+        return [share for share in _STAGES if share == 1 or self.simulations // share >= _LEAST]
+
+    def _say_hint(self, hint: Hint, board: Board) -> None:
+        line, discs = hint.line, hint.discs
+        if self.board.must_pass:
+            line, discs = (board.size**2, *line), 0.0 - discs
+        moves = "".join(_name(action, board) for action in line)
+        self._say(f"search {moves} {discs:+.2f} 0 {hint.depth} {hint.text}")
+
     def _hints(self, result: SearchResult, count: int) -> list[Hint]:
         """The best `count` moves of a position, the best first."""
-        scores = None
+        moves, best = result.moves, result.moves[0].square
+        scores: Mapping[int, float] | None = None
         if result.exact is not None and not self._hurry():
             scores = exact_scores(result.board, seconds=_MOVE_SECONDS)
+        if scores is None:  # of the moves that were searched most, each by its evaluation
+            moves = tuple(move for move in moves if move.q is not None or move.square == best)
+            moves = moves[:count]
+            scores = self._estimates(result, moves)
+            exact = {best} if result.exact is not None else set[int]()
+        else:
+            exact = set(scores)
         hints = []
-        for place, move in enumerate(result.moves):
+        for move in moves:
             line = result.principal_variation
             if line[:1] != (move.square,):
                 line = (move.square,)
             value = "?" if move.q is None else f"{move.q:+.3f}"
             text = f"value {value} visits {move.visits} prior {move.prior:.3f}"
-            if scores is not None:
-                hints.append(Hint(line, scores[move.square], "100%", text))
-            elif place == 0:
-                depth = "100%" if result.exact is not None else str(max(1, len(line)))
-                hints.append(Hint(line, _discs(result), depth, text))
-            elif move.q is not None:
-                hints.append(Hint(line, _scale(result.board) * move.q, "1", text))
-        if scores is None:  # of the moves that were searched most, each by its evaluation
-            hints = hints[:count]
+            depth = "100%" if move.square in exact else str(max(1, len(line)))
+            hints.append(Hint(line, scores[move.square], depth, text))
         return sorted(hints, key=lambda hint: -hint.discs)[:count]
+
+    def _estimates(self, result: SearchResult, moves: Sequence[MoveStatistics]) -> dict[int, float]:
+        """Discs of searched moves to the side to move, those of the best one exact where the position is solved."""
+        tried = pooled(result.board, result.moves)
+        values = {
+            move.square: tried[move.square][1] if move.square in tried else result.value
+            for move in moves
+        }
+        found = self._discs.of_moves(result.board, values)
+        if result.exact is not None:
+            found[result.moves[0].square] = float(result.exact)
+        return found
+
+    def _discs_of_best(self, result: SearchResult) -> float:
+        """What a searched position is worth in discs to its side to move: its best move."""
+        return self._estimates(result, result.moves[:1])[result.moves[0].square]
 
     def _analyze(self, rest: str) -> None:
         """Judge every position of the game, the last one first; passes count as moves."""
@@ -243,20 +278,12 @@ class NBoardServer:
         if board.must_pass:
             return -self._judge(board.pass_turn())
         if self._hurry():
-            return _scale(board) * float(evaluate(self.player.evaluator, [board])[1][0])
-        return _discs(self._think(board))
+            value = float(evaluate(self.player.evaluator, [board])[1][0])
+            return self._discs([board], [value])[0]
+        return self._discs_of_best(self._think(board))
 
     def _report(self, result: SearchResult) -> None:
         self._say(f"nodestats {result.evaluations} {result.seconds:.2f}")
-
-
-def _scale(board: Board) -> int:
-    return board.size**2
-
-
-def _discs(result: SearchResult) -> float:
-    """The evaluation of a position in discs for its side to move."""
-    return float(result.exact) if result.exact is not None else _scale(result.board) * result.value
 
 
 def _name(action: int, board: Board) -> str:

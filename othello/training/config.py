@@ -12,12 +12,14 @@ from typing import Any, Final, TypeVar
 
 from othello.errors import ConfigError, OthelloError
 from othello.network.architecture import Architecture
+from othello.network.backends import BACKENDS, fastest
 from othello.training.game_slots import SelfPlaySettings
 
 _Settings = TypeVar("_Settings")
 _LIMITS: Final[dict[str, dict[str, tuple[float, float]]]] = {  # accepted: low ≤ setting ≤ high
     "": {
         "seed": (0, 2**63), "iterations": (1, 10**6), "games": (1, 10**6), "chunk": (1, 10**6), "workers": (1, 1024),
+        "teacher_until": (0, 10**6), "teacher_simulations": (2, 100_000),
     },
     "selfplay": {
         "simulations": (2, 100_000), "considered": (2, 64), "slots": (1, 65_536), "random_plies": (0, 40),
@@ -74,6 +76,10 @@ class RunConfig:
     chunk: int = 128  # games a worker plays at a time
     workers: int = 2  # self-play processes, one thread each
     device: str = "cpu"
+    backend: str = "auto"  # what runs the network in self-play; auto is the fastest of this machine
+    teacher: str = ""  # a checkpoint that plays the first games in the generations' stead
+    teacher_until: int = 0  # iterations that the teacher plays
+    teacher_simulations: int = 128  # of the teacher's search, a move
     initial: str = (
         ""  # a checkpoint whose weights the run starts from; it may be smaller than `network`
     )
@@ -94,12 +100,23 @@ class RunConfig:
             raise ConfigError(
                 f'device = "{self.device}" is unknown; accepted are cpu, cuda and cuda:N'
             )
+        if self.backend not in BACKENDS:
+            known = ", ".join(BACKENDS)
+            raise ConfigError(f'backend = "{self.backend}" is unknown; accepted are {known}')
         if self.learner.precision not in ("float32", "bfloat16"):
             raise ConfigError(
                 f'[learner] precision = "{self.learner.precision}" is unknown; accepted are float32 and bfloat16'
             )
         if complaint := self._contradiction():
             raise ConfigError(complaint)
+
+    def played_by(self) -> str:
+        """The backend that runs the network in self-play on this machine.
+
+        >>> RunConfig(backend="winograd").played_by()
+        'winograd'
+        """
+        return fastest(self.device, None) if self.backend == "auto" else self.backend
 
     def _contradiction(self) -> str | None:
         """Two settings that cannot both be meant, in words."""
@@ -116,6 +133,10 @@ class RunConfig:
                 f"[selfplay] random_plies = {play.random_plies} and solve_empties = {play.solve_empties} leave nothing "
                 f"to search of the {squares} empty squares of [network] size = {self.network.size}"
             )
+        if self.backend in ("winograd", "openvino") and self.device != "cpu":
+            return f'backend = "{self.backend}" serves device = "cpu", not "{self.device}"'
+        if bool(self.teacher) != bool(self.teacher_until):
+            return "teacher and teacher_until go together: who plays the first games, and how many iterations"
         if learner.final_learning_rate > learner.learning_rate:
             return (
                 f"[learner] final_learning_rate = {learner.final_learning_rate} is above learning_rate = "

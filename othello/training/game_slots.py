@@ -15,6 +15,7 @@ from othello.search.tree import set_root as set_tree_root
 from othello.training.random_streams import gumbel, uniform
 
 MAX_PLIES: Final = 64
+SOLVED: Final = -1.0  # in place of the surprise of a position that the solver labelled
 NOISY_MOVES: Final = 34  # draws at every root; a root of more moves, which no game we know of has met, draws for each
 UNSEARCHED_TEMPERATURE: Final = 0.25  # of the raw policy where it plays a game on without a search
 
@@ -71,7 +72,7 @@ class Slots(NamedTuple):
     value: NDArray[np.float32]  # [G, MAX_PLIES]
     surprise: NDArray[
         np.float32
-    ]  # [G, MAX_PLIES] nats, KL(improved policy ‖ prior); 0 in the solved part
+    ]  # [G, MAX_PLIES] nats, KL(improved policy ‖ prior); SOLVED in the solved part
 
 
 class Leaves(NamedTuple):

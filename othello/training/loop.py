@@ -7,6 +7,7 @@ for chunks of games already on disk.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import time
@@ -24,6 +25,7 @@ from othello.network import checkpoint
 from othello.network.architecture import Network
 from othello.training.chunks import take
 from othello.training.config import RunConfig
+from othello.training.game_slots import SelfPlaySettings
 from othello.training.learner import Learner, Losses
 from othello.training.manifest import account
 from othello.training.metrics import Metrics, MetricsLog
@@ -34,6 +36,7 @@ from othello.training.selfplay import Samples
 from othello.training.worker import Chunk, ChunkReport, play_chunk, start_worker, whole_start
 
 Report = Callable[[dict[str, Any]], None]
+_log = logging.getLogger(__name__)
 
 
 def local_workers(config: RunConfig) -> Executor:
@@ -50,6 +53,7 @@ class Trainer:
     def __init__(self, run: Run, report: Report) -> None:
         self.run, self.report = run, report
         self.config = run.config
+        self.backend = run.config.played_by()
         self.log = MetricsLog(run.metrics, run.config.learner.batch)
         torch.manual_seed(self.config.seed)
         network = Network(self.config.network)
@@ -57,7 +61,9 @@ class Trainer:
             run.clear_unlisted()
             run.put_right()
             folder = run.generation(run.state.iteration)
-            network.load_state_dict(checkpoint.load(folder).network.state_dict())
+            newest = checkpoint.load(folder)
+            network.load_state_dict(newest.network.state_dict())
+            self._tell_backend(newest.meta.get("backend", self.backend))
         self.learner = Learner(network, self.config.learner, self.config.device)
         if run.state.generation_sha256:
             self.learner.restore(checkpoint.load_tensors(folder / "optimizer.safetensors"))
@@ -82,6 +88,16 @@ class Trainer:
             )
         return replace(older.state, iteration=0, generation_sha256="", replay=replay)
 
+    def _tell_backend(self, before: str) -> None:
+        """Say that the games to come are made by another backend than those `before`."""
+        if before != self.backend:
+            _log.warning(
+                "%s: its games were played by the %s backend, those to come are by %s; the last bits differ",
+                self.run.folder,
+                before,
+                self.backend,
+            )
+
     def _publish(self, state: State, **meta: Any) -> None:
         """Save the present weights as generation `state.iteration`, then let the manifest name it."""
         self.learner.check_finite()
@@ -97,6 +113,7 @@ class Trainer:
             "core_seconds": round(state.core_seconds, 1),
             "selfplay": self.config.selfplay._asdict(),
             "learner": asdict(self.config.learner),
+            "backend": self.backend,
             **meta,
         }
         digest = checkpoint.save(self.learner.average, folder, described)
@@ -108,24 +125,36 @@ class Trainer:
 
     def _chunks(self, iteration: int) -> list[Chunk]:
         config, folder = self.config, self.run.chunks
-        weights = str(self.run.generation(iteration))
+        weights, digest, settings = self._player(iteration)
         chunks = []
         for start in range(0, config.games, config.chunk):
             stop = min(start + config.chunk, config.games)
             chunks.append(
                 Chunk(
                     weights,
-                    config.selfplay,
+                    settings,
                     config.seed,
                     iteration,
                     start,
                     stop,
                     str(folder / f"{iteration:04d}-{start}-{stop}.npz"),
                     config.device,
-                    self.run.state.generation_sha256,
+                    digest,
+                    self.backend,
                 )
             )
         return chunks
+
+    def _player(self, iteration: int) -> tuple[str, str, SelfPlaySettings]:
+        """Who plays an iteration's games: a checkpoint, its SHA-256, and the settings of its search."""
+        config = self.config
+        if iteration >= config.teacher_until:
+            weights = str(self.run.generation(iteration))
+            return weights, self.run.state.generation_sha256, config.selfplay
+        folder = checkpoint.locate(config.teacher)
+        digest = checkpoint.info(folder)["weights"]["sha256"]
+        settings = config.selfplay._replace(simulations=config.teacher_simulations)
+        return str(folder), digest, settings
 
     def iterate(self, workers: Executor) -> Metrics:
         """One iteration: self-play and learning side by side, then the new generation and its manifest."""

@@ -1,7 +1,8 @@
 """Starting a network from a smaller one: the same function at first, with room to learn more.
 
 Net2Net (Chen, Goodfellow, Shlens, ICLR 2016), in the simple form that residual nets allow: added blocks begin as the
-identity, because the scale of their last BatchNorm is zero; added channels are read by nothing that was there before.
+identity, because the scale of their last BatchNorm is zero; added channels, also of the heads and of the value's hidden
+layer, are read by nothing that was there before.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from torch import nn
 from othello.errors import CheckpointError
 from othello.network.architecture import Network
 
+GROWING = ("blocks", "channels", "policy_channels", "value_channels", "value_hidden")
+
 
 def grow(network: Network, source: nn.Module) -> None:
-    """Give `network` the function of `source`, which must not be larger in any dimension.
+    """Give `network` the function of `source`, which must not be larger in any dimension of `GROWING`.
 
-    Both in evaluation mode give the same outputs.  Raises `CheckpointError` where board, planes or heads differ.
+    Both in evaluation mode give the same outputs.  Raises `CheckpointError` where board or planes differ.
 
     >>> from othello.network.architecture import Architecture
     >>> small = Network(Architecture(blocks=1, channels=8)).eval()
@@ -33,7 +36,7 @@ def grow(network: Network, source: nn.Module) -> None:
     new, old = network.architecture, source.architecture
     for name, value in old.to_dict().items():
         other = getattr(new, name)
-        if (other < value) if name in ("blocks", "channels") else (other != value):
+        if (other < value) if name in GROWING else (other != value):
             raise CheckpointError(
                 f"cannot grow {old} into {new}: {name} {value} does not fit {other}"
             )

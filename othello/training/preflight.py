@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from othello.network.architecture import Network
 from othello.network.safetensors_io import skeleton
 from othello.training.config import RunConfig
 from othello.training.manifest import account
+from othello.training.net2net import GROWING
 from othello.training.run import Run
 
 POSITION_BYTES = 48  # of a position in a replay file, compressed; 37 measured on 8×8
@@ -27,6 +29,8 @@ def check_start(config: RunConfig, folder: Path) -> str | None:
     `OSError`: too little free disk for even one more iteration.
     """
     check_device(config.device)
+    check_backend(config.backend)
+    check_teacher(config)
     if config.initial and not (folder / "state.json").exists():
         check_initial(config)
     check_disk(config, folder)
@@ -52,6 +56,27 @@ def check_device(device: str) -> None:
         )
 
 
+def check_backend(backend: str) -> None:
+    """Raise `ConfigError` unless what the backend needs is installed."""
+    if backend == "openvino" and importlib.util.find_spec("openvino") is None:
+        raise ConfigError(
+            'backend = "openvino" needs OpenVINO: pip install \'othello-lrp[amx]\'; "auto" does without'
+        )
+
+
+def check_teacher(config: RunConfig) -> None:
+    """Raise `CheckpointError` unless the run's teacher is a network of this project for the run's board."""
+    if not config.teacher:
+        return
+    meta = checkpoint.info(checkpoint.locate(config.teacher))
+    size = meta["architecture"].get("size")
+    if meta["kind"] != "othello-network" or size != config.network.size:
+        raise CheckpointError(
+            f"{config.teacher}: {meta['kind']} on {size}×{size}; a teacher plays the run's board, "
+            f"{config.network.size}×{config.network.size}, and is of this project"
+        )
+
+
 def check_initial(config: RunConfig) -> None:
     """Raise `CheckpointError` unless the checkpoint or run to start from is there and of the same board and planes."""
     folder = Path(config.initial)
@@ -65,7 +90,7 @@ def check_initial(config: RunConfig) -> None:
         )
     for name, value in config.network.to_dict().items():
         other = meta["architecture"].get(name)
-        if (other > value) if name in ("blocks", "channels") else (other != value):
+        if (other > value) if name in GROWING else (other != value):
             raise CheckpointError(
                 f"{config.initial}: {name} {other} does not fit {value}, the run's [network] {name}"
             )

@@ -30,6 +30,7 @@ import torch
 
 from othello import atomic
 from othello.errors import OthelloError
+from othello.network.backends import has_amx
 from othello.training.config import RunConfig
 from othello.training.worker import Chunk, ChunkReport, found_chunk, play_chunk
 
@@ -60,8 +61,13 @@ def play(
 ) -> tuple[bytes, ChunkReport]:
     """In a worker of Ray: play a chunk on the CPU with the files of a generation; the bytes of its samples' file.
 
-    Raises what `play_chunk` does, and `ClusterError` if the versions here are not `ours`.
+    Raises what `play_chunk` does, and `ClusterError` if the versions here are not `ours` or the backend is not here.
     """
+    if chunk.backend == "openvino" and not has_amx():
+        raise ClusterError(
+            f"the node {socket.gethostname()} lacks OpenVINO or a processor with AMX tiles, by which the games of this "
+            'run are played; backend = "winograd" in config.toml suits every node'
+        )
     theirs = versions()
     if theirs != ours:
         other = ", ".join(f"{name} {theirs[name]}" for name in ours if theirs[name] != ours[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +12,15 @@ from othello import atomic
 from othello.errors import CheckpointError
 from othello.network import checkpoint
 from othello.network.architecture import Network
+from othello.training.manifest import State, account
 from othello.training.run import Run
 
 CARD = "README.md"
+COURSE = (
+    "config.toml",
+    "metrics/metrics.csv",
+    "metrics/ladder.csv",
+)  # of a run, kept with its release
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ def release(
 ) -> str:
     """Copy a generation (the newest if None) to the folder `target` with a model card; returns its SHA-256.
 
+    The run's settings, its metrics and its ladder, where there are any, go with it (`COURSE`).
+
     `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run.
     """
     number = run.state.iteration if generation is None else generation
@@ -59,11 +67,30 @@ def release(
         "learner",
     )
     meta: dict[str, Any] = {name: loaded.meta[name] for name in kept}
+    meta["backend"] = loaded.meta.get("backend", "")  # empty for a run of an earlier version
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
     digest = checkpoint.save(loaded.network, target, meta, replace=True)
+    _keep_course(run.folder, target)
     atomic.write_text(target / CARD, card(checkpoint.info(target), cast(Network, loaded.network)))
     return digest
+
+
+def _keep_course(run: Path, target: Path) -> None:
+    """Put beside the released weights how the run came to them; what it does not have is not there either."""
+    for name in COURSE:
+        kept = target / name
+        if (run / name).is_file():
+            kept.parent.mkdir(exist_ok=True)
+            atomic.write_bytes(kept, (run / name).read_bytes())
+        else:
+            kept.unlink(missing_ok=True)
+
+
+def seen(folder: Path) -> State:
+    """What the weights of a released checkpoint have seen, `iteration` being their generation."""
+    meta = checkpoint.info(folder)
+    return replace(account(meta, folder), iteration=int(meta.get("generation", 0)))
 
 
 def card(meta: dict[str, Any], network: Network) -> str:
@@ -85,6 +112,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
             f"{meta['core_seconds'] / 3600:.1f} core-hours of processor time, self-play and learner",
         ),
         ("Hardware", meta["hardware"]),
+        *([("Played by", f"the {meta['backend']} backend")] if meta.get("backend") else []),
         ("Seed", str(meta["seed"])),
         ("Released by", f"commit `{meta['commit']}`"),
         (

@@ -19,7 +19,7 @@ from othello.search.tree import MAX_MOVES, Forest, new_forest, new_paths
 from othello.solver.search import new_workspace
 from othello.solver.workspace import Workspace
 from othello.training.game_openings import open_game
-from othello.training.game_slots import SelfPlaySettings, Slots, new_leaves, new_slots
+from othello.training.game_slots import SOLVED, SelfPlaySettings, Slots, new_leaves, new_slots
 from othello.training.random_streams import game_stream, uniform
 from othello.training.selfplay_step import play_out, step
 
@@ -57,14 +57,19 @@ def repetitions(
     """How often each position of a game becomes a sample: once on average over the game, `share` of it by surprise.
 
     Policy surprise weighting (Wu, KataGo's documentation, "Other methods implemented in KataGo"): what the network got
-    wrong is shown to it more often.  `drawn` are uniform in (0, 1), one a position, and settle the fractions.
+    wrong is shown to it more often.  Solved positions, whose surprise is `SOLVED`, count once each.  `drawn` are
+    uniform in (0, 1), one a position, and settle the fractions.
 
-    >>> repetitions(np.array([0, 0, 0, 3], np.float32), 0.5, np.full(4, 0.4)).tolist()
-    [0, 0, 0, 2]
+    >>> repetitions(np.array([0, 0, 0, 3, SOLVED], np.float32), 0.5, np.full(5, 0.4)).tolist()
+    [0, 0, 0, 2, 1]
     """
-    total = float(surprise.sum())
-    by_surprise = surprise * (len(surprise) / total) if total > 1e-6 else np.ones(len(surprise))
-    return np.floor(1 - share + share * by_surprise + drawn).astype(np.int64)
+    searched = surprise != SOLVED
+    total = float(surprise[searched].sum())
+    weights = np.ones(len(surprise))
+    if total > 1e-6:
+        by_surprise = surprise[searched] * (int(searched.sum()) / total)
+        weights[searched] = 1 - share + share * by_surprise
+    return np.floor(weights + drawn).astype(np.int64)
 
 
 def _finished_game(

@@ -24,7 +24,7 @@ from othello.search.tree import (
 from othello.solver.search import solve_best
 from othello.solver.workspace import Workspace
 from othello.training.game_openings import greediest_move, play_opening, policy_move, random_move
-from othello.training.game_slots import Leaves, SelfPlaySettings, Slots, play, policy_of
+from othello.training.game_slots import SOLVED, Leaves, SelfPlaySettings, Slots, play, policy_of
 from othello.training.random_streams import gamma, uniform
 
 
@@ -230,7 +230,7 @@ def play_out(
         result, known = int(score) * (1 if colour == 0 else -1), True
         ply, count = slots.ply[g], popcount(best)
         slots.own[g, ply], slots.opp[g, ply], slots.side[g, ply] = own, opp, colour
-        slots.value[g, ply], slots.surprise[g, ply] = np.sign(score), 0.0
+        slots.value[g, ply], slots.surprise[g, ply] = np.sign(score), SOLVED
         slots.policy[g, ply, :] = 0.0
         rest = best
         while rest:

@@ -44,6 +44,7 @@ class Chunk:
     out: str
     device: str = "cpu"
     generation: str = ""  # SHA-256 of the weights
+    backend: str = "auto"  # what runs the network; the last bits of its answers, and so the games, depend on it
 
     @property
     def identity(self) -> str:
@@ -52,7 +53,7 @@ class Chunk:
             json.dumps(self.settings._asdict(), sort_keys=True).encode()
         ).hexdigest()
         games = f"games {self.start}-{self.stop} of iteration {self.iteration} by seed {self.seed}"
-        return f"{games}, generation {self.generation}, settings {settings}"
+        return f"{games}, generation {self.generation}, settings {settings}, backend {self.backend}"
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,12 @@ def play_chunk(chunk: Chunk) -> ChunkReport:
     if out.exists():
         return found_chunk(out)
     began = time.process_time()
-    if _cache.get("weights") != chunk.weights:
+    player = (chunk.weights, chunk.device, chunk.backend)
+    if _cache.get("player") != player:
         loaded = checkpoint.load(chunk.weights)
-        evaluator = NetworkEvaluator(cast(Network, loaded.network), device=chunk.device)
-        _cache.update(weights=chunk.weights, evaluator=evaluator)
+        network = cast(Network, loaded.network)
+        evaluator = NetworkEvaluator(network, device=chunk.device, backend=chunk.backend)
+        _cache.update(player=player, evaluator=evaluator)
     games = range(chunk.start, chunk.stop)
     try:
         samples, effort = play_games(

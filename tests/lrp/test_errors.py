@@ -200,7 +200,9 @@ def test_an_operation_without_a_rule_refuses_only_the_outputs_that_need_it() -> 
     model, x = TwoHeads(), torch.randn(2, 4)
     explainer = lrp.LRP(model, "EpsilonPlus", x)
     torch.testing.assert_close(explainer.attribute(x, 1, output=0).target, model(x)[0][:, 1])
-    for output, target in ((1, 0), (None, lambda ys: ys[0].sum(1))):
+    r = explainer.attribute(x, lambda ys: ys[0].sum(1))
+    torch.testing.assert_close(r.target, model(x)[0].sum(1))
+    for output, target in ((1, 0), (None, lambda ys: ys[0].sum(1) + ys[1].sum(1))):
         with pytest.raises(lrp.UnsupportedOperation, match="cdist"):
             explainer.attribute(x, target, output=output)
 

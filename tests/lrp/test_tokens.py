@@ -81,6 +81,33 @@ def test_ids_may_be_moved_and_relabelled_on_their_way_to_the_table(way: str) -> 
     torch.testing.assert_close(r.input, expected)
 
 
+class SequenceFirst(nn.Module):
+    """Ids transposed before they are looked up; `fixed`: with a batch size that the model knows."""
+
+    def __init__(self, fixed: int | None) -> None:
+        super().__init__()
+        self.table, self.head, self.fixed = nn.Embedding(12, 4), nn.Linear(4, 3), fixed
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        x = torch.relu(self.table(ids.transpose(0, 1).contiguous()))
+        if self.fixed is not None:
+            x = x.reshape(5, self.fixed, 4)
+        return self.head(x).mean(0)
+
+
+@pytest.mark.parametrize("fixed", [None, 3], ids=["free", "fixed"])
+def test_ids_may_be_looked_up_with_the_sequence_first(fixed: int | None) -> None:
+    torch.manual_seed(0)
+    model = SequenceFirst(fixed).double().eval()
+    ids = torch.randint(0, 12, (3, 5))
+    mask = torch.ones_like(ids)
+    explainer = lrp.LRP(model, "EpsilonPlus", ids, mask)
+    r = explainer.attribute(ids, mask, 1)
+    torch.testing.assert_close(r.target, model(ids, mask)[:, 1].detach())
+    torch.testing.assert_close(r.inputs[0], r.layers["table"].sum(-1).T)
+    assert float(r.closure.abs().max()) < 1e-12 and not bool(r.inputs[1].any())
+
+
 class Averaged(nn.Module):
     """The mean over the tokens that an integer mask shows, with places counted by it."""
 

@@ -56,8 +56,15 @@ class Uneven:
         self.size, self._values = size, DiscCount(size)
 
     def __call__(self, own: Words, opp: Words) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        logits = [
-            np.random.default_rng([int(a), int(b)]).normal(size=self.size**2 + 1)
-            for a, b in zip(own, opp)
-        ]
-        return np.array(logits, np.float32), self._values(own, opp)[1]
+        actions = np.arange(1, self.size**2 + 2, dtype=np.uint64)
+        words = _scrambled(own) ^ _scrambled(opp + np.uint64(1))
+        mixed = _scrambled(words[:, None] + actions * np.uint64(0x9E3779B97F4A7C15))
+        even = mixed.astype(np.float64) / 2**64  # in [0, 1): the logits have mean 0 and variance 1
+        return (np.sqrt(12) * (even - 0.5)).astype(np.float32), self._values(own, opp)[1]
+
+
+def _scrambled(words: Words) -> Words:
+    """Every word mixed so that each of its bits depends on all (Steele, Lea, Flood, OOPSLA 2014)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

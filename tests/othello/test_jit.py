@@ -93,3 +93,24 @@ def test_a_cache_that_can_only_be_read_is_taken_along(folder: Path) -> None:
     kept(folder, OTHELLO_CACHE=place)
     cache, err = kept(folder, REFUSE.format(place=place), OTHELLO_CACHE=place)
     assert cache.startswith(str(folder / "tmp")) and err == ""
+
+
+def test_processes_that_a_program_spawns_compile_in_silence(folder: Path) -> None:
+    (folder / "kernels_of_ours.py").write_text(
+        "from othello import jit\n\n@jit.kernel\ndef twice(x):\n    return x + x\n"
+    )
+    program = folder / "spawns.py"
+    program.write_text(
+        "import multiprocessing, sys\nsys.path.insert(0, '.')\nimport kernels_of_ours\n"
+        "if __name__ == '__main__':\n"
+        "    workers = multiprocessing.get_context('spawn').Pool(2)\n"
+        "    assert workers.map(kernels_of_ours.twice, [1.5, 2, 2.5]) == [3.0, 4, 5.0]\n"
+        "    assert kernels_of_ours.twice(21) == 42\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"}
+    environment["OTHELLO_CACHE"] = str(folder / "cache")
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, program], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stderr.count("compiling for") == 1, done.stderr

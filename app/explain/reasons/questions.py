@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.explain.network import planes_of
-from app.explain.reasons.discs import CURVE
+from othello.network.discs import CURVE
 from othello.network.encoding import PLANE_NAMES
 from othello.rules.board import Board
 from othello.rules.symmetry import transform_board, transform_planes

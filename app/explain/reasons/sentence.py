@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.explain.reasons.chosen import CHOSEN
-from app.explain.reasons.discs import CURVE
 from app.explain.reasons.facts import neighbours
 from app.explain.reasons.phrases import phrase
 from app.explain.reasons.weights import BETTER, Weight, weigh
 from othello.errors import ParseError
+from othello.network.discs import Discs
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import square_name
 from othello.search.result import MoveStatistics, SearchResult
@@ -104,9 +104,10 @@ def why(
     if known and all(each.square in known for each in whole):
         scores = [known[each.square] for each in whole]
     solved = None not in scores
-    worth = [
-        _discs(each, score if solved else None, board.size) for each, score in zip(whole, scores)
-    ]
+    tries = {each.square: each.q for each in whole if each.q is not None}
+    certain = {each.square: float(score) for each, score in zip(whole, scores) if score is not None}
+    worths = certain if solved else discs_of(model).of_moves(board, tries)
+    worth = [worths[each.square] if each.square in tries else None for each in whole]
     spoken, sentence = Speech(result, whole, worth, solved, weights).words()
     sign, q = (1 if board.side == "X" else -1), whole[0].q
     return Reasons(
@@ -158,11 +159,9 @@ def reachable(board: Board) -> bool:
     return joined == discs
 
 
-def _discs(entry: MoveStatistics, exact: float | None, size: int) -> float | None:
-    """What a move is worth to the mover: by the solver, else by the search; None for one that was not tried."""
-    if entry.q is None:
-        return None
-    return float(exact) if exact is not None else float(CURVE(entry.q, size))
+def discs_of(model: Model) -> Discs:
+    """What positions and moves are worth in discs by a model; made once."""
+    return model.kept("discs", lambda: Discs(model.evaluator))
 
 
 @dataclass(frozen=True)

@@ -49,11 +49,6 @@ function build(root, data) {
       cells.push(cell);
     }
   }
-  board.arrows = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  board.arrows.setAttribute("class", "oth-arrows");
-  board.arrows.setAttribute("viewBox", `0 0 ${n} ${n}`);
-  board.arrows.setAttribute("aria-hidden", "true");
-  grid.appendChild(board.arrows);
   board.legend = make(root, "div", "oth-legend");
   board.ramp = make(board.legend, "i"); board.ticks = make(board.legend, "div"); board.poles = make(board.legend, "div");
   board.status = make(root, "div", "oth-status");
@@ -148,15 +143,18 @@ function paint(root, board, data) {
     if (data.fills) cell.style.setProperty("--fill", data.fills[i]); else cell.style.removeProperty("--fill");
     const number = cell.children[2];
     number.textContent = data.numbers?.[i] || "";
+    cell.classList.toggle("numbered", Boolean(number.textContent));
     number.style.color = data.fills && data.inks ? data.inks[i] : "";
     const step = data.steps ? data.steps.indexOf(i) : -1;
     cell.children[3].textContent = step >= 0 ? step + 1 : "";
     cell.classList.toggle("step", step >= 0);
+    for (const side of "XO") cell.classList.toggle("by" + side, step >= 0 && data.movers[step] === side);
     if (!board.picture) {
       const words = [nameOf(i, n) + " " + dark[letter]];
       if (legal && !data.busy) words.push("legal move");
       if (data.last === i) words.push("last move");
       if (outlined) words.push("outlined");
+      if (step >= 0) words.push(`move ${step + 1} of the expected line`);
       if (data.notes?.[i]) words.push(data.notes[i]);
       cell.setAttribute("aria-label", words.join(", "));
     }
@@ -167,31 +165,15 @@ function paint(root, board, data) {
       line.replaceChildren(...words.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
     board.ramp.style.background = `linear-gradient(90deg, ${data.legend.colours.join(", ")})`;
   }
-  drawArrows(board, data.arrows || []);
   if (board.status.textContent !== (data.status || "")) board.status.textContent = data.status || "";
-}
-
-function drawArrows(board, arrows) {
-  const svg = "http://www.w3.org/2000/svg", n = board.n, colour = board.data.fills ? "#1b1b1b" : "#ffd166";
-  const draw = (tag, attributes) => {
-    const shape = document.createElementNS(svg, tag);
-    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
-    board.arrows.appendChild(shape);
-  };
-  board.arrows.replaceChildren();
-  arrows.forEach(([from, to], i) => {
-    const [x1, y1, x2, y2] = [from % n, Math.floor(from / n), to % n, Math.floor(to / n)].map((v) => v + 0.5);
-    const length = Math.hypot(x2 - x1, y2 - y1) || 1, u = (x2 - x1) / length, v = (y2 - y1) / length;
-    const opacity = Math.max(0.4, 0.9 - 0.08 * i), gap = 0.3, [tx, ty] = [x2 - gap * u, y2 - gap * v];  // the tip
-    draw("line", { x1: x1 + gap * u, y1: y1 + gap * v, x2: tx - 0.18 * u, y2: ty - 0.18 * v, stroke: colour, "stroke-width": 0.07, opacity });
-    draw("path", { d: `M${tx} ${ty} L${tx - 0.24 * u - 0.12 * v} ${ty - 0.24 * v + 0.12 * u} L${tx - 0.24 * u + 0.12 * v} ${ty - 0.24 * v - 0.12 * u} Z`, fill: colour, opacity });
-  });
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".oth");
   if (!root) root = make(parentElement, "div", "oth");
   let board = root.__board;
+  const before = board?.data.stamp, now = data.stamp;
+  if (before && now && before.session === now.session && before.number > now.number) return; // came late while this file loaded
   if (!board || board.n !== data.size || Boolean(board.picture) !== Boolean(data.picture)) {
     board = root.__board = build(root, data);
     const first = Object.keys(data.legal || {})[0];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ _GRAPH = _declared("graph")
 _MOVES = _declared("moves")
 _LEDGER = _declared("ledger")
 _LINES = _declared("lines")
+_MATRIX = _declared("matrix")
 _ADDRESS = st.components.v2.component(
     "othello_address", js=_read("address.js"), isolate_styles=False
 )
@@ -56,8 +58,8 @@ class Over(TypedDict, total=False):
     notes: Sequence[str]
     legend: Mapping[str, Any]
     numbers: Sequence[str] | None
-    arrows: Sequence[tuple[int, int]]
-    steps: Sequence[int]  # squares numbered in this order
+    steps: Sequence[int]  # the squares of an expected line: discs, numbered in this order
+    movers: str  # whose those discs would be, X or O
     outlined: Sequence[int]  # squares that something beside the board speaks of
 
 
@@ -75,13 +77,27 @@ class Course:
     marks: Sequence[int] = ()
 
 
-def address(query: str, *, page: str) -> None:
-    """Let the browser's address of a page end in `?query`, without another entry in its history."""
-    _ADDRESS(key=f"address_{page}", data={"query": query, "page": page})
-
-
 def _nothing() -> None:
     """A callback that leaves the event to the result."""
+
+
+def _stamp() -> dict[str, Any]:
+    """Which browser session draws, and which time: while a component loads, older data may come after newer."""
+    session: str = st.session_state.setdefault("stamp_of", secrets.token_hex(4))
+    number: int = st.session_state.get("stamps", 0) + 1
+    st.session_state.stamps = number
+    return {"session": session, "number": number}
+
+
+def address(
+    query: str, *, page: str, bare: bool = False, on_found: Callable[[], None] = _nothing
+) -> None:
+    """Let the browser's address of a page end in `?query`, without another entry in its history; its storage keeps it.
+
+    A `bare` page was opened without a query: if the storage has one, that is reported instead, with its page.
+    """
+    data = {"query": query, "page": page, "bare": bare, "stamp": _stamp()}
+    _ADDRESS(key=f"address_{page}", data=data, on_found_change=on_found)
 
 
 def flips_of(board: Board) -> dict[str, list[int]]:
@@ -102,6 +118,18 @@ def _discs(position: Board) -> dict[str, Any]:
     }
 
 
+def expected(position: Board, actions: Sequence[int], count: int) -> Over:
+    """The next `count` discs of an expected line of play, passes not counted, as `Over` shows them."""
+    steps: list[int] = []
+    movers = ""
+    for action in actions:
+        if action < position.size**2 and len(steps) < count:
+            steps.append(action)
+            movers += position.side
+        position = position.play(action)
+    return {"steps": steps, "movers": movers}
+
+
 def board(
     position: Board,
     *,
@@ -119,6 +147,7 @@ def board(
         data={
             **_discs(position),
             "turn": turn,
+            "stamp": _stamp(),
             "legal": flips_of(position) if playable else {},
             **over,
             **looks,
@@ -192,6 +221,46 @@ def moves(
             "serial": serial,
         },
         on_pick_change=on_pick or _nothing,
+    )
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """A small map: the letters of its board, the squares' colours, numbers under it, words for who cannot see it."""
+
+    letters: str
+    fills: Sequence[str]
+    numbers: Sequence[str]
+    words: str
+    pinned: bool = False
+
+
+def matrix(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    cells: Sequence[Sequence[MatrixCell | None]],
+    *,
+    key: str,
+    size: int,
+    legend: Mapping[str, Any],
+    title: str = "",
+    on_pick: Callable[[], None] = _nothing,
+) -> None:
+    """Maps of N×N boards by row and column, None where there is none; a click reports `row` and `column`."""
+    data: list[list[Any]] = []
+    for line in cells:
+        data.append([None if cell is None else asdict(cell) for cell in line])
+    _MATRIX(
+        key=key,
+        data={
+            "rows": list(rows),
+            "columns": list(columns),
+            "cells": data,
+            "size": size,
+            "legend": dict(legend),
+            "title": title,
+        },
+        on_pick_change=on_pick,
     )
 
 

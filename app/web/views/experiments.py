@@ -12,7 +12,8 @@ import streamlit as st
 from app.experiments.catalogue import MODULES, experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
-from app.web import jobs, state, widgets
+from app.web import jobs, record, state, widgets
+from app.web.views import tables
 
 if TYPE_CHECKING:
     from app.experiments.record import Experiment
@@ -28,24 +29,22 @@ SIZES = {"Quick": True, "Full": False}
 def page() -> None:
     """Draw the page."""
     with state.drawing():
-        state.follow_game()
+        record.follow("experiments")
         state.messages("link_error")
         st.markdown(
             "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
             "are 95 % intervals."
         )
         known = {entry.name: entry for entry in experiments()}
-        wanted = st.query_params.get("experiment", "")
         names = list(MODULES)
         chosen = widgets.select(
             "Experiment",
             names,
             key="e_name",
-            default=wanted,
             format_func=lambda name: f"{known[name].number}. {known[name].title}",
             width=460,
         )
-        state.write_link("experiments", experiment=chosen)
+        record.write("experiments")
         _controls(known[chosen])
         _results(known[chosen])
 
@@ -69,7 +68,8 @@ def _controls(chosen: Experiment) -> None:
 def _begin(name: str, quick: bool, seed: int) -> None:
     """Run an experiment beside the page, which may be left meanwhile."""
     request = Request(FOLDER, state.model(8).path, seed=seed, quick=quick)
-    st.session_state.e_job = jobs.begin(name, lambda report: _work(name, request, report))
+    title = experiment(name).title
+    st.session_state.e_job = jobs.begin(title, lambda report: _work(name, request, report))
 
 
 def _work(name: str, request: Request, report: jobs.Report) -> str:
@@ -83,10 +83,7 @@ def _under_way() -> None:
     job = jobs.current()
     if job is None:
         st.rerun()
-    title = state.plain(experiment(job.name).title)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.progress(job.share, f"{title}: {state.plain(job.what)}")
-        st.button("Cancel", key="e_cancel", on_click=job.cancel)
+    tables.progress(job, key="e_cancel")
     st.caption("It goes on when you leave this page.")
 
 
@@ -97,7 +94,7 @@ def _ended() -> None:
         return
     del st.session_state.e_job
     if job.said:
-        st.caption(f"{state.plain(experiment(job.name).title)}: {job.said}")
+        st.caption(f"{state.plain(job.title)}: {job.said}")
     with state.error_box():
         if job.error is not None:
             raise job.error
@@ -165,3 +162,15 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
                 st.download_button("SVG", file.read_bytes(), file.name, key=f"e_svg{number}")
     with st.expander("Every number"):
         st.json(record["numbers"], expanded=1)
+
+
+def _chosen() -> str:
+    return widgets.chosen("e_name", MODULES, next(iter(MODULES)))
+
+
+def _choose(name: str) -> None:
+    if name in MODULES:
+        widgets.put("e_name", name)
+
+
+record.holds("experiments", record.Part("experiment", _chosen, _choose))

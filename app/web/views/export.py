@@ -14,7 +14,8 @@ from app.game.session import Session
 from app.present import board_png
 from app.present.picture import as_png, as_svg, heat_arguments, plain_svg
 from app.present.sentences import outcome_words, value_words
-from app.web.views import inspect_save, options
+from app.web.views import options
+from app.web.views.inspect import save
 from app.web.views.shown import shown
 from lrp.errors import LRPError
 from othello.errors import OthelloError
@@ -71,8 +72,8 @@ def _answer(found: Explanation, marked: int | None, colours: str) -> Iterator[Fi
     yield "Heatmap, PNG", "heatmap.png", "image/png", lambda: as_png(found, **looks)
     yield "Heatmap, SVG", "heatmap.svg", "image/svg+xml", lambda: as_svg(found, **looks)
     yield "JSON", "heatmap.json", "application/json", lambda: json.dumps(found.to_dict())
-    yield "CSV", "heatmap.csv", "text/csv", lambda: inspect_save.as_csv(found)
-    yield "NPZ", "heatmap.npz", "application/octet-stream", lambda: inspect_save.as_npz(found)
+    yield "CSV", "heatmap.csv", "text/csv", lambda: save.as_csv(found)
+    yield "NPZ", "heatmap.npz", "application/octet-stream", lambda: save.as_npz(found)
 
 
 def _board_png(game: Session) -> bytes:

@@ -20,13 +20,12 @@ from app.explain.targets import Target
 from app.game.session import Session
 from app.present.colormap import MAPS
 from app.present.sentences import headline_words, side_word, value_words
-from app.web import gallery, state, widgets
+from app.web import gallery, record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import USUAL, Legend, Look
-from app.web.views import inspect_layers, inspect_open, inspect_tools, tables
+from app.web.views import tables
+from app.web.views.inspect import files, layers, tools
 from app.web.views.question import Question
-from lrp.errors import LRPError
-from othello.errors import OthelloError
 from othello.rules.board import Board
 
 TOOLS = {"look": "Look", "X": "Black disc", "O": "White disc", "-": "Erase"}
@@ -37,8 +36,7 @@ SIMULATIONS = 100  # of the search that a target of kind q rests on
 def page() -> None:
     """Draw the page."""
     with state.error_box():
-        state.follow_game()
-        _follow_link()
+        record.follow("inspect")
         _desk()
 
 
@@ -55,37 +53,11 @@ def set_board(position: Board) -> None:
     st.session_state.pop("looked_at", None)
 
 
-def _follow_link() -> None:
-    """Take position, target, composite and bias from the address, once."""
-    if st.session_state.get("inspect_linked"):
-        return
-    st.session_state.inspect_linked = True
-    wanted = st.query_params.to_dict()
-    try:
-        if "position" in wanted:
-            set_board(state.parse_position(wanted["position"]))
-        if "target" in wanted:
-            target = Target.parse(wanted["target"], board().size)
-            target.check(board())
-            ASKED.put(target)
-        preset, overrides = split(wanted.get("composite", ""))
-        if preset in composite_names():
-            widgets.put("i_composite", preset)
-            inspect_layers.follow(overrides)
-        if wanted.get("bias") in BIAS_MEANINGS:
-            widgets.put("i_bias", wanted["bias"])
-        if (simulations := wanted.get("simulations", "")).isdecimal() and len(simulations) < 5:
-            st.session_state.i_simulations = max(1, int(simulations))
-    except (OthelloError, LRPError) as error:
-        st.session_state.inspect_error = f"the link was not understood: {error}"
-
-
 def ask(target: Target, composite: str, bias: str, simulations: int) -> None:
     """Let the page explain this, with `simulations` for the search that a target of kind q rests on."""
-    st.session_state.inspect_linked = True  # what an address says no longer counts
     ASKED.put(target)
     widgets.put("i_composite", composite)
-    inspect_layers.follow(())
+    layers.follow(())
     widgets.put("i_bias", bias)
     st.session_state.i_simulations = simulations
 
@@ -96,6 +68,8 @@ def _desk() -> None:
         state.messages("link_error", "inspect_error")
         model = state.model(board().size)
         left, right = st.columns([11, 10], gap="large")
+        with st.container():  # below the columns, but before all that takes time
+            record.write("inspect")
         found, look = None, USUAL
         with right:
             target = ASKED.draw(model.ranked(board()), board().size)
@@ -115,8 +89,7 @@ def _desk() -> None:
             _board({} if found is None else Legend.of(found, look).heat(found.squares))
             _editor()
         if found is not None:
-            inspect_tools.draw(model, found, look)
-            _write_link(found)
+            tools.draw(model, found, look, _simulations())
 
 
 def _method() -> tuple[str, str, Look]:
@@ -130,8 +103,8 @@ def _method() -> tuple[str, str, Look]:
         colours = widgets.select("Colours", MAPS, key="i_colours", width=150)
         numbers = widgets.toggle("Numbers", key="i_numbers")
     st.caption(f"{MEANINGS.get(composite, '')} Bias: {BIAS_MEANINGS[bias]}.")
-    inspect_layers.reminder()
-    return inspect_layers.composite_of(composite), bias, Look(colours, numbers)
+    layers.reminder()
+    return layers.composite_of(composite), bias, Look(colours, numbers)
 
 
 def _ledger(found: Explanation, look: Look) -> None:
@@ -153,7 +126,7 @@ def _ledger(found: Explanation, look: Look) -> None:
             label=f"Bias relevance for {found.target}",
         )
     with right:
-        inspect_tools.bias_table(found)
+        tools.bias_table(found)
 
 
 def _board(heat: parts.Over) -> None:
@@ -195,7 +168,7 @@ def _on_edit() -> None:
     if tool == "look":
         st.session_state.looked_at = None if st.session_state.get("looked_at") == square else square
     else:
-        set_board(inspect_tools.with_content(board(), square, tool))
+        set_board(tools.with_content(board(), square, tool))
 
 
 def _editor() -> None:
@@ -211,7 +184,7 @@ def _editor() -> None:
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
     gallery.choose("i_gallery", set_board, placeholder="Choose a position")
-    inspect_open.draw(board().size, set_board)
+    files.draw(board().size, set_board)
 
 
 def _other_side() -> None:
@@ -226,13 +199,58 @@ def _simulations() -> int:
     return found
 
 
-def _write_link(found: Explanation) -> None:
-    more = {"simulations": str(_simulations())} if _simulations() != SIMULATIONS else {}
-    state.write_link(
-        "inspect",
-        position=str(found.board),
-        target=str(found.target),
-        composite=found.composite,
-        bias=found.bias_mode,
-        **more,
-    )
+def _position() -> str:
+    return str(board())
+
+
+def _target() -> str:
+    return str(ASKED.held(state.model(board().size).ranked(board()), board().size))
+
+
+def _take_target(text: str) -> None:
+    target = Target.parse(text, board().size)
+    target.check(board())
+    ASKED.put(target)
+
+
+def _composite() -> str:
+    preset = widgets.chosen("i_composite", composite_names(), DEFAULT_COMPOSITE)
+    return layers.composite_of(preset)
+
+
+def _take_composite(text: str) -> None:
+    preset, overrides = split(text)
+    if preset in composite_names():
+        widgets.put("i_composite", preset)
+        layers.follow(overrides)
+
+
+def _bias() -> str:
+    return widgets.chosen("i_bias", BIAS_MEANINGS, DEFAULT_BIAS)
+
+
+def _take_bias(text: str) -> None:
+    if text in BIAS_MEANINGS:
+        widgets.put("i_bias", text)
+
+
+def _searched() -> str:
+    return "" if _simulations() == SIMULATIONS else str(_simulations())
+
+
+def _take_searched(text: str) -> None:
+    if text.isdecimal() and len(text) < 5:
+        st.session_state.i_simulations = max(1, int(text))
+
+
+record.holds(
+    "inspect",
+    record.Part("position", _position, lambda text: set_board(state.parse_position(text))),
+    record.Part("target", _target, _take_target),
+    record.Part("composite", _composite, _take_composite),
+    record.Part("bias", _bias, _take_bias),
+    record.Part("simulations", _searched, _take_searched),
+    record.choice("colours", "i_colours", lambda: MAPS, lambda: USUAL.colours),
+    record.choice("numbers", "i_numbers", lambda: (False, True), lambda: False),
+    *tools.PARTS,
+)

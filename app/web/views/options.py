@@ -16,7 +16,7 @@ from app.explain.composites import (
 from app.game.opponents import offered_engines
 from app.game.session import SEATS, Session
 from app.present.colormap import MAPS
-from app.web import state, widgets
+from app.web import record, state, widgets
 from app.web.components.maps import Look
 from othello.errors import OthelloError
 from othello.rules.board import Board
@@ -177,3 +177,34 @@ def _start() -> None:
     except OthelloError as error:
         game.goto(game.cursor)
         st.session_state.move_error = str(error)
+
+
+def _all_opponents() -> dict[str, str]:
+    return opponents(state.game().start.size)
+
+
+def _networks() -> list[str]:
+    """The checkpoints of every size, each size's usual one first."""
+    paths: list[str] = []
+    for size in state.sizes():
+        paths += state.checkpoint_paths(size)
+    return paths
+
+
+PARTS = (
+    record.choice("reveal", "reveal", lambda: REVEAL, lambda: REVEAL[1], str.lower),
+    record.choice("composite", "composite", composite_names, lambda: DEFAULT_COMPOSITE),
+    record.choice("bias", "bias", lambda: BIAS_MEANINGS, lambda: DEFAULT_BIAS),
+    record.choice("colours", "colours", lambda: MAPS, lambda: Look().colours),
+    record.choice("numbers", "on_squares", lambda: ON_SQUARES, lambda: ON_SQUARES[0]),
+    record.choice("limit", "limit", lambda: LIMITS, lambda: LIMITS[0]),
+    record.choice("simulations", "simulations", lambda: SIMULATIONS, lambda: USUAL),
+    record.span("seconds", "seconds", *SECONDS),
+    record.span("temperature", "temperature", *TEMPERATURE),
+    record.choice(  # by name: how a program is started is no part of a link
+        "opponent", "opponent", _all_opponents, lambda: "agent", lambda spec: _all_opponents()[spec]
+    ),
+    record.choice(
+        "network", "checkpoint", _networks, lambda: _networks()[0], state.checkpoint_label
+    ),
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import streamlit as st
 
@@ -20,7 +19,7 @@ from app.present.sentences import (
     side_word,
     value_words,
 )
-from app.web import state, widgets
+from app.web import state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.views import options, tables
@@ -110,14 +109,15 @@ def move_numbers(game: Session, view: options.Choices) -> parts.Over:
     asked_for = wanted in ("prior", "Q", "best line") and view.reveal == "always"
     if not asked_for or not board.legal_moves() or not game.human_to_move:
         return {}
-    found = game.analyse(
-        game.cursor, 1 if wanted == "prior" else max(64, game.strength.simulations)
-    )
+    simulations = 1 if wanted == "prior" else max(64, game.strength.simulations)
+    found = game.search_of(game.cursor)
+    if found is None or found.simulations < simulations:
+        with turns.searching():
+            found = game.analyse(game.cursor, simulations)
     if found is None:
         return {}
     if wanted == "best line":
-        line = [square for square in found.principal_variation if square < board.size**2][:6]
-        return {"arrows": list(pairwise(line)), "steps": line}
+        return parts.expected(board, found.principal_variation, 6)
     texts = [""] * board.size**2
     for move in found.moves:
         texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)
@@ -169,10 +169,6 @@ def _losses(game: Session, count: int = 5) -> list[Loss]:
     return [loss for loss in st.session_state.review[:count] if loss.mark not in FINE]
 
 
-def _cost(loss: Loss) -> str:
-    return f"{loss.loss:.0f} discs" if loss.exact else f"{50 * loss.loss:.0f} % chance to win"
-
-
 def _review(game: Session, view: options.Choices) -> None:
     """After a game: a search of every position, and the moves that cost most."""
     ended = game.board.is_over or game.cursor < game.length
@@ -185,7 +181,7 @@ def _review(game: Session, view: options.Choices) -> None:
     for loss in _losses(game):
         rows.append(
             {
-                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, _cost(loss)],
+                "cells": [f"{loss.ply + 1}. {loss.move}", loss.best, str(loss)],
                 "value": loss.ply,
                 "chosen": loss.ply == game.cursor,
             }
@@ -219,12 +215,13 @@ def report_of(game: Session) -> Callable[[], str]:
     opponent = opponent_name(game.opponent, options.engines(line.start.size).get(game.opponent))
     names = player_names(line, opponent)
     record = GameRecord.from_actions(line.actions, line.start, *names)
-    return lambda: report(judge_game(record, model, SIMULATIONS))
+    return turns.in_turn(lambda: report(judge_game(record, model, SIMULATIONS)))
 
 
 def _search_all() -> None:
     game = state.game()
-    st.session_state.review = game.review(SIMULATIONS)
+    with turns.searching():
+        st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
     game.goto(game.cursor)
 
@@ -233,7 +230,7 @@ def _on_loss() -> None:
     game, ply = state.game(), parts.picked("losses", "pick")
     for loss in _losses(game):
         if loss.ply == ply:
-            judge(game, loss)
+            judge(game, loss.ply, loss.best)
 
 
 def _on_jump() -> None:
@@ -286,4 +283,5 @@ def _search_table(game: Session, ply: int) -> None:
 
 def _analyse(ply: int) -> None:
     game = state.game()
-    game.analyse(ply, max(64, game.strength.simulations))
+    with turns.searching():
+        game.analyse(ply, max(64, game.strength.simulations))

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.game.session import Session
 from app.present.sentences import outcome_words, side_word, value_words
-from app.web import state, widgets
+from app.web import record, state, turns, widgets
 from app.web.components import parts
 from app.web.views import export, inspector, options, panel, why
 from app.web.views.shown import judged, shown
@@ -31,7 +31,7 @@ STEPS = {  # buttons that go through the game: what they say, their icon, what t
 def page() -> None:
     """Draw the page."""
     with state.error_box():
-        state.game()
+        record.follow("play")
         _table()
 
 
@@ -41,20 +41,24 @@ def _table() -> None:
         game = state.game()
         state.messages("link_error", "move_error")
         left, right = st.columns([11, 10], gap="large")
+        view = options.reading()
+        options.settle(game)
+        with st.container():  # below the columns, but before all that takes time
+            record.write("play")
         with left:
-            view = options.reading()
-            options.settle(game)
             _board(game, view)
             waiting = st.empty()
             _let_agent_move(
                 game, waiting
             )  # and draw again: the rest of the page stays as it is meanwhile
+            if st.session_state.get("restored"):
+                why.restore(game, view)
+                st.session_state.restored = False
             waiting.caption(_evaluation(game))
             reasons = st.container()
             _toolbar(game)
         with right:
             panel.draw(game, view)
-        state.write_link("play")
         with reasons:  # last, so that nothing else waits for them
             why.under_board(game, view)
 
@@ -234,7 +238,7 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     """Let the agent think, with a progress bar once that takes long, and draw the page again."""
     if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
         return
-    strength, began = game.strength, time.monotonic()
+    strength = game.strength
     if game.opponent != "agent":
         waiting.caption(
             f"{state.plain(_opponent(game))} thinks, for at most {game.engine_seconds:g} s"
@@ -251,7 +255,9 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
             waiting.progress(min(1.0, share), f"thinking: {visits} simulations")
 
     try:
-        game.reply(progress)
+        with turns.searching(waiting):
+            began = time.monotonic()
+            game.reply(progress)
         why.begin(game, options.reading())
     except EngineError as error:
         game.opponent = "agent"

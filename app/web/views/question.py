@@ -8,8 +8,13 @@ from typing import Final
 
 import streamlit as st
 
+from app.explain.ask import explain
+from app.explain.composites import build_composite
+from app.explain.explanation import Explanation
 from app.explain.targets import Kind, Target
-from app.web import widgets
+from app.web import state, widgets
+from othello.errors import ParseError
+from othello.rules.board import Board
 from othello.rules.notation import square_name
 
 QUESTIONS: Final[dict[str, tuple[Kind, int]]] = {  # the kind of target, and of how many moves
@@ -20,6 +25,59 @@ QUESTIONS: Final[dict[str, tuple[Kind, int]]] = {  # the kind of target, and of 
     "What a move changes": ("change", 1),
 }
 VALUE: Final = "Value"
+WRITTEN: Final = {  # a question that is not about a position yet
+    "A move": "policy",
+    "X rather than Y": "rather",
+    "Q after search": "q",
+    "What a move changes": "change",
+}
+
+
+@dataclass(frozen=True)
+class Pin:
+    """An explanation kept for comparison, as what was asked."""
+
+    board: Board
+    target: Target
+    composite: str
+    bias: str
+    simulations: int
+
+    def __str__(self) -> str:
+        return "~".join(
+            map(str, (self.board, self.target, self.composite, self.bias, self.simulations))
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Pin:
+        """The pin that `str` wrote; OthelloError or LRPError where it makes no sense."""
+        fields = text.split("~")
+        if len(fields) != 5 or not fields[4].isdecimal() or len(fields[4]) > 4:
+            raise ParseError(
+                f"pin {text[:40]!r}: accepted is POSITION~TARGET~RULES~BIAS~SIMULATIONS"
+            )
+        board = state.parse_position(fields[0])
+        target = Target.parse(fields[1], board.size)
+        target.check(board)
+        build_composite(*fields[2:4])
+        return cls(board, target, fields[2], fields[3], max(1, int(fields[4])))
+
+    def explain(self) -> Explanation:
+        """The explanation; made once in a browser session."""
+        model = state.model(self.board.size)
+        known = st.session_state.get("i_pinned", (None, None))
+        if known[0] != (self, model.sha256):
+            found = explain(
+                model,
+                self.board,
+                self.target,
+                composite=self.composite,
+                bias=self.bias,
+                simulations=self.simulations,
+            )
+            known = st.session_state.i_pinned = (self, model.sha256), found
+        explanation: Explanation = known[1]
+        return explanation
 
 
 @dataclass(frozen=True)
@@ -67,6 +125,25 @@ class Question:
                     width=140,
                 )
         return self.held(moves, size)
+
+    @property
+    def usual(self) -> bool:
+        """Whether the value is asked for."""
+        return widgets.chosen(self.key, QUESTIONS, VALUE) == VALUE
+
+    def written(self, target: Target | None) -> str:
+        """What is asked as a text for `take`: the target where there is one, else its kind; empty for the usual one."""
+        if target is not None and target.kind != "value":
+            return str(target)
+        return "" if self.usual else WRITTEN[widgets.chosen(self.key, QUESTIONS, VALUE)]
+
+    def take(self, text: str, size: int) -> None:
+        """Let the widgets hold what `written` says; ParseError."""
+        for question, word in WRITTEN.items():
+            if text == word:
+                widgets.put(self.key, question)
+                return
+        self.put(Target.parse(text, size))
 
     def put(self, target: Target) -> None:
         """Let the widgets hold a target."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from app.explain.targets import Kind, Target
 from app.game.session import Session
 from app.models import Model
 from app.present.sentences import headline_words, side_word, value_words
-from app.web import gallery, state, widgets
+from app.web import gallery, record, state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.views import tables
@@ -31,7 +30,7 @@ _SNAPSHOTS = 16
 
 
 @dataclass(frozen=True)
-class Record:
+class Searched:
     """A finished search with the stages it went through and its tree."""
 
     key: tuple[str, Board, int, float]
@@ -47,7 +46,7 @@ class Record:
 def page() -> None:
     """Draw the page."""
     with state.error_box():
-        state.follow_game()
+        record.follow("search")
         _desk()
 
 
@@ -57,18 +56,8 @@ def _board() -> Board:
         usual = Board.initial(state.model().size)
         fits = session is not None and session.board.legal_moves()
         st.session_state.searched_board = session.board if session and fits else usual
-        _follow_link()
     found: Board = st.session_state.searched_board
     return found
-
-
-def _follow_link() -> None:
-    """Take the position from the address."""
-    if text := st.query_params.get("position"):
-        try:
-            st.session_state.searched_board = state.parse_position(text)
-        except OthelloError as error:
-            st.session_state.search_error = f"the link was not understood: {error}"
 
 
 def _set_board(position: Board) -> None:
@@ -81,7 +70,7 @@ def _desk() -> None:
     with state.drawing():
         position = _board()
         state.messages("link_error", "search_error")
-        state.write_link("search", position=str(position))
+        record.write("search")
         model = state.model(position.size)
         left, right = st.columns([11, 10], gap="large")
         with right:
@@ -90,20 +79,20 @@ def _desk() -> None:
                 st.info("The side to move has no move here: there is nothing to search.")
                 parts.board(position, key="s_board", mode="view", names=["Black", "White"])
                 return
-            record = _searched(model, position)
-            stage = _stage(record)
-            shown = record.stages[stage]
+            searched = _searched(model, position)
+            stage = _stage(searched)
+            shown = searched.stages[stage]
             _moves_table(shown)
         with left:
             _draw_board(position, shown)
             st.caption(
                 f"{value_words(position, shown.value, 'Search')}, "
                 f"{value_words(position, shown.network_value, 'network alone')}. "
-                f"{sum(part.evaluations for part in record.stages)} network evaluations."
+                f"{sum(part.evaluations for part in searched.stages)} network evaluations."
             )
-        _principal_variation(position, record.result)
-        _relevance(model, record)
-        _next_part(len(record.stages))
+        _principal_variation(position, searched.result)
+        _relevance(model, searched)
+        _next_part(len(searched.stages))
 
 
 def _choose_position() -> None:
@@ -143,28 +132,37 @@ def _from_text() -> None:
         st.session_state.search_error = str(error)
 
 
-def _searched(model: Model, position: Board) -> Record:
+def _searched(model: Model, position: Board) -> Searched:
     """The search the widgets ask for, made if it is not there yet."""
     simulations = widgets.chosen("s_simulations", SIMULATIONS, USUAL)
     c_puct = widgets.within("s_puct", *EXPLORATION, C_PUCT)
     key = (model.sha256, position, simulations, c_puct)
     known = st.session_state.get("search_record")
-    if isinstance(known, Record) and known.key == key:
+    if isinstance(known, Searched) and known.key == key:
         return known
+    bar = st.empty()
+    with turns.searching(bar):
+        found = _search(key, model, bar)
+    bar.empty()
+    st.session_state.search_record = found
+    return found
+
+
+def _search(
+    key: tuple[str, Board, int, float], model: Model, bar: st.delta_generator.DeltaGenerator
+) -> Searched:
+    """The search of a key's position, with a bar that says how far it is."""
+    _, position, simulations, c_puct = key
     search, stages = Search(model.evaluator, Puct(c_puct=c_puct)), []
-    bar = st.progress(0.0, "searching")
     for step in range(1, _SNAPSHOTS + 1):
         stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))
         bar.progress(step / _SNAPSHOTS, f"searching: {stages[-1].simulations} simulations")
-    bar.empty()
-    record = Record(key, tuple(stages), search.tree())
-    st.session_state.search_record = record
-    return record
+    return Searched(key, tuple(stages), search.tree())
 
 
-def _stage(record: Record) -> int:
+def _stage(searched: Searched) -> int:
     """How far into the search to look; the play button runs through it."""
-    last = len(record.stages) - 1
+    last = len(searched.stages) - 1
     if st.session_state.get("s_running"):
         st.session_state.s_stage = st.session_state.get("s_at", 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -223,8 +221,8 @@ def _draw_board(position: Board, found: SearchResult) -> None:
     for move in found.moves:
         if move.visits:
             texts[move.square] = f"{100 * move.visits / found.simulations:.0f} %"
-    line = [square for square in found.principal_variation if square < position.size**2][:8]
-    words = "Share of visits on each move; the line follows the principal variation from"
+    line = parts.expected(position, found.principal_variation, 8)
+    words = "Share of visits on each move; numbered discs are the line that the search expects, beginning with"
     parts.board(
         position,
         key="s_board",
@@ -233,8 +231,8 @@ def _draw_board(position: Board, found: SearchResult) -> None:
         serial=st.session_state.get("search_serial", 0),
         label="Position that is searched",
         last=found.moves[0].square,
-        over={"numbers": texts, "arrows": list(itertools.pairwise(line))},
-        status=f"{words} {square_name(line[0], position.size)}." if line else "",
+        over={"numbers": texts, **line},
+        status=f"{words} {square_name(line['steps'][0], position.size)}." if line["steps"] else "",
     )
 
 
@@ -259,10 +257,10 @@ ABOUT: dict[Kind, str] = {"q": "Its value Q", "u": "Its bonus U"}
 NOBODY = "–"
 
 
-def _relevance(model: Model, record: Record) -> None:
+def _relevance(model: Model, searched: Searched) -> None:
     """Relevance of Q, or of the difference of two moves' Q, over the whole tree, or of the exploration bonus U."""
-    size = record.result.board.size
-    names = {square_name(m.square, size): m.square for m in record.result.moves if m.visits}
+    size = searched.result.board.size
+    names = {square_name(m.square, size): m.square for m in searched.result.moves if m.visits}
     if not names:
         return
     st.markdown("##### What Q rests on")
@@ -276,7 +274,7 @@ def _relevance(model: Model, record: Record) -> None:
             second = widgets.select("rather than", others, key="s_move_y", width=140)
     with st.spinner("explaining every position of the search"):
         began = time.perf_counter()
-        found = _explained(model, record, Target(about, names[first], names.get(second), size))
+        found = _explained(model, searched, Target(about, names[first], names.get(second), size))
         seconds = time.perf_counter() - began
     st.markdown(state.plain(headline_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
@@ -294,12 +292,15 @@ def _relevance(model: Model, record: Record) -> None:
         st.caption(_reading(found, seconds))
 
 
-def _explained(model: Model, record: Record, target: Target) -> Explanation:
+def _explained(model: Model, searched: Searched, target: Target) -> Explanation:
     method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
-    board, action = record.result.board, target.action
-    if target.kind == "u" and action is not None:
-        return explain_bonus(model, board, action, record.tree, c_puct=record.key[3], **method)
-    return explain_tree(model, board, target, record.tree, **method)
+    board, action = searched.result.board, target.action
+    with turns.searching():
+        if target.kind == "u" and action is not None:
+            return explain_bonus(
+                model, board, action, searched.tree, c_puct=searched.key[3], **method
+            )
+        return explain_tree(model, board, target, searched.tree, **method)
 
 
 def _reading(found: Explanation, seconds: float) -> str:
@@ -312,3 +313,28 @@ def _reading(found: Explanation, seconds: float) -> str:
         f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
         f"{side_word(found.board.side)}; {seconds:.1f} s."
     )
+
+
+def _position() -> str:
+    return str(_board())
+
+
+def _take_position(text: str) -> None:
+    _set_board(state.parse_position(text))
+
+
+def _tried() -> list[str]:
+    """The names of the moves whose Q may be asked for."""
+    position = _board()
+    return [square_name(square, position.size) for square in position.legal_moves()]
+
+
+record.holds(
+    "search",
+    record.Part("position", _position, _take_position),
+    record.choice("simulations", "s_simulations", lambda: SIMULATIONS, lambda: USUAL),
+    record.span("c_puct", "s_puct", *EXPLORATION, C_PUCT),
+    record.choice("move", "s_move_x", _tried, lambda: ""),
+    record.choice("about", "s_about", lambda: ABOUT, lambda: "q"),
+    record.choice("rather", "s_move_y", _tried, lambda: NOBODY),
+)

@@ -8,13 +8,24 @@ import streamlit as st
 
 from app.explain.explanation import Explanation
 from app.explain.targets import Target
-from app.game.session import Loss, Session
+from app.game.session import Session
+from app.web import record, state, widgets
 from app.web.views import options
 from app.web.views.question import Question
 from othello.rules.board import Board
-from othello.rules.notation import parse_square
+from othello.rules.notation import parse_square, square_name
 
 ASKED = Question("question", "move_x", "move_y")
+RIVAL = "why_rival"  # the widget for "why not …?"
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A move of a reviewed game that is shown in the position where it was made, and the better one."""
+
+    ply: int
+    move: str
+    best: str
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,25 @@ def shown(game: Session, view: options.Choices) -> Shown | None:
     )
 
 
-def judge(game: Session, loss: Loss) -> None:
-    """Show a move of the review in the position where it was made, and ask why it and not the better one."""
-    size = game.start.size
-    game.goto(loss.ply)
-    ASKED.put(Target("policy", parse_square(loss.move, size), parse_square(loss.best, size), size))
-    st.session_state.judged = (game.serial, loss)
+def judge(game: Session, ply: int, best: str) -> None:
+    """Show a move of the game in the position where it was made, and ask why it and not the better one.
+
+    ParseError or IllegalMove where the better one cannot be, and the game stays where it is.
+    """
+    size, played, better = game.start.size, game.action_at(ply), parse_square(best, game.start.size)
+    target = Target("policy", played, better, size)
+    target.check(game.board_at(ply))
+    if played is None or played == better:
+        return
+    game.goto(ply)
+    ASKED.put(target)
+    st.session_state.judged = game.serial, Reviewed(ply, square_name(played, size), best)
 
 
-def judged(game: Session) -> Loss | None:
+def judged(game: Session) -> Reviewed | None:
     """The move of the review that is shown, until the game goes anywhere else or hints are hidden."""
-    serial, loss = st.session_state.get("judged", (None, None))
-    return loss if serial == game.serial and options.reading().reveal != "never" else None
+    serial, found = st.session_state.get("judged", (None, None))
+    return found if serial == game.serial and options.reading().reveal != "never" else None
 
 
 def candidates(game: Session, ply: int) -> list[int]:
@@ -82,3 +100,34 @@ def candidates(game: Session, ply: int) -> list[int]:
     else:
         order = list(board.legal_moves())
     return ([played] if played in order else []) + [square for square in order if square != played]
+
+
+def _better() -> str:
+    found = judged(state.game())
+    return "" if found is None else found.best
+
+
+def _judge(best: str) -> None:
+    game = state.game()
+    judge(game, game.cursor, best)
+
+
+def _asked() -> str:
+    if ASKED.usual:
+        return ""  # without asking the network, which a first start compiles
+    game = state.game()
+    found = shown(game, options.reading())
+    return ASKED.written(None if found is None else found.target)
+
+
+def _take_asked(text: str) -> None:
+    ASKED.take(text, state.game().start.size)
+
+
+record.holds(
+    "play",
+    *options.PARTS,
+    record.Part("better", _better, _judge, of_game=True),
+    record.Part("target", _asked, _take_asked, of_game=True),
+    record.Part("rival", lambda: widgets.typed(RIVAL), lambda text: widgets.put(RIVAL, text)),
+)

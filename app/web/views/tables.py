@@ -1,4 +1,4 @@
-"""What every page lists: the moves of a search, and where the number that is explained comes from."""
+"""What every page lists: the moves of a search, where the number that is explained comes from, how far a job is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.explain.explanation import Explanation
 from app.present.sentences import account_words, q_words, side_word
-from app.web import state
+from app.web import jobs, state
 from app.web.components import parts
 from othello.rules.notation import square_name
 from othello.search.search import SearchResult
@@ -49,3 +49,10 @@ def account(found: Explanation, *, key: str, colours: str) -> None:
     """The ledger of an explanation as bars, and in words where its number comes from."""
     parts.ledger(found, key=key, title="Where the number comes from", colours=colours)
     st.caption(state.plain(account_words(found)))
+
+
+def progress(job: jobs.Job, *, key: str) -> None:
+    """How far a job is, and the button that ends it."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.progress(job.share, f"{state.plain(job.title)}: {state.plain(job.what)}")
+        st.button("Cancel", key=key, on_click=job.cancel)

@@ -11,8 +11,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.models import Model, load_model
-from app.web import state, widgets
+from app.models import Model, board_size_of, load_model
+from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.views import training_games
 from othello.errors import CheckpointError
@@ -22,6 +22,7 @@ from othello.rules.notation import format_moves
 from othello.strength.arena import MatchSettings, play_match
 from othello.training.manifest import read_state
 from othello.training.metrics import read_metrics
+from othello.training.release import seen
 
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
@@ -33,25 +34,47 @@ CURVES = {
 def page() -> None:
     """Draw the page."""
     with state.drawing():
-        state.follow_game()
+        record.follow("training")
         state.messages("link_error")
-        state.write_link("training")
-        runs = sorted(path.parent for path in Path("runs").glob("*/state.json"))
-        if runs:
-            run = widgets.select(
-                "Run", runs, key="t_run", format_func=lambda path: path.name, width=300
+        record.write("training")
+        runs, courses = _runs(), _courses()
+        if courses:
+            chosen = widgets.select(
+                "Run", courses, key="t_run", format_func=lambda path: path.name, width=300
             )
-            _run(run)
-            training_games.draw(run)
-        else:
-            st.info("No training run in the folder runs/ here. Start one with: othello train")
+            _run(chosen)
+            if chosen in runs:
+                training_games.draw(chosen)
+        if not runs:
+            st.caption("No training run in the folder runs/ here. Start one with: othello train")
         _compare(runs)
+
+
+def _runs() -> list[Path]:
+    return sorted(path.parent for path in Path("runs").glob("*/state.json"))
+
+
+def _courses() -> list[Path]:
+    """What may be chosen: the runs here, and the checkpoints that tell how their run went."""
+    return [*_runs(), *_released()]
+
+
+def _first_course() -> Path | None:
+    return next(iter(_courses()), None)
+
+
+def _released() -> list[Path]:
+    """The checkpoints that a person may choose and that tell how their run went."""
+    paths = [Path(path) for size in state.sizes() for path in state.checkpoint_paths(size)]
+    return [path for path in paths if (path / "metrics" / "metrics.csv").is_file()]
 
 
 @st.fragment(run_every=30)
 def _run(folder: Path) -> None:
     with state.error_box():
-        summary, metrics = read_state(folder / "state.json"), folder / "metrics" / "metrics.csv"
+        going = (folder / "state.json").exists()
+        summary = read_state(folder / "state.json") if going else seen(folder)
+        metrics = folder / "metrics" / "metrics.csv"
         rows = read_metrics(metrics) if metrics.exists() else []
         with st.container(horizontal=True):  # two in a row on a phone
             st.metric("Generation", summary.iteration, width=150)
@@ -82,7 +105,8 @@ def _ladder(folder: Path) -> None:
     """The ratings of the run's generations and of the fixed players, from the ladder that `othello ladder` wrote."""
     file = folder / "metrics" / "ladder.csv"
     if not file.is_file():
-        st.caption("No ladder yet. Play one with: othello ladder " + state.plain(str(folder)))
+        if (folder / "state.json").exists():
+            st.caption("No ladder yet. Play one with: othello ladder " + state.plain(str(folder)))
         return
     rungs = _rungs(file)
     mine = [_numbers(row) for row in rungs if row.get("generation")]
@@ -162,15 +186,12 @@ def _compare(runs: list[Path]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         looks: dict[str, Any] = {"format_func": state.checkpoint_label, "width": 300}
         a = widgets.select("A", paths, key="t_a", **looks)
-        b = widgets.select("B", paths, key="t_b", default=paths[-1], **looks)
+        fitting = [path for path in paths if board_size_of(path) == board_size_of(a)]
+        b = widgets.select("B", fitting, key="t_b", default=fitting[-1], **looks)
         go = st.button("Compare", key="t_compare")
         play = st.button("A game of A (black) against B", key="t_game")
     if go or play:
         first, second = load_model(a), load_model(b)
-        if first.size != second.size:
-            raise CheckpointError(
-                f"A plays {first.size}×{first.size} boards, B {second.size}×{second.size}"
-            )
         with st.spinner("playing"):
             if go:
                 _agreement(first, second)
@@ -244,3 +265,9 @@ def _game(a: Model, b: Model, simulations: int = 50) -> None:
     st.caption(
         f"{simulations} simulations a move: {words}. Paste it as a new game on the Play page to walk through it."
     )
+
+
+record.holds(
+    "training",
+    record.choice("run", "t_run", _courses, _first_course, lambda path: path.name if path else ""),
+)

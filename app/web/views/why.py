@@ -16,10 +16,10 @@ from app.explain.targets import Target
 from app.game.session import Session
 from app.game.tries import after
 from app.present.sentences import side_word
-from app.web import state, widgets
+from app.web import state, turns, widgets
 from app.web.components.maps import Legend
 from app.web.views import options, tables
-from app.web.views.shown import judged
+from app.web.views.shown import RIVAL, judged
 from othello.errors import ParseError
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
@@ -119,7 +119,7 @@ def asked(game: Session, view: options.Choices) -> Asked | None:
     if ply is None or move is None:
         return None
     found = Asked(line.board_at(ply), move)
-    rival = widgets.chosen("why_rival", rivals(game, found), None)
+    rival = widgets.chosen(RIVAL, rivals(game, found), None)
     if rival is None and loss is not None:
         rival = loss.best
     if rival is None or rival == found.name(move):
@@ -185,10 +185,10 @@ def under_board(game: Session, view: options.Choices) -> None:
     if question is None:
         return
     before, _ = st.session_state.get("why_drawn", (None, None))
-    if before is None or (before.board, before.move) != (question.board, question.move):
-        widgets.forget("why_rival", "why_chips")  # they were about another move
+    if before is not None and (before.board, before.move) != (question.board, question.move):
+        widgets.forget(RIVAL, "why_chips")  # they were about another move
         question = asked(game, view) or question
-    elif before != question:
+    elif before is not None and before != question:
         widgets.forget("why_chips")
     why = answer(game, question)
     st.session_state.why_drawn = question, why
@@ -209,7 +209,7 @@ def _choice(game: Session, question: Asked, why: Why) -> None:
         widgets.maybe(
             "Why not another move?",
             names,
-            key="why_rival",
+            key=RIVAL,
             format_func="Why not {}?".format,
             placeholder="Why not …?",
             label_visibility="collapsed",
@@ -217,13 +217,26 @@ def _choice(game: Session, question: Asked, why: Why) -> None:
         )
 
 
+def restore(game: Session, view: options.Choices) -> None:
+    """Search again what stood behind a restored answer: the agent's choice as strong as it plays, a reviewed move."""
+    question = asked(game, view)
+    if question is None or game.search_of(question.board) is not None:
+        return
+    if judged(game) is not None:
+        _search(question)
+    elif not game.is_human(question.board.side) and game.opponent == "agent":
+        with turns.searching():
+            game.analyse(question.board, max(1, game.strength.simulations))
+
+
 def _search(question: Asked) -> None:
     """Search the position, and the one after the move where that search does not try it."""
     game = state.game()
-    result = game.analyse(question.board, SIMULATIONS)
-    tried = [] if result is None else [move.square for move in result.moves if move.visits]
-    if question.move not in tried:
-        game.analyse(after(question.board, question.move), SIMULATIONS)
+    with turns.searching():
+        result = game.analyse(question.board, SIMULATIONS)
+        tried = [] if result is None else [move.square for move in result.moves if move.visits]
+        if question.move not in tried:
+            game.analyse(after(question.board, question.move), SIMULATIONS)
 
 
 def _change(game: Session, question: Asked, view: options.Choices) -> Explanation:

@@ -64,6 +64,13 @@ TABLE = {
         writes="file.png",
         long=True,
     ),
+    "bench": Row(
+        f"bench {GAME} --npz {{file}}.npz",
+        "bench",
+        "bench -",
+        writes="file.npz",
+        long=True,
+    ),
     "match": Row("match random greedy --games 2 --out {file}", "match", writes="file", long=True),
     "engine": Row("", "", "engine gtp -n 1", "name\nquit\n"),
     "train": Row("train --config {tiny} --run {file} --iterations 1", "iteration", long=True),

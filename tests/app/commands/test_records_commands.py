@@ -158,6 +158,10 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     card = (out / "README.md").read_text()
     assert card.startswith("---\nlicense: mit\n") and "playing and analysing Othello on 4×4" in card
     assert released.sha256 in card and "one core" in card and "Not measured yet" in card
+    assert "Played by" in card
+    for name in ("config.toml", "metrics/metrics.csv"):
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+    assert not (out / "metrics" / "ladder.csv").exists()  # the run has none
     assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
     assert "0009: no such checkpoint" in capsys.readouterr().err
     assert run(["ladder", str(tmp_path / "nothing")]) == 2

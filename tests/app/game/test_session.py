@@ -19,9 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.cli import run
+from app.game.judged import judge_game
 from app.game.session import SEATS, Session, Strength
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.players.agent import evaluate
+from othello.records import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import format_moves, parse_moves, parse_square
 from othello.rules.symmetry import SYMMETRIES, transform_board
@@ -158,16 +160,15 @@ def test_values_are_blacks_and_end_with_the_outcome(model: Any) -> None:
 def test_a_review_finds_the_move_that_threw_a_solved_game_away(model: Any) -> None:
     game = Session(model, seat="both")
     game.open(FULL)
-    losses = game.review(simulations=4)
+    losses = game.review(simulations=4, solve_empties=14)
     moved = {ply for ply, action in enumerate(game.actions) if action < 64}
     assert {loss.ply for loss in losses} == moved and len(moved) == 60
     order = [mark for mark in reversed(Mark) if any(loss.mark is mark for loss in losses)]
     assert list(dict.fromkeys(loss.mark for loss in losses)) == order
     for loss in losses:
         board = game.board_at(loss.ply)
-        assert loss.exact == (board.empties <= 14) and loss.unit == ("value", "discs")[loss.exact]
-        assert 0 <= loss.loss <= (128 if loss.exact else 2)
-        assert (loss.loss == 0) == (loss.mark is Mark.BEST) == (loss.move == loss.best)
+        assert loss.exact == (board.empties <= 14) and 0 <= loss.loss <= 128
+        assert (loss.loss == 0) == (loss.move == loss.best)
     last = Solver(8).scores(game.board_at(50))
     assert last is not None
     thrown = max(last.values()) - last[game.actions[50]]
@@ -175,21 +176,16 @@ def test_a_review_finds_the_move_that_threw_a_solved_game_away(model: Any) -> No
     assert game.search_of(0) is not None and game.value_of(50)[1]
 
 
-def test_a_review_says_of_every_move_what_the_command_says(model: Any, capsys: Any) -> None:
+def test_a_review_says_of_every_move_what_the_report_says(model: Any) -> None:
     game = Session(model, seat="both")
     game.open(PASSING)
-    mine = {loss.ply: loss for loss in game.review(simulations=8)}
-    assert run(["review", PASSING, "-n", "8", "--json"]) == 0
-    moves = json.loads(capsys.readouterr().out)["moves"]
-    assert len(moves) == 58  # the command leaves out a pass at the end
-    for move in moves:
-        loss = mine.pop(move["number"] - 1, None)
-        if move["move"] == "pass":
-            assert loss is None
-            continue
-        assert loss is not None and loss.best in move["best"]
-        told = (move["move"], move["unit"], move["loss"], move["mark"])
-        assert (loss.move, loss.unit, loss.loss, loss.mark.value) == told
+    mine = {loss.ply: loss for loss in game.review(simulations=8, solve_empties=12)}
+    record = GameRecord.from_actions(game.actions, game.start)
+    for move in judge_game(record, model, 8, 12).moves:
+        loss = mine.pop(move.ply)
+        told = (move.name, move.better, move.loss, move.exact, move.mark)
+        assert (loss.move, loss.best, loss.loss, loss.exact, loss.mark) == told
+        assert str(loss).endswith("discs")
     assert not mine
 
 

@@ -96,9 +96,20 @@ def test_a_reload_on_another_page_keeps_a_game_that_began_elsewhere_and_what_the
         wait_for_position(page, shown)
 
 
+def expected_line_is_drawn(page: Any) -> None:
+    """The Search page's line: numbered discs, by turns black's and white's, the first on the square outlined."""
+    discs = page.locator(".st-key-s_board .oth-cell.step")
+    numbers = {int(disc.locator(".oth-step").inner_text()): disc for disc in discs.all()}
+    assert sorted(numbers) == list(range(1, len(numbers) + 1)) and len(numbers) >= 4
+    assert "last" in numbers[1].get_attribute("class")
+    movers = ["byX" in numbers[step].get_attribute("class") for step in sorted(numbers)]
+    assert movers == [step % 2 == 0 for step in range(len(movers))]
+
+
 def test_back_leaves_play_in_one_press(browser: Any, server: str) -> None:
     with opened(browser, f"{server}/search") as (page, _):
         settled(page)
+        expected_line_is_drawn(page)
         go_to(page, "Play")
         entries = page.evaluate("history.length")
         for plies in (2, 4, 6):

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.game.session import Session
-from app.web.views import inspect_open
+from app.web.views.inspect import files
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import looks_like_board
@@ -120,11 +120,11 @@ def test_a_pasted_text_is_refused_or_shown_as_plain_text(count: int, page: Any) 
             page.get_by_text("Paste or upload a position or a game").click()
             field.wait_for()
         field.fill(text)
-        typed, games = field.input_value().strip(), inspect_open.holds_games(text)
+        typed, games = field.input_value().strip(), files.holds_games(text)
         data = typed.encode()
 
         def read(typed: str = typed, data: bytes = data, games: bool = games) -> object:
-            return inspect_open.read(data) if games else Board.parse(typed, 8)
+            return files.read(data) if games else Board.parse(typed, 8)
 
         message = refusal(read)
         press = page.locator(".st-key-i_open button").click
@@ -154,7 +154,7 @@ def test_an_uploaded_file_and_the_names_in_it_are_refused_or_shown_as_plain_text
             else "(;GM[2]FF[4]SZ[8]PB[{}]PW[you];B[f5];W[d6])".format(text.replace("]", ")"))
         )
         data = body.encode()
-        message = refusal(lambda data=data, name=name: inspect_open.read(data, name))
+        message = refusal(lambda data=data, name=name: files.read(data, name))
         page.locator("input[type=file]").set_input_files(
             {"name": name, "mimeType": "text/plain", "buffer": data}
         )
@@ -162,7 +162,7 @@ def test_an_uploaded_file_and_the_names_in_it_are_refused_or_shown_as_plain_text
         settled(page)
         if message is None:
             page.locator(".st-key-i_take button").wait_for()
-            black = inspect_open.read(data, name).games[0].black
+            black = files.read(data, name).games[0].black
             shown = [words(one) for one in caption.all_text_contents()]
             assert any(words(black) in one for one in shown), (text, shown)
             assert not caption.locator("p *").count(), text

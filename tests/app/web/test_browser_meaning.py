@@ -83,7 +83,7 @@ def test_a_click_on_a_reviewed_mistake_shows_that_very_move_and_why_not_the_bett
         numbered, better, cost = rows.nth(number).locator("td").all_inner_texts()
         ply, move = int(numbered.split(".")[0]) - 1, numbered.split()[-1]
         assert square_name(played[ply]) == move
-        lost.append(int(re.fullmatch(r"(\d+) % chance to win", cost)[1]))
+        lost.append(int(re.fullmatch(r"about (\d+) discs", cost)[1]))
         rows.nth(number).get_by_role("button").click()
         wait_for_position(page, str(boards[ply])[:64])
         settled(page)

@@ -13,8 +13,8 @@ import pytest
 
 from app.explain.ask import explain
 from app.explain.explanation import Explanation
-from app.present.colormap import fills, scale_of
-from app.present.picture import as_png, as_svg
+from app.present.colormap import fills
+from app.present.picture import as_png, as_svg, full_colour
 from app.present.sentences import signed
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves
@@ -77,9 +77,9 @@ def colours(page: Any, key: str) -> list[tuple[int, ...]]:
     return [tuple(map(int, re.findall(r"\d+", text)[:3])) for text in shown]
 
 
-def painted(found: Explanation) -> dict[int, tuple[int, ...]]:
+def painted(found: Explanation, look: str = "blue–red") -> dict[int, tuple[int, ...]]:
     """The colours of the squares that an explanation paints."""
-    paint = fills(found.squares, scale_of(found.squares))
+    paint = fills(found.squares, full_colour(found), look)
     return {square: tuple(bytes.fromhex(text.removeprefix("#"))) for square, text in paint.items()}
 
 
@@ -89,11 +89,11 @@ def check_files(files: dict[str, bytes], found: Explanation, marked: int) -> Non
     wanted = found.to_dict()
     for name in ("of", "position", "composite", "bias_mode", "checkpoint"):
         assert told[name] == wanted[name], name
-    assert told["target"] == pytest.approx(found.value, abs=1e-6)
-    assert np.array(told["squares"]) == pytest.approx(found.squares, abs=1e-6)
+    assert told["target"] == pytest.approx(found.value, rel=1e-6, abs=1e-6)
+    assert np.array(told["squares"]) == pytest.approx(found.squares, rel=1e-6, abs=1e-6)
     rows = list(csv.DictReader(io.StringIO(files["csv"].decode())))
     assert [float(row["relevance"]) for row in rows] == pytest.approx(
-        found.squares.ravel(), abs=1e-6
+        found.squares.ravel(), rel=1e-6, abs=1e-6
     )
     assert "".join(row["content"] for row in rows) == str(found.board)[:64]
     with np.load(io.BytesIO(files["npz"])) as arrays:
@@ -103,7 +103,7 @@ def check_files(files: dict[str, bytes], found: Explanation, marked: int) -> Non
             found.composite,
             found.bias_mode,
         ]
-        assert arrays["squares"] == pytest.approx(found.squares, abs=1e-6)
+        assert arrays["squares"] == pytest.approx(found.squares, rel=1e-6, abs=1e-6)
     assert files["svg"].decode() == as_svg(found, last=marked)
     assert files["png"] == as_png(found, last=marked)
 

@@ -18,6 +18,7 @@ import pytest
 from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
 from app.game.session import Session
+from othello.network.checkpoint import info, locate
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
 from othello.training.manifest import State, write_state
@@ -30,7 +31,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.web.state import plain
 from app.web.views.export import film
-from app.web.views.inspect_save import as_command, as_csv, as_npz, as_python
+from app.web.views.inspect.save import as_command, as_csv, as_npz, as_python
 from app.web.views.options import reading
 
 ROOT = Path(__file__).parents[3]
@@ -201,7 +202,7 @@ def test_the_inspect_page_explains_the_gallery(model: Any) -> None:
 
 @pytest.mark.parametrize("tool", ["X", "O", "-"])
 def test_editing_puts_what_the_tool_says(tool: str) -> None:
-    from app.web.views.inspect_tools import with_content
+    from app.web.views.inspect.tools import with_content
 
     for square in range(64):
         changed = with_content(Board.initial(), square, tool)
@@ -267,6 +268,29 @@ def test_the_training_page_reads_runs_on_disk(run_on_disk: Path) -> None:
     test = healthy(view("training").run())
     assert [metric.value for metric in test.metric] == ["2", "16", "900", "2.0"]
     assert not test.error
+
+
+def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = healthy(view("training").run())
+    assert not test.error
+    strong = info(locate("othello8-strong"))
+    shown = {metric.label: metric.value for metric in test.metric}
+    assert shown["Generation"] == str(strong["generation"])
+    assert shown["Self-play games"] == f"{strong['games']:,}"
+    assert components(test, "othello_lines") == 4
+
+
+def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
+    test = healthy(view("training").run())
+    first, second = test.selectbox(key="t_a"), test.selectbox(key="t_b")
+    assert {"othello6", "othello8", "othello8-strong"} <= set(first.options)
+    assert set(second.options) == {"othello8", "othello8-strong"}
+    six = next(path for path in first.options if path == "othello6")
+    test = healthy(first.select(six).run())
+    assert test.selectbox(key="t_b").options == ["othello6"]
 
 
 DAMAGED = {

@@ -106,6 +106,40 @@ def test_a_reader_finds_the_old_or_the_new_checkpoint_in_every_load(
     assert not refused and set(found) <= digests and len(found) >= 3
 
 
+def test_of_two_writers_at_once_the_second_waits_and_neither_loses_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first stands still between its weights and its meta; without a lock the second would delete the weights."""
+    networks, folder = [lively_network(seed, **SMALL) for seed in range(3)], tmp_path / "net"
+    checkpoint.save(networks[2], folder)
+    written, go_on, real = threading.Event(), threading.Event(), checkpoint.write_sealed
+
+    def slowly(path: Path, value: Any) -> None:
+        written.set()
+        assert go_on.wait(60)
+        real(path, value)
+
+    monkeypatch.setattr(checkpoint, "write_sealed", slowly)
+    writers = [
+        threading.Thread(target=checkpoint.save, args=(network, folder), kwargs={"replace": True})
+        for network in networks[:2]
+    ]
+    writers[0].start()
+    assert written.wait(60)
+    writers[1].start()
+    writers[1].join(0.3)
+    assert writers[1].is_alive() and len(list(folder.glob("weights*"))) == 2
+    go_on.set()
+    for writer in writers:
+        writer.join(60)
+    found = checkpoint.load(folder)
+    same = [
+        torch.equal(a, b)
+        for a, b in zip(found.network.state_dict().values(), networks[1].state_dict().values())
+    ]
+    assert all(same) and len(list(folder.glob("weights*"))) == 1
+
+
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -132,6 +133,37 @@ def test_damage_to_one_game_leaves_the_others(kind: str) -> None:
 @LINES
 def test_damage_to_one_game_leaves_the_others_ten_thousand_times(kind: str) -> None:
     survivors(kind, 10_000, seed=4)
+
+
+def random_actions(generator: random.Random) -> list[int]:
+    """A whole game of random moves, passes included."""
+    board, actions = Board.initial(), list[int]()
+    while not board.is_over:
+        actions.append(generator.choice(board.legal_actions()))
+        board = board.play(actions[-1])
+    return actions
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(4_000, marks=pytest.mark.long)])
+def test_a_base_with_a_wrong_byte_in_every_hundredth_game_gives_all_others(count: int) -> None:
+    """As a year of the WTHOR base has them, passes included; the byte is any of a record's 60 moves."""
+    generator = random.Random(count)
+    games = [GameRecord.from_actions(random_actions(generator)) for _ in range(count)]
+    data = bytearray(write_wthor(games).games)
+    whole = read_games(bytes(data), "wthor")
+    wrong = range(50, count, 100)
+    for number in wrong:
+        place = 16 + 68 * number + 8 + generator.randrange(len(games[number].transcript) // 2)
+        data[place] ^= generator.randrange(1, 256)
+    good, reasons = split(bytes(data), "wthor")
+    numbers = [re.match(r"WTHOR \.wtb, game (\d+): move \d+: ", reason) for reason in reasons]
+    named = [int(number[1]) - 1 for number in numbers if number]
+    assert len(named) == len(reasons) >= len(wrong) // 3
+    assert set(named) <= set(wrong) and named == sorted(named)
+    left = [game for number, game in enumerate(whole) if number not in named]
+    changed = [number for number, (a, b) in enumerate(zip(left, good, strict=True)) if a != b]
+    unnamed = [number for number in wrong if number not in named]  # still a legal game, but another
+    assert len(changed) <= len(unnamed)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,18 @@ import pytest
 from hypothesis import given
 
 from othello.engines.nboard import game_text
+from othello.network.discs import Discs
+from othello.network.evaluator import NetworkEvaluator
 from othello.players.agent import SearchPlayer
 from othello.records import read_ggf
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
 from othello.search.disc_count import DiscCount
+from othello.search.search import Search
 from othello.serve.lines import MAX_LINE
 from othello.serve.nboard import NBoardServer
 from othello.solver.solver import exact_scores
+from tests.othello.networks import lively_network
 from tests.othello.positions import boards, position_with_empties
 from tests.othello.rules.test_board import PASS_GAME
 
@@ -81,6 +85,34 @@ def test_hints_carry_exact_scores_near_the_end_and_search_values_before() -> Non
         square_name(s): v for s, v in scores.items()
     }
     assert all(words[4] == "100%" for words in hinted.values())
+
+
+def test_hints_come_while_the_search_goes_on_and_each_time_in_order() -> None:
+    server, said = nboard(400)
+    server.handle(f"set game {game_text(Board.parse('f5d6c3d3c4f4f6'))}")
+    server.handle("hint 3")
+    hints = [line.split() for line in said if line.startswith("search")]
+    assert len(hints) == 9 and said.index("status thinking") < said.index(" ".join(hints[0]))
+    visits = []
+    for stage in (hints[:3], hints[3:6], hints[6:]):
+        evaluations = [float(words[2]) for words in stage]
+        assert evaluations == sorted(evaluations, reverse=True)
+        visits.append(sum(int(words[words.index("visits") + 1]) for words in stage))
+    assert visits == sorted(visits) and visits[0] <= 50 < visits[1] <= 200 < visits[2] <= 400
+
+
+def test_symmetric_moves_have_one_evaluation_by_the_one_scale() -> None:
+    evaluator, said = NetworkEvaluator(lively_network(2, blocks=1, channels=8)), list[str]()
+    server = NBoardServer(SearchPlayer(evaluator, 40, solve_empties=0), said.append)
+    server.handle("hint 4")
+    server.handle("analyze")
+    hinted = [float(line.split()[2]) for line in said if line.startswith("search")]
+    assert len(hinted) == 4 and len(set(hinted)) == 1
+    result = Search(evaluator, batch=8).run(Board.initial(), 40)
+    first, total = result.moves[0].square, sum(m.visits * m.q for m in result.moves if m.q)
+    (worth,) = Discs(evaluator).of_moves(Board.initial(), {first: total / 40}).values()
+    assert hinted[0] == pytest.approx(worth, abs=6e-3) and abs(worth) > 0.1
+    assert said[-2] == f"analysis 0 {worth:+.2f}"
 
 
 def test_a_hint_where_the_side_must_pass_is_a_pass() -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from othello.records import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves
+from othello.search.search import Search
 from othello.solver.solver import exact_scores
 from othello.strength.review import (
     Mark,
@@ -17,6 +18,7 @@ from othello.strength.review import (
     values_of_children,
     values_of_search,
 )
+from tests.othello.networks import Uneven
 from tests.othello.positions import position_with_empties
 from tests.othello.rules.test_board import PASS_GAME
 
@@ -115,10 +117,30 @@ def test_a_searchs_values_are_those_of_moves_that_were_tried() -> None:
         return SimpleNamespace(moves=moves)
 
     values = values_of_search(run, 100)  # type: ignore[arg-type]
-    board = Board.initial()
-    first, second, _, _ = board.legal_moves()
-    assert values(board) == {first: 0.02, second: 0.05}  # the third has 4 of 100, the last no Q
+    board = Board.parse("f5d6c4")
+    first, second, *_ = board.legal_moves()[:4]
+    found = values(board)
+    assert (found.pop(first), found.pop(second)) == (0.02, 0.05)
+    assert set(found) <= set(board.legal_moves()[4::3])  # the third has 4 of 100, the fourth no Q
     assert asked == [(board, 100)]
+
+
+def test_symmetric_moves_are_worth_the_same_and_cost_nothing_against_each_other() -> None:
+    visits = dict(zip(Board.initial().legal_moves(), ((70, 0.1), (20, 0.4), (4, -0.5), (0, None))))
+
+    def run(board: Board, simulations: int) -> SimpleNamespace:
+        moves = [SimpleNamespace(square=at, visits=n, q=q) for at, (n, q) in visits.items()]
+        return SimpleNamespace(moves=moves)
+
+    values = values_of_search(run, 100)  # type: ignore[arg-type]
+    assert values(Board.initial()) == dict.fromkeys(visits, (7 + 8 - 2) / 94)
+    for move in ("f5", "d3", "c4", "e6"):
+        (found,) = review(GameRecord.from_transcript(move), values)
+        assert found.loss == 0 and found.mark is Mark.BEST and len(found.best) == 4
+    lopsided = Board.parse("f5d6c3")  # no symmetry: every move has its own value
+    by_itself = Search(Uneven(8)).run(lopsided, 64)
+    tried = values_of_search(Search(Uneven(8)).run, 64)(lopsided)
+    assert tried == {m.square: m.q for m in by_itself.moves if m.square in tried}
 
 
 def test_a_forced_pass_is_worth_what_the_other_side_gets() -> None:

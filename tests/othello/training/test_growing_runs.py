@@ -40,9 +40,9 @@ def older(tmp_path_factory) -> Run:
 
 
 def test_it_has_the_games_and_the_function_of_the_older_run_and_learns_on(older, tmp_path):
-    config = replace(
-        SMALL, initial=str(older.folder), network=replace(SMALL.network, blocks=2, channels=12)
-    )
+    larger = {"blocks": 2, "channels": 12, "policy_channels": 20, "value_channels": 11}
+    network = replace(SMALL.network, **larger, value_hidden=70)
+    config = replace(SMALL, initial=str(older.folder), network=network)
     run = train(tmp_path / "large", config, iterations=1)
     before = checkpoint.load(older.generation(2)).network.eval()
     start = checkpoint.load(run.generation(0)).network.eval()
@@ -106,7 +106,17 @@ def test_chunks_found_after_a_kill_count_what_they_cost(tmp_path):
         out = str(run.chunks / f"0000-{start}-{stop}.npz")
         reports.append(
             play_chunk(
-                Chunk(weights, settings, config.seed, 0, start, stop, out, generation=digest)
+                Chunk(
+                    weights,
+                    settings,
+                    config.seed,
+                    0,
+                    start,
+                    stop,
+                    out,
+                    generation=digest,
+                    backend=config.played_by(),
+                )
             )
         )
     went_on = train(tmp_path / "killed", iterations=1)

@@ -196,6 +196,11 @@ def test_samples_repeat_by_surprise_without_changing_the_games_or_how_many_there
     }
     assert len(weighted.own) == pytest.approx(len(plain.own), rel=0.05)
     assert 0.3 < len(kept) / len(plain.own) < 0.95
+    solved = []
+    for samples in (plain, weighted):
+        empties = [36 - (int(a) | int(b)).bit_count() for a, b in zip(samples.own, samples.opp)]
+        solved.append(sum(count <= FEW.solve_empties for count in empties))
+    assert solved[0] == solved[1] > 100  # what the solver labelled counts once each
 
 
 def test_a_root_keeps_the_evaluation_it_had_in_the_search_before():

@@ -11,8 +11,8 @@ import torch
 
 from app.explain.network import planes_of
 from app.explain.reasons.chosen import CHOSEN
-from app.explain.reasons.discs import CURVE
 from app.explain.reasons.weights import Weight, weigh
+from othello.network.discs import CURVE
 from othello.rules.board import Board, squares_of
 
 if TYPE_CHECKING:

@@ -73,14 +73,14 @@ def test_a_mistake_says_what_it_gives_and_what_it_costs(model: Model) -> None:
     board = Board.parse("f5d6c3d3c4f4f6")
     result = searched(
         board,
-        *[(square_name(s, 8), 10, 0.5 - 0.4 * i) for i, s in enumerate(board.legal_moves()[:3])],
+        *[(square_name(s, 8), 10, 0.9 - 0.9 * i) for i, s in enumerate(board.legal_moves()[:3])],
     )
     best, _, worst = (move.square for move in result.moves[:3])
     found = why(model, result, worst)
     assert found.rival == best
     assert found.sentence.startswith(f"{square_name(worst, 8)}? ")
     assert f"better {square_name(best, 8)}, costs " in found.sentence
-    assert found.expected_percent == pytest.approx(50 * (1 - (0.5 - 0.8)))  # white is to move
+    assert found.expected_percent == pytest.approx(50 * (1 - (0.9 - 1.8)))  # white is to move
     spoken = [weight for weight in found.facts if weight.name in found.spoken]
     assert all(weight.holds and weight.claim == -1 for weight in spoken)
 

@@ -13,9 +13,9 @@ import torch
 from app.explain.move_effect import explain_change
 from app.explain.network import planes_of
 from app.explain.reasons.chosen import CHOSEN
-from app.explain.reasons.discs import CURVE, DiscCurve, as_json, fit
 from app.explain.reasons.facts import KINDS, facts_of, seen_by_other
 from app.explain.reasons.weights import LEAST, Weight, exact, weigh
+from othello.network.discs import CURVE
 from othello.rules.board import Board
 from othello.rules.symmetry import SYMMETRIES, transform_action, transform_board
 from othello.solver.solver import solve
@@ -145,19 +145,6 @@ def test_the_exact_outcome_is_the_solver_s() -> None:
         solution = solve(late.play(square)) if not late.play(square).is_over else None
         score = late.play(square).score() if solution is None else -solution.score
         assert exact(late.play(square)).value == score
-
-
-def test_the_curve_is_odd_grows_and_is_found_again() -> None:
-    values = np.linspace(-0.999, 0.999, 201)
-    discs = CURVE(values)
-    assert (np.diff(discs) > 0).all()
-    assert np.allclose(discs, -discs[::-1])
-    known = DiscCurve(20.0, 0.9, 3.0)
-    again = fit(values, known(values))
-    assert np.allclose(again(values), known(values), atol=0.05)
-    assert '"positions": 201' in as_json(known, positions=201, games=1, weights="f")
-    with pytest.raises(ValueError, match="do not grow"):
-        fit(values, -known(values))
 
 
 def test_a_position_seen_by_the_other_side_has_the_same_discs() -> None:

@@ -15,10 +15,11 @@ from app.explain.network import explain_many
 from app.models import Model
 from app.present.numbers import signed
 from app.present.sentences import explanation_words, q_words, side_word
-from app.web import state, widgets
+from app.web import record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend, Look
-from app.web.views import inspect_layers, inspect_save
+from app.web.views.inspect import bench, layers, save
+from app.web.views.question import Pin
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
 from othello.rules.symmetry import (
@@ -28,6 +29,7 @@ from othello.rules.symmetry import (
     transform_planes,
 )
 
+TAB = "i_tab"
 OF_SEVERAL = ("q", "change")  # targets that are not one number of the network in one position
 PLANES = {
     "own": "Own discs",
@@ -47,20 +49,23 @@ SYMMETRY_NAMES = (
 )
 
 
-def draw(model: Model, found: Explanation, look: Look) -> None:
-    """The tools under the board."""
+def draw(model: Model, found: Explanation, look: Look, simulations: int) -> None:
+    """The tools under the board; `simulations` are those of the search that a Q rests on."""
+    here = Pin(found.board, found.target, found.composite, found.bias_mode, simulations)
     tools: dict[str, Callable[[], None]] = {
         "What if": lambda: _what_if(model, found),
         "Before and after": lambda: _before_and_after(model, found, look),
-        "A against B": lambda: _compare(found, look),
-        "Layers": lambda: inspect_layers.draw(found, look),
+        "A against B": lambda: _compare(found, here, look),
+        "Bench": lambda: bench.draw(model, found, here, look),
+        "Layers": lambda: layers.draw(found, look),
         "Planes": lambda: _planes(found, look),
         "Symmetry": lambda: _symmetry(model, found, look),
-        "Copy and save": lambda: inspect_save.draw(found, state.checkpoint_argument(model)),
+        "Copy and save": lambda: save.draw(found, state.checkpoint_argument(model)),
     }
-    for tab, tool in zip(st.tabs(list(tools)), tools.values()):
-        with tab, state.error_box():
-            tool()
+    for tab, (name, tool) in zip(widgets.tabs(tools, key=TAB), tools.items()):
+        if name != "Bench" or tab.open:  # it takes a moment
+            with tab, state.error_box():
+                tool()
 
 
 def with_content(board: Board, square: int, content: str) -> Board:
@@ -165,16 +170,20 @@ def _before_and_after(model: Model, found: Explanation, look: Look) -> None:
     )
 
 
-def _compare(found: Explanation, look: Look) -> None:
-    pinned: Explanation | None = st.session_state.get("pinned")
+def _compare(found: Explanation, here: Pin, look: Look) -> None:
+    pin: Pin | None = st.session_state.get("pin")
     with st.container(horizontal=True):
-        widgets.button("Pin this as A", "keep", key="i_pin", do=_pin, args=(found,))
-        st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled=pinned is None)
-    if pinned is None:
+        widgets.button("Pin this as A", "keep", key="i_pin", do=_pin, args=(here,))
+        st.button("Unpin", key="i_unpin", on_click=_pin, args=(None,), disabled=pin is None)
+    if pin is None:
         st.caption(
             "Pin what you see, then change the question, the rules or the board: both maps are shown with one scale."
         )
         return
+    if pin.board.size != found.board.size:
+        st.caption("What is pinned is of a board of another size.")
+        return
+    pinned = pin.explain()
     maps = pinned.squares, found.squares
     columns = st.columns(3)
     for column, name, shown in zip(columns, "AB", (pinned, found)):
@@ -199,8 +208,29 @@ def _compare(found: Explanation, look: Look) -> None:
         st.caption(f"Correlation of the maps: {_correlation(*maps)}")
 
 
-def _pin(found: Explanation | None) -> None:
-    st.session_state.pinned = found
+def _pin(pin: Pin | None) -> None:
+    st.session_state.pin = pin
+
+
+def _pinned() -> str:
+    pin = st.session_state.get("pin")
+    return "" if pin is None else str(pin)
+
+
+def _tab() -> str:
+    return "bench" if widgets.chosen(TAB, ("Bench",), "") else ""
+
+
+def _open_tab(text: str) -> None:
+    if text == "bench":
+        widgets.put(TAB, "Bench")
+
+
+PARTS = (
+    record.Part("pin", _pinned, lambda text: _pin(Pin.parse(text))),
+    record.Part("tool", _tab, _open_tab),
+    *bench.PARTS,
+)
 
 
 def _correlation(a: Map, b: Map) -> str:

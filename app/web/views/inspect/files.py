@@ -43,6 +43,13 @@ def holds_games(text: str) -> bool:
         return False
 
 
+def opened() -> list[GameRecord]:
+    """The games that were pasted or uploaded last."""
+    _, read_last = st.session_state.get("i_read", ("", None))
+    found: Opened | None = st.session_state.get("i_games") or read_last
+    return found.games if found is not None else []
+
+
 def draw(size: int, take: Callable[[Board], None]) -> None:
     """The text field and the file button; `take` gets the position that is chosen, transcripts are of N×N games."""
     with st.expander("Paste or upload a position or a game", icon=":material/content_paste:"):

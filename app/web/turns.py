@@ -1,0 +1,121 @@
+"""Searches of all visitors of a server: a few at once, the others wait in the order in which they came.
+
+A search fills a core and, with its explanation, some hundred megabytes; without turns ten visitors would slow every
+click of the others and take ten times the memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+_PATIENCE: Final = (
+    0.5  # seconds between two looks at a visitor who waits and may have gone elsewhere
+)
+_MOST: Final = 8
+
+
+class Turns:
+    """`at_once` pieces of work at a time, first come, first served.
+
+    >>> turns = Turns(1)
+    >>> with turns.turn(print):
+    ...     turns.under_way
+    1
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
+        self._changed = threading.Condition()
+        self._line: list[object] = []  # those under way come first
+        self._held = threading.local()
+
+    @property
+    def under_way(self) -> int:
+        """How many work at this moment."""
+        with self._changed:
+            return min(len(self._line), self.at_once)
+
+    @contextmanager
+    def turn(self, say: Callable[[int], None]) -> Iterator[None]:
+        """Run the block when its turn comes; until then `say` gets the number that come before it, twice a second.
+
+        What `say` raises ends the wait.  A thread whose turn it is already goes straight on.
+        """
+        if getattr(self._held, "one", False):
+            yield
+            return
+        ticket = object()
+        with self._changed:
+            self._line.append(ticket)
+        try:
+            self._wait(ticket, say)
+            self._held.one = True
+            yield
+        finally:
+            self._held.one = False
+            with self._changed:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def _wait(self, ticket: object, say: Callable[[int], None]) -> None:
+        while True:
+            with self._changed:
+                before = self._line.index(ticket) - self.at_once + 1
+            if before <= 0:
+                return
+            say(before)
+            with self._changed:
+                if self._line.index(ticket) >= self.at_once:
+                    self._changed.wait(_PATIENCE)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@st.cache_resource(show_spinner=False)
+def _turns() -> Turns:
+    return Turns(max(1, min(_MOST, cores() - 1)))  # one core is left for everybody's clicks
+
+
+def waiting_words(before: int) -> str:
+    """What a page says while others search.
+
+    >>> waiting_words(1), waiting_words(3)
+    ('waiting for 1 search…', 'waiting for 3 searches…')
+    """
+    return f"waiting for {before} {'search' if before == 1 else 'searches'}…"
+
+
+@contextmanager
+def searching(place: DeltaGenerator | None = None) -> Iterator[None]:
+    """Let the block search when it is this visitor's turn; meanwhile `place`, or the page's top, says how many wait."""
+    shown: DeltaGenerator | None = place
+
+    def say(before: int) -> None:
+        nonlocal shown
+        shown = st.empty() if shown is None else shown
+        shown.caption(waiting_words(before))
+
+    with _turns().turn(say):
+        if shown is not None:
+            shown.empty()
+        yield
+
+
+def in_turn(work: Callable[[], str]) -> Callable[[], str]:
+    """The same work, which waits for its turn where nothing can be said: while a file is made for a download."""
+
+    def waits() -> str:
+        with _turns().turn(lambda before: None):
+            return work()
+
+    return waits

@@ -1,0 +1,1 @@
+"""The tools of the Inspect page, one file each."""
