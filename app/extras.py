@@ -12,7 +12,8 @@ EXTRAS: Final = {  # extra -> the modules of it that commands import
     "cluster": ("ray",),
     "amx": ("openvino",),
     "onnx": ("onnx", "onnxruntime"),
-    "compat": ("captum",),
+    "baselines": ("captum",),
+    "compat": ("transformers",),
 }
 
 

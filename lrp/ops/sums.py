@@ -55,6 +55,7 @@ class Mean(Linear1):
     inherited,
 )
 def mean(lowering: Lowering, node: Node) -> Step:
+    """Build for a mean: every element has the same share."""
     return Mean(node, lowering.source(node), lowering.rule(node))
 
 
