@@ -30,11 +30,7 @@ class Relu(Unary):
     def forward(self, run: Execution) -> Tensor:
         return torch.relu(run.values[self.source])
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         gain = flow.gain
         if gain is not None:
             gain = mask(gain, run.lift(run.values[self.node.index]), 0)
@@ -44,20 +40,11 @@ class Relu(Unary):
 class PositiveGain(Unary):
     """max(x, 0): only a positive gain goes on; `masked`: and only where x > 0."""
 
-    def __init__(
-        self,
-        node: Node,
-        source: int,
-        masked: bool,
-    ) -> None:
+    def __init__(self, node: Node, source: int, masked: bool) -> None:
         super().__init__(node, source)
         self.masked = masked
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, y = run.lift(run.values[self.source]), run.lift(run.values[self.node.index])
         arrived = flow.relevance(y)
         gain = gain_at(run, self.node, flow, run.values[self.node.index], Norm()).clamp(min=0)
@@ -82,9 +69,5 @@ class PositiveGain(Unary):
 class Activation(Unary):
     """Any other pointwise function: R_in = R_out, whatever its shape."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, Flow(rest=flow.relevance(run.lift(run.values[self.node.index])))),)

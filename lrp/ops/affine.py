@@ -69,11 +69,7 @@ class AffineStep(Unary):
         found: tuple[Side, ...] = self.made("sides", lambda: rule.sides(layer, self.nonnegative))
         return tuple(side for side in found if side.when != "z<0" or not rectified)
 
-    def made(
-        self,
-        key: str,
-        make: Callable[[], Any],
-    ) -> Any:
+    def made(self, key: str, make: Callable[[], Any]) -> Any:
         """What the rule makes of the weight, kept where `keeps` says so."""
         found = self._made.get(key)
         if found is None:
@@ -85,11 +81,7 @@ class AffineStep(Unary):
         unknown = side.when != "always" and self.mode == "ignore"
         return 0.0 if unknown or self.rule.relative else side.sign * self.rule.epsilon
 
-    def total(
-        self,
-        x: Tensor,
-        side: Side,
-    ) -> Tensor:
+    def total(self, x: Tensor, side: Side) -> Tensor:
         """Σ_j num_jk + β_k of one side, with the stabilizer where it is foreseen."""
         shift = self.foreseen(side)
         bias = None if self.mode == "ignore" else side.bias
@@ -103,10 +95,7 @@ class AffineStep(Unary):
         assert total is not None
         return total if bias is not None or shift == 0 else total + shift
 
-    def fan_in(
-        self,
-        shape: tuple[int, ...],
-    ) -> Tensor:
+    def fan_in(self, shape: tuple[int, ...]) -> Tensor:
         """Number of unpadded inputs of each output, cached by input shape; never 0, where nothing can arrive."""
         key = shape[1:]
         found = self._fan_in.get(key)
@@ -114,11 +103,7 @@ class AffineStep(Unary):
             found = self._fan_in[key] = self.layer.fan_in(shape)
         return found
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         if isinstance(self.rule, Flat):
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
@@ -144,12 +129,7 @@ class AffineStep(Unary):
         gamma = isinstance(self.rule, Gamma) and self.nonnegative
         return gamma and self.mode != "ignore" and self.rule.epsilon > 0 and not self.rule.relative
 
-    def _evenly(
-        self,
-        run: Execution,
-        r: Tensor,
-        x: Tensor,
-    ) -> Flow:
+    def _evenly(self, run: Execution, r: Tensor, x: Tensor) -> Flow:
         counts = self.fan_in(tuple(x.shape))
         stable = counts
         if self.rule.epsilon > 0:
@@ -166,24 +146,14 @@ class AffineStep(Unary):
 class Shares:
     """What one layer gives to its input, summed over the sides, while the ledger is kept."""
 
-    def __init__(
-        self,
-        step: AffineStep,
-        run: Execution,
-        x: Tensor,
-    ) -> None:
+    def __init__(self, step: AffineStep, run: Execution, x: Tensor) -> None:
         self.step, self.run, self.x, self.shape = step, run, x, run.shape(x)
         self.gain: Tensor | None = None
         self.positive: Tensor | None = None
         self.negative: Tensor | None = None
         self.rest: Tensor | None = None
 
-    def damp(
-        self,
-        side: Side,
-        gain: Tensor,
-        z: Tensor,
-    ) -> None:
+    def damp(self, side: Side, gain: Tensor, z: Tensor) -> None:
         """LRP-ε on a gain: s = gain · z/S(z) = gain · |z| / (|z| + ε)."""
         if self.step.rule.epsilon == 0:
             self.send(side, gain)
@@ -194,13 +164,7 @@ class Shares:
         self.run.book_lost(self.step.node, self.run.dot(self.step.node, gain - s, self.run.lift(z)))
         self.send(side, s)
 
-    def divide(
-        self,
-        side: Side,
-        relevance: Tensor,
-        d: Tensor,
-        z: Tensor,
-    ) -> None:
+    def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
         """s = R / S(d), where z has the sign that the side is for."""
         step, run, shift = self.step, self.run, self.step.foreseen(side)
         arrived = relevance
@@ -219,11 +183,7 @@ class Shares:
                 run.book_stabilizer(step.node, s * (stable - run.lift(d)))
         self.send(side, s)
 
-    def mirror(
-        self,
-        relevance: Tensor,
-        z: Tensor,
-    ) -> None:
+    def mirror(self, relevance: Tensor, z: Tensor) -> None:
         """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
         step, run, layer = self.step, self.run, self.step.layer
         assert isinstance(step.rule, Gamma)
@@ -241,11 +201,7 @@ class Shares:
         self.send(above, up)
         self.send(below, down)
 
-    def send(
-        self,
-        side: Side,
-        s: Tensor,
-    ) -> None:
+    def send(self, side: Side, s: Tensor) -> None:
         """Sends s through the side's terms and deals with its bias."""
         step, run, layer = self.step, self.run, self.step.layer
         for term in side.terms:
@@ -261,11 +217,7 @@ class Shares:
             share = divided_at(run, step.node, left, step.fan_in(tuple(self.x.shape)))
             self._add_rest(layer.spread(share, self.shape))
 
-    def _proportionally(
-        self,
-        side: Side,
-        claimed: Tensor,
-    ) -> None:
+    def _proportionally(self, side: Side, claimed: Tensor) -> None:
         """β·s to the inputs in proportion to the size of their contributions on this side."""
         layer, size = self.step.layer, None
         for term in side.terms:
@@ -283,11 +235,7 @@ class Shares:
                 sent = sent * term.value.sign()
             self._receive(term, sent)
 
-    def _receive(
-        self,
-        term: Term,
-        sent: Tensor,
-    ) -> None:
+    def _receive(self, term: Term, sent: Tensor) -> None:
         if term.part == "a":
             self.gain = added(self.gain, sent)
         elif term.part == "a+":
@@ -310,21 +258,12 @@ class Shares:
         return Flow(self.gain, self.rest)
 
 
-def _scaled_quotient(
-    r: Tensor,
-    d: Tensor,
-    share: float,
-) -> Tensor:
+def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
     """share · r / d in one pass."""
     return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
 
 
-def affine_step(
-    lowering: Lowering,
-    node: Node,
-    source: int,
-    layer: Affine,
-) -> Step:
+def affine_step(lowering: Lowering, node: Node, source: int, layer: Affine) -> Step:
     """The step of an affine layer under the composite's rule. Raises RuleError for a rule of other layers."""
     rule = lowering.rule(node)
     if isinstance(rule, AffineRule):

@@ -21,21 +21,11 @@ class Affine(ABC):
     bias: Tensor | None
 
     @abstractmethod
-    def apply(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-    ) -> Tensor:
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """x·weight + bias."""
 
     @abstractmethod
-    def adjoint(
-        self,
-        s: Tensor,
-        weight: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """Σ_k weight_jk s_k, of the input's `shape`."""
 
     @abstractmethod
@@ -46,19 +36,11 @@ class Affine(ABC):
         """The weight in the memory layout that `apply` is fastest with."""
         return weight
 
-    def spread(
-        self,
-        r: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         """The adjoint with every weight 1."""
         return self.adjoint(r, torch.ones_like(self.weight), shape)
 
-    def at_output(
-        self,
-        vector: Tensor,
-        dims: int,
-    ) -> Tensor:
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
         """A per-channel vector [K] shaped so that it broadcasts against an output of `dims` dimensions."""
         return vector
 
@@ -67,20 +49,10 @@ class Affine(ABC):
 class Linear(Affine):
     """z = a Wᵀ + b on the last dimension; weight [K, J]."""
 
-    def apply(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-    ) -> Tensor:
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
 
-    def adjoint(
-        self,
-        s: Tensor,
-        weight: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return s @ weight
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
@@ -88,11 +60,7 @@ class Linear(Affine):
             (), float(self.weight.shape[1]), dtype=self.weight.dtype, device=self.weight.device
         )
 
-    def spread(
-        self,
-        r: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         return r.sum(-1, keepdim=True).expand(*r.shape[:-1], self.weight.shape[1])
 
 
@@ -109,12 +77,7 @@ class Convolution(Affine):
     after: tuple[int, ...] = ()
     """Zeros that are padded behind each spatial dimension only, beside `padding` (`padding="same"`, even kernels)."""
 
-    def apply(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-    ) -> Tensor:
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if self.after:
             x = F.pad(x, [size for more in reversed(self.after) for size in (0, more)])
         return _convolve(
@@ -129,12 +92,7 @@ class Convolution(Affine):
             self.groups,
         )
 
-    def adjoint(
-        self,
-        s: Tensor,
-        weight: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         kernel, more = weight.shape[2:], self.after or (0,) * len(self.padding)
         beyond = [0] * len(self.padding)
         if not self.transposed:
@@ -166,22 +124,14 @@ class Convolution(Affine):
         ones = torch.ones((1, *shape[1:]), dtype=self.weight.dtype, device=self.weight.device)
         return self.apply(ones, torch.ones_like(self.weight)).round_()
 
-    def spread(
-        self,
-        r: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         if self.groups > 1:
             return super().spread(r, shape)
         ones = self.weight.new_ones((1, 1, *self.weight.shape[2:]))
         one_channel = self.adjoint(r.sum(1, keepdim=True), ones, (r.shape[0], 1, *shape[2:]))
         return one_channel.expand(r.shape[0], *shape[1:])
 
-    def at_output(
-        self,
-        vector: Tensor,
-        dims: int,
-    ) -> Tensor:
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (self.weight.dim() - 2)))
 
 
@@ -191,36 +141,18 @@ class Diagonal(Affine):
 
     channel: int = 1
 
-    def at_output(
-        self,
-        vector: Tensor,
-        dims: int,
-    ) -> Tensor:
+    def at_output(self, vector: Tensor, dims: int) -> Tensor:
         return vector.reshape(-1, *([1] * (dims - 1 - self.channel)))
 
-    def apply(
-        self,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-    ) -> Tensor:
+    def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         z = x * self.at_output(weight, x.dim())
         return z if bias is None else z + self.at_output(bias, x.dim())
 
-    def adjoint(
-        self,
-        s: Tensor,
-        weight: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
         return s * self.at_output(weight, s.dim())
 
     def fan_in(self, shape: Sequence[int]) -> Tensor:
         return torch.ones((), dtype=self.weight.dtype, device=self.weight.device)
 
-    def spread(
-        self,
-        r: Tensor,
-        shape: Sequence[int],
-    ) -> Tensor:
+    def spread(self, r: Tensor, shape: Sequence[int]) -> Tensor:
         return r

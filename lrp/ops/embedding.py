@@ -21,11 +21,7 @@ class Embedding(Unary):
             raise InvalidInput(f"token ids of {self.node.name} are 0 to {table.shape[0] - 1}")
         return super().forward(run)
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         value: Tensor = run.lift(run.values[self.node.index])
         return ((self.source, Flow(rest=flow.relevance(value).sum(-1))),)
 
@@ -38,10 +34,6 @@ def embedding(lowering: Lowering, node: Node) -> Embedding:
 class Relabelled(Unary):
     """Arithmetic on token ids: the new id stands for the old one, R_in = R_out."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         return ((self.source, Flow(rest=fitted(r, run.shape(run.values[self.source])))),)

@@ -76,9 +76,7 @@ def convolution(dims: int, transposed: bool) -> Build:
 
 
 def _named_padding(
-    padding: str,
-    weight: Tensor,
-    dilation: tuple[int, ...],
+    padding: str, weight: Tensor, dilation: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Zeros on both sides, and what "same" adds behind where the kernel is even (nothing there: an empty tuple)."""
     if padding == "valid":

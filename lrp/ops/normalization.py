@@ -60,12 +60,7 @@ class NormalizationStep(Unary):
     """Relevance through y = A x + β with A = γ/σ·(1 − 11ᵀ/n) held constant."""
 
     def __init__(
-        self,
-        node: Node,
-        source: int,
-        norm: Normalization,
-        rule: Rule,
-        mode: BiasMode,
+        self, node: Node, source: int, norm: Normalization, rule: Rule, mode: BiasMode
     ) -> None:
         super().__init__(node, source)
         constant = norm.bias is not None and not norm.bias.requires_grad
@@ -100,13 +95,7 @@ class NormalizationStep(Unary):
         u = u * scale
         return u - self.norm.mean(u) if self.norm.centred else u
 
-    def _proportional(
-        self,
-        run: Execution,
-        x: Tensor,
-        scale: Tensor,
-        claimed: Tensor,
-    ) -> Tensor:
+    def _proportional(self, run: Execution, x: Tensor, scale: Tensor, claimed: Tensor) -> Tensor:
         """βs in proportion to |A_kj x_j|."""
         norm, a = self.norm, run.lift(x.abs())
         weight = torch.ones_like(a) if norm.weight is None else norm.weight.abs().expand(a.shape)
@@ -126,11 +115,7 @@ def batch_norm(lowering: Lowering, node: Node) -> Step:
     return _diagonal(lowering, node, given)
 
 
-def _diagonal(
-    lowering: Lowering,
-    node: Node,
-    given: dict[str, Any],
-) -> Step:
+def _diagonal(lowering: Lowering, node: Node, given: dict[str, Any]) -> Step:
     """γ (x − μ) / σ + β with known μ and σ."""
     mean, var = (
         lowering.optional(node, given[n], "running statistics")
@@ -184,12 +169,7 @@ def instance_norm(lowering: Lowering, node: Node) -> Step:
 
 
 def _by_channel(
-    lowering: Lowering,
-    node: Node,
-    weight: Any,
-    bias: Any,
-    eps: float,
-    groups: int,
+    lowering: Lowering, node: Node, weight: Any, bias: Any, eps: float, groups: int
 ) -> Step:
     """A norm over groups of channels, whose weight and bias [C] are per channel."""
     rank = lowering.rank(lowering.source(node))
@@ -198,11 +178,7 @@ def _by_channel(
     return _normalization(lowering, node, Normalization(laid[0], laid[1], eps, 1, groups))
 
 
-def _normalization(
-    lowering: Lowering,
-    node: Node,
-    norm: Normalization,
-) -> Step:
+def _normalization(lowering: Lowering, node: Node, norm: Normalization) -> Step:
     rule, source = lowering.rule(node) or Epsilon(), lowering.source(node)
     if isinstance(rule, Pass):
         return Activation(node, source)

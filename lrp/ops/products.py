@@ -24,11 +24,7 @@ class Product(Step):
         super().__init__(node)
         self.factors, self.shares, self.rule = factors, shares, rule
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], self.rule)
         x, y = (run.values[i] for i in self.factors)
         back = []
@@ -44,20 +40,11 @@ class Product(Step):
 class GatedConstant(Unary):
     """gate · signal where the signal depends on no input (a GRU's initial state): all of it is bias relevance."""
 
-    def __init__(
-        self,
-        node: Node,
-        gate: int,
-        mode: BiasMode,
-    ) -> None:
+    def __init__(self, node: Node, gate: int, mode: BiasMode) -> None:
         super().__init__(node, gate)
         self.mode = mode
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         left = settle(run, self.node, r, self.mode)
         if left is None:
@@ -68,20 +55,11 @@ class GatedConstant(Unary):
 class Quotient(Unary):
     """x / y of two signals: the denominator is held constant, as the deviation of a normalisation is."""
 
-    def __init__(
-        self,
-        node: Node,
-        numerator: int,
-        denominator: Any,
-    ) -> None:
+    def __init__(self, node: Node, numerator: int, denominator: Any) -> None:
         super().__init__(node, numerator)
         self.denominator = denominator
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         y, x = run.lift(run.resolve(self.denominator)), run.values[self.source]
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm()) / y
         return ((self.source, Flow(fitted(s, run.shape(x)))),)
@@ -97,11 +75,7 @@ def statistic(lowering: Lowering, node: Node) -> Step:
 class Statistic(Step):
     """A function that only serves as gate or denominator (x², √x, 1/x, eˣ, variance): refuses relevance."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         reason = "it can only be a gate, a denominator or a last activation"
         raise UnsupportedOperation(self.node.operation, self.node.module, reason)
 
@@ -109,11 +83,7 @@ class Statistic(Step):
 class Homogeneous(Linear1):
     """f(c·x) = cᵈ·f(x), such as norms, deviations and products: R_j = x_j ∂f/∂x_j · R / (d·f), by Euler's theorem."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm())
         gain = torch.nan_to_num(self.pull(run, s), 0.0, 0.0, 0.0)
         return ((self.source, Flow(gain / self._degree(run))),)
@@ -182,21 +152,11 @@ def quotient(lowering: Lowering, node: Node) -> Step:
 class Softmax(Unary):
     """y = softmax(x): R_x = x·(R − y·ΣR), or nothing goes further."""
 
-    def __init__(
-        self,
-        node: Node,
-        source: int,
-        dim: int,
-        rule: Rule,
-    ) -> None:
+    def __init__(self, node: Node, source: int, dim: int, rule: Rule) -> None:
         super().__init__(node, source)
         self.dim, self.rule = dim, rule
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, y = run.values[self.source], run.lift(run.values[self.node.index])
         r = flow.relevance(y)
         arrived = run.per_sample(self.node, r)
@@ -218,20 +178,11 @@ def softmax(lowering: Lowering, node: Node) -> Step:
 class Masked(Unary):
     """Scores under an attention mask: what is masked receives nothing; a mask of numbers is bias relevance."""
 
-    def __init__(
-        self,
-        node: Node,
-        source: int,
-        mode: BiasMode,
-    ) -> None:
+    def __init__(self, node: Node, source: int, mode: BiasMode) -> None:
         super().__init__(node, source)
         self.mode = mode
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         x, z = run.values[self.source], run.values[self.node.index]
         seen = torch.isfinite(z)
         offset = torch.where(seen, z - x, 0.0)

@@ -55,12 +55,7 @@ class Lowering(ABC):
             raise UnsupportedOperation(node.operation, node.module, reason)
         return found if torch.is_grad_enabled() else found.detach()
 
-    def optional(
-        self,
-        node: Node,
-        argument: Any,
-        what: str,
-    ) -> Tensor | None:
+    def optional(self, node: Node, argument: Any, what: str) -> Tensor | None:
         """Like `tensor`, for a parameter that may be None."""
         return None if argument is None else self.tensor(node, argument, what)
 

@@ -21,11 +21,7 @@ class Transparent(Unary):
     def forward(self, run: Execution) -> Any:
         return run.values[self.source]
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow),)
 
 
@@ -49,11 +45,7 @@ def identity(lowering: Lowering, node: Node) -> Step:
 class Reshape(Unary):
     """The same numbers in another shape."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         shape = run.shape(run.values[self.source])
         return ((self.source, flow.map(lambda t: t.reshape(shape))),)
 
@@ -61,20 +53,11 @@ class Reshape(Unary):
 class Permute(Unary):
     """permute and transpose, with the batch left in front."""
 
-    def __init__(
-        self,
-        node: Node,
-        source: int,
-        inverse: tuple[int, ...],
-    ) -> None:
+    def __init__(self, node: Node, source: int, inverse: tuple[int, ...]) -> None:
         super().__init__(node, source)
         self.inverse = inverse
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow.map(lambda t: t.permute(self.inverse))),)
 
 
@@ -106,11 +89,7 @@ def permute(lowering: Lowering, node: Node) -> Step:
 class Route(Linear1):
     """Slices, selections, expansions, paddings, rolls: every output copies one input; gains and rests alike go back."""
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         return ((self.source, flow.map(lambda t: self.pull(run, t))),)
 
 
@@ -135,25 +114,14 @@ def copied(lowering: Lowering, node: Node) -> Step:
 class Narrow(Unary):
     """A contiguous part along one dimension; the rest of the source receives nothing from here."""
 
-    def __init__(
-        self,
-        node: Node,
-        source: int,
-        dim: int,
-        start: int,
-        length: int,
-    ) -> None:
+    def __init__(self, node: Node, source: int, dim: int, start: int, length: int) -> None:
         super().__init__(node, source)
         self.dim, self.start, self.length = dim, start, length
 
     def forward(self, run: Execution) -> Tensor:
         return run.values[self.source].narrow(self.dim, self.start, self.length)  # type: ignore[no-any-return]
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         shape = run.shape(run.values[self.source])
 
         def widened(t: Tensor) -> Tensor:
@@ -185,11 +153,7 @@ class Cat(Step):
         self.parts, self.dim, self.mode = parts, dim, mode
         self.stacked = "stack" in node.operation
 
-    def backward(
-        self,
-        run: Execution,
-        flow: Flow,
-    ) -> Sent:
+    def backward(self, run: Execution, flow: Flow) -> Sent:
         z = run.values[self.node.index]
         dim = self.dim % z.dim()
         values = [run.resolve(part) for part, _ in self.parts]
