@@ -17,6 +17,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -76,6 +77,23 @@ def lock(descriptor: int) -> None:
         _msvcrt.locking(descriptor, _msvcrt.LK_NBLCK, 1)
     except OSError as error:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+
+
+@contextlib.contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Let one writer at a time into a folder, whose lock goes with the process; others wait.
+
+    Where folders cannot be opened or locked nobody waits.
+    """
+    if not _FOLDERS_OPEN or _fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _fcntl.flock(descriptor, _fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_alive(pid: int) -> bool:

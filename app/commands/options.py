@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -57,9 +58,11 @@ CheckpointOption = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 
 
-def _hush(quiet: bool) -> bool:
+def _hush(context: typer.Context, quiet: bool) -> bool:
+    log = logging.getLogger("othello")
     if quiet:
-        logging.getLogger("othello").setLevel(logging.ERROR)  # it says when it compiles
+        context.call_on_close(partial(log.setLevel, log.level))
+        log.setLevel(logging.ERROR)  # it says when it compiles
     return quiet
 
 

@@ -6,12 +6,10 @@ a network is built.  `meta.json` is written last, so a folder without it is a sa
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +34,7 @@ from othello.network.safetensors_io import (
     skeleton,
 )
 from othello.network.sealed_json import DIGEST, FORMAT, read_sealed, write_sealed
+from othello.operating_system import one_writer
 from othello.rules.bitboard import BOARD_MASK, start_bits
 
 __all__ = [
@@ -109,7 +108,7 @@ def save(
     data = serialise(tensors)
     digest = hashlib.sha256(data).hexdigest()
     folder.mkdir(parents=True, exist_ok=True)
-    with _held(folder):
+    with one_writer(folder):
         overwriting = (folder / META).exists()
         if overwriting and not replace:
             raise CheckpointError(
@@ -126,17 +125,6 @@ def save(
             if other.name != name and _WEIGHTS_NAME.fullmatch(other.name):
                 other.unlink(missing_ok=True)
     return digest
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Let one writer at a time into a folder, by the operating system's lock on it, which goes with the process."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _described(network: nn.Module, meta: Mapping[str, Any]) -> dict[str, Any]:

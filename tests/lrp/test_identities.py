@@ -163,13 +163,18 @@ def test_sink_and_absorb_give_bitwise_the_same_map(drawn: dict) -> None:
     assert not absorb.bias
 
 
+def same_map(a: Tensor, b: Tensor) -> bool:
+    """Whether two maps are equal but for rounding: 1e-12 of the largest relevance."""
+    return bool((a - b).abs().max() <= 1e-12 * b.abs().max())
+
+
 @given(drawn=network)
 @QUICK
 def test_without_biases_every_mode_gives_the_same_map_and_no_bias_relevance(drawn: dict) -> None:
     x = prepared(drawn, biased=False)
     found = {mode: explain(drawn["kind"], drawn["composite"], mode, x) for mode in lrp.bias.MODES}
     for r in found.values():
-        assert torch.equal(r.input, found["sink"].input)
+        assert same_map(r.input, found["sink"].input)
         assert all(not bool(t.any()) for t in r.bias.values())
 
 

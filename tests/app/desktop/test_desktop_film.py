@@ -146,7 +146,8 @@ def test_the_command_writes_a_film_without_a_window(
         assert film.size == (480, 320) and film.n_frames > 8
     assert report["gif_bytes"] == target.stat().st_size < 3_000_000 and report["game"] == LINE
     first = target.read_bytes()
-    assert run(arguments) == 0
+    assert run(arguments) == 2 and "--force" in capsys.readouterr().err
+    assert run([*arguments, "--force"]) == 0
     assert target.read_bytes() == first
 
 

@@ -134,6 +134,7 @@ def test_the_app_takes_the_studys_winner_everywhere_and_says_so() -> None:
     from app.explain.ask import explain
     from app.explain.network import explain_many
     from app.game.session import Session
+    from app.option_records import spread
 
     chosen = default.STUDY["composite"]
     assert composites.composite_names()[0] == composites.DEFAULT_COMPOSITE == chosen
@@ -141,7 +142,7 @@ def test_the_app_takes_the_studys_winner_everywhere_and_says_so() -> None:
         default.DEFAULT_NOTE
     ) and chosen in default.sentence(default.STUDY)
     assert sum(default.DEFAULT_NOTE in words for words in composites.MEANINGS.values()) == 1
-    for function in (command, explain, explain_many, Session.explain):
+    for function in (spread(command), explain, explain_many, Session.explain):
         assert inspect.signature(function).parameters["composite"].default == chosen, function
 
 

@@ -252,7 +252,7 @@ def test_another_move_that_was_searched_can_be_named_until_the_game_goes_on(mode
 
 
 def test_a_reviewed_mistake_is_explained_beside_the_better_move(model: Model) -> None:
-    game = game_after(model, "f5d6c3d3c4f4f6g5", seat="both")
+    game = game_after(model, "f5d6c3d3c4f4f6b3", seat="both")  # b3 costs discs
     test = table(game)
     game.goto(game.length - 1)  # a review is offered before the end of a line
     played(test)

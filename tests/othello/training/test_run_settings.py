@@ -115,7 +115,7 @@ def test_every_number_has_limits() -> None:
         for table, name in every_setting()
         if table != "network"
         and name not in _LIMITS[table]
-        and name not in ("device", "initial", "precision", "search")
+        and name not in ("backend", "device", "initial", "precision", "search", "teacher")
     }
     assert not unlimited
 
