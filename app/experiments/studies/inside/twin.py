@@ -262,7 +262,7 @@ def reading(numbers: dict[str, Any]) -> str:
         f"{found['other_positions']}. What it costs: playing by policy alone {games['policy']['words']} Elo over "
         f"{games['policy']['games']} games, with {games['search']['simulations']} simulations a move "
         f"{games['search']['words']} over {games['search']['games']}. A map without biases is not a truer map of the "
-        "agent: it is a true map of another network that plays much like it."
+        "agent: it is a true map of another network."
     )
 
 
