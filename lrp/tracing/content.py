@@ -204,9 +204,11 @@ class Content:
     def _container(self, value: Any) -> Any:
         """Mappings, sequences, sets, and objects with attributes; anything else counts as itself."""
         kind, parts = type(value), []
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and _is_plain(kind):
             self.guards.mappings.append(value)
             parts += [self._notes(value.keys()), self._notes(value.values())]
+        elif isinstance(value, dict):
+            parts += [self._notes(dict.keys(value)), self._notes(dict.values(value))]
         elif isinstance(value, (tuple, list, deque)):
             if not isinstance(value, tuple):
                 self.guards.sequences.append(value)
@@ -238,6 +240,12 @@ def _names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _is_plain(kind: type) -> bool:
+    """Whether a mapping's values lie there: a class's own `values` may compute or import what they name."""
+    maker = next(base for base in kind.__mro__ if "values" in vars(base))
+    return _library(maker.__module__)
 
 
 def _is_array(value: Any) -> bool:

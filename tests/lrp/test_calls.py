@@ -253,3 +253,30 @@ def test_calls_without_a_tensor_or_with_too_much_are_refused(explainer: lrp.LRP)
         explainer.attribute(IDS, 3, attention_mask=MASK)
     with pytest.raises(lrp.InvalidInput, match="the model does not take inputs like these"):
         explainer.attribute(attention_mask=MASK, no_such_word=1, target=1)
+
+
+class Lazy(dict):
+    """A mapping that imports what it names when its values are asked for, and cannot."""
+
+    def values(self) -> Any:
+        raise ValueError("no such module")
+
+
+class WithLazyMapping(nn.Module):
+    """A model that holds one, as models of large libraries do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+        self.known = Lazy(scale=2.0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) * self.known["scale"]
+
+
+def test_a_mapping_that_computes_its_values_is_seen_as_it_is_stored() -> None:
+    model, x = WithLazyMapping().double(), torch.randn(2, 3, dtype=torch.float64)
+    before = lrp.LRP(model, "EpsilonPlus", x).attribute(x, 0)
+    model.known["scale"] = 4.0
+    after = lrp.LRP(model, "EpsilonPlus", x).attribute(x, 0)
+    assert torch.allclose(after.target, 2 * before.target)
