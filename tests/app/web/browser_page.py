@@ -134,7 +134,10 @@ def go_to(page: Any, name: str) -> None:
 
 def choose(page: Any, key: str, option: str) -> None:
     """Choose an option of the select box that the pages know under a key."""
-    page.locator(f".st-key-{key}").get_by_role("combobox").click()
+    box = page.locator(f".st-key-{key}").get_by_role("combobox")
+    box.scroll_into_view_if_needed()
+    settled(page)  # a page that scrolls closes a list that has just opened
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
     settled(page)
 
