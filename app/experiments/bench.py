@@ -51,6 +51,17 @@ def alike(map_: Map, other: Map) -> float | None:
     return pearson(map_.ravel(), other.ravel())
 
 
+def comparable(maps: Sequence[Map]) -> list[Map]:
+    """The maps whose largest relevance is at most four times the median map's: those that a common scale is made for.
+
+    >>> [float(one.max()) for one in comparable([np.ones((1, 1)), np.full((1, 1), 3.0), np.full((1, 1), 50.0)])]
+    [1.0, 3.0]
+    """
+    largest = np.array([np.abs(one).max() for one in maps])
+    usual = 4 * np.median(largest)
+    return [one for one, most in zip(maps, largest, strict=True) if most <= usual]
+
+
 def gains(model: Model, board: Board, target: Target, maps: Sequence[Map]) -> list[float] | None:
     """The SRG of maps [8, 8] of one position; None for boards of other sizes and targets of several positions."""
     if board.size != 8 or target.kind not in ("value", "policy"):

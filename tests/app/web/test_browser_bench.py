@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.cli import COMMANDS
-from app.experiments.bench import alike, gains
+from app.experiments.bench import alike, comparable, gains
 from app.experiments.positions import BOARD_31
 from app.explain.ask import explain
 from app.explain.composites import BIAS_MEANINGS, DEFAULT_COMPOSITE, composite_names
@@ -43,7 +43,7 @@ def test_the_bench_shows_what_is_asked_keeps_a_pin_and_runs_over_a_set(
     found = [explain(model, BOARD_31, "value", bias=mode) for mode in BIAS_MEANINGS]
     names = ["", *found[0].planes]
     maps = [[one.planes[name] if name else one.squares for one in found] for name in names]
-    scale = scale_of(*(shown for line in maps for shown in line))
+    scale = scale_of(*comparable([shown for line in maps for shown in line]))
     with opened(browser, f"{server}/inspect?{urlencode(LINK)}", accept_downloads=True) as (page, _):
         page.locator(CELLS).first.wait_for()
         settled(page)

@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from app.experiments.bench import alike, gains
+from app.experiments.bench import alike, comparable, gains
 from app.explain.ask import explain
 from app.explain.composites import BIAS_MEANINGS, composite_names
 from app.explain.explanation import Explanation, Map
@@ -128,7 +128,7 @@ def _matrix(
     if not shown:
         st.caption("None of these has units that lie on squares.")
         return
-    legend = Legend.of(found, look, *shown)
+    legend = Legend.of(found, look, *comparable(shown))
     faithful = _gains(model, found, asked, maps)
     pinned: Pin | None = st.session_state.get("pin")
     cells: list[list[parts.MatrixCell | None]] = []
@@ -152,8 +152,9 @@ def _matrix(
         on_pick=_on_pick,
     )
     st.caption(
-        "All maps have one scale.  r: correlation with the first map.  SRG: how much faster the answer falls when the "
-        "discs that a map holds for most relevant are emptied first than when they are last; 0 is chance.  "
+        "All maps have one scale; one that is far stronger than most is drawn in full colour.  "
+        "r: correlation with the first map.  SRG: how much faster the answer falls when the discs that a map holds "
+        "for most relevant are emptied first than when they are last; 0 is chance.  "
         "A click pins a map as A of *A against B*."
     )
 
