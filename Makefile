@@ -15,7 +15,7 @@ WORKERS ?= 2
 AMX    := $(shell grep -qs amx_bf16 /proc/cpuinfo && echo ,amx)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: app desktop install test test-long check bench docs packages system clean
+.PHONY: app desktop install test again test-long check bench docs packages system clean
 
 install: $(STAMP)
 
@@ -55,6 +55,9 @@ system:
 
 test: $(STAMP) system  ## everything that takes minutes
 	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules --doctest-ignore-import-errors othello lrp tests -m "not long" -q -n $(WORKERS) --dist loadfile
+
+again: $(STAMP)  ## what failed the last time, once more and alone
+	$(ONE_THREAD) $(BIN)/python -m pytest --doctest-modules --doctest-ignore-import-errors othello lrp tests -m "not long" -q --last-failed --last-failed-no-failures none
 
 test-long: $(STAMP) system  ## the hour-long proofs
 	$(ONE_THREAD) $(BIN)/python -m pytest tests -m long --timeout 7200

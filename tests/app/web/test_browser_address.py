@@ -125,7 +125,7 @@ def test_back_leaves_play_in_one_press(browser: Any, server: str) -> None:
         page.go_forward()
         page.get_by_text(PAGES["Play"]).first.wait_for()
         page.wait_for_function("location.search.includes('ply=4')")
-        assert len(record(page)["moves"]) == 12
+        until(lambda: len(record(page).get("moves", "")) == 12, 30, "the moves undone are kept")
 
 
 @pytest.mark.parametrize("path", ["", "inspect", "search", "experiments", "training"])

@@ -22,6 +22,7 @@ from app.present.colormap import fills, scale_of
 from app.present.numbers import signed
 from app.present.sentences import q_words
 from tests.app.web.browser_page import choose, opened, settled
+from tests.app.web.served import until
 from tests.app.web.test_browser_record import record
 
 pytestmark = pytest.mark.browser
@@ -61,11 +62,12 @@ def test_the_bench_shows_what_is_asked_keeps_a_pin_and_runs_over_a_set(
         page.locator(f"{CELLS}[aria-pressed=true]").first.wait_for()
         settled(page)
         pin = f"{BOARD_31}~value~{DEFAULT_COMPOSITE}~{mode}~100"
-        assert record(page)["pin"] == pin
+        until(lambda: record(page).get("pin") == pin, 30, pin)
         page.reload()
         page.locator(f"{CELLS}[aria-pressed=true]").first.wait_for()
         settled(page)
-        assert record(page)["pin"] == pin and drawn(page) == wanted
+        until(lambda: drawn(page) == wanted, 30, "the same colours")
+        assert record(page)["pin"] == pin
 
         page.get_by_text("Run over a set of positions").click()
         page.locator(".st-key-i_set_run button").click()

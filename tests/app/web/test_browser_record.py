@@ -10,7 +10,7 @@ import pytest
 
 from app.explain.ask import explain
 from othello.rules.board import Board
-from tests.app.web.browser_page import go_to, opened, position, settled, wait_for_position
+from tests.app.web.browser_page import go_to, opened, settled, wait_for_position
 from tests.app.web.served import until
 from tests.app.web.test_browser_shown import close_menu, colours, ledger, open_menu, painted
 
@@ -129,7 +129,8 @@ def test_storage_that_is_stale_hostile_forbidden_or_full_leaves_a_new_game(
             page.goto(server)
             page.get_by_role("gridcell").first.wait_for()
             settled(page)
-            assert position(page) == start and record(page) == {"seat": "black"}, text
+            wait_for_position(page, start)
+            carries(page, {"seat": "black"})
             assert page.get_by_role("alert").count() == 0, text
     for name, script in BROKEN.items():
         with opened(browser, f"{server}/?moves=f5d6&seat=both") as (page, _):
@@ -137,7 +138,7 @@ def test_storage_that_is_stale_hostile_forbidden_or_full_leaves_a_new_game(
             page.reload()
             page.get_by_role("gridcell").first.wait_for()
             settled(page)
-            assert record(page) == {"moves": "f5d6", "seat": "both"}, name
+            carries(page, {"moves": "f5d6", "seat": "both"})
             page.goto(server)
             page.get_by_role("gridcell").first.wait_for()
             settled(page)
