@@ -155,7 +155,7 @@ def _all(request: Request, progress: Progress, output: Output, how: Running) -> 
 def _list(as_json: bool) -> None:
     entries = [
         {"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
-        for e in catalogue()
+        for e in catalogue().values()
     ]
     if as_json:
         print_json("experiment-entry", entries)

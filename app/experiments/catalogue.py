@@ -1,53 +1,39 @@
-"""The experiments by name, in the order of the report; each is imported when it is asked for."""
+"""The experiments by name, in the order of the report: whatever a file under `studies` holds."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
-from typing import Final
+from pathlib import Path
+from pkgutil import walk_packages
 
 from app.experiments.record import Experiment
 from othello.errors import ConfigError
 
-MODULES: Final[dict[str, str]] = {  # name on the command line -> its file, and its name there
-    "exploration": "exploration",
-    "value-flat": "board31:VALUE_FLAT",
-    "empty-board": "empty_board",
-    "value-plus": "board31:VALUE_PLUS",
-    "policy": "board31:POLICY",
-    "prior": "prior",
-    "heads": "heads",
-    "search": "search_relevance",
-    "rules": "rule_grid",
-    "digits": "digits",
-    "lstm": "lstm",
-    "faithfulness": "faithfulness",
-    "ground-truth": "ground_truth",
-    "because": "because",
-    "concepts": "inside.concepts",
-    "clusters": "inside.clusters",
-    "twin": "inside.twin",
-}
+STUDIES = "app.experiments.studies"
+
+
+@cache
+def experiments() -> dict[str, Experiment]:
+    """All of them by the name on the command line, in the order of their numbers."""
+    found: list[Experiment] = []
+    for module in walk_packages([str(Path(__file__).with_name("studies"))], f"{STUDIES}."):
+        held = vars(import_module(module.name)).values()
+        found += [value for value in held if isinstance(value, Experiment)]
+    return {one.name: one for one in sorted(found, key=lambda one: one.number)}
 
 
 def experiment(name: str) -> Experiment:
     """The experiment of that name or number; ConfigError names the nearest one."""
     wanted = name.strip().lower().replace("_", "-")
-    known = list(MODULES)
+    known = list(experiments())
     if wanted.isdigit() and 1 <= int(wanted) <= len(known):
         wanted = known[int(wanted) - 1]
-    if wanted not in MODULES:
+    if wanted not in known:
         close = get_close_matches(wanted, [*known, "all"], 1, 0.0)
         raise ConfigError(
             f"unknown experiment {name[:40]!r}; did you mean {close[0] if close else known[0]}?\n"
             f"known: {', '.join(known)}, all"
         )
-    module, _, name = MODULES[wanted].partition(":")
-    study = import_module(f"app.experiments.studies.{module}")
-    found: Experiment = getattr(study, name or "EXPERIMENT")
-    return found
-
-
-def experiments() -> list[Experiment]:
-    """All of them in order."""
-    return [experiment(name) for name in MODULES]
+    return experiments()[wanted]

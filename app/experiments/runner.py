@@ -16,7 +16,7 @@ from typing import Any, Final
 import torch
 
 from app.experiments import results
-from app.experiments.catalogue import MODULES, experiment
+from app.experiments.catalogue import experiment, experiments
 from app.experiments.positions import self_play
 from app.experiments.record import Experiment, Progress, Settings, part, silent
 from app.experiments.results import Record
@@ -87,14 +87,15 @@ def run(name: str, request: Request, progress: Progress = silent) -> tuple[Recor
 
 def run_all(
     request: Request,
-    names: Sequence[str] = tuple(MODULES),
+    names: Sequence[str] = (),
     progress: Progress = silent,
     processes: int = 1,
 ) -> list[Record]:
-    """The records of several experiments in that order; what is there already is kept.
+    """The records of several experiments in that order, of all where none is named; what is there already is kept.
 
     With `processes` > 1 independent ones run side by side, each in a process of one thread; the records are the same.
     """
+    names = names or tuple(experiments())
     check(request, names)
     if processes > 1:
         return _run_beside(request, names, progress, processes)
@@ -214,7 +215,7 @@ def took(folder: Path, name: str, wall: float, processor: float) -> None:
 def durations(folder: Path) -> dict[str, dict[str, float]]:
     """Seconds by the clock and of the processor that each step took when it last ran in this folder."""
     found = {}
-    for name in (GAMES, *MODULES):
+    for name in (GAMES, *experiments()):
         try:
             text = (folder / CACHE / f"seconds-{name}.json").read_text("utf-8")
             found[name] = dict(json.loads(text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.experiments.catalogue import MODULES, experiment, experiments
+from app.experiments.catalogue import experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
 from app.web import jobs, record, state, widgets
@@ -35,11 +35,10 @@ def page() -> None:
             "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
             "are 95 % intervals."
         )
-        known = {entry.name: entry for entry in experiments()}
-        names = list(MODULES)
+        known = experiments()
         chosen = widgets.select(
             "Experiment",
-            names,
+            list(known),
             key="e_name",
             format_func=lambda name: f"{known[name].number}. {known[name].title}",
             width=460,
@@ -165,11 +164,11 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
 
 
 def _chosen() -> str:
-    return widgets.chosen("e_name", MODULES, next(iter(MODULES)))
+    return widgets.chosen("e_name", experiments(), next(iter(experiments())))
 
 
 def _choose(name: str) -> None:
-    if name in MODULES:
+    if name in experiments():
         widgets.put("e_name", name)
 
 

@@ -15,7 +15,7 @@ import torch
 
 from app.cli import run as command
 from app.experiments import report, results, runner
-from app.experiments.catalogue import MODULES, experiment
+from app.experiments.catalogue import experiment, experiments
 from app.models import Model
 from othello.errors import ConfigError
 from othello.network import checkpoint
@@ -75,7 +75,7 @@ def test_every_experiment_repeats_to_the_byte_in_one_process_and_in_two(
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
     one, two = (files(folder) for folder in folders)
-    assert set(one) == set(two) and {f"{name}.json" for name in MODULES} <= set(one)
+    assert set(one) == set(two) and {f"{name}.json" for name in experiments()} <= set(one)
     assert [name for name in one if one[name] != two[name]] == []
     assert not (tmp_path / "docs").exists()
 
@@ -171,8 +171,8 @@ def test_an_unknown_experiment_is_answered_with_the_nearest_name(typed: str, nea
 
 
 def test_experiments_are_known_by_name_and_number() -> None:
-    assert [experiment(str(n)).name for n in range(1, 18)] == list(MODULES)
-    assert [experiment(name).number for name in MODULES] == list(range(1, 18))
+    assert [experiment(str(n)).name for n in range(1, 18)] == list(experiments())
+    assert [experiment(name).number for name in experiments()] == list(range(1, 18))
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -252,7 +252,7 @@ def test_the_command_reports_json_and_lists_what_there_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert command(["experiments", "--json"]) == 0
-    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(MODULES)
+    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(experiments())
     assert command(["experiments", "6", "--out", "here", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (
@@ -353,7 +353,7 @@ def test_all_writes_its_pages_where_it_is_told_and_prints_the_seconds(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [name for name in MODULES if experiment(name).needs_model])
+@pytest.mark.parametrize("name", [name for name in experiments() if experiment(name).needs_model])
 def test_every_experiment_measures_an_imported_network_too(name: str, tmp_path: Path) -> None:
     torch.manual_seed(2)
     folder = tmp_path / "imported"

@@ -124,17 +124,16 @@ def test_undo_and_redo_by_key_and_button(open_window: Callable[..., Window]) -> 
 def test_undo_while_the_agent_thinks_stops_it_and_keeps_the_game(
     open_window: Callable[..., Window],
 ) -> None:
-    window = open_window(simulations=100_000)
+    window = open_window(simulations=10**7)  # more than `settle` waits for
     desk, game = window.desk, window.desk.game
     desk.press_square(game.board.legal_moves()[0])
     deadline = time.monotonic() + SECONDS
     while desk.visits == 0 and time.monotonic() < deadline:
         window.step(5)
     assert desk.thinker.busy == "reply" and window.view().progress is not None
-    began = time.monotonic()
     window.do("undo")
     settle(window)
-    assert game.cursor == 0 and game.board == Board.initial() and time.monotonic() - began < 10
+    assert game.cursor == 0 and game.board == Board.initial()
 
 
 def test_the_heatmap_colours_the_board_and_goes_off_again(

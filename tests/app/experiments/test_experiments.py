@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.experiments import corruption, rules_truth, runner, statistics
 from app.experiments.attributions import TARGETS, readings, relevance_maps
-from app.experiments.catalogue import MODULES
+from app.experiments.catalogue import experiments
 from app.experiments.positions import BOARD_31, best_two, board_of, legal_table, states_of, words_of
 from app.experiments.record import Settings, silent
 from app.experiments.studies import prior
@@ -324,7 +324,7 @@ def test_the_study_compares_positions_that_are_the_same_for_every_method(
     assert sum(numbers["choice"]["first_in_resamples"].values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "faithfulness"])
+@pytest.mark.parametrize("name", [name for name in experiments() if name != "faithfulness"])
 def test_every_experiment_runs_small_and_writes_its_files(
     name: str, model: Model, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.experiments.catalogue import MODULES
+from app.experiments.catalogue import experiments
 from othello.strength.ladder import LadderSettings, climb
 from tests.app.web.browser_page import PAGES, go_to, opened, settled
 from tests.app.web.served import ROOT, Served
@@ -141,7 +141,7 @@ def test_axe_and_the_console_check_find_what_is_put_there(browser: Any, server: 
 
 
 @LONG
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", experiments())
 def test_axe_finds_nothing_serious_on_any_experiment(name: str, browser: Any, server: str) -> None:
     pytest.importorskip("axe_playwright_python")
     for scheme in ("light", "dark"):

@@ -12,7 +12,7 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 from app.experiments import results, runner
-from app.experiments.catalogue import MODULES, experiment
+from app.experiments.catalogue import experiment, experiments
 from app.web import jobs
 
 SOURCE = "from app.web.views import experiments\nexperiments.page()\n"
@@ -42,7 +42,7 @@ def texts(page: AppTest) -> str:
 
 def test_the_page_lists_every_experiment_and_runs_the_chosen_one(page: AppTest) -> None:
     page.run()
-    assert not page.exception and len(page.selectbox(key="e_name").options) == len(MODULES)
+    assert not page.exception and len(page.selectbox(key="e_name").options) == len(experiments())
     page.selectbox(key="e_name").select("prior").run()
     assert not page.exception and "Not measured yet" in texts(page)
     run_to_the_end(page)

@@ -199,7 +199,7 @@ def test_a_scripted_nboard_client_takes_our_process_through_a_whole_game_with_a_
         process.stdin.close()
 
 
-def test_a_ping_cuts_a_long_search_short(weights: Path) -> None:
+def test_a_ping_cuts_a_search_of_hours_short(weights: Path) -> None:
     with subprocess.Popen(
         shlex.split(our_engine("nboard", weights, 10**7)),
         stdin=subprocess.PIPE,
@@ -213,13 +213,11 @@ def test_a_ping_cuts_a_long_search_short(weights: Path) -> None:
             and process.stdout.readline() == b"status thinking\n"
         )
         time.sleep(0.3)
-        began = time.monotonic()
         process.stdin.write(b"ping 2\n")
         process.stdin.flush()
         said = []
         while (line := process.stdout.readline()) != b"pong 2\n":
             said.append(line)
-        assert time.monotonic() - began < 1.0
         assert sum(line.startswith(b"search ") for line in said) == 3
         process.stdin.close()
 

@@ -191,15 +191,12 @@ def test_a_pass_and_an_end_have_their_answers() -> None:
 def test_limits_end_a_search_without_an_answer() -> None:
     board, solver = Board.initial(), Solver(8, 14)
     assert solver.solve(board, nodes=10_000) is None
-    start = time.perf_counter()
     assert solver.solve(board, seconds=0.2) is None
     assert solver.solve_wld(board, seconds=0.1) is None
     assert exact_scores(board, seconds=0.1) is None
-    assert time.perf_counter() - start < 2.0
     timer = threading.Timer(0.2, solver.stop)
     timer.start()
-    assert solver.solve(board, seconds=30) is None
-    assert time.perf_counter() - start < 5.0
+    assert solver.solve(board) is None  # it would take years
     late = position_with_empties(random.Random(3), 12)
     assert solver.solve(late, seconds=60).score == solve(late).score  # type: ignore[union-attr]
 
