@@ -50,7 +50,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     "match": ("play:match", "Play a match: every opening twice, with colours swapped."),
     "engine": (
         "engine:engine",
-        "Serve the agent on standard input and output to a program that speaks GTP or NBoard.",
+        "Serve the agent on standard input and output to a program that speaks GTP, NBoard or Cassio's protocol.",
     ),
     "train": (
         "training:train",

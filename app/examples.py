@@ -30,6 +30,7 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
     "engine": (
         "othello engine gtp --simulations 100",
         "othello engine nboard --solve 18",
+        "othello engine cassio --simulations 1600",
     ),
     "train": (
         "othello train --config othello4 --run runs/four --iterations 25",

@@ -10,7 +10,7 @@ import typer
 from app.commands.options import CheckpointOption, Size, SolveEmpties, one_thread
 from app.commands.play import Root
 from othello.players.endgame import SOLVE_EMPTIES
-from othello.serve import gtp, nboard
+from othello.serve import cassio, gtp, nboard
 
 
 class Protocol(StrEnum):
@@ -18,11 +18,15 @@ class Protocol(StrEnum):
 
     gtp = "gtp"
     nboard = "nboard"
+    cassio = "cassio"
+
+
+SERVERS = {Protocol.gtp: gtp, Protocol.nboard: nboard, Protocol.cassio: cassio}
 
 
 def engine(
     protocol: Annotated[
-        Protocol, typer.Argument(metavar="gtp|nboard", help="The protocol to speak.")
+        Protocol, typer.Argument(metavar="gtp|nboard|cassio", help="The protocol to speak.")
     ],
     simulations: Annotated[
         int, typer.Option("--simulations", "-n", min=1, max=1_000_000, help="A move.")
@@ -34,8 +38,7 @@ def engine(
     size: Size = 8,
     checkpoint: CheckpointOption = None,
 ) -> None:
-    """Serve the agent on standard input and output to a program that speaks GTP or NBoard."""
+    """Serve the agent on standard input and output to a program that speaks GTP, NBoard or Cassio's protocol."""
     one_thread()
-    serve = gtp.main if protocol is Protocol.gtp else nboard.main
-    if code := serve(simulations, checkpoint, size, root.value, solve):
+    if code := SERVERS[protocol].main(simulations, checkpoint, size, root.value, solve):
         raise typer.Exit(code)

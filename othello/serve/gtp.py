@@ -85,7 +85,7 @@ class GtpServer:
         self._commands: dict[str, Callable[[list[str]], str]] = {
             "protocol_version": lambda words: "2",
             "name": lambda words: NAME,
-            "version": lambda words: _version(),
+            "version": lambda words: version(),
             "known_command": lambda words: "true" if words[0] in self._commands else "false",
             "list_commands": lambda words: "\n".join(self._commands),
             "list_games": lambda words: GAME,
@@ -256,7 +256,8 @@ class GtpServer:
         return f"{'B' if score > 0 else 'W'}+{abs(score)}" if score else "0"
 
 
-def _version() -> str:
+def version() -> str:
+    """The version of the package as installed, 0 for a source tree that is not."""
     try:
         return metadata.version("othello-lrp")
     except metadata.PackageNotFoundError:

@@ -12,7 +12,7 @@ once from what is known by then, and the `pong` follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from othello.records.ggf import read_ply, read_seconds
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, square_name
 from othello.search.policy import Gumbel, RootSearch
-from othello.search.result import MoveStatistics, SearchResult, pooled
+from othello.search.result import SearchResult
 from othello.serve.gtp import Clock
-from othello.serve.lines import Inbox, write
+from othello.serve.lines import Inbox, handle_all, printable, write
+from othello.serve.worth import of_best, of_moves
 from othello.solver.solver import exact_scores
 
 NAME = "Othello-LRP"
@@ -106,7 +107,7 @@ class NBoardServer:
                 raise ParseError(f"unknown line {excerpt(line)}")
             self._commands[word](rest.strip())
         except OthelloError as error:
-            self._say(f"status error: {_printable(str(error))}")
+            self._say(f"status error: {printable(str(error))}")
 
     def _nboard(self, rest: str) -> None:
         _number(rest, 10**9)
@@ -191,7 +192,7 @@ class NBoardServer:
         result = self._think(self.board, self._budget())
         self._report(result)
         best = result.moves[0].square
-        discs = self._discs_of_best(result)
+        discs = of_best(self._discs, result)
         self._say(f"=== {_name(best, self.board)}/{discs:.2f}/{result.seconds:.2f}")
         self._say("status")
 
@@ -232,7 +233,7 @@ class NBoardServer:
         if scores is None:  # of the moves that were searched most, each by its evaluation
             moves = tuple(move for move in moves if move.q is not None or move.square == best)
             moves = moves[:count]
-            scores = self._estimates(result, moves)
+            scores = of_moves(self._discs, result, moves)
             exact = {best} if result.exact is not None else set[int]()
         else:
             exact = set(scores)
@@ -246,22 +247,6 @@ class NBoardServer:
             depth = "100%" if move.square in exact else str(max(1, len(line)))
             hints.append(Hint(line, scores[move.square], depth, text))
         return sorted(hints, key=lambda hint: -hint.discs)[:count]
-
-    def _estimates(self, result: SearchResult, moves: Sequence[MoveStatistics]) -> dict[int, float]:
-        """Discs of searched moves to the side to move, those of the best one exact where the position is solved."""
-        tried = pooled(result.board, result.moves)
-        values = {
-            move.square: tried[move.square][1] if move.square in tried else result.value
-            for move in moves
-        }
-        found = self._discs.of_moves(result.board, values)
-        if result.exact is not None:
-            found[result.moves[0].square] = float(result.exact)
-        return found
-
-    def _discs_of_best(self, result: SearchResult) -> float:
-        """What a searched position is worth in discs to its side to move: its best move."""
-        return self._estimates(result, result.moves[:1])[result.moves[0].square]
 
     def _analyze(self, rest: str) -> None:
         """Judge every position of the game, the last one first; passes count as moves."""
@@ -280,7 +265,7 @@ class NBoardServer:
         if self._hurry():
             value = float(evaluate(self.player.evaluator, [board])[1][0])
             return self._discs([board], [value])[0]
-        return self._discs_of_best(self._think(board))
+        return of_best(self._discs, self._think(board))
 
     def _report(self, result: SearchResult) -> None:
         self._say(f"nodestats {result.evaluations} {result.seconds:.2f}")
@@ -297,29 +282,11 @@ def _number(text: str, limit: int) -> int:
     return int(text)
 
 
-def _printable(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[
-        :300
-    ]
-
-
 def serve(player: SearchPlayer, source: int = 0, sink: int = 1) -> int:
     """Serve the lines of file descriptor `source` on `sink` until they end; the exit code."""
     inbox = Inbox(source, urgent=lambda text: text.startswith("ping"))
     server = NBoardServer(player, lambda line: write(f"{line}\n", sink), lambda: inbox.hurry)
-    try:
-        for line in inbox:
-            try:
-                server.handle(line.text, line.whole)
-            except BrokenPipeError:
-                raise
-            except Exception as error:  # the program must live on, whatever went wrong here
-                write(f"status error: {_printable(f'{type(error).__name__}: {error}')}\n", sink)
-            if server.done:
-                break
-    except BrokenPipeError:
-        pass
-    return 0
+    return handle_all(inbox, server, lambda text: f"status error: {text}", sink)
 
 
 def main(

@@ -53,7 +53,7 @@ def bad_engine(folder: Path, misdeed: str) -> str:
 
 
 def our_engine(protocol: str, checkpoint: Path, simulations: int = 8, size: int = 8) -> str:
-    """The command that serves our agent by "gtp" or "nboard"."""
+    """The command that serves our agent by "gtp", "nboard" or "cassio"."""
     call = f"main({simulations}, {str(checkpoint)!r}, {size})"
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from othello.serve import {protocol} as p; p.{call}"
     return shlex.join([sys.executable, "-c", program])
