@@ -49,7 +49,7 @@ _POSITION = re.compile(r"([XO-]{64}) ?([XO])(?: |$)(.*)")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Judgement:
     """What a search found: its line, value in discs for the side to move, depth and confidence, nodes."""
 
     line: tuple[int, ...]
@@ -97,7 +97,7 @@ class CassioServer:
         }
 
     def at_once(self, line: str) -> bool:
-        """Answer what may be asked while a search goes on, from another thread; false for all other lines."""
+        """Judgement what may be asked while a search goes on, from another thread; false for all other lines."""
         began = self._began
         if _command(line) == "get-search-infos":
             spent = "" if began is None else f"{time.monotonic() - began:.3f}"
@@ -173,7 +173,7 @@ class CassioServer:
             raise ParseError(f"{excerpt(found[3])}: accepted are at most {most} numbers")
         return Board.parse(f"{found[1]} {found[2]}", self.player.evaluator.size), numbers
 
-    def _search(self, board: Board, search: Callable[[Board], Answer | None]) -> None:
+    def _search(self, board: Board, search: Callable[[Board], Judgement | None]) -> None:
         """Say what a search finds of a position, a pass and the end of a game included; `ready.` alone if it is cut."""
         self._began = began = time.monotonic()
         self._visits, self._cut = 0, self._hurry()
@@ -187,19 +187,19 @@ class CassioServer:
             self._say(_told(board, answer, time.monotonic() - began))
         self._say("ready.")
 
-    def _found(self, board: Board, search: Callable[[Board], Answer | None]) -> Answer | None:
+    def _found(self, board: Board, search: Callable[[Board], Judgement | None]) -> Judgement | None:
         if board.is_over:
             score = board.score() if board.side == "X" else -board.score()
-            return Answer((), float(score), board.empties, _EXACT, 0)
+            return Judgement((), float(score), board.empties, _EXACT, 0)
         if not board.must_pass:
             return search(board)
         answer = search(board.pass_turn())
         if answer is None:
             return None
         line = (board.size**2, *answer.line)
-        return Answer(line, 0.0 - answer.discs, answer.depth, answer.percent, answer.nodes)
+        return Judgement(line, 0.0 - answer.discs, answer.depth, answer.percent, answer.nodes)
 
-    def _think(self, board: Board, simulations: int, depth: int) -> Answer | None:
+    def _think(self, board: Board, simulations: int, depth: int) -> Judgement | None:
         def count(visits: int) -> None:
             self._visits = visits
 
@@ -209,7 +209,7 @@ class CassioServer:
         if self._hurry():
             return None
         solved = result.exact is not None
-        return Answer(
+        return Judgement(
             result.principal_variation,
             of_best(self._discs, result),
             board.empties if solved else depth,
@@ -217,7 +217,7 @@ class CassioServer:
             result.evaluations,
         )
 
-    def _solve(self, board: Board) -> Answer | None:
+    def _solve(self, board: Board) -> Judgement | None:
         done = threading.Event()
         watch = threading.Thread(target=self._watch, args=(done,), name="cassio-stop", daemon=True)
         watch.start()
@@ -228,7 +228,7 @@ class CassioServer:
             watch.join()
         if found is None:
             return None
-        return Answer(found.pv, float(found.score), board.empties, _EXACT, found.nodes)
+        return Judgement(found.pv, float(found.score), board.empties, _EXACT, found.nodes)
 
     def _watch(self, done: threading.Event) -> None:
         while not done.wait(_LOOK):
@@ -241,7 +241,7 @@ def _command(line: str) -> str:
     return rest.partition(" ")[0].lower() if prefix == PREFIX else ""
 
 
-def _told(board: Board, answer: Answer, seconds: float) -> str:
+def _told(board: Board, answer: Judgement, seconds: float) -> str:
     names = _named(board, answer.line)
     value = f"{'B' if board.side == 'X' else 'W'}{answer.discs:+.2f}"
     return ", ".join(
