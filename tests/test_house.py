@@ -76,7 +76,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app.explain app.game app.present lrp othello othello.records othello.rules othello.search"
     ),
     "app.web": (
-        "app app.explain app.game app.present app.web.components app.web.views lrp othello "
+        "app app.explain app.game app.present app.web.components lrp othello "
         "othello.network othello.players othello.rules"
     ),
     "app.web.components": "app.explain app.present othello.rules",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.web import state, widgets
-from app.web.views import experiments, inspector, play, search, training
+from app.web.pages import views
 
 st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layout="wide")
 st.html(
@@ -19,23 +19,12 @@ st.html(
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
     " .stMain [data-baseweb=select] > div { min-height: 44px; min-width: 44px; } }</style>"
 )
-pages = {
-    "play": st.Page(
-        play.page, title="Play", icon=":material/sports_esports:", url_path="play", default=True
-    ),
-    "inspect": st.Page(
-        inspector.page, title="Inspect", icon=":material/search_insights:", url_path="inspect"
-    ),
-    "search": st.Page(
-        search.page, title="Search", icon=":material/account_tree:", url_path="search"
-    ),
-    "experiments": st.Page(
-        experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"
-    ),
-    "training": st.Page(
-        training.page, title="Training", icon=":material/monitoring:", url_path="training"
-    ),
-}
+pages = {}
+for number, view in enumerate(views()):
+    name = view.title.lower()
+    pages[name] = st.Page(
+        view.draw, title=view.title, icon=view.icon, url_path=name, default=number == 0
+    )
 st.session_state.pages = pages
 widgets.note()
 chosen = st.navigation(list(pages.values()), position="hidden")

@@ -1,0 +1,30 @@
+"""The pages of the app: whatever a file under `views` holds as a `View`, found there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+
+@dataclass(frozen=True)
+class View:
+    """A page: its title, which in small letters is its address, its icon, its place in the row, what draws it."""
+
+    title: str
+    icon: str
+    place: int
+    draw: Callable[[], None]
+
+
+@cache
+def views() -> list[View]:
+    """All pages in their order; the first is the app's own address."""
+    found: list[View] = []
+    for module in iter_modules([str(Path(__file__).with_name("views"))], "app.web.views."):
+        held = vars(import_module(module.name)).values()
+        found += [value for value in held if isinstance(value, View)]
+    return sorted(found, key=lambda view: view.place)
