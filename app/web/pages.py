@@ -1,4 +1,4 @@
-"""The pages of the app: whatever a file under `views` holds as a `View`, found there."""
+"""The pages of the app: whatever a file under `views` holds as a `WebPage`, found there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 
 
 @dataclass(frozen=True)
-class View:
+class WebPage:
     """A page: its title, which in small letters is its address, its icon, its place in the row, what draws it."""
 
     title: str
@@ -21,10 +21,10 @@ class View:
 
 
 @cache
-def views() -> list[View]:
+def views() -> list[WebPage]:
     """All pages in their order; the first is the app's own address."""
-    found: list[View] = []
+    found: list[WebPage] = []
     for module in iter_modules([str(Path(__file__).with_name("views"))], "app.web.views."):
         held = vars(import_module(module.name)).values()
-        found += [value for value in held if isinstance(value, View)]
+        found += [value for value in held if isinstance(value, WebPage)]
     return sorted(found, key=lambda view: view.place)

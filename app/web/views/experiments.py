@@ -13,7 +13,7 @@ from app.experiments.catalogue import experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, run
 from app.web import jobs, record, state, widgets
-from app.web.pages import View
+from app.web.pages import WebPage
 from app.web.views import tables
 
 if TYPE_CHECKING:
@@ -174,4 +174,4 @@ def _choose(name: str) -> None:
 
 
 record.holds("experiments", record.Part("experiment", _chosen, _choose))
-VIEW = View("Experiments", ":material/science:", 4, page)
+PAGE = WebPage("Experiments", ":material/science:", 4, page)

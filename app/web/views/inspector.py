@@ -23,7 +23,7 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, record, state, widgets
 from app.web.components import parts
 from app.web.components.maps import USUAL, Legend, Look
-from app.web.pages import View
+from app.web.pages import WebPage
 from app.web.views import tables
 from app.web.views.inspect import files, layers, tools
 from app.web.views.question import Question
@@ -255,4 +255,4 @@ record.holds(
     record.choice("numbers", "i_numbers", lambda: (False, True), lambda: False),
     *tools.PARTS,
 )
-VIEW = View("Inspect", ":material/search_insights:", 2, page)
+PAGE = WebPage("Inspect", ":material/search_insights:", 2, page)

@@ -12,7 +12,7 @@ from app.game.session import Session
 from app.present.sentences import outcome_words, side_word, value_words
 from app.web import record, state, turns, widgets
 from app.web.components import parts
-from app.web.pages import View
+from app.web.pages import WebPage
 from app.web.views import export, inspector, options, panel, why
 from app.web.views.shown import judged, shown
 from othello.errors import EngineError, OthelloError
@@ -285,4 +285,4 @@ def _evaluation(game: Session) -> str:
     return f"{value_words(board, float(np.clip(value, -1, 1)))} ({how})"
 
 
-VIEW = View("Play", ":material/sports_esports:", 1, page)
+PAGE = WebPage("Play", ":material/sports_esports:", 1, page)

@@ -18,7 +18,7 @@ from app.present.sentences import headline_words, side_word, value_words
 from app.web import gallery, record, state, turns, widgets
 from app.web.components import parts
 from app.web.components.maps import Legend
-from app.web.pages import View
+from app.web.pages import WebPage
 from app.web.views import tables
 from othello.errors import OthelloError
 from othello.rules.board import Board
@@ -339,4 +339,4 @@ record.holds(
     record.choice("about", "s_about", lambda: ABOUT, lambda: "q"),
     record.choice("rather", "s_move_y", _tried, lambda: NOBODY),
 )
-VIEW = View("Search", ":material/account_tree:", 3, page)
+PAGE = WebPage("Search", ":material/account_tree:", 3, page)

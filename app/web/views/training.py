@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.models import Model, board_size_of, load_model
 from app.web import record, state, widgets
 from app.web.components import parts
-from app.web.pages import View
+from app.web.pages import WebPage
 from app.web.views import training_games
 from othello.errors import CheckpointError
 from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
@@ -272,4 +272,4 @@ record.holds(
     "training",
     record.choice("run", "t_run", _courses, _first_course, lambda path: path.name if path else ""),
 )
-VIEW = View("Training", ":material/monitoring:", 5, page)
+PAGE = WebPage("Training", ":material/monitoring:", 5, page)
