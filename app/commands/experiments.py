@@ -114,11 +114,10 @@ def experiments(
         print_json("experiment", record)
         return
     _print_record(record)
-    files = ", ".join(str(out / file) for file in results.files(record, pictures=("png",)))
+    files = [f"{record['name']}.json", *results.files(record, pictures=("png",))]
     if not output.quiet:
-        print(
-            f"\n{'kept from before' if known else 'written'}: {out / record['name']}.json, {files}"
-        )
+        names = ", ".join(str(out / file) for file in files)
+        print(f"\n{'kept from before' if known else 'written'}: {names}")
 
 
 def _all(request: Request, progress: Progress, output: Output, how: Running) -> None:
