@@ -24,14 +24,14 @@ _PASS_WORDS = frozenset({"pass", "pa", "ps", "--"})
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _DRAWN = str.maketrans("●⚫○⚪·・□_–—", "XXOO------")
 _PLAIN: Final = _FULL_WIDTH | _DRAWN
-_SEPARATORS = re.compile(r"(?:[\s,;]|(?<!-)-(?!-))+")
+_SEPARATORS = re.compile(r"(?:[\s,;\"']|(?<!-)-(?!-))+")
 _TOKEN = re.compile(r"(?P<square>[a-h][1-8])|(?P<skip>pass|pa|ps|--)", re.IGNORECASE | re.ASCII)
 _ROW_FIRST = re.compile(r"(?:[1-8][a-h])++(?![a-z0-9])", re.IGNORECASE | re.ASCII)
 _MOVE_NUMBER = re.compile(
     r"[0-9]{1,3}(?:\s*[.):]+|(?=\s)|(?=[a-h][1-8]))", re.IGNORECASE | re.ASCII
 )
 _SCORE = re.compile(
-    r"(?<=[\s,;(\[])(?:(?P<black>[0-9]{1,2})\s{0,3}[-:]\s{0,3}(?P<white>[0-9]{1,2})"
+    r"(?<=[\s,;:(\[])(?:(?P<black>[0-9]{1,2})\s{0,3}[-:]\s{0,3}(?P<white>[0-9]{1,2})"
     r"|(?P<winner>[bw]?)(?P<lead>[+-][0-9]{1,2}(?:\.[0-9]{1,9})?))[)\]]?$",
     re.IGNORECASE | re.ASCII,
 )
@@ -108,8 +108,8 @@ def parse_square(text: str, size: int = 8) -> int:
 def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
     """The actions a transcript writes, without looking at the rules.
 
-    White space, commas, single hyphens, move numbers and a score at the end are skipped; squares may name their row
-    first; characters may be of full width.  Raises ParseError that says the character.
+    White space, commas, quotes, single hyphens, move numbers and a score at the end are skipped; squares may name their
+    row first; characters may be of full width.  Raises ParseError that says the character.
 
     >>> parse_moves("1. f5 d6  2. C3") == parse_moves("f5-d6-c3 34-30") == parse_moves("5f6d3c") == (37, 43, 18)
     True
@@ -155,7 +155,7 @@ def split_score(text: str, size: int = 8) -> tuple[str, float | None]:
     >>> split_score("f5d6 (34-30)"), split_score("f5d6 W+4"), split_score("f5 d6")
     (('f5d6', 4.0), ('f5d6', -4.0), ('f5 d6', None))
     """
-    text = plain(text).rstrip()
+    text = plain(text).rstrip("* \t\r\n")  # a star: not played out, as PGN writes it
     found = _SCORE.search(text)
     if found is None:
         return text, None
@@ -165,7 +165,7 @@ def split_score(text: str, size: int = 8) -> tuple[str, float | None]:
         score = float(found["black"]) - float(found["white"])
         if int(found["black"]) + int(found["white"]) > size * size:
             return text, None
-    return text[: found.start()].rstrip(" \t,;(["), score
+    return text[: found.start()].rstrip(" \t,;:(["), score
 
 
 def format_moves(actions: Iterable[int], size: int = 8, passes: bool = False) -> str:
@@ -223,12 +223,13 @@ def parse_placement(text: str) -> Placement:
 def parse_picture(text: str) -> Placement | None:
     """The placement that a board drawn on lines of its own shows, with row numbers or frames; None for other text.
 
+    In a frame with a bar between all squares a blank is an empty one.
     The side is the one that `Black to move`, `O's turn` or `to move: X` names.  `Board.diagram` is such a picture.
     """
     rows: list[str] = []
     for line in plain(text).splitlines():
-        if row := _DRAWN_ROW.match(line):
-            rows.append("".join(row[2].replace("|", "").split()))
+        if row := _drawn_row(line.replace("_", "-")):
+            rows.append(row)
     if len(rows) not in SIZES or any(len(row) != len(rows) for row in rows):
         return None
     placement = parse_placement("".join(rows))
@@ -236,6 +237,16 @@ def parse_picture(text: str) -> Placement | None:
     if said is None:
         return placement
     return placement._replace(side=parse_side((said["before"] or said["after"])[0]))
+
+
+def _drawn_row(line: str) -> str:
+    """The squares of one line of a drawn board, "" for a line that shows none."""
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    if len(cells) in SIZES:
+        drawn = all(not cell or cell in _BOARD_LETTERS for cell in cells)
+        return "".join(cell or "-" for cell in cells) if drawn else ""
+    row = _DRAWN_ROW.match(line)
+    return "".join(row[2].replace("|", "").split()) if row else ""
 
 
 def parse_side(letter: str) -> Side:

@@ -60,6 +60,9 @@ def test_transcripts_survive_printing_and_parsing(size: int, data: st.DataObject
         "f5d6c3 (34:30)",
         "f5 d6 c3 W+4",
         "f5,d6,c3, -3.5",
+        "f5d6c3 : 34-30",
+        '"f5d6c3"',
+        "F5D6C3 *",
     ],
 )
 def test_white_space_case_and_move_numbers_do_not_matter(text: str) -> None:
@@ -106,7 +109,11 @@ def test_a_drawn_board_is_read_with_its_coordinates_frames_and_side(size: int) -
     framed = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     right = "\n".join(f" {n} {' '.join(row)} {n}   clock 1:23" for n, row in enumerate(rows, 1))
     round_discs = "\n".join(rows).translate(str.maketrans("XO-", "●○・"))
-    for picture in (board.diagram(), framed, right, f"abcdefgh\n{framed}"):
+    bars = framed.replace("-", " ").replace("\n", f"\n+{'---+' * size}\n")
+    low = right.replace("-", "_")
+    header = f"| {' | '.join('abcdefgh'[:size])} |\n|{'---|' * size}"
+    pictures = (board.diagram(), framed, right, f"abcdefgh\n{framed}", bars, low)
+    for picture in (*pictures, f"{header}\n{framed}"):
         for said in (f"{name} to move", f"to move: {board.side}", f"{board.side}'s turn"):
             assert Board.parse(f"{picture}\n{said}") == board
     assert Board.parse(f"{round_discs}\n{board.side}") == board
