@@ -28,7 +28,7 @@ ELSEWHERE = {
     "lrp.md",
     "README.md",
 }  # run by tests/lrp/test_documentation.py, by tests/test_examples.py
-PUBLIC = ("lrp", "othello", "othello.records")
+PUBLIC = ("lrp", "othello", "othello.network", "othello.records")
 
 
 def fences(text: str) -> list[tuple[str, str]]:
@@ -93,12 +93,18 @@ def test_a_command_of_a_page_is_taken(
     assert LazyGroup(name="othello").get_command(None, words[0]) is not None
 
 
+def has_what_it_needs(block: str) -> bool:
+    """Whether the package that a block's first line says it needs is installed, if it says so."""
+    needed = re.match(r"# needs (\w+)\n", block)
+    return needed is None or importlib.util.find_spec(needed[1]) is not None
+
+
 @pytest.mark.parametrize("page", sorted(TEXTS.keys() - ELSEWHERE))
 def test_the_python_of_a_page_runs(page: str) -> None:
     torch.manual_seed(0)
     names: dict[str, Any] = {"__name__": "page"}
     for language, block in fences(TEXTS[page]):
-        if language == "python":
+        if language == "python" and has_what_it_needs(block):
             exec(compile(block, page, "exec"), names)
 
 
