@@ -24,10 +24,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = {page.name: page.read_text("utf-8") for page in (ROOT / "README.md", *PAGES)}
 CONFIGURATION = (ROOT / "mkdocs.yml").read_text("utf-8")
-ELSEWHERE = {
+ELSEWHERE = {  # run by tests/lrp/test_documentation.py, tests/test_examples.py, tests/app/experiments/test_notebook.py
     "lrp.md",
     "README.md",
-}  # run by tests/lrp/test_documentation.py, by tests/test_examples.py
+    "play_and_explain.md",
+    "explain_a_model.md",
+}
 PUBLIC = ("lrp", "othello", "othello.network", "othello.records")
 
 
