@@ -111,8 +111,10 @@ def check(file: Path, folder: Path, borrow: bool) -> None:
     for command in COMMANDS:
         run([str(full / "bin" / command[0]), *command[1:]], elsewhere)
         print(f"{file.name}: {' '.join(command)}", flush=True)
-    shown = run([str(full / "bin" / "python"), "-c", PAGE], elsewhere).splitlines()[-1]
-    print(f"{file.name}: {shown}", flush=True)
+    shown = re.search(
+        r"\d+ of \d+ exp.*", run([str(full / "bin" / "python"), "-c", PAGE], elsewhere)
+    )
+    print(f"{file.name}: {shown and shown[0]}", flush=True)
     stays(full, elsewhere, ["app", "--port", str(port := free_port())], port)
     stays(full, elsewhere, ["desktop"])
     print(f"{file.name}: othello app answers, othello desktop opens a window", flush=True)
@@ -130,7 +132,11 @@ def stays(where: Path, folder: Path, words: list[str], port: int | None = None) 
     environment = dict(os.environ) if port else {**os.environ, "SDL_VIDEODRIVER": "dummy"}
     environment.pop("PYTHONPATH", None)
     process = subprocess.Popen(
-        [str(where / "bin" / "othello"), *words], cwd=folder, env=environment
+        [str(where / "bin" / "othello"), *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     ask, begun = [str(where / "bin" / "python"), "-c", ANSWERS, str(port)], time.monotonic()
     while process.poll() is None and time.monotonic() - begun < (READY if port else READY / 6):
