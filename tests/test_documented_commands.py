@@ -186,8 +186,9 @@ def test_a_module_that_is_run_takes_its_options(line: str) -> None:
     words = line.split()
     source = (ROOT / (words[2].replace(".", "/") + ".py")).read_text("utf-8")
     assert 'if __name__ == "__main__":' in source
-    for option in (word for word in words[3:] if word.startswith("-")):
-        assert f'"{option}"' in source, line
+    for option in (word for word in words[3:] if word.startswith("--")):
+        name = option[2:].replace("-", "_")
+        assert re.search(rf'"{option}"|\b{name}=', source), line
 
 
 @pytest.mark.parametrize("line", other(r"(python -m )?pytest tests"))
