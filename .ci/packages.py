@@ -4,8 +4,8 @@
     python .ci/packages.py --borrow     dependencies are linked, one by one, from the Python that runs this
 
 With the base alone, torch and NumPy, `lrp` and the first example of its documentation; with the extras app, experiments
-and train the commands of the list, the app's pages with every experiment's figure, its server and the desktop's window, from
-a folder that is not the checkout.
+and train the commands of the list, the page with every experiment's figure, the app's server and the desktop's window,
+from a folder that is not the checkout.
 """
 
 from __future__ import annotations
