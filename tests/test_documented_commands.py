@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         selfplay=playing,
         learner=LearnerSettings(batch=16),
     )
-    train(folder / "runs" / "mine", settings, iterations=1)
+    train(folder / "runs" / "mine", settings, iterations=1, workers=lambda _: ThreadPoolExecutor(1))
     for name in ("othello8", "four"):
         shutil.copytree(folder / "runs" / "mine", folder / "runs" / name)
     (folder / "docs").mkdir()
