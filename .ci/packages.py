@@ -4,7 +4,8 @@
     python .ci/packages.py --borrow     dependencies are linked, one by one, from the Python that runs this
 
 With the base alone, torch and NumPy, `lrp` and the first example of its documentation; with the extras app, experiments
-and train the commands of the list, from a folder that is not the checkout.
+and train the commands of the list, the page with every experiment's figure, the app's server and the desktop's window,
+from a folder that is not the checkout.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import argparse
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from importlib import metadata
 from pathlib import Path
 
@@ -33,6 +37,7 @@ COMMANDS = (  # with the extras play, app, experiments and train
     ("othello", "match", "net:othello8", "greedy", "--games", "2"),
     ("othello", "checkpoint", "info", "othello8-strong"),
     ("othello", "explain", "f5d6c3d3c4", "--png", "why.png"),
+    ("othello", "desktop", "--game", "f5d6c3d3c4", "--png", "board.png"),
     ("othello", "train", "--config", "othello4", "--iterations", "1"),
     ("othello", "experiments"),
 )
@@ -40,14 +45,26 @@ PAGE = """
 from streamlit.testing.v1 import AppTest
 from pathlib import Path
 import app.web
+from app.experiments.catalogue import MODULES
 page = AppTest.from_file(str(Path(app.web.__file__).parent / "main.py"), default_timeout=300).run()
 assert not page.exception, page.exception
-from app.experiments import results
-from app.experiments.catalogue import MODULES
-shipped = {file.stem for file in (Path(app.__file__).parent / "experiments" / "shipped").glob("*.json")}
-assert set(MODULES) <= shipped, set(MODULES) - shipped
-print(f"{len(set(MODULES) & shipped)} of {len(MODULES)} experiments")
+code = "from app.web.views import experiments; experiments.page()"
+page = AppTest.from_string(code, default_timeout=300).run()
+shown = 0
+for name in MODULES:
+    (menu,) = [box for box in page.selectbox if box.label == "Experiment"]
+    page = menu.set_value(name).run()
+    assert not page.exception, (name, page.exception)
+    shown += any("data:image/png" in block.proto.body for block in page.get("html"))
+print(f"{shown} of {len(MODULES)} experiments with their figures")
+assert shown == len(menu.options) == len(MODULES)
 """
+ANSWERS = """
+import sys, urllib.request
+with urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/", timeout=5) as page:
+    assert page.status == 200 and b"<html" in page.read()
+"""
+READY = 120.0  # seconds that a server or a window may take to come
 
 
 def main() -> int:
@@ -95,7 +112,46 @@ def check(file: Path, folder: Path, borrow: bool) -> None:
     for command in COMMANDS:
         run([str(full / "bin" / command[0]), *command[1:]], elsewhere)
         print(f"{file.name}: {' '.join(command)}", flush=True)
-    print(f"{file.name}: {run([str(full / 'bin' / 'python'), '-c', PAGE], elsewhere).strip()}")
+    shown = re.search(
+        r"\d+ of \d+ exp.*", run([str(full / "bin" / "python"), "-c", PAGE], elsewhere)
+    )
+    print(f"{file.name}: {shown and shown[0]}", flush=True)
+    stays(full, elsewhere, ["app", "--port", str(port := free_port())], port)
+    stays(full, elsewhere, ["desktop"])
+    print(f"{file.name}: othello app answers, othello desktop opens a window", flush=True)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stays(where: Path, folder: Path, words: list[str], port: int | None = None) -> None:
+    """Start a command that runs until Ctrl-C, wait for its page or its first seconds, and end it by Ctrl-C."""
+    environment = dict(os.environ) if port else {**os.environ, "SDL_VIDEODRIVER": "dummy"}
+    environment.pop("PYTHONPATH", None)
+    process = subprocess.Popen(
+        [str(where / "bin" / "othello"), *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    ask, begun = [str(where / "bin" / "python"), "-c", ANSWERS, str(port)], time.monotonic()
+    while process.poll() is None and time.monotonic() - begun < (READY if port else READY / 6):
+        if port and subprocess.run(ask, capture_output=True).returncode == 0:
+            break
+        time.sleep(0.5)
+    if process.poll() is not None:
+        raise SystemExit(f"othello {' '.join(words)}: ended by itself, {process.returncode}")
+    if port:
+        subprocess.run(ask, check=True)
+    process.send_signal(signal.SIGINT)
+    code = process.wait(READY)
+    if code not in (0, 130):
+        raise SystemExit(f"othello {' '.join(words)}: exit code {code} after Ctrl-C")
 
 
 def environment(folder: Path) -> Path:

@@ -1,23 +1,28 @@
-"""Makes docs/post.ipynb of docs/post.md: the same words, and after its sections cells that measure again.
+"""Makes notebooks of pages: the same words, the pages' own code as cells, and what the cells print and show.
 
-    python docs/notebook.py
+    python docs/notebook.py                      all of NOTEBOOKS
+    python docs/notebook.py play_and_explain     one of them
 
-The cells ask the network that comes with the project and the files in docs/experiments; each refuses numbers that are
-not those of the files.  They are run here, and what they print is kept, so that the page can be read as it is.
+After its sections the article gets cells that measure again: they ask the network that comes with the project and the
+files in docs/experiments, and each refuses numbers that are not those of the files.
 """
 
 from __future__ import annotations
 
+import ast
+import base64
 import hashlib
 import io
 import json
 import re
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
-POST, NOTEBOOK = DOCS / "post.md", DOCS / "post.ipynb"
+POST = "post"
+NOTEBOOKS = (POST, "play_and_explain", "explain_a_model")
 
 BEGIN = '''
 import json
@@ -166,19 +171,22 @@ print(f"{len(cited)} numbers of the article are those of the files")
 """
 
 
-def cells_of(post: str) -> list[dict[str, Any]]:
-    """The notebook's cells: text, the article's own code, and the cells above, in order."""
-    parts = re.split(r"(?m)^(?=#{2,3} )", post)
-    cells = [_text(parts[0]), _code(BEGIN)]
+def cells_of(name: str) -> list[dict[str, Any]]:
+    """The cells of a page's notebook, in order: text, the page's own code and, of the article, the cells above."""
+    page = (DOCS / f"{name}.md").read_text("utf-8")
+    parts = re.split(r"(?m)^(?=#{2,3} )", page)
+    cells = [_text(parts[0])]
+    if name == POST:
+        cells.append(_code(BEGIN))
     for part in parts[1:]:
         heading = part.partition("\n")[0].lstrip("# ").strip()
-        if heading == "References":
+        if name == POST and heading == "References":
             cells.append(_code(END))
         pieces = re.split(r"```python\n(.*?)```\n", part, flags=re.DOTALL)
         for place, piece in enumerate(pieces):
             if piece.strip():
                 cells.append(_code(piece) if place % 2 else _text(piece))
-        if heading in CELLS:
+        if name == POST and heading in CELLS:
             cells.append(_code(CELLS[heading]))
     return cells
 
@@ -207,16 +215,39 @@ def _lines(text: str) -> list[str]:
 
 
 def executed(cells: list[dict[str, Any]]) -> None:
-    """Run the code cells in order in one namespace; each keeps what it prints."""
-    namespace: dict[str, Any] = {"__name__": "post"}
+    """Run the code cells in order in one namespace; each keeps what it prints and what it ends with."""
+    namespace: dict[str, Any] = {"__name__": "page"}
     for count, cell in enumerate((cell for cell in cells if cell["cell_type"] == "code"), 1):
         printed = io.StringIO()
         with redirect_stdout(printed):
-            exec(compile("".join(cell["source"]), f"cell {count}", "exec"), namespace)
+            last = _run("".join(cell["source"]), f"cell {count}", namespace)
         cell["execution_count"] = count
         text = printed.getvalue()
         if text:
-            cell["outputs"] = [{"name": "stdout", "output_type": "stream", "text": _lines(text)}]
+            stream = {"name": "stdout", "output_type": "stream", "text": _lines(text)}
+            cell["outputs"].append(stream)
+        if last is not None:
+            shown = {"output_type": "execute_result", "execution_count": count, "metadata": {}}
+            cell["outputs"].append(shown | {"data": _shown(last)})
+
+
+def _run(source: str, name: str, namespace: dict[str, Any]) -> Any:
+    """Run a cell; the value of the expression that it ends with, if it ends with one."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), namespace)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+
+
+def _shown(value: Any) -> dict[str, Any]:
+    """A value as notebooks keep it: by its picture, if it has one."""
+    if hasattr(value, "_repr_svg_"):
+        return {"image/svg+xml": _lines(value._repr_svg_())}
+    if hasattr(value, "_repr_png_"):
+        return {"image/png": base64.b64encode(value._repr_png_()).decode()}
+    return {"text/plain": _lines(repr(value))}
 
 
 def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -227,11 +258,11 @@ def notebook(cells: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make, run and write it."""
-    cells = cells_of(POST.read_text("utf-8"))
-    executed(cells)
-    text = json.dumps(notebook(cells), ensure_ascii=False, indent=1)
-    NOTEBOOK.write_text(text + "\n", "utf-8")
+    """Make, run and write those that are asked for."""
+    for name in sys.argv[1:] or NOTEBOOKS:
+        executed(cells := cells_of(name))
+        text = json.dumps(notebook(cells), ensure_ascii=False, indent=1)
+        (DOCS / f"{name}.ipynb").write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = {page.name: page.read_text("utf-8") for page in (ROOT / "README.md", *PAGES)}
 CONFIGURATION = (ROOT / "mkdocs.yml").read_text("utf-8")
-ELSEWHERE = {
+ELSEWHERE = {  # run by tests/lrp/test_documentation.py and tests/app/experiments/test_notebook.py
     "lrp.md",
-    "README.md",
-}  # run by tests/lrp/test_documentation.py, by tests/test_examples.py
-PUBLIC = ("lrp", "othello", "othello.records")
+    "play_and_explain.md",
+    "explain_a_model.md",
+}
+PUBLIC = ("lrp", "othello", "othello.network", "othello.records")
 
 
 def fences(text: str) -> list[tuple[str, str]]:
@@ -93,12 +94,24 @@ def test_a_command_of_a_page_is_taken(
     assert LazyGroup(name="othello").get_command(None, words[0]) is not None
 
 
+def has_what_it_needs(block: str) -> bool:
+    """Whether the package that a block's first line says it needs is installed, if it says so."""
+    needed = re.match(r"# needs (\w+)\n", block)
+    return needed is None or importlib.util.find_spec(needed[1]) is not None
+
+
 @pytest.mark.parametrize("page", sorted(TEXTS.keys() - ELSEWHERE))
-def test_the_python_of_a_page_runs(page: str) -> None:
+def test_the_python_of_a_page_runs(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
+    reader = ModuleType("my_project")  # of the README's reader
+    reader.model = torch.nn.Sequential(
+        torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4)
+    )  # type: ignore[attr-defined]
+    reader.x = torch.rand(2, 8)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "my_project", reader)
     names: dict[str, Any] = {"__name__": "page"}
     for language, block in fences(TEXTS[page]):
-        if language == "python":
+        if language == "python" and has_what_it_needs(block):
             exec(compile(block, page, "exec"), names)
 
 

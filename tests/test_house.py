@@ -327,7 +327,7 @@ def test_a_class_name_means_one_thing() -> None:
     assert {name for name, count in homes.items() if count > 1} == SAME_NAMES
 
 
-@pytest.mark.parametrize("face", ["othello", "lrp", "othello.records"])
+@pytest.mark.parametrize("face", ["othello", "lrp", "othello.network", "othello.records"])
 def test_a_face_exports_what_it_lists(face: str) -> None:
     module = importlib.import_module(face)
     assert len(set(module.__all__)) == len(module.__all__)

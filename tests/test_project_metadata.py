@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from othello.network import checkpoint
-from othello.training.release import front_matter
+from othello.network.architecture import Architecture
+from othello.network.pretrained import CONFIG, config, from_pretrained
+from othello.training.release import front_matter, use
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -46,15 +49,24 @@ def test_the_classifiers_and_addresses_are_true() -> None:
         assert len(name) <= 32 and address.removeprefix("https://doi.org/") in CITATION
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_card_begins_as_a_new_one_would(name: str) -> None:
-    size = checkpoint.info(ROOT / "checkpoints" / name)["architecture"]["size"]
-    card = (ROOT / "checkpoints" / name / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("folder", SHIPPED)
+def test_a_shipped_card_begins_as_a_new_one_would_and_says_how_to_use_it(folder: str) -> None:
+    architecture = checkpoint.info(ROOT / "checkpoints" / folder)["architecture"]
+    size = architecture["size"]
+    card = (ROOT / "checkpoints" / folder / "README.md").read_text("utf-8")
     head = front_matter(size)
     assert card.startswith("\n".join([*head, "", f"# Othello {size}×{size}", ""]))
     assert head[0] == head[-1] == "---"
     for name in ("license", "intended_use", "limits"):
         assert sum(line.startswith(f"{name}:") for line in head) == 1
     assert f"license: {PROJECT['license'].lower()}" in head
+    assert "\n".join(use(folder, Architecture.from_dict(architecture))) in card
     listed = [line for line in head if line.startswith("  - ")]
     assert len(listed) >= 5 and not any(re.search(r": | #|[\"{}\[\]]", line) for line in listed)
+
+
+@pytest.mark.parametrize("folder", SHIPPED)
+def test_a_shipped_config_is_that_of_its_weights(folder: str) -> None:
+    written = json.loads((ROOT / "checkpoints" / folder / CONFIG).read_text("utf-8"))
+    assert written == config(checkpoint.info(folder))
+    assert vars(from_pretrained(folder).architecture).items() <= written.items()

@@ -23,7 +23,6 @@ from app.commands.options import (
     parse_position,
     print_json,
     scan_games_of,
-    wants_json,
 )
 from app.commands.progress import ProgressLine
 from app.experiments.bench import QUESTIONS, Method, drawn, over_a_set, self_played
@@ -114,7 +113,7 @@ def bench(
     if how.npz is not None:
         atomic.write_bytes(how.npz, found.as_npz())
     report = found.as_json()
-    if wants_json(output.as_json):
+    if output.as_json:
         print_json("bench", report)
     else:
         _print(report)

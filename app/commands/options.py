@@ -91,7 +91,10 @@ def print_json(document: str, value: dict[str, Any] | Sequence[dict[str, Any]]) 
 
 
 def wants_json(asked: bool) -> bool:
-    """Whether to write JSON: when asked, or when nobody reads along (stdout is no terminal)."""
+    """Whether an answer about a position is JSON: when asked, or when nobody reads along (stdout is no terminal).
+
+    For `solve`, `analyze` and `explain` alone, which programs call by the thousand; others write JSON when asked.
+    """
     return asked or not sys.stdout.isatty()
 
 

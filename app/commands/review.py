@@ -20,7 +20,6 @@ from app.commands.options import (
     game_of,
     one_thread,
     print_json,
-    wants_json,
 )
 from app.commands.progress import ProgressLine
 from app.commands.reasons import reasons_of
@@ -118,7 +117,7 @@ def review(
 
 
 def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool) -> None:
-    if wants_json(as_json):
+    if as_json:
         record = judged.record
         told = {"black": record.black, "white": record.white, "transcript": record.transcript}
         moves = [move.as_json() for move in judged.moves]
@@ -178,7 +177,7 @@ def _print_moves(
     as_json: bool,
 ) -> None:
     given = [*(reasons or []), *[None] * len(moves)][: len(moves)]
-    if wants_json(as_json):
+    if as_json:
         rows = [move.as_json(game.start.size) for move in moves]
         if reasons is not None:
             rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, given)]

@@ -15,6 +15,13 @@ from othello.rules.board import Board
 Map = NDArray[np.float64]
 
 
+class Svg(str):
+    """An SVG document that notebooks show where a cell ends with it."""
+
+    def _repr_svg_(self) -> str:
+        return str(self)
+
+
 def heat_arguments(
     relevance: Map,
     *,
@@ -56,17 +63,12 @@ def as_svg(
     size: int = 480,
     bias: bool = False,
     colours: str = "blue–red",
-) -> str:
+) -> Svg:
     """The map of the squares, or of the biases, as an SVG document."""
     relevance = explanation.bias_squares if bias else explanation.squares
     title = f"{explanation.board}: {caption(explanation)}"
-    return board_svg.board(
-        explanation.board,
-        size=size,
-        last=last,
-        title=title,
-        **heat_arguments(relevance, scale=full_colour(explanation), colours=colours),
-    )
+    heat = heat_arguments(relevance, scale=full_colour(explanation), colours=colours)
+    return Svg(board_svg.board(explanation.board, size=size, last=last, title=title, **heat))
 
 
 def as_png(
@@ -86,6 +88,7 @@ def as_png(
     )
 
 
-def plain_svg(board: Board, *, last: int | None = None, size: int = 480) -> str:
+def plain_svg(board: Board, *, last: int | None = None, size: int = 480) -> Svg:
     """The position on the green board with its legal moves."""
-    return board_svg.board(board, size=size, last=last, dots=board.legal_moves(), title=str(board))
+    dots = board.legal_moves()
+    return Svg(board_svg.board(board, size=size, last=last, dots=dots, title=str(board)))

@@ -11,7 +11,8 @@ from typing import Any, cast
 from othello import atomic
 from othello.errors import CheckpointError
 from othello.network import checkpoint
-from othello.network.architecture import Network
+from othello.network.architecture import Architecture, Network
+from othello.network.pretrained import save_pretrained
 from othello.training.manifest import State, account
 from othello.training.run import Run
 
@@ -70,7 +71,7 @@ def release(
     meta["backend"] = loaded.meta.get("backend", "")  # empty for a run of an earlier version
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
-    digest = checkpoint.save(loaded.network, target, meta, replace=True)
+    digest = save_pretrained(loaded.network, target, meta, replace=True)
     _keep_course(run.folder, target)
     atomic.write_text(target / CARD, card(checkpoint.info(target), cast(Network, loaded.network)))
     return digest
@@ -129,6 +130,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
         "",
     ]
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
+    lines += use(Path(meta["path"]).name, network.architecture)
     lines += ["## Strength", "", *_strength_table(meta["strength"])]
     lines += ["", "## Reproduce", "", "```", meta["reproduce"], "```", ""]
     lines += [
@@ -136,6 +138,24 @@ def card(meta: dict[str, Any], network: Network) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def use(name: str, architecture: Architecture) -> list[str]:
+    """The part of a card that says how the network is had in Python."""
+    a = architecture
+    shapes = (
+        f"planes [B, {a.planes}, {a.size}, {a.size}] -> policy logits [B, {a.actions}], value [B]"
+    )
+    return [
+        "## Use",
+        "",
+        "```python",
+        "from othello.network import from_pretrained  # pip install 'othello-lrp[play]'",
+        "",
+        f'network = from_pretrained("{name}")  # {shapes}',
+        "```",
+        "",
+    ]
 
 
 def front_matter(size: int) -> list[str]:
