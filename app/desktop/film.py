@@ -15,6 +15,7 @@ from app.desktop.palette import PAPER, SLATE
 from app.desktop.render import render
 from app.desktop.study import question
 from app.desktop.view import HeatMode, Turning, View, turned
+from app.explain.points import in_points
 from app.game.game_line import GameLine
 from app.game.session import Session
 from app.present import film
@@ -97,7 +98,7 @@ class Film:
         ledger: Ledger | None = None
         if self.heat != "off" and stands:
             explanation = game.explain(board, question(game, board, self.heat))
-            heat = heat_of(explanation.squares)
+            heat = heat_of(in_points(explanation).squares)
             ledger = replace(ledger_of(explanation), sentence="", shown="")
         return View(
             board=board,
