@@ -55,7 +55,10 @@ def _table() -> None:
             if st.session_state.get("restored"):
                 why.restore(game, view)
                 st.session_state.restored = False
-            waiting.caption(_evaluation(game))
+            if said := _evaluation(game):
+                waiting.caption(said)
+            else:
+                waiting.empty()
             welcome.what_next(game, review=panel.search_all, report=lambda: panel.report_of(game))
             reasons = st.container()
             _toolbar(game)
@@ -246,10 +249,10 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
 
 
 def _evaluation(game: Session) -> str:
-    """The value of the position in words, from the search made there, or from the network alone."""
+    """The value of the position in words, from the search made there or from the network alone; the end needs none."""
     board = game.board
-    if options.reading().reveal == "never" and not board.is_over:
+    if board.is_over or options.reading().reveal == "never":
         return ""
-    if not board.is_over and game.search_of(board) is None:
+    if game.search_of(board) is None:
         game.network_value(board)  # which the line does not ask
     return value_line(game, board)

@@ -51,7 +51,7 @@ def what_next(
     with st.container(key="what_next", horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.markdown("**What next?**", width="content")
         if revealed and game.length > 1 and st.session_state.get("reviewed") != game.actions:
-            widgets.button("Turning points", "rate_review", key="next_review", do=review)
+            widgets.button("Where it turned", "rate_review", key="next_review", do=review)
         _another_game(game)
         if revealed:
             st.download_button(
