@@ -1,7 +1,7 @@
 // Words of the field, underlined with dots where they first stand on the page: their sentence shows under the mouse, a
 // finger and, at the end of the tab order, the keyboard.  Nothing that the page has drawn is touched: the dots are a
 // highlight over its text, and what takes the focus lies over the words and lets every click through.
-const SKIP = "script, style, code, pre, svg, h1, [hidden], [aria-hidden=true]:not([data-testid=stWidgetLabel]), [data-testid=stIconMaterial], .othw, .othg, .otht, .oth-frame, .oth-score";
+const SKIP = "script, style, code, pre, svg, h1, [hidden], [aria-hidden=true]:not([data-testid=stWidgetLabel] *), [data-testid=stIconMaterial], .othw, .othg, .otht, .oth-frame, .oth-score";
 const HIGHLIGHT = "othello-word";
 let page = null;
 

@@ -27,17 +27,18 @@ from tests.app.web.served import ROOT, until
 from tests.app.web.test_browser import played_through, tab_into_the_board, walk_to
 
 pytestmark = pytest.mark.browser
-FIELD = (  # the words of the field that a page could print; each that one does print is in the glossary
-    "ablation|absorb|activation|alpha-beta|arena|AUC|AlphaZero|backup|baseline|batch|bias|bias mode|bootstrap|c_puct|"
-    "canonizer|checkpoint|closure|cluster|composite|concept|conservation|control|convolution|correlation|"
-    "counterfactual|Dirichlet|Elo|embedding|EpsilonPlus|evaluator|exploration|faithfulness|frontier|FullGrad|"
-    "generation|gradient|Gumbel|head|heatmap|hyperparameter|integrated gradients|interval|iteration|ladder|layer|"
-    "ledger|LeRF|logit|loss|LRP|minimax|mobility|MoRF|network|neuron|node|occlusion|opening|parity|perft|plane|ply|"
-    "policy|preset|principal variation|prior|probe|proportional|PUCT|Q|ReLU|relevance|replay window|residual|rollout|"
-    "rule|seed|self-play|Shapley|simulation|sink|softmax|SPRT|SRG|stabilizer|stable disc|stem|symmetry|tanh|target|"
-    "temperature|tensor|tower|transcript|transposition|twin|U|UCB|value|visit|wedge|weights|WTHOR|X-square|C-square|ε|γ"
-).split("|")
-PLURALS = {"policy": "policies", "ply": "plies", "symmetry": "symmetries"}
+FIELD = """ablation, absorb, activation, alpha-beta, arena, AUC, AlphaZero, backup, baseline, batch, bias, bias mode,
+bootstrap, c_puct, canonizer, checkpoint, closure, cluster, composite, concept, conservation, control,
+convolution, correlation, counterfactual, Dirichlet, Elo, embedding, EpsilonPlus, evaluator, exploration,
+faithfulness, frontier, FullGrad, generation, gradient, Gumbel, head, heatmap, hyperparameter,
+integrated gradients, interval, iteration, ladder, layer, ledger, LeRF, logit, loss, LRP, minimax, mobility,
+MoRF, network, neuron, node, occlusion, opening, parity, perft, plane, ply, policy, preset, principal variation,
+prior, probe, proportional, PUCT, Q, ReLU, relevance, replay window, residual, rollout, rule, seed, self-play,
+Shapley, simulation, sink, softmax, SPRT, SRG, stabilizer, stable disc, stem, symmetry, tanh, target,
+temperature, tensor, tower, transcript, transposition, twin, U, UCB, value, visit, wedge, weights, WTHOR,
+X-square, C-square, ε, γ"""  # words of the field that a page could print; each that one does print is in the glossary
+DOTTED = "[...CSS.highlights.get('othello-word')].map(String)"
+PLURALS = {"bias": "biases", "policy": "policies", "ply": "plies", "symmetry": "symmetries"}
 OPEN = {"Play": ("Method", "New"), "Search": ("Another position",)}
 
 
@@ -60,13 +61,22 @@ def seen(page: Any) -> str:
 def printed(text: str) -> set[str]:
     """The words of the field in a text."""
     found = set()
-    for word in FIELD:
+    for word in re.split(r",\s+", FIELD):
         form = PLURALS.get(word, f"{word}s")
         exact = len(word) < 3 or word.isupper()
         either = f"(?<![\\w-])({re.escape(word)}|{re.escape(form)})(?![\\w-])"
         if re.search(either, text, 0 if exact else re.IGNORECASE):
             found.add(word)
     return found
+
+
+def undotted(page: Any) -> set[str]:
+    """The sentences of the words that a page prints and has nowhere dotted."""
+    meant = {_stem(form): term.words for term in terms() for form in term.forms}
+    dotted = {
+        meant.get(_stem(word)) for word in page.evaluate(DOTTED)
+    }  # None where a text has just gone
+    return {meant[_stem(word)] for word in printed(seen(page))} - dotted
 
 
 def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
@@ -86,18 +96,17 @@ def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
                 page.locator("[data-testid=stPopoverBody]").wait_for()
                 text += seen(page)
                 page.keyboard.press("Escape")
-            words = printed(text)
-            outside[name] = {word for word in words if word.lower() not in known}
+            outside[name] = {word for word in printed(text) if word.lower() not in known}
+            assert not outside[name], f"not in the glossary: {outside}"
+            until(lambda: not undotted(page), 20, f"the dotted words: {undotted(page)}")
             marks = page.locator(".othw .word")
-            until(lambda marks=marks: marks.count() > 3, 20, "the dotted words")
             for label in marks.evaluate_all("all => all.map(one => one.ariaLabel)"):
                 word, _, sentence = label.partition(": ")
                 assert any(
                     sentence == term.words and word.lower().rstrip("s") in map(_stem, term.forms)
                     for term in terms()
                 ), label
-            assert page.evaluate("CSS.highlights.get('othello-word').size") >= marks.count()
-        assert outside == dict.fromkeys(PAGES, set())
+        assert len(outside) == len(PAGES)
         marks.first.focus()  # as Tab does
         page.get_by_role("tooltip").wait_for()
         word, _, sentence = marks.first.get_attribute("aria-label").partition(": ")
@@ -155,7 +164,7 @@ def test_the_keys_of_the_desktop_act_on_the_page_and_stand_on_a_sheet(
         sheet = page.get_by_role("region", name="Keys")
         page.keyboard.press("?")
         sheet.wait_for()
-        rows = dict((row.shown, row.words) for row in KEYS)
+        rows = {row.shown: row.words for row in KEYS}
         for line in sheet.locator("tr").all():
             assert rows[line.locator("th").inner_text()] == line.locator("td").inner_text()
         assert sheet.locator("tr").count() >= 9
