@@ -14,6 +14,7 @@ st.html(
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
     "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
+    "div:has(> .st-key-what_next:empty) { display: none; }"
     "div:has(> .st-key-tour_place) { position: sticky; top: 0; z-index: 50; }"
     ".stMain div:has(> .st-key-tour_place .otht[hidden]), .stElementContainer:has(.othw) { margin-top: -1rem; }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"

@@ -52,10 +52,11 @@ function scan() {
   if (window.Highlight) CSS.highlights.set(HIGHLIGHT, new Highlight(...page.marks.map(({ range }) => range)));
   const shown = page.marks.filter(({ node }) => main.contains(node));
   while (root.children.length > shown.length) root.lastChild.remove();
-  const origin = root.getBoundingClientRect();
+  const origin = root.getBoundingClientRect(), edge = main.getBoundingClientRect().left + main.clientWidth;
   shown.forEach(({ at, range, word }, number) => {
     const place = root.children[number] ?? make(root, "span", "word"), box = range.getClientRects()[0];
-    Object.assign(place.style, { left: `${box.left - origin.left}px`, top: `${box.top - origin.top}px`, width: `${box.width}px`, height: `${box.height}px` });
+    const left = Math.min(box.left, edge - box.width); // a word that is scrolled away sideways must not widen the page
+    Object.assign(place.style, { left: `${left - origin.left}px`, top: `${box.top - origin.top}px`, width: `${box.width}px`, height: `${box.height}px` });
     place.tabIndex = 0;
     place.setAttribute("role", "note");
     place.setAttribute("aria-label", `${word}: ${data.terms[at].words}`);

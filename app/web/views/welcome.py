@@ -45,10 +45,13 @@ def what_next(
     game: Session, *, review: Callable[[], None], report: Callable[[], Callable[[], str]]
 ) -> None:
     """What there is to do after the game; `review` finds the moves that cost most, `report` makes a file's maker."""
+    place = st.container(
+        key="what_next", horizontal=True, gap="xsmall", vertical_alignment="center"
+    )  # there also when it is empty, so that what follows keeps its place and the focus
     if not game.board.is_over or not game.length:
         return
     revealed = options.reading().reveal != "never" and game.model is not None
-    with st.container(key="what_next", horizontal=True, gap="xsmall", vertical_alignment="center"):
+    with place:
         st.markdown("**What next?**", width="content")
         if revealed and game.length > 1 and st.session_state.get("reviewed") != game.actions:
             widgets.button("Where it turned", "rate_review", key="next_review", do=review)
