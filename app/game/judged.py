@@ -221,23 +221,21 @@ def _standings(
     standings = []
     for move, each in zip(found, judged):
         assert move.before is not None
-        standings.append(
-            _standing(move.side, move.before, each.before, each.exact, each.board.size)
-        )
+        standings.append(_standing(move.side, move.before, each.before, each.exact))
     last = found[-1]
     assert last.after is not None
     if final.is_over:
         score = float(final.score())
-        standings.append(_standing("X", score, score, True, final.size))
+        standings.append(_standing("X", score, score, True))
     else:
-        standings.append(_standing(last.side, last.after, judged[-1].after, last.exact, final.size))
+        standings.append(_standing(last.side, last.after, judged[-1].after, last.exact))
     return tuple(standings)
 
 
-def _standing(side: str, worth: float, discs: float, exact: bool, size: int) -> Standing:
+def _standing(side: str, worth: float, discs: float, exact: bool) -> Standing:
     """What a position is worth to `side`, a value in [−1, 1] unless exact, and in discs, as a standing."""
     sign = 1.0 if side == "X" else -1.0
-    found = Outlook.of(sign * worth, sign * discs + 0.0, exact=exact, size=size)
+    found = Outlook.of(sign * worth, sign * discs + 0.0, exact=exact)
     return Standing(found.percent / 100, found.discs, exact)
 
 

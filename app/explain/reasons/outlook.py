@@ -1,14 +1,12 @@
 """What is expected of a game, from black's view: the chance in per cent and the final difference in discs, as one.
 
-The chance is a search's value; the discs come from it and from the network's score head.  Where the score head leans so
-far to the other side that the two would name different winners, the discs are those of the value alone.
+The chance is a search's value; the discs come from it and from the network's score head (`othello.network.discs`),
+which may not name another winner.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from othello.network.discs import CURVE, SUREST
 
 
 @dataclass(frozen=True)
@@ -19,17 +17,15 @@ class Outlook:
     discs: float
 
     @classmethod
-    def of(cls, value: float, discs: float, *, exact: bool = False, size: int = 8) -> Outlook:
+    def of(cls, value: float, discs: float, *, exact: bool = False) -> Outlook:
         """Of a value in [−1, 1] and discs, both for black; where the discs are exact, they say who wins.
 
-        >>> Outlook.of(0.1, 2.0), Outlook.of(-0.1, 2.0, exact=True), Outlook.of(0.1, -2.0).discs > 0
-        (Outlook(percent=55.0, discs=2.0), Outlook(percent=100.0, discs=2.0), True)
+        >>> Outlook.of(0.02, -0.2), Outlook.of(-0.1, 2.0, exact=True)
+        (Outlook(percent=51.0, discs=0.0), Outlook(percent=100.0, discs=2.0))
         """
         if exact:
             value = float(discs > 0) - float(discs < 0)
-        elif value * discs < 0:
-            discs = CURVE(max(-SUREST, min(SUREST, value)), size)
-        return cls(50 * (1 + value), discs)
+        return cls(50 * (1 + value), 0.0 if value * discs < 0 else discs)
 
     def __str__(self) -> str:
         discs = f"{round(self.discs, 1):+.1f}" if round(self.discs, 1) else "0.0"

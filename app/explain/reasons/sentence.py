@@ -250,7 +250,7 @@ class Speech:
         board, q = self.result.board, self.moves[0].q
         assert q is not None
         sign = 1 if board.side == "X" else -1
-        return Outlook.of(sign * q, sign * worth, exact=self.solved, size=board.size)
+        return Outlook.of(sign * q, sign * worth, exact=self.solved)
 
     def _name(self, which: int) -> str:
         return square_name(self.moves[which].square, self.result.board.size)

@@ -15,6 +15,7 @@ from app.explain.points import in_points, unit_of
 from app.explain.reasons.outlook import Outlook
 from app.explain.reasons.sentence import Speech, discs_of
 from app.present.sentences import account_words, players_words
+from othello.network.discs import CURVE_WITH_SCORE
 from othello.rules.board import Board
 from othello.search.search import Search
 
@@ -35,17 +36,19 @@ def positions(count: int) -> list[Board]:
 
 
 def test_no_sentence_has_a_chance_and_discs_that_lean_to_different_sides(model: Model) -> None:
-    search, worth_of, raw = Search(model.evaluator), discs_of(model), 0
+    search, worth_of, without = Search(model.evaluator), discs_of(model), 0
     for board in positions(150):
         result = search.run(board, 24)
         tried = [move for move in result.moves if move.q is not None]
         worth = worth_of.of_moves(board, {move.square: float(move.q or 0) for move in tried})
         for move in tried:
-            raw += float(move.q or 0) * worth[move.square] < 0
+            value = 0.0 - float(move.q or 0)
+            score = worth_of.scores([board.play(move.square)])[0]
+            without += value * CURVE_WITH_SCORE(value, scores=score) < 0
             speech = Speech(result, [move], [worth[move.square]], False, ())
             chance, discs = re.findall(r"([\d.−+]+)(?= % for black| discs)", speech.words()[1])
             assert (float(chance) - 50) * float(discs.replace("−", "-")) >= 0, speech.words()[1]
-    assert raw > 5  # without the rule some would
+    assert without > 20
 
 
 @pytest.mark.parametrize("discs", [-64.0, -2.0, 0.0, 2.0])
