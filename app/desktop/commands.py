@@ -1,4 +1,4 @@
-"""The commands of the desktop as one table: their keys, what the help card says, their buttons, and what they do."""
+"""The commands of the desktop: their buttons and what they do; their keys stand in `app.present.keys`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.desktop import files
 from app.desktop.desk import Desk
 from app.desktop.view import HEAT_MODES, Button
 from app.game.session import SEATS
+from app.present.keys import KEYS
 
 
 class Key(NamedTuple):
@@ -18,6 +19,32 @@ class Key(NamedTuple):
 
     code: int
     ctrl: bool = False
+
+
+_CODES = {  # of the keys whose name is not the letter that they write
+    "ArrowLeft": (pygame.K_LEFT,),
+    "ArrowRight": (pygame.K_RIGHT,),
+    "ArrowUp": (pygame.K_UP,),
+    "ArrowDown": (pygame.K_DOWN,),
+    "Enter": (pygame.K_RETURN, pygame.K_KP_ENTER),
+    "Backspace": (pygame.K_BACKSPACE,),
+    "PageUp": (pygame.K_PAGEUP,),
+    "PageDown": (pygame.K_PAGEDOWN,),
+    "Home": (pygame.K_HOME,),
+    "End": (pygame.K_END,),
+    "Escape": (pygame.K_ESCAPE,),
+    "F1": (pygame.K_F1,),
+    "F12": (pygame.K_F12,),
+    "+": (pygame.K_PLUS, pygame.K_KP_PLUS),
+    "-": (pygame.K_MINUS, pygame.K_KP_MINUS),
+}
+
+
+def _keys(name: str) -> tuple[Key, ...]:
+    """What pygame calls a key of `app.present.keys`."""
+    ctrl = name.startswith("Ctrl+")
+    plain = name.removeprefix("Ctrl+")
+    return tuple(Key(code, ctrl) for code in _CODES.get(plain) or (ord(plain),))
 
 
 def _never(desk: Desk) -> bool:
@@ -33,11 +60,10 @@ def _nothing(desk: Desk) -> None:
 
 
 class Command(NamedTuple):
-    """Something that can be done: its keys, its action, and how its button looks if it has one."""
+    """Something that can be done: its action, and how its button looks if it has one."""
 
     name: str
     action: Callable[[Desk], None]
-    keys: tuple[Key, ...] = ()
     label: Callable[[Desk], str] | str = ""
     on: Callable[[Desk], bool] = _never
     enabled: Callable[[Desk], bool] = _always
@@ -46,21 +72,9 @@ class Command(NamedTuple):
     def button(self, desk: Desk) -> Button:
         """The button as it is now; a letter that is a key of its own stands on it."""
         label = self.label if isinstance(self.label, str) else self.label(desk)
-        first = self.keys[0] if self.keys else Key(0)
-        letter = chr(first.code).upper() if not first.ctrl and 97 <= first.code <= 122 else ""
+        first = _FIRST.get(self.name, "")
+        letter = first.upper() if len(first) == 1 and first.isalpha() else ""
         return Button(self.name, label, letter, self.on(desk), self.enabled(desk), self.weight)
-
-
-class HelpRow(NamedTuple):
-    """A line of the help card and the commands that it is about."""
-
-    keys: str
-    words: str
-    commands: tuple[Command, ...]
-
-
-def _ctrl(code: int) -> Key:
-    return Key(code, ctrl=True)
 
 
 def _cycle_heat(desk: Desk) -> None:
@@ -90,200 +104,82 @@ def _strength(desk: Desk) -> str:
     return f"{simulations} sims" if simulations else "policy"
 
 
-TABLE = (
-    HelpRow(
-        "arrows, Enter",
-        "choose a square and play there (or click it)",
-        (
-            Command("left", lambda desk: desk.move_cursor(0, -1), (Key(pygame.K_LEFT),)),
-            Command("right", lambda desk: desk.move_cursor(0, 1), (Key(pygame.K_RIGHT),)),
-            Command("up", lambda desk: desk.move_cursor(-1, 0), (Key(pygame.K_UP),)),
-            Command("down", lambda desk: desk.move_cursor(1, 0), (Key(pygame.K_DOWN),)),
-            Command(
-                "play",
-                lambda desk: desk.play_cursor(),
-                (Key(pygame.K_RETURN), Key(pygame.K_KP_ENTER), Key(pygame.K_SPACE)),
-            ),
-        ),
+_ALL = (
+    Command("left", lambda desk: desk.move_cursor(0, -1)),
+    Command("right", lambda desk: desk.move_cursor(0, 1)),
+    Command("up", lambda desk: desk.move_cursor(-1, 0)),
+    Command("down", lambda desk: desk.move_cursor(1, 0)),
+    Command("play", lambda desk: desk.play_cursor()),
+    Command(
+        "undo",
+        lambda desk: desk.walk(desk.game.undo),
+        label="Undo",
+        enabled=lambda desk: desk.game.cursor > 0,
     ),
-    HelpRow(
-        "U, R",
-        "undo, redo",
-        (
-            Command(
-                "undo",
-                lambda desk: desk.walk(desk.game.undo),
-                (Key(pygame.K_u), Key(pygame.K_BACKSPACE), _ctrl(pygame.K_z)),
-                label="Undo",
-                enabled=lambda desk: desk.game.cursor > 0,
-            ),
-            Command(
-                "redo",
-                lambda desk: desk.walk(desk.game.redo),
-                (Key(pygame.K_r), _ctrl(pygame.K_y)),
-                label="Redo",
-                enabled=lambda desk: desk.game.cursor < desk.game.length,
-            ),
-        ),
+    Command(
+        "redo",
+        lambda desk: desk.walk(desk.game.redo),
+        label="Redo",
+        enabled=lambda desk: desk.game.cursor < desk.game.length,
     ),
-    HelpRow(
-        "PgUp, PgDn, Home, End",
-        "one ply back, one on, first, last; or click the graph",
-        (
-            Command("back", lambda desk: desk.jump(desk.game.cursor - 1), (Key(pygame.K_PAGEUP),)),
-            Command(
-                "forward", lambda desk: desk.jump(desk.game.cursor + 1), (Key(pygame.K_PAGEDOWN),)
-            ),
-            Command("first", lambda desk: desk.jump(0), (Key(pygame.K_HOME),)),
-            Command("last", lambda desk: desk.jump(desk.game.length), (Key(pygame.K_END),)),
-        ),
+    Command("back", lambda desk: desk.jump(desk.game.cursor - 1)),
+    Command("forward", lambda desk: desk.jump(desk.game.cursor + 1)),
+    Command("first", lambda desk: desk.jump(0)),
+    Command("last", lambda desk: desk.jump(desk.game.length)),
+    Command(
+        "hint",
+        lambda desk: desk.ask_hint(),
+        label="Hint",
+        on=lambda desk: desk.hint is not None,
+        enabled=lambda desk: desk.game.human_to_move,
     ),
-    HelpRow(
-        "H",
-        "hint: what the agent would play here",
-        (
-            Command(
-                "hint",
-                lambda desk: desk.ask_hint(),
-                (Key(pygame.K_h),),
-                label="Hint",
-                on=lambda desk: desk.hint is not None,
-                enabled=lambda desk: desk.game.human_to_move,
-            ),
-        ),
+    Command(
+        "heat",
+        _cycle_heat,
+        label=lambda desk: f"Heat: {desk.heat}",
+        on=lambda desk: desk.heat != "off",
+        weight=1.25,
     ),
-    HelpRow(
-        "E",
-        "heatmap: off, of the value, of the best move",
-        (
-            Command(
-                "heat",
-                _cycle_heat,
-                (Key(pygame.K_e),),
-                label=lambda desk: f"Heat: {desk.heat}",
-                on=lambda desk: desk.heat != "off",
-                weight=1.25,
-            ),
-        ),
+    Command(
+        "bias",
+        lambda desk: desk.switch_map("biases"),
+        label="Biases",
+        on=lambda desk: desk.biases and desk.heat != "off",
     ),
-    HelpRow(
-        "B, T",
-        "the biases' map instead of the squares'; numbers on the squares",
-        (
-            Command(
-                "bias",
-                lambda desk: desk.switch_map("biases"),
-                (Key(pygame.K_b),),
-                label="Biases",
-                on=lambda desk: desk.biases and desk.heat != "off",
-            ),
-            Command(
-                "numbers",
-                lambda desk: desk.switch_map("numbers"),
-                (Key(pygame.K_t),),
-                label="Numbers",
-                on=lambda desk: desk.numbers and desk.heat != "off",
-                weight=1.1,
-            ),
-        ),
+    Command(
+        "numbers",
+        lambda desk: desk.switch_map("numbers"),
+        label="Numbers",
+        on=lambda desk: desk.numbers and desk.heat != "off",
+        weight=1.1,
     ),
-    HelpRow(
-        "N, S",
-        "new game; play black, white, both, or watch",
-        (
-            Command("new", _begin, (Key(pygame.K_n),), label="New", weight=1.1),
-            Command(
-                "seat",
-                _cycle_seat,
-                (Key(pygame.K_s),),
-                label=lambda desk: f"You: {desk.game.seat}",
-                weight=1.7,
-            ),
-        ),
+    Command("new", _begin, label="New", weight=1.1),
+    Command("seat", _cycle_seat, label=lambda desk: f"You: {desk.game.seat}", weight=1.7),
+    Command(
+        "pause",
+        lambda desk: desk.pause(),
+        label=lambda desk: "Go on" if desk.paused else "Pause",
+        on=lambda desk: desk.paused,
     ),
-    HelpRow(
-        "P",
-        "pause the agent, or let it go on from here",
-        (
-            Command(
-                "pause",
-                lambda desk: desk.pause(),
-                (Key(pygame.K_p),),
-                label=lambda desk: "Go on" if desk.paused else "Pause",
-                on=lambda desk: desk.paused,
-            ),
-        ),
-    ),
-    HelpRow(
-        "+, −",
-        "the agent's strength in simulations a move",
-        (
-            Command(
-                "stronger",
-                lambda desk: desk.change_strength(1),
-                (Key(pygame.K_PLUS), Key(pygame.K_EQUALS), Key(pygame.K_KP_PLUS)),
-                label="+",
-                weight=0.5,
-            ),
-            Command(
-                "weaker",
-                lambda desk: desk.change_strength(-1),
-                (Key(pygame.K_MINUS), Key(pygame.K_KP_MINUS)),
-                label="−",
-                weight=0.5,
-            ),
-            Command("strength", _nothing, label=_strength, enabled=_never, weight=1.15),
-        ),
-    ),
-    HelpRow(
-        "Ctrl+S, Ctrl+O",
-        "save the transcript; open one (or drop a file)",
-        (
-            Command("save", _save, (_ctrl(pygame.K_s),), label="Save"),
-            Command("open", lambda desk: desk.ask_text(), (_ctrl(pygame.K_o),), label="Open"),
-        ),
-    ),
-    HelpRow(
-        "Ctrl+C, Ctrl+V",
-        "copy the transcript; paste a game or a position",
-        (
-            Command("copy", lambda desk: desk.want("copy"), (_ctrl(pygame.K_c),)),
-            Command("paste", lambda desk: desk.want("paste"), (_ctrl(pygame.K_v),)),
-        ),
-    ),
-    HelpRow(
-        "F12, G",
-        "picture of the window; film of the game with heatmaps",
-        (
-            Command(
-                "screenshot",
-                lambda desk: desk.want("screenshot"),
-                (Key(pygame.K_F12),),
-                label="PNG",
-            ),
-            Command("film", lambda desk: desk.want("film"), (Key(pygame.K_g),), label="GIF"),
-        ),
-    ),
-    HelpRow(
-        "D, F1, Esc",
-        "light or dark; this card; close",
-        (
-            Command("dark", _toggle("dark"), (Key(pygame.K_d),)),
-            Command(
-                "help",
-                _toggle("help"),
-                (Key(pygame.K_F1), Key(pygame.K_QUESTION)),
-                label="?",
-                weight=0.6,
-            ),
-            Command("escape", lambda desk: desk.clear(), (Key(pygame.K_ESCAPE),)),
-            Command("quit", lambda desk: desk.stop(), (_ctrl(pygame.K_q),)),
-        ),
-    ),
+    Command("stronger", lambda desk: desk.change_strength(1), label="+", weight=0.5),
+    Command("weaker", lambda desk: desk.change_strength(-1), label="−", weight=0.5),
+    Command("strength", _nothing, label=_strength, enabled=_never, weight=1.15),
+    Command("save", _save, label="Save"),
+    Command("open", lambda desk: desk.ask_text(), label="Open"),
+    Command("copy", lambda desk: desk.want("copy")),
+    Command("paste", lambda desk: desk.want("paste")),
+    Command("screenshot", lambda desk: desk.want("screenshot"), label="PNG"),
+    Command("film", lambda desk: desk.want("film"), label="GIF"),
+    Command("dark", _toggle("dark")),
+    Command("quit", lambda desk: desk.stop()),
+    Command("help", _toggle("help"), label="?", weight=0.6),
+    Command("escape", lambda desk: desk.clear()),
 )
-COMMANDS = {command.name: command for row in TABLE for command in row.commands}
-HELP = tuple((row.keys, row.words) for row in TABLE)
-_BY_KEY = {key: command.name for command in COMMANDS.values() for key in command.keys}
+COMMANDS = {command.name: command for command in _ALL}
+HELP = tuple((row.shown, row.words) for row in KEYS)
+_NAMED = {name: keys for row in KEYS for name, keys in row.commands.items()}
+_FIRST = {name: keys[0] for name, keys in _NAMED.items()}
+_BY_KEY = {key: name for name, keys in _NAMED.items() for one in keys for key in _keys(one)}
 _ROWS = (
     ("undo", "redo", "hint"),
     ("heat", "bias", "numbers"),

@@ -14,7 +14,6 @@ from app.desktop.view import Button, View
 from app.present.colormap import blend, colour, rgb
 from app.present.game_view import Ledger, Seated
 from app.present.numbers import percent
-from app.present.sentences import q_words
 
 
 def draw_panel(surface: Surface, view: View, layout: Places, palette: Palette) -> None:
@@ -205,7 +204,7 @@ def _gradient(width: int, height: int) -> Surface:
 
 
 def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette) -> None:
-    """The search's moves: a bar of visits, the share, the prior and Q."""
+    """The search's moves: a bar of visits, the share, the prior and black's chance."""
     small = round(unit * 0.86)
     columns = (rect.right - 7.4 * unit, rect.right - 3.6 * unit, rect.right)
     y = rect.y + 0.9 * unit
@@ -218,7 +217,7 @@ def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
         bold=True,
         limit=round(12 * unit),
     )
-    for name, right in zip(("visits", "prior", "Q"), columns):
+    for name, right in zip(("visits", "prior", "for black"), columns):
         write(surface, name, (right, y), round(unit * 0.75), palette.soft, align="right")
     y += 1.5 * unit
     for move in view.candidates:
@@ -241,7 +240,7 @@ def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette
         texts = (
             percent(move.share),
             percent(move.prior),
-            q_words(move.q),
+            move.chance,
         )
         for words, right in zip(texts, columns):
             write(surface, words, (right, y), small, palette.ink, align="right", bold=move.played)

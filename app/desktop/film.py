@@ -15,6 +15,7 @@ from app.desktop.palette import PAPER, SLATE
 from app.desktop.render import render
 from app.desktop.study import question
 from app.desktop.view import HeatMode, Turning, View, turned
+from app.explain.points import in_points, unit_of
 from app.game.game_line import GameLine
 from app.game.session import Session
 from app.present import film
@@ -97,8 +98,9 @@ class Film:
         ledger: Ledger | None = None
         if self.heat != "off" and stands:
             explanation = game.explain(board, question(game, board, self.heat))
-            heat = heat_of(explanation.squares)
-            ledger = replace(ledger_of(explanation), sentence="", shown="")
+            heat = heat_of(in_points(explanation).squares)
+            unit = f"in {unit_of(explanation)}"
+            ledger = replace(ledger_of(explanation), sentence="", shown=unit)
         return View(
             board=board,
             players=self._players(game, line),

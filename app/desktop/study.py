@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.desktop.view import HeatMode
 from app.desktop.worker import Stop
+from app.explain.points import in_points
 from app.explain.targets import Target
 from app.game.game_line import GameLine
 from app.game.session import Session
@@ -34,7 +35,8 @@ def study_of(game: Session, line: GameLine, heat: HeatMode, stop: Stop) -> Study
     if heat == "off" or board.is_over or stop():
         return Study(board, heat)
     found = game.explain(board, question(game, board, heat))
-    maps = (found.squares, found.bias_squares)
+    told = in_points(found)
+    maps = (told.squares, told.bias_squares)
     ledgers = (ledger_of(found), ledger_of(found, biases=True))
     return Study(board, heat, tuple(zip(map(heat_of, maps), ledgers)), why_last(game, line))
 

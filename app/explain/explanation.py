@@ -94,6 +94,7 @@ class Explanation:
     accounts: tuple[LayerAccount, ...] = ()  # every layer's, from the input to the output, if asked
     leaves: int = 0  # positions a searched target was averaged over
     symmetric: bool = False  # value and maps are means over the board's eight symmetries
+    since: float = 0.0  # the value from which a change counts
 
     @classmethod
     def zero(cls, names: tuple[str, ...], **about: Any) -> Self:

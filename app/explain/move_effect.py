@@ -49,4 +49,5 @@ def explain_change(
     )
     sign = 1 if later.side == board.side else -1
     seen = after if sign > 0 else after.mirrored()
-    return Change(before, after, sign, replace(seen - before, board=board, target=target))
+    change = replace(seen - before, board=board, target=target, since=before.value)
+    return Change(before, after, sign, change)

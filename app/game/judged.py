@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.explain.ask import explain
+from app.explain.points import in_points
+from app.explain.reasons.outlook import Outlook
 from app.explain.reasons.sentence import discs_of, why
 from app.explain.targets import Target
 from app.game.tries import after
@@ -100,7 +102,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Picture:
-    """The position after a move and what the move changed in the network's value for black [N, N], if anything did."""
+    """The position after a move and what it changed in the network's value for black [N, N], in points, if anything."""
 
     board: Board
     action: int
@@ -233,8 +235,8 @@ def _standings(
 def _standing(side: str, worth: float, discs: float, exact: bool) -> Standing:
     """What a position is worth to `side`, a value in [−1, 1] unless exact, and in discs, as a standing."""
     sign = 1.0 if side == "X" else -1.0
-    value = float(np.sign(worth)) if exact else worth
-    return Standing((1 + sign * value) / 2, sign * discs + 0.0, exact)
+    found = Outlook.of(sign * worth, sign * discs + 0.0, exact=exact)
+    return Standing(found.percent / 100, found.discs, exact)
 
 
 def _with_worths(
@@ -285,7 +287,7 @@ def _picture(board: Board, action: int, model: Model) -> Picture:
     """The position after a move, with its change for black; none where the game ends with it."""
     later = board.play(action)
     try:
-        found = explain(model, board, Target("change", action, size=board.size))
+        found = in_points(explain(model, board, Target("change", action, size=board.size)))
     except ParseError:
         return Picture(later, action, None)
     return Picture(later, action, found.squares if board.side == "X" else -found.squares)

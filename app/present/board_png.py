@@ -1,16 +1,14 @@
-"""The same board as pixels: PNG pictures and GIF films, drawn by Pillow at twice the size and scaled down."""
+"""The same board as pixels: PNG pictures, drawn by Pillow at twice the size and scaled down."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Unpack
 
 from PIL import Image, ImageDraw, ImageFont
 
 from app.present.board_svg import GREEN, WHITE_RIM, Grid, Looks, Theme
-from app.present.film import encoded
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import COLUMNS
 
@@ -50,11 +48,6 @@ def png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()
-
-
-def gif(frames: Sequence[Image.Image], milliseconds: int = 700) -> bytes:
-    """The frames as an endless GIF film; the last one stays four times as long.  ValueError without a frame."""
-    return encoded(frames, [milliseconds] * (len(frames) - 1) + [4 * milliseconds])
 
 
 def _draw_squares(pen: ImageDraw.ImageDraw, grid: Grid, theme: Theme, looks: Looks) -> None:

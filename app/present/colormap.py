@@ -34,10 +34,12 @@ class Heat:
     scale: float
 
 
-def heat_of(relevance: NDArray[np.float64], scale: float | None = None) -> Heat:
+def heat_of(
+    relevance: NDArray[np.float64], scale: float | None = None, name: str = "blue–red"
+) -> Heat:
     """A map [N, N] in colours symmetric about 0, full at `scale`, its largest |R| if not given."""
     full = scale_of(relevance) if scale is None else scale
-    colours, texts = fills(relevance, full), numbers(relevance, full)
+    colours, texts = fills(relevance, full, name), numbers(relevance, full)
     return Heat(tuple(colours.values()), tuple(texts.values()), full)
 
 

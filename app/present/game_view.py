@@ -9,10 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.explain.explanation import Explanation
+from app.explain.points import in_points, unit_of
 from app.game.game_line import GameLine
 from app.game.session import Session
-from app.present.numbers import signed
-from app.present.sentences import explanation_words, outcome_words, side_word, value_words
+from app.present.numbers import fixed
+from app.present.sentences import (
+    account_words,
+    chance_words,
+    outcome_words,
+    players_words,
+    side_word,
+    value_words,
+)
 from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.rules.openings import opening_of
@@ -52,14 +60,14 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A move the search looked at; `share` of the visits and `prior` in [0, 1], `q` in [−1, 1] or None if unvisited."""
+    """A move the search looked at; `share` of the visits and `prior` in [0, 1], `chance` black's after it, in words."""
 
     square: int
     name: str
     visits: int
     share: float
     prior: float
-    q: float | None
+    chance: str
     played: bool
 
 
@@ -164,7 +172,8 @@ def values(game: Session, line: GameLine) -> tuple[float | None, ...]:
 
 
 def ledger_rows(explanation: Explanation) -> tuple[LedgerRow, ...]:
-    """The parts that add up to the target; solved positions and rounding appear where they can be seen."""
+    """The parts that add up to the target, in points; solved positions and rounding appear where they can be seen."""
+    explanation = in_points(explanation)
     parts = [
         ("squares", float(explanation.squares.sum())),
         ("bias", explanation.bias_total),
@@ -177,22 +186,23 @@ def ledger_rows(explanation: Explanation) -> tuple[LedgerRow, ...]:
 
 
 def ledger_of(explanation: Explanation, biases: bool = False) -> Ledger:
-    """The account of an explanation under the map of its squares, or of its biases."""
-    words = explanation.target.words()
+    """The account of an explanation under the map of its squares, or of its biases, in points."""
+    words, total = explanation.target.words(), in_points(explanation).value
+    sentence = f"{players_words(explanation)} {account_words(in_points(explanation), _account)}"
     title = words[0].upper() + words[1:]
     if explanation.target.kind == "value":
         title = f"Network's value for {side_word(explanation.board.side)}"
     return Ledger(
         title=title,
-        shown=f"map of the {'biases' if biases else 'squares'}",
+        shown=f"{'biases' if biases else 'squares'}, in {unit_of(explanation)}",
         rows=ledger_rows(explanation),
-        total=LedgerRow("target", explanation.value, _account(explanation.value)),
-        sentence=explanation_words(explanation),
+        total=LedgerRow("target", total, _account(total)),
+        sentence=sentence.strip(),
     )
 
 
 def _account(value: float) -> str:
-    return signed(0.0 if abs(value) < 5e-5 else value)
+    return fixed(value, 1) if abs(value) >= 0.05 else "0"
 
 
 def moves_table(
@@ -210,7 +220,7 @@ def moves_table(
             visits=move.visits,
             share=move.visits / whole,
             prior=move.prior,
-            q=move.q,
+            chance=chance_words(move.q, found.board.side),
             played=move.square == played,
         )
         for move in chosen

@@ -50,7 +50,7 @@ def report(game: JudgedGame) -> str:
 </section>
 <h2>Where the game turned</h2>
 <p class="note">The board after the move that was played and after the better one. The colours show what the move
-changed in the network’s value, on one scale: red for black, blue for white.</p>
+changed in the network’s value, in points of the chance in per cent, on one scale: red for black, blue for white.</p>
 <div class="turns">
 {parts.turns(game)}
 </div>

@@ -166,7 +166,7 @@ def _legend(scale: float) -> str:
     full = f"{scale:.2g}"
     return (
         '<div class="legend"><i></i><div>'
-        f"<span>{MINUS}{full} for white</span><span>0</span><span>for black +{full}</span></div></div>"
+        f"<span>{full} points for white</span><span>0</span><span>{full} points for black</span></div></div>"
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from app.explain.explanation import Explanation
+from app.explain.points import in_points, unit_of
 from app.explain.targets import Target
 from app.present.numbers import fixed, percent, signed
 from othello.rules.board import Board
@@ -18,18 +22,24 @@ def side_word(side: str) -> str:
     return "black" if side == "X" else "white"
 
 
+def chance_words(value: float | None, side: str) -> str:
+    """Black's chance at a value in [−1, 1] for `side` ("X" or "O"); `?` for what was never looked at.
+
+    >>> chance_words(-0.26, "O"), chance_words(None, "X")
+    ('63 %', '?')
+    """
+    if value is None:
+        return "?"
+    return percent((1 + max(-1.0, min(1.0, value if side == "X" else -value))) / 2)
+
+
 def value_words(board: Board, value: float, who: str = "Agent") -> str:
-    """A value in [−1, 1] for the side to move, as the chance the agent gives the side it favours.
+    """A value in [−1, 1] for the side to move, as black's chance.
 
     >>> value_words(Board.initial(), -0.26)
-    'Agent: 63 % for white'
+    'Agent: 37 % for black'
     """
-    share = (1 + value) / 2
-    side, other = ("black", "white") if board.side == "X" else ("white", "black")
-    chance = percent(max(share, 1 - share))
-    if chance == percent(0.5):
-        return f"{who}: even, {chance} each"
-    return f"{who}: {chance} for {side if share > 0.5 else other}"
+    return f"{who}: {chance_words(value, board.side)} for black"
 
 
 def outcome_words(board: Board) -> str:
@@ -60,7 +70,14 @@ def headline_words(explanation: Explanation) -> str:
     return f"{_target_words(explanation)} {_heaviest(explanation)}".strip()
 
 
-def account_words(explanation: Explanation) -> str:
+def players_words(explanation: Explanation) -> str:
+    """The target and the squares that weigh most as a player hears them: in per cent, never on the network's scale."""
+    if _whole(explanation) < 1e-9:
+        return "Nothing speaks for either side: there is nothing to distribute."
+    return f"{_players_target(explanation)} {_heaviest(in_points(explanation), plain=True)}".strip()
+
+
+def account_words(explanation: Explanation, number: Callable[[float], str] = signed) -> str:
     """How much of the target is on the squares, how much biases and stabilizers hold, in words; empty for nothing."""
     whole = _whole(explanation)
     if whole < 1e-9:
@@ -84,7 +101,7 @@ def account_words(explanation: Explanation) -> str:
         said.append(f"{percent(lost)} went to biases and stabilizers and is not shown.")
     elif squares * bias < 0:
         said.append(
-            f"The squares say {signed(squares)}, the biases {signed(bias)}: they pull in opposite directions."
+            f"The squares say {number(squares)}, the biases {number(bias)}: they pull in opposite directions."
         )
     elif share >= 0.5:
         said.append(f"{percent(share)} of it is held by biases that this board switches on.")
@@ -106,12 +123,34 @@ def _whole(explanation: Explanation) -> float:
     return sum(map(abs, parts))
 
 
-def _target_words(explanation: Explanation) -> str:
+def _subject(explanation: Explanation) -> str:
     subject = explanation.target.words()
     if explanation.symmetric:
         subject += ", mean of the board's eight symmetries"
+    return subject[0].upper() + subject[1:]
+
+
+def _target_words(explanation: Explanation) -> str:
     side = side_word(explanation.board.side)
-    return f"{subject[0].upper()}{subject[1:]}: {signed(explanation.value)} for {side}."
+    return f"{_subject(explanation)}: {signed(explanation.value)} for {side}."
+
+
+def _players_target(explanation: Explanation) -> str:
+    target, value, side = explanation.target, explanation.value, explanation.board.side
+    subject = _subject(explanation)
+    if target.kind == "policy" and target.against is not None:
+        more, less = (square_name(move, target.size) for move in target.actions)
+        more, less = (more, less) if value >= 0 else (less, more)
+        times = f"{math.exp(min(abs(value), 7)):.1f}"
+        return f"{subject}: at first sight {more} is {times} times as likely as {less}."
+    if target.kind == "policy":
+        return f"{subject}, at first sight."
+    if target.kind == "change" or target.against is not None:
+        points = in_points(explanation).value
+        favoured = side_word(side if points >= 0 else "XO".replace(side, ""))
+        return f"{subject}: {abs(points):.1f} points for {favoured}."
+    chance = value if target.kind == "q" else math.tanh(value)
+    return f"{subject}: {chance_words(chance, side)} for black."
 
 
 def q_words(q: float | None, digits: int = 2) -> str:
@@ -123,19 +162,22 @@ def q_words(q: float | None, digits: int = 2) -> str:
     return "?" if q is None else fixed(q, digits)
 
 
-def _heaviest(explanation: Explanation, count: int = 3) -> str:
+def _heaviest(explanation: Explanation, count: int = 3, *, plain: bool = False) -> str:
+    """The squares with most relevance; `plain` names the side of each instead of a sign, and the unit."""
     relevance = explanation.squares.ravel()
     total = np.abs(relevance).sum()
     if total < 1e-12 or (
         explanation.leaves and abs(explanation.exact) > 0.995 * _whole(explanation)
     ):
         return ""
-    order = np.argsort(-np.abs(relevance))[:count]
-    named = ", ".join(
-        f"{square_name(int(s), explanation.board.size)} ({signed(float(relevance[s]))})"
-        for s in order
-    )
-    return f"Most weight: {named}."
+    low, high = poles(explanation.target, explanation.board.side)
+    named = []
+    for square in np.argsort(-np.abs(relevance))[:count].tolist():
+        weight = float(relevance[square])
+        said = f"{abs(weight):.1f} {high if weight > 0 else low}" if plain else signed(weight)
+        named.append(f"{square_name(square, explanation.board.size)} ({said})")
+    unit = f", in {unit_of(explanation)}" if plain else ""
+    return f"Most weight{unit}: {', '.join(named)}."
 
 
 def poles(target: Target, side: str) -> tuple[str, str]:

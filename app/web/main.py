@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.web import state, widgets
+from app.web.components import guide
 from app.web.pages import views
 
 st.set_page_config(page_title="Othello, explained", page_icon=state.icon(), layout="wide")
@@ -13,6 +14,9 @@ st.html(
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
     "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
+    "div:has(> .st-key-what_next:empty) { display: none; }"
+    "div:has(> .st-key-tour_place) { position: sticky; top: 0; z-index: 50; }"
+    ".stMain div:has(> .st-key-tour_place .otht[hidden]), .stElementContainer:has(.othw) { margin-top: -1rem; }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
     "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
@@ -32,3 +36,4 @@ with st.container(horizontal=True, gap="small", key="pages"):
     for page in pages.values():
         st.page_link(page, width="content")
 chosen.run()
+guide.words()

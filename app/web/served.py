@@ -9,6 +9,9 @@ from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from streamlit import config
 from streamlit.starlette import App
 
@@ -17,4 +20,16 @@ hosts = Middleware(
     allowed_hosts=list(config.get_option("server.allowedHosts")),
     www_redirect=False,
 )
-app = App(Path(__file__).with_name("main.py"), middleware=[hosts])
+
+
+def to_play(request: Request) -> RedirectResponse:
+    """The Play page is the app's own address; who asks for it by its name is led there, with what the link says."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"./{query}")
+
+
+app = App(
+    Path(__file__).with_name("main.py"),
+    routes=[Route("/play", to_play)],
+    middleware=[hosts],
+)

@@ -100,7 +100,8 @@ class Discs:
     """What positions are worth in discs to their side to move, by an evaluator's score head where it has one.
 
     A position's score is the mean of what the head says at sight and after the best next move, each averaged over the
-    board's symmetries: positions that are symmetric images of each other are worth the same.
+    board's symmetries: positions that are symmetric images of each other are worth the same.  Where it leans so far to
+    the other side that value and discs would name different winners, the position is worth nothing to either.
 
     >>> from othello.search.disc_count import DiscCount
     >>> worth = Discs(DiscCount(8))
@@ -118,6 +119,7 @@ class Discs:
         size = self._evaluator.size
         if isinstance(self._evaluator, NetworkEvaluator) and self._evaluator.has_scores:
             found = CURVE_WITH_SCORE(bounded, size, self.scores(boards))
+            found = np.where(found * bounded < 0, 0.0, found)  # nobody leads against the odds
         else:
             found = CURVE(bounded, size)
         limited = np.clip(found, -(size**2), size**2).tolist()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import neighbours
+from app.explain.reasons.outlook import Outlook
 from app.explain.reasons.phrases import phrase
 from app.explain.reasons.weights import BETTER, Weight, weigh
 from othello.errors import ParseError
@@ -38,7 +39,8 @@ class Reasons:
     """A sentence about a move and all that it stands on.
 
     tries: simulations that began with the move.  expected_discs: the expected final difference, black minus white, and
-    expected_percent black's chance in per cent; None where the search did not try the move.  facts: every fact, in a
+    expected_percent black's chance in per cent, as `Outlook` brings them together; None where the search did not try
+    the move.  facts: every fact, in a
     fixed order; spoken: the names of those in the sentence.
     """
 
@@ -108,16 +110,17 @@ def why(
     certain = {each.square: float(score) for each, score in zip(whole, scores) if score is not None}
     worths = certain if solved else discs_of(model).of_moves(board, tries)
     worth = [worths[each.square] if each.square in tries else None for each in whole]
-    spoken, sentence = Speech(result, whole, worth, solved, weights).words()
-    sign, q = (1 if board.side == "X" else -1), whole[0].q
+    speech = Speech(result, whole, worth, solved, weights)
+    spoken, sentence = speech.words()
+    outlook = None if worth[0] is None else speech.outlook(worth[0])
     return Reasons(
         board=board,
         move=move,
         rival=rival,
         sentence=sentence,
         tries=whole[0].visits,
-        expected_discs=None if worth[0] is None else sign * worth[0],
-        expected_percent=None if q is None else 50 * (1 + sign * q),
+        expected_discs=None if outlook is None else outlook.discs,
+        expected_percent=None if outlook is None else outlook.percent,
         facts=weights,
         spoken=spoken,
     )
@@ -239,11 +242,15 @@ class Speech:
 
     def _expectation(self, worth: float) -> str:
         """Tries and expectation of the move, from black's view."""
-        entry, sign = self.moves[0], 1 if self.result.board.side == "X" else -1
-        assert entry.q is not None
-        percent = round(50 * (1 + sign * entry.q))
-        discs = f"{round(sign * worth, 1) + 0.0:+.1f}".replace("-", "−")
-        return f"{entry.visits} of {self.result.simulations} tries, {percent} % for black, {discs} discs"
+        tries = f"{self.moves[0].visits} of {self.result.simulations} tries"
+        return f"{tries}, {self.outlook(worth)}"
+
+    def outlook(self, worth: float) -> Outlook:
+        """What is expected after the move, for black."""
+        board, q = self.result.board, self.moves[0].q
+        assert q is not None
+        sign = 1 if board.side == "X" else -1
+        return Outlook.of(sign * q, sign * worth, exact=self.solved)
 
     def _name(self, which: int) -> str:
         return square_name(self.moves[which].square, self.result.board.size)

@@ -1,4 +1,4 @@
-// The value of the game ply by ply: black above, white below; click or arrow keys go to a ply.
+// The chance for black in per cent, ply by ply; click or arrow keys go to a ply.
 const SVG = "http://www.w3.org/2000/svg";
 const draw = (parent, tag, attributes, text) => {
   const element = document.createElementNS(SVG, tag);
@@ -53,8 +53,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   draw(svg, "rect", { x: 26, y: mid, width: W - 34, height: low - mid, fill: "#fff", opacity: 0.14, stroke: "none" });
   draw(svg, "rect", { x: 26, y: top, width: W - 34, height: low - top, fill: "none", stroke: "currentColor", opacity: 0.25 });
   draw(svg, "line", { x1: 26, x2: W - 8, y1: mid, y2: mid, stroke: "currentColor", opacity: 0.35, "stroke-dasharray": "3 3" });
-  draw(svg, "circle", { cx: 12, cy: top + 8, r: 5.5, fill: "#1f2428", stroke: "currentColor" });
-  draw(svg, "circle", { cx: 12, cy: low - 8, r: 5.5, fill: "#fff", stroke: "currentColor" });
+  for (const [height, number] of [[top + 4, 100], [mid + 4, 50], [low + 1, 0]]) draw(svg, "text", { x: 22, y: height, "text-anchor": "end" }, number);
   const step = last > 40 ? 10 : last > 16 ? 5 : last > 6 ? 2 : 1;
   for (let ply = 0; ply <= last; ply += step) draw(svg, "text", { x: x(ply), y: H - 5, "text-anchor": "middle" }, ply);
   const known = (series) => series.map((value, ply) => [ply, value]).filter(([, value]) => value !== null);

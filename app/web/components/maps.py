@@ -33,23 +33,24 @@ class Legend:
     poles: tuple[str, str]
     scale: float
     look: Look = USUAL
+    unit: str = ""  # of the numbers, where they are not on the network's own scale
 
     @classmethod
-    def of(cls, found: Explanation, look: Look = USUAL, *maps: Map) -> Legend:
+    def of(cls, found: Explanation, look: Look = USUAL, *maps: Map, unit: str = "") -> Legend:
         """The legend of an explanation for `maps`, else for its squares and its biases."""
         shown = maps or (found.squares, found.bias_squares)
-        return cls(poles(found.target, found.board.side), scale_of(*shown), look)
+        return cls(poles(found.target, found.board.side), scale_of(*shown), look, unit)
 
     def heat(self, relevance: Map) -> parts.Over:
         """What the board needs to show a map [N, N]."""
         paint = list(fills(relevance, self.scale, self.look.colours).values())
-        full = f"{self.scale:.3g}"
+        full = _with_unit(f"{self.scale:.3g}", self.unit)
         names = self.look.colours.split("–")
         return {
             "fills": paint,
             "inks": [ink(colour) for colour in paint],
             "numbers": list(numbers(relevance, self.scale).values()) if self.look.numbers else None,
-            "notes": [_note(float(value)) for value in relevance.flat],
+            "notes": [_note(float(value), self.unit) for value in relevance.flat],
             "legend": {
                 "numbers": [f"−{full}", "0", f"+{full}"] if self.scale else ["0"],
                 "sides": [f"{name}: {words}" for name, words in zip(names, self.poles)],
@@ -78,5 +79,9 @@ class Legend:
         )
 
 
-def _note(value: float) -> str:
-    return f"relevance {value:+.3g}" if abs(value) > 1e-12 else ""
+def _note(value: float, unit: str) -> str:
+    return _with_unit(f"relevance {value:+.3g}", unit) if abs(value) > 1e-12 else ""
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number} {unit}".rstrip()

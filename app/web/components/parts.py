@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict, Unpack
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.present.numbers import fixed
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import format_squares
 
@@ -276,22 +277,26 @@ def picked(component: str, event: str, name: str = "value") -> Any:
 
 
 def ledger(
-    explanation: Explanation, *, key: str, title: str = "", colours: str = "blue–red"
+    explanation: Explanation,
+    *,
+    key: str,
+    title: str = "",
+    colours: str = "blue–red",
+    digits: int = 3,
 ) -> None:
     """The bar target = squares + bias + stabilizer (+ solved positions) of an explanation."""
     rows = {"squares": float(explanation.squares.sum()), "bias": explanation.bias_total}
     rows |= {name: value for name, value in explanation.given.items() if value}
     rows["stabilizer"] = explanation.stabilizer
-    sum_words = " + ".join(f"{name} {_signed(value)}" for name, value in rows.items())
+    texts = {name: _signed(value, digits) for name, value in rows.items()}
+    sum_words = " + ".join(f"{name} {text}" for name, text in texts.items())
     _LEDGER(
         key=key,
         data={
-            "rows": [
-                {"name": n, "value": value, "text": _signed(value)} for n, value in rows.items()
-            ],
+            "rows": [{"name": n, "value": value, "text": texts[n]} for n, value in rows.items()],
             "total": explanation.value,
             "name": str(explanation.target),
-            "text": _signed(explanation.value),
+            "text": _signed(explanation.value, digits),
             "title": title,
             "label": f"{explanation.target} = {sum_words}",
             "swap": colours != "blue–red",
@@ -323,5 +328,5 @@ def lines(
     )
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−") if abs(value) >= 5e-4 else "0"
+def _signed(value: float, digits: int) -> str:
+    return fixed(value, digits) if abs(value) >= 0.5 * 10**-digits else "0"

@@ -9,23 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
+from app.explain.points import in_points
 from app.game.session import Session
 from app.present import board_png
-from app.present.picture import as_png, as_svg, heat_arguments, plain_svg
-from app.present.sentences import outcome_words, value_words
+from app.present import film as films
+from app.present.board_svg import NEUTRAL
+from app.present.colormap import heat_of
+from app.present.game_view import value_line
+from app.present.picture import as_png, as_svg, plain_svg
 from app.web.views import options
 from app.web.views.inspect import save
 from app.web.views.shown import shown
 from lrp.errors import LRPError
 from othello.errors import OthelloError
-from othello.rules.notation import format_moves
+from othello.rules.notation import Side, format_moves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from app.explain.explanation import Explanation
 
+_SECONDS = 0.4  # of a film, a ply
 File = tuple[
     str, str, str, Callable[[], str | bytes]
 ]  # what the button says, the file's name, its type, its contents
@@ -83,28 +89,35 @@ def _board_png(game: Session) -> bytes:
 
 
 def film(game: Session, view: options.Choices, size: int = 360) -> bytes:
-    """The game as a GIF: each position with the heat of its value for black, whoever is to move.
+    """The game as a GIF: each position of the person's side, black's else, stands still with the heat of its value.
 
-    All frames have one scale, at which one square in a hundred has its full colour.
+    All pictures have one scale, at which one square in a hundred has its full colour.
     """
-    plies, maps = game.plies(), {}
-    for ply in plies:
-        if not ply.board.is_over:
-            found = game.explain(ply.number, composite=view.composite, bias=view.bias)
-            maps[ply.number] = found.squares if ply.board.side == "X" else -found.squares
+    line = game.line
+    side: Side = "O" if game.seat == "white" else "X"
+    maps: dict[int, NDArray[np.float64]] = {}
+    for ply, board in enumerate(line.boards):
+        if films.stands(board, side):
+            found = game.explain(board, composite=view.composite, bias=view.bias)
+            maps[ply] = in_points(found).squares
     colours = view.look.colours
     scale = float(np.quantile(np.abs([*maps.values()]), 0.99)) if maps else 0.0
+    heats = {ply: heat_of(relevance, scale, colours) for ply, relevance in maps.items()}
+    own, other = ("white", "black") if side == "O" else ("black", "white")
     low, high = colours.split("–")
-    legend = f"{high}: for black, {low}: for white, full from {scale:.2g}"
-    frames: list[Image] = []
-    for ply in plies:
-        last = game.action_at(ply.number - 1) if ply.number else None
-        words, heat = outcome_words(ply.board), {}
-        if ply.number in maps:
-            value = ply.value or 0.0
-            words = (
-                f"{value_words(ply.board, value if ply.board.side == 'X' else -value)}\n{legend}"
+    legend = f"{high}: for {own}, {low}: for {other}, full from {scale:.2g} points"
+    pictures: list[Image] = []
+    times: list[int] = []
+    game.plies()
+    for frame in films.frames(line, side, max(4.0, _SECONDS * line.length)):
+        here = line.goto(frame.ply)
+        heat = films.mixed(heats.get(frame.before), heats.get(frame.after), frame.share)
+        words = f"{value_line(game, here.board)}\n{legend}"
+        looks = {} if heat is None else {"fill": dict(enumerate(heat.fills))}
+        pictures.append(
+            board_png.picture(
+                here.board, size=size, last=here.last_move, caption=words, theme=NEUTRAL, **looks
             )
-            heat = heat_arguments(maps[ply.number], scale=scale, colours=colours)
-        frames.append(board_png.picture(ply.board, size=size, last=last, caption=words, **heat))
-    return board_png.gif(frames)
+        )
+        times.append(frame.milliseconds)
+    return films.encoded(pictures, times)

@@ -77,7 +77,12 @@ def revealing() -> None:
             bias = widgets.select("Bias", BIAS_MEANINGS, key="bias", default=DEFAULT_BIAS)
             st.caption(BIAS_MEANINGS[bias])
             widgets.select("Colours", MAPS, key="colours")
-            widgets.select("Numbers on the squares", ON_SQUARES, key="on_squares")
+            widgets.select(
+                "Numbers on the squares",
+                ON_SQUARES,
+                key="on_squares",
+                format_func=lambda name: "chance for black" if name == "Q" else name,
+            )
 
 
 def _composite_label(name: str) -> str:

@@ -8,14 +8,16 @@ from dataclasses import replace
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.explain.points import in_points, unit_of
 from app.game.judged import judge_game
 from app.game.session import Loss, Session
 from app.present.game_view import opponent_name, player_names
+from app.present.numbers import percent
 from app.present.report import report
 from app.present.sentences import (
-    headline_words,
+    chance_words,
     outcome_words,
-    q_words,
+    players_words,
     side_word,
     value_words,
 )
@@ -100,11 +102,12 @@ def heat_of(game: Session, view: options.Choices) -> parts.Over:
     if (asked := shown(game, view)) is None:
         return {}
     found = asked.explain(game)
-    return Legend.of(found, view.look).heat(found.squares)
+    told = in_points(found)
+    return Legend.of(told, view.look, unit=unit_of(found)).heat(told.squares)
 
 
 def move_numbers(game: Session, view: options.Choices) -> parts.Over:
-    """A number on every legal move, its prior or its Q after a search; or the line that the search expects."""
+    """A number on every legal move, its prior or black's chance after it; or the line that the search expects."""
     board, wanted = game.board, view.on_squares
     asked_for = wanted in ("prior", "Q", "best line") and view.reveal == "always"
     if not asked_for or not board.legal_moves() or not game.human_to_move:
@@ -120,7 +123,8 @@ def move_numbers(game: Session, view: options.Choices) -> parts.Over:
         return parts.expected(board, found.principal_variation, 6)
     texts = [""] * board.size**2
     for move in found.moves:
-        texts[move.square] = f"{100 * move.prior:.0f} %" if wanted == "prior" else q_words(move.q)
+        chance = chance_words(move.q, board.side)
+        texts[move.square] = percent(move.prior) if wanted == "prior" else chance
     return {"numbers": texts}
 
 
@@ -146,7 +150,7 @@ def _graph(game: Session, view: options.Choices) -> None:
         game.cursor,
         key="graph",
         serial=game.serial,
-        title="Value of the game, black above",
+        title="Chance for black, in per cent",
         on_jump=_on_jump,
     )
 
@@ -175,7 +179,7 @@ def _review(game: Session, view: options.Choices) -> None:
     if view.reveal == "never" or game.length < 2 or not ended:
         return
     if st.session_state.get("reviewed") != game.actions:
-        widgets.button("Review the game", "rate_review", key="do_review", do=_search_all)
+        widgets.button("Review the game", "rate_review", key="do_review", do=search_all)
         return
     rows = []
     for loss in _losses(game):
@@ -218,7 +222,8 @@ def report_of(game: Session) -> Callable[[], str]:
     return turns.in_turn(lambda: report(judge_game(record, model, SIMULATIONS)))
 
 
-def _search_all() -> None:
+def search_all() -> None:
+    """Review the game that is shown."""
     game = state.game()
     with turns.searching():
         st.session_state.review = game.review(SIMULATIONS)
@@ -240,8 +245,9 @@ def _on_jump() -> None:
 
 
 def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> None:
-    legend = Legend.of(found, view.look)
-    st.markdown(state.plain(headline_words(found)))
+    told, unit = in_points(found), unit_of(found)
+    legend = Legend.of(told, view.look, unit=unit)
+    st.markdown(state.plain(players_words(found)))
     left, right = st.columns(2, gap="small")
     with left:
         if view.reveal == "always":
@@ -251,7 +257,7 @@ def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> Non
             played = asked.marked
             legend.picture(
                 found.board,
-                found.squares,
+                told.squares,
                 key="map",
                 title="What the agent sees"
                 if played is None
@@ -262,12 +268,12 @@ def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> Non
     with right:
         legend.picture(
             found.board,
-            found.bias_squares,
+            told.bias_squares,
             key="bias_map",
             title="Where the biases act",
             label=f"Bias relevance of every square for {found.target}",
         )
-    tables.account(found, key="ledger", colours=view.look.colours)
+    tables.account(told, key="ledger", colours=view.look.colours, unit=unit)
 
 
 def _search_table(game: Session, ply: int) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 
 from app.game.session import Session
-from app.present.sentences import outcome_words, side_word, value_words
+from app.present.game_view import opening_name, opponent_name, player_names, status, value_line
+from app.present.numbers import percent
+from app.present.sentences import side_word
 from app.web import record, state, turns, widgets
 from app.web.components import parts
 from app.web.pages import WebPage
-from app.web.views import export, inspector, options, panel, why
+from app.web.views import commands, export, inspector, options, panel, welcome, why
 from app.web.views.shown import judged, shown
 from othello.errors import EngineError, OthelloError
-from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.rules.openings import opening_of
 
 STEPS = {  # buttons that go through the game: what they say, their icon, what they say when pointed at
     "first": ("", "first_page", "To the start"),
@@ -40,6 +39,8 @@ def page() -> None:
 def _table() -> None:
     with state.drawing():
         game = state.game()
+        commands.title(game)
+        welcome.tour(game)
         state.messages("link_error", "move_error")
         left, right = st.columns([11, 10], gap="large")
         view = options.reading()
@@ -55,7 +56,11 @@ def _table() -> None:
             if st.session_state.get("restored"):
                 why.restore(game, view)
                 st.session_state.restored = False
-            waiting.caption(_evaluation(game))
+            if said := _evaluation(game):
+                waiting.caption(said)
+            else:
+                waiting.empty()
+            welcome.what_next(game, review=panel.search_all, report=lambda: panel.report_of(game))
             reasons = st.container()
             _toolbar(game)
         with right:
@@ -74,6 +79,10 @@ def _board(game: Session, view: options.Choices) -> None:
     if (loss := judged(game)) is not None and not over.get("numbers"):
         over["numbers"] = _marked(game.start.size, {loss.move: "played", loss.best: "better"})
     over["outlined"] = why.outline(game, view)
+    if (hint := commands.hinted(game)) is not None:
+        whole = sum(move.visits for move in hint.moves) or 1
+        shares = {_name(game, m.square): percent(m.visits / whole) for m in hint.moves if m.visits}
+        over |= {"numbers": _marked(game.start.size, shares), "outlined": [hint.moves[0].square]}
     parts.board(
         game.board,
         key="board",
@@ -83,7 +92,7 @@ def _board(game: Session, view: options.Choices) -> None:
         ply=game.cursor,
         busy=game.agent_to_move and not st.session_state.get("paused"),
         last=game.last_move,
-        names=_names(game),
+        names=player_names(game.line, _opponent(game)),
         status=_status(game),
         over=over,
     )
@@ -94,44 +103,25 @@ def _marked(size: int, words: dict[str, str]) -> list[str]:
     return [words.get(square_name(square, size), "") for square in range(size**2)]
 
 
-def _names(game: Session) -> list[str]:
-    other = _opponent(game)
-    names = {
-        "black": ["You", other],
-        "white": [other, "You"],
-        "watch": [other, other],
-        "both": ["Black", "White"],
-    }
-    return names[game.seat]
+def _name(game: Session, square: int) -> str:
+    return square_name(square, game.start.size)
 
 
 def _opponent(game: Session) -> str:
-    name = options.opponents(game.start.size).get(game.opponent, "agent")
-    return "Agent" if game.opponent == "agent" else name[0].upper() + name[1:]
+    names = options.opponents(game.start.size)
+    return opponent_name(game.opponent, names.get(game.opponent))
 
 
 def _status(game: Session) -> str:
-    """One line on whose turn it is, with the notice of a forced pass and the move that is reviewed."""
-    board, reply, side = game.board, game.last_move, side_word(game.board.side)
-    if board.is_over:
-        return f"{outcome_words(board)}. The game is over."
-    notice = f"{game.passed.capitalize()} has no move and passes. " if game.passed else ""
+    """One line on whose turn it is, or on the move that is reviewed, or on the hint."""
+    line = game.line
     if (loss := judged(game)) is not None:
-        turn = f"Ply {game.cursor} of {game.length}: {side} played {loss.move}, {loss.best} was better."
-    elif game.cursor < game.length:
-        turn = f"Ply {game.cursor} of {game.length}, {side} to move."
-    elif not game.human_to_move:
-        turn = f"{_subject(game)} thinks …"
-    else:
-        turn = f"{side.capitalize()} to move." if game.seat == "both" else f"Your move ({side})."
-    answered = game.cursor > 0 and not game.is_human(game.board_at(game.cursor - 1).side)
-    if reply is not None and answered and game.human_to_move and loss is None:
-        notice += f"{_subject(game)} played {square_name(reply, board.size)}. "
-    return notice + turn
-
-
-def _subject(game: Session) -> str:
-    return "The agent" if game.opponent == "agent" else _opponent(game)
+        side = side_word(line.board.side)
+        where = f"Ply {line.cursor} of {line.length}"
+        return f"{where}: {side} played {loss.move}, {loss.best} was better."
+    if (hint := commands.hinted(game)) is not None:
+        return f"Hint: the agent would play {_name(game, hint.moves[0].square)}."
+    return status(line, _opponent(game), paused=bool(st.session_state.get("paused")))
 
 
 def _on_move() -> None:
@@ -153,26 +143,27 @@ def _toolbar(game: Session) -> None:
             stuck = start if where in ("first", "undo") else end
             if where != "continue" or not end:
                 widgets.button(
-                    label, icon, key=where, do=_go, args=(where,), disabled=stuck, help=words
+                    label,
+                    icon,
+                    key=where,
+                    do=commands.go,
+                    args=(where,),
+                    disabled=stuck,
+                    help=words,
                 )
         if game.seat == "watch" and end and not game.board.is_over:
             paused = bool(st.session_state.get("paused"))
             label, icon = ("Go on", "play_arrow") if paused else ("Pause", "pause")
-            widgets.button(label, icon, key="pause", do=_pause, args=(not paused,))
+            widgets.button(label, icon, key="pause", do=commands.pause, args=(not paused,))
         _lines(game)
         options.new_game(game)
         export.menu(game)
         if st.button("Inspect", icon=":material/search_insights:", key="to_inspect"):
             _inspect(game)
     with st.container(horizontal=True, gap="small"):
-        standard = game.start == Board.initial(8)
-        opening = opening_of(game.actions[: game.cursor]) if standard else None
-        name = f"**{state.plain(opening.name)}** · " if opening else ""
+        opening = opening_name(game.line)
+        name = f"**{state.plain(opening)}** · " if opening else ""
         st.caption(f"{name}{_moves(game) or 'no moves yet'}")
-
-
-def _pause(paused: bool) -> None:
-    st.session_state.paused = paused
 
 
 def _inspect(game: Session) -> None:
@@ -225,16 +216,6 @@ def _moves(game: Session) -> str:
     return " ".join(names)
 
 
-def _go(where: str) -> None:
-    game = state.game()
-    if where in ("first", "last"):
-        game.goto(0 if where == "first" else game.length)
-    else:
-        {"undo": game.undo, "redo": game.redo, "continue": game.continue_here}[where]()
-    if game.seat == "watch":
-        st.session_state.paused = where != "continue"
-
-
 def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -> None:
     """Let the agent think, with a progress bar once that takes long, and draw the page again."""
     if not game.agent_to_move or (game.seat == "watch" and st.session_state.get("paused")):
@@ -269,20 +250,13 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
 
 
 def _evaluation(game: Session) -> str:
-    """The value of the position in words, from the search made there, or from the network alone."""
+    """The value of the position in words, from the search made there or from the network alone; the end needs none."""
     board = game.board
-    if board.is_over:
-        return outcome_words(board)
-    found = game.search_of(game.cursor)
-    if options.reading().reveal == "never":
+    if board.is_over or options.reading().reveal == "never":
         return ""
-    if found is not None and found.exact is not None:
-        score = found.exact if board.side == "X" else -found.exact
-        sure = "a draw" if score == 0 else f"{'black' if score > 0 else 'white'} by {abs(score)}"
-        return f"Solved: {sure} with best play"
-    value = found.value if found is not None else game.network_value(board)
-    how = f"after {found.simulations} simulations" if found is not None else "at first sight"
-    return f"{value_words(board, float(np.clip(value, -1, 1)))} ({how})"
+    if game.search_of(board) is None:
+        game.network_value(board)  # which the line does not ask
+    return value_line(game, board)
 
 
 PAGE = WebPage("Play", ":material/sports_esports:", 1, page)

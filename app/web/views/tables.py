@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app.explain.explanation import Explanation
-from app.present.sentences import account_words, q_words, side_word
+from app.present.numbers import fixed
+from app.present.sentences import account_words, chance_words, q_words, side_word
 from app.web import jobs, state
 from app.web.components import parts
 from othello.rules.notation import square_name
@@ -23,7 +25,7 @@ def moves(
     bonus: bool = False,
     **options: Any,
 ) -> None:
-    """The most visited moves, with the bonus U that the search gives them next where that is wanted."""
+    """The most visited moves with black's chance after each; with `bonus` Q and the U that the search gives it next."""
     size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
     rows = []
     for move in found.moves[:count]:
@@ -31,13 +33,13 @@ def moves(
             square_name(move.square, size),
             parts.bar(move.prior, f"{100 * move.prior:.1f} %"),
             parts.bar(move.visits / total, str(move.visits)),
-            q_words(move.q, 3 if bonus else 2),
         ]
-        cells += [f"{move.u:.2f}"] if bonus else []
+        side = found.board.side
+        cells += [q_words(move.q, 3), f"{move.u:.2f}"] if bonus else [chance_words(move.q, side)]
         rows.append({"cells": cells, "value": move.square, "chosen": move.square == chosen})
     solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
     parts.moves(
-        ("move", "prior", "visits", "Q", *(("bonus U",) if bonus else ())),
+        ("move", "prior", "visits", *(("Q", "bonus U") if bonus else ("for black",))),
         rows,
         key=key,
         title=f"{side_word(found.board.side).capitalize()}'s moves after {found.simulations} simulations{solved}",
@@ -45,10 +47,15 @@ def moves(
     )
 
 
-def account(found: Explanation, *, key: str, colours: str) -> None:
-    """The ledger of an explanation as bars, and in words where its number comes from."""
-    parts.ledger(found, key=key, title="Where the number comes from", colours=colours)
-    st.caption(state.plain(account_words(found)))
+def account(found: Explanation, *, key: str, colours: str, unit: str = "") -> None:
+    """The ledger of an explanation as bars, and in words where its number comes from; `unit` is that of `in_points`."""
+    title = "Where the number comes from"
+    if unit:
+        parts.ledger(found, key=key, title=f"{title}, in {unit}", colours=colours, digits=1)
+        st.caption(state.plain(account_words(found, partial(fixed, digits=1))))
+    else:
+        parts.ledger(found, key=key, title=title, colours=colours)
+        st.caption(state.plain(account_words(found)))
 
 
 def progress(job: jobs.Job, *, key: str) -> None:

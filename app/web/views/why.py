@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.explain.points import POINTS, in_points
 from app.explain.reasons.phrases import phrase
 from app.explain.reasons.sentence import Reasons
 from app.explain.reasons.weights import Weight
@@ -240,8 +241,10 @@ def _search(question: Asked) -> None:
 
 
 def _change(game: Session, question: Asked, view: options.Choices) -> Explanation:
+    """What the move changes in the network's value, in points."""
     target = Target("change", question.move, size=question.board.size)
-    return game.explain(question.board, target, composite=view.composite, bias=view.bias)
+    found = game.explain(question.board, target, composite=view.composite, bias=view.bias)
+    return in_points(found)
 
 
 def _map(game: Session, question: Asked, view: options.Choices) -> None:
@@ -250,7 +253,7 @@ def _map(game: Session, question: Asked, view: options.Choices) -> None:
         found, name = _change(game, question, view), question.name(question.move)
         left, right = st.columns(2, gap="small")
         with left:
-            Legend.of(found, view.look).picture(
+            Legend.of(found, view.look, unit=POINTS).picture(
                 question.board,
                 found.squares,
                 key="why_map",
@@ -259,12 +262,12 @@ def _map(game: Session, question: Asked, view: options.Choices) -> None:
                 last=question.move,
             )
         with right:
-            tables.account(found, key="why_ledger", colours=view.look.colours)
+            tables.account(found, key="why_ledger", colours=view.look.colours, unit=POINTS)
 
 
 def _bias_map(game: Session, question: Asked, view: options.Choices) -> None:
     with state.error_box():
         found = _change(game, question, view)
-        Legend.of(found, view.look).picture(
+        Legend.of(found, view.look, unit=POINTS).picture(
             question.board, found.bias_squares, key="why_bias_map", title="Where the biases act"
         )

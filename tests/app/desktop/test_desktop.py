@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.explain.points import in_points
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import parse_square, square_name
 from tests.app.desktop.desktop_window import (
@@ -144,7 +145,7 @@ def test_the_heatmap_colours_the_board_and_goes_off_again(
     plain = pixels(window)
     key(window, pygame.K_e, "e")
     view = window.view()
-    found = window.desk.game.explain(window.desk.game.cursor)
+    found = in_points(window.desk.game.explain(window.desk.game.cursor))
     assert view.neutral and view.heat is not None and view.ledger is not None
     assert view.heat.scale == pytest.approx(abs(found.squares).max())
     parts = sum(row.value for row in view.ledger.rows)
@@ -295,17 +296,18 @@ def test_every_button_does_what_its_key_does(open_window: Callable[..., Window])
 def test_every_command_is_in_one_table_with_keys_of_its_own(
     open_window: Callable[..., Window],
 ) -> None:
-    from app.desktop.commands import COMMANDS, TABLE
+    from app.desktop.commands import COMMANDS
+    from app.present.keys import KEYS
 
-    rows = [command for row in TABLE for command in row.commands]
-    assert len(rows) == len(COMMANDS)
-    keys = [key for command in rows for key in command.keys]
+    named = [name for row in KEYS for name in row.commands]
+    assert sorted([*named, "strength"]) == sorted(COMMANDS)  # which only tells something
+    keys = [key for row in KEYS for given in row.commands.values() for key in given]
     assert len(set(keys)) == len(keys)
     window = open_window(size=(1160, 760))
     for row in window.view().buttons:
         for button in row:
             assert button.label and COMMANDS[button.command].name == button.command
             assert button.command in window.layout().buttons
-    assert len(TABLE) == 13 and not window.view().help
+    assert not window.view().help
     window.do("help")
-    assert window.view().help == tuple((row.keys, row.words) for row in TABLE)
+    assert window.view().help == tuple((row.shown, row.words) for row in KEYS)

@@ -14,6 +14,7 @@ pygame = pytest.importorskip("pygame")
 
 from app.cli import run  # noqa: E402
 from app.desktop.film import Film, play_out  # noqa: E402
+from app.explain.points import in_points  # noqa: E402
 from app.game.session import Session, Strength  # noqa: E402
 from app.present.colormap import scale_of  # noqa: E402
 from app.present.film import encoded  # noqa: E402
@@ -74,7 +75,7 @@ def test_every_still_picture_is_its_own_explanation_from_one_side(model: Model) 
     stills = [view for view, _ in frames if view.turning is None and view.heat is not None]
     assert [view.ply for view in stills] == [0, 2, 4, 6, 8]
     for view in stills:
-        found = game.explain(view.ply)
+        found = in_points(game.explain(view.ply))
         assert view.board.side == "X" and view.heat is not None
         assert view.heat.scale == scale_of(found.squares)
         assert view.ledger is not None and view.ledger.total.value == found.value

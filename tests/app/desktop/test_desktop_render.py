@@ -59,17 +59,17 @@ def full_view(board: Board = BOARD) -> View:
         with_numbers=True,
         marks=("7 %",) * cells,
         best=2,
-        value_words="Agent: 63 % for white",
+        value_words="Agent: 37 % for black",
         values=(0.1, None, -0.8),
         ply=2,
         ledger=Ledger(
             "Value for black",
-            "map of the squares",
+            "squares, in points",
             (row, row),
             replace(row, name="target"),
             "Words. " * 30,
         ),
-        candidates=(Candidate(26, "c4", 70, 0.7, 0.2, -0.3, True),) * 6,
+        candidates=(Candidate(26, "c4", 70, 0.7, 0.2, "35 %", True),) * 6,
         candidates_title="Hint",
         opening="Tiger",
         moves="1. f5 d6 " * 30,
@@ -112,14 +112,16 @@ def test_pygame_stays_in_the_desktop(package: str) -> None:
         ), path
 
 
-def test_a_move_that_the_search_never_visited_has_a_question_mark_for_q(model: Model) -> None:
+def test_a_move_that_the_search_never_visited_has_a_question_mark_for_its_chance(
+    model: Model,
+) -> None:
     found = Search(model.evaluator, batch=1).run(BOARD, 2)
     rows = moves_table(found, None, most=len(found.moves))
     assert {row.share > 0 for row in rows} == {False, True}
-    assert all((row.q is None) == (row.share == 0) for row in rows)
+    assert all((row.chance == "?") == (row.share == 0) for row in rows)
     pictures = [
-        pixels(replace(PLAIN, candidates=(replace(rows[0], q=q),)), (900, 600))
-        for q in (None, 0.0, -0.2)
+        pixels(replace(PLAIN, candidates=(replace(rows[0], chance=chance),)), (900, 600))
+        for chance in ("?", "50 %", "40 %")
     ]
     assert len(set(pictures)) == 3
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.explain.ask import explain
+from app.explain.points import in_points
 from app.game.game_line import SEATS, GameLine
 from app.game.session import Session
 from app.present.game_view import (
@@ -87,9 +88,9 @@ def test_a_ledger_adds_up_and_its_rows_are_signed(model: Model) -> None:
     found = explain(model, Board.parse("f5d6c3d3"))
     rows, account = ledger_rows(found), ledger_of(found, biases=True)
     total = sum(row.value for row in rows)
-    assert total == pytest.approx(found.value, abs=2e-3 * max(1.0, found.size))
-    assert account.rows == rows and account.total.value == found.value
-    assert account.shown == "map of the biases" and account.title == "Network's value for black"
+    assert total == pytest.approx(in_points(found).value, abs=2e-3 * in_points(found).size)
+    assert account.rows == rows and account.total.value == in_points(found).value
+    assert account.shown == "biases, in points" and account.title == "Network's value for black"
     assert all(row.text == "0" or row.text[0] in "+−" for row in (*rows, account.total))
 
 

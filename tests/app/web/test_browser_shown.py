@@ -13,9 +13,10 @@ import pytest
 
 from app.explain.ask import explain
 from app.explain.explanation import Explanation
+from app.explain.points import in_points
 from app.present.colormap import fills
+from app.present.numbers import fixed, signed
 from app.present.picture import as_png, as_svg, full_colour
-from app.present.sentences import signed
 from othello.rules.board import Board
 from othello.rules.notation import parse_moves
 from tests.app.web.browser_page import (
@@ -129,16 +130,18 @@ def test_files_and_inspect_give_the_explanation_that_is_shown(
         target = ledger(page).partition(" = ")[0]
         assert re.fullmatch(r"policy:\w\d-\w\d", target)
         found = explain(model, before, target, composite="EpsilonPlus", bias="ignore")
-        assert signed(found.value) in page.locator(".st-key-ledger tr.total td").last.inner_text()
+        told = fixed(in_points(found).value, 1)
+        assert page.locator(".st-key-ledger tr.total td").last.inner_text() == told
         shown = colours(page, "map")
         assert {square: shown[square] for square in painted(found)} == painted(found)
         check_files(saved(page, tmp_path), found, moves[-1])
 
-        words = ledger(page)
         page.get_by_role("button", name="Inspect", exact=True).click()
         page.locator(".st-key-i_ledger table").wait_for()
         settled(page)
-        assert ledger(page, "i_ledger") == words and position(page) == str(before)[:64]
+        assert signed(found.value) in page.locator(".st-key-i_ledger tr.total td").last.inner_text()
+        assert ledger(page, "i_ledger").startswith(f"{target} = ")
+        assert position(page) == str(before)[:64]
         page.get_by_text("The position after ply 3 of the game").wait_for()
         shown = colours(page, "i_board")
         assert {square: shown[square] for square in painted(found)} == painted(found)
@@ -156,7 +159,7 @@ def test_nothing_is_saved_as_shown_before_anything_is_explained(browser: Any, se
         assert page.get_by_role("button", name="JSON", exact=True).count() == 0
 
 
-def test_a_move_that_the_search_never_visited_has_a_question_mark_for_q(
+def test_a_move_that_the_search_never_visited_has_a_question_mark_for_its_chance(
     browser: Any, server: str
 ) -> None:
     with opened(browser, f"{server}/?seat=both&moves=f5d6c3d3c4f4f6f3e6e7d7g6") as (page, _):
@@ -169,4 +172,4 @@ def test_a_move_that_the_search_never_visited_has_a_question_mark_for_q(
             for row in page.locator(".st-key-moves tbody tr").all()
         ]
         assert {visits == "0" for _, _, visits, _ in rows} == {False, True}, rows
-        assert all((q == "?") == (visits == "0") for _, _, visits, q in rows)
+        assert all((chance == "?") == (visits == "0") for _, _, visits, chance in rows)

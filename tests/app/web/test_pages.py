@@ -18,6 +18,7 @@ import pytest
 from app.explain.ask import explain
 from app.explain.composites import DEFAULT_COMPOSITE
 from app.game.session import Session
+from app.present.film import frames, stands
 from othello.network.checkpoint import info, locate
 from othello.rules.board import Board
 from othello.search.search import C_PUCT
@@ -511,11 +512,15 @@ def test_a_move_follows_settings_that_were_changed_in_the_same_moment(model: Any
 def test_the_film_keeps_one_side_and_one_scale(model: Any) -> None:
     game = Session(model, seat="both")
     game.open("f5d6c3d3c4f4f6f3e6e7d7g6", seat="both")
-    maps = [game.explain(ply).squares * (-1) ** ply for ply in range(13)]  # for black
     strip = Image.open(io.BytesIO(film(game, reading())))
-    assert strip.n_frames == 13
-    for ply, relevance in enumerate(maps):
-        strip.seek(ply)
+    pictures = list(frames(game.line, "X", 4.8))
+    assert strip.n_frames == len(pictures)
+    for number, frame in enumerate(pictures):
+        ply = frame.ply
+        if frame.phase < 1 or not stands(game.board_at(ply), "X"):
+            continue  # only what stands still is an explanation
+        relevance = game.explain(ply).squares
+        strip.seek(number)
         pixels = np.asarray(strip.convert("RGB"), int)
         board = game.board_at(ply)
         empty = [s for s in range(64) if str(board)[s] == "-"]
