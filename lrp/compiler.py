@@ -19,15 +19,13 @@ from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.affine import AffineStep
+from lrp.ops.budget import Budget
 from lrp.ops.context import Execution, Flow, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
 from lrp.tracing.graph import Graph, Node, leaves
 from lrp.tracing.tokens import EMBEDDING, passes_messages, tokens
-
-SMALL = 2 * 2**20
-"""Bytes of all weights up to which a model is small: what rules make of its weights is then kept beside it."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +194,7 @@ class Compiler(Lowering):
                 self.steps[node.index] = self._step(known)
             except UnsupportedOperation as error:
                 self.steps[node.index] = Refused(known, error.at(node.line))
-        self._keep_of_small_models()
+        self._share_memory()
         names = {step.node.name: index for index, step in self.steps.items()}
         for alias, name in self.graph.aliases.items():
             names[alias] = names[name]
@@ -205,12 +203,12 @@ class Compiler(Lowering):
         program.check()
         return program
 
-    def _keep_of_small_models(self) -> None:
-        """Lets the steps keep what rules make of their weights, where that is little and time is what counts."""
+    def _share_memory(self) -> None:
+        """Lets the steps keep what rules make of their weights, as long as there is room."""
         affine = [step for step in self.steps.values() if isinstance(step, AffineStep)]
-        held = sum(s.layer.weight.numel() * s.layer.weight.element_size() for s in affine)
+        budget = Budget(self.tensors.values(), [step.layer.weight for step in affine])
         for step in affine:
-            step.keeps = held <= SMALL
+            step.budget = budget
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
