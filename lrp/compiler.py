@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ import lrp.ops.routing
 import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
-from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
 from lrp.ops.affine import AffineStep
 from lrp.ops.budget import Budget
-from lrp.ops.context import Execution, Flow, Sent, Static, Step
+from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
@@ -289,3 +289,38 @@ def finite(tensors: Mapping[str, Tensor]) -> None:
             raise InvalidInput(
                 f"parameter {name} contains NaN or Inf; only finite weights can be explained"
             )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one explanation propagates through."""
+
+    program: Program
+    steps: tuple[Step, ...]
+    chosen: tuple[int, ...]
+    names: tuple[str, ...]
+    conditions: Mapping[int, Tensor]
+    flat: Program | None
+    layouts: Mapping[int, Layout]
+
+    @property
+    def graph(self) -> Graph:
+        """The captured operations."""
+        return self.program.graph
+
+
+def check_explained(
+    program: Program,
+    chosen: tuple[int, ...],
+    steps: Sequence[Step],
+) -> None:
+    """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
+    for index in chosen:
+        if not program.explains(index):
+            name = program.graph.nodes[index].name
+            raise InvalidTarget(
+                f"{name} depends on no input through operations that carry relevance"
+            )
+    for step in steps:
+        if isinstance(step, Refused):
+            raise step.error

@@ -165,13 +165,12 @@ class Shares:
             if side.when != "always":
                 d = d.clamp(min=shift) if shift > 0 else d.clamp(max=shift)
             s = _scaled_quotient(arrived, run.lift(d), side.share)
-            run.book_lost(step.node, run.per_sample(step.node, s) * shift)
         else:
             stable = run.lift(stabilised(d, run.epsilon_of(step.node, step.rule, d)))
             s = divided_at(run, step.node, arrived * side.share, stable)
             if step.rule.epsilon > 0:
                 run.book_stabilizer(step.node, s * (stable - run.lift(d)))
-        self.send(side, s)
+        self.send(side, s, shift)
 
     def mirror(self, relevance: Tensor, z: Tensor) -> None:
         """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
@@ -186,18 +185,40 @@ class Shares:
         s = relevance / run.lift(size)
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
         down = up - s
-        lost = run.per_sample(step.node, up) - run.per_sample(step.node, down)
-        run.book_lost(step.node, lost * epsilon)
-        self.send(above, up)
-        self.send(below, down)
+        self.send(above, up, epsilon)
+        self.send(below, down, -epsilon)
 
-    def send(self, side: Side, s: Tensor) -> None:
-        """Sends s through the side's terms and deals with its bias."""
-        step, layer = self.step, self.step.layer
+    def send(self, side: Side, s: Tensor, shift: float = 0.0) -> None:
+        """Sends s through the side's terms and deals with its bias, and with a stabilizer ±ε."""
         for term in side.terms:
-            self._receive(term, layer.adjoint(s, term.weight, self.shape))
-        if side.bias is not None and step.mode != "ignore":
-            self.settle(side, layer.at_output(side.bias, s.dim()) * s)
+            self._receive(term, self.step.layer.adjoint(s, term.weight, self.shape))
+        self.book(side, s, side.bias, shift)
+
+    def book(self, side: Side, s: Tensor, bias: Tensor | None, shift: float) -> None:
+        """What the bias and the stabilizer ±ε take of s: s times each of them."""
+        step, run, layer = self.step, self.run, self.step.layer
+        bias = None if step.mode == "ignore" else bias
+        sums = self.sums(s)
+        if shift:
+            total = run.per_sample(step.node, s) if sums is None else sums.sum(1)
+            run.book_lost(step.node, total * shift)
+        if bias is None:
+            return
+        if sums is None:
+            self.settle(side, layer.at_output(bias, s.dim()) * s)
+        else:
+            self.book_claim(sums @ bias)
+
+    def sums(self, s: Tensor) -> Tensor | None:
+        """[T·B, K]: sums by channel where the ledger needs no more of s, which nobody else takes."""
+        step, run = self.step, self.run
+        short = run.lean and step.mode in ("sink", "absorb", "ignore")
+        return run.by_channel(step.node, s, step.layer.channels) if short else None
+
+    def book_claim(self, claimed: Tensor) -> None:
+        """Books a bias's claim [T·B] where it goes to no input."""
+        book = self.run.book_lost if self.step.mode == "absorb" else self.run.book_kept
+        book(self.step.node, claimed)
 
     def settle(self, side: Side, claimed: Tensor) -> None:
         """Books what a side's bias claims, or hands it to the inputs, as the mode says."""

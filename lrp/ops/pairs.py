@@ -24,7 +24,7 @@ class PairStep(AffineStep):
         weight, bias = self.made("pair", self._pair)
         sums = self.layer.apply(run.values[self.source], weight, bias)
         run.saved[self.node.index] = sums
-        first, second = sums.chunk(2, self._channels(sums))
+        first, second = sums.chunk(2, self.layer.channels)
         z: Tensor = first + second
         kept = self.layer.bias if self.mode == "ignore" else None
         return z if kept is None else z + self.layer.at_output(kept, z.dim())
@@ -40,38 +40,35 @@ class PairStep(AffineStep):
             total = total + torch.cat(biases)
         return weight, total
 
-    def _back(self) -> tuple[Tensor, list[Tensor]]:
-        """The weights [α p(w); −β n(w)], and α p(b) and −β n(b) where there is a bias."""
+    def _back(self) -> tuple[Tensor, tuple[Tensor | None, ...], Tensor]:
+        """The weights [α p(w); −β n(w)], α p(b) and −β n(b), and [2K, 2]: what of each unit biases and ±ε take."""
         sides = self._sides()
         parts = [side.terms[0].weight * side.share for side in sides]
-        biases = [side.bias * side.share for side in sides if side.bias is not None]
-        return torch.cat(parts, self.layer.paired or 0), biases
-
-    def _channels(self, z: Tensor) -> int:
-        return self.layer.channels % z.dim()
+        biases = [None if side.bias is None else side.bias * side.share for side in sides]
+        weight = torch.cat(parts, self.layer.paired or 0)
+        shifts = weight.new_tensor([side.share * self.foreseen(side) for side in sides])
+        lost = shifts.repeat_interleave(weight.shape[self.layer.paired or 0] // 2)
+        kept = [bias for bias in biases if bias is not None and self.mode != "ignore"]
+        ledger = torch.stack([torch.cat(kept), lost], 1) if kept else lost.unsqueeze(1)
+        return weight, tuple(biases), ledger
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        if self.mode == "proportional":
-            return super().backward(run, flow)
         x, z = run.values[self.source], run.values[self.node.index]
         sums = run.lift(run.saved[self.node.index])
-        dim = self._channels(sums)
+        dim = self.layer.channels % z.dim()
         relevance = flow.relevance(run.lift(z)).unsqueeze(dim)
         parts = relevance / torch.unflatten(sums, dim, (2, -1))
-        weight, biases = self.made("back", self._back)
-        first, second = parts.unbind(dim)
-        self._book(run, first, second)
+        both = parts.flatten(dim, dim + 1)
+        weight, biases, ledger = self.made("back", self._back)
         shares = Shares(self, run, x)
-        shares.gain = self.layer.adjoint(parts.flatten(dim, dim + 1), weight, shares.shape)
-        if biases and self.mode != "ignore":
-            at = [self.layer.at_output(bias, first.dim()) for bias in biases]
-            shares.settle(self._sides()[0], torch.addcmul(first * at[0], second, at[1]))
+        shares.gain = self.layer.adjoint(both, weight, shares.shape)
+        by_unit = shares.sums(both)
+        if by_unit is None:
+            for side, part, bias in zip(self._sides(), parts.unbind(dim), biases, strict=True):
+                shares.book(side, part, bias, side.share * self.foreseen(side))
+        else:
+            *kept, lost = (by_unit @ ledger).unbind(1)
+            run.book_lost(self.node, lost)
+            for claimed in kept:
+                shares.book_claim(claimed)
         return ((self.source, shares.flow()),)
-
-    def _book(self, run: Execution, first: Tensor, second: Tensor) -> None:
-        """What ±ε takes of both sides."""
-        rule = self.rule
-        assert isinstance(rule, AlphaBeta)
-        lost = run.per_sample(self.node, first) * rule.alpha
-        lost = lost + run.per_sample(self.node, second) * rule.beta
-        run.book_lost(self.node, lost * rule.epsilon)
