@@ -24,6 +24,7 @@ from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
+from lrp.tracing.attention import CAUSAL
 from lrp.tracing.graph import Graph, Node, leaves
 from lrp.tracing.tokens import EMBEDDING, passes_messages, tokens
 
@@ -269,6 +270,7 @@ STATIC = {
     "aten.rand_like.default",
     "aten.sign.default",
     "aten.sgn.default",
+    CAUSAL,
 }
 
 
