@@ -277,7 +277,7 @@ class FullGrad:
         output: int | str | None = None,
     ) -> Relevance:
         """`.input` is gradient × input, `.bias` is bias × gradient for every unit."""
-        return self._lrp.attribute(inputs, target, output=output)
+        return self._lrp.attribute(inputs, target, output=output, layers=True)
 
 
 def _captum() -> Any:

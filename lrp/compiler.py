@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,17 +17,16 @@ import lrp.ops.routing
 import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
-from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
 from lrp.ops.affine import AffineStep
-from lrp.ops.context import Execution, Flow, Sent, Static, Step
+from lrp.ops.budget import Budget
+from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Relabelled
 from lrp.ops.registry import OPERATIONS, Lowering
 from lrp.rules import Rule
+from lrp.tracing.attention import CAUSAL
 from lrp.tracing.graph import Graph, Node, leaves
 from lrp.tracing.tokens import EMBEDDING, passes_messages, tokens
-
-SMALL = 2 * 2**20
-"""Bytes of all weights up to which a model is small: what rules make of its weights is then kept beside it."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ class Compiler(Lowering):
                 self.steps[node.index] = self._step(known)
             except UnsupportedOperation as error:
                 self.steps[node.index] = Refused(known, error.at(node.line))
-        self._keep_of_small_models()
+        self._share_memory()
         names = {step.node.name: index for index, step in self.steps.items()}
         for alias, name in self.graph.aliases.items():
             names[alias] = names[name]
@@ -205,12 +204,12 @@ class Compiler(Lowering):
         program.check()
         return program
 
-    def _keep_of_small_models(self) -> None:
-        """Lets the steps keep what rules make of their weights, where that is little and time is what counts."""
+    def _share_memory(self) -> None:
+        """Lets the steps keep what rules make of their weights, as long as there is room."""
         affine = [step for step in self.steps.values() if isinstance(step, AffineStep)]
-        held = sum(s.layer.weight.numel() * s.layer.weight.element_size() for s in affine)
+        budget = Budget(self.tensors.values(), [step.layer.weight for step in affine])
         for step in affine:
-            step.keeps = held <= SMALL
+            step.budget = budget
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
@@ -271,6 +270,7 @@ STATIC = {
     "aten.rand_like.default",
     "aten.sign.default",
     "aten.sgn.default",
+    CAUSAL,
 }
 
 
@@ -291,3 +291,38 @@ def finite(tensors: Mapping[str, Tensor]) -> None:
             raise InvalidInput(
                 f"parameter {name} contains NaN or Inf; only finite weights can be explained"
             )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one explanation propagates through."""
+
+    program: Program
+    steps: tuple[Step, ...]
+    chosen: tuple[int, ...]
+    names: tuple[str, ...]
+    conditions: Mapping[int, Tensor]
+    flat: Program | None
+    layouts: Mapping[int, Layout]
+
+    @property
+    def graph(self) -> Graph:
+        """The captured operations."""
+        return self.program.graph
+
+
+def check_explained(
+    program: Program,
+    chosen: tuple[int, ...],
+    steps: Sequence[Step],
+) -> None:
+    """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
+    for index in chosen:
+        if not program.explains(index):
+            name = program.graph.nodes[index].name
+            raise InvalidTarget(
+                f"{name} depends on no input through operations that carry relevance"
+            )
+    for step in steps:
+        if isinstance(step, Refused):
+            raise step.error

@@ -150,7 +150,7 @@ class _Part:
         target: Target,
         output: int | str | None,
     ) -> _Part:
-        result = explainer.attribute(call, target, output=output)
+        result = explainer.attribute(call, target, output=output, layers=True)
         plan = explainer.plan(call, output)
         program = plan.program
         index = program.names.get(layer, -1)

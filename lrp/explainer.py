@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lrp.compiler import Program, Refused
+from lrp.compiler import Plan, Program, check_explained
 from lrp.composites import Composite, as_composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.live import Compiled, Live
-from lrp.ops.context import Execution, Flow, Layout, Step
+from lrp.ops.context import Execution, Flow, Step
 from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, project
 from lrp.result import Relevance, gather
@@ -136,6 +137,7 @@ class LRP(CallReader, Portable):
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
         create_graph: bool = False,
+        layers: bool = False,
         **keywords: Any,
     ) -> Relevance:
         """Relevance of the inputs [B, ...] of one call for `target`, which may also stand behind them.
@@ -150,17 +152,23 @@ class LRP(CallReader, Portable):
             (concept relevance, Achtibat et al. 2023); the rest is booked in the stabilizer column of that layer.
         create_graph: whether the result can be differentiated with respect to the model's parameters and those inputs
             that require a gradient (training with explanations); the steps are then compiled anew in every call.
+        layers: whether the result holds the relevance and the bias relevance of every layer, as it does with
+            `create_graph`; without it they are made by a second explanation where they are read.
         Raises InvalidInput, InvalidTarget.
         """
         call, target = self._asked(inputs, target, keywords, create_graph)
         with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
             plan = self.plan(call, output, create_graph)
-            run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
+            lean = not (layers or create_graph)
+            run = forward(plan.program, plan.steps, call.tensors, plan.layouts, lean=lean)
             values = [run.values[i] for i in plan.chosen]
             seeded = seeds_of_graph if plan.program.whole else seeds
             flows, value = seeded(target, values, plan.names, run.batch)
             self._send(run, self._sent(run, plan, flows, through), flows)
-            return gather([run], plan.steps, plan.graph, value, call, each=False)
+            again = partial(
+                self.attribute, call, target=target, output=output, through=through, layers=True
+            )
+            return gather([run], plan.steps, plan.graph, value, call, False, again)
 
     def attribute_each(
         self,
@@ -168,12 +176,13 @@ class LRP(CallReader, Portable):
         indices: Any = None,
         output: int | str | None = None,
         through: Mapping[str, Sequence[int] | Tensor] | None = None,
+        layers: bool = False,
         **keywords: Any,
     ) -> Relevance:
         """Relevance for each of several indices of one output, from one forward pass; every tensor has a leading [T].
 
         indices: [T] places in an output [B, K], tuples of places in an output [B, L, V]; None means all of them. They
-            may stand behind the inputs.
+            may stand behind the inputs. layers: as in `attribute`.
         """
         call, indices = self._asked(inputs, indices, keywords, False)
         with torch.inference_mode(False), torch.no_grad():
@@ -182,7 +191,8 @@ class LRP(CallReader, Portable):
                 raise InvalidTarget(
                     f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX"
                 )
-            run = forward(plan.program, plan.steps, call.tensors, plan.layouts)
+            lean = not layers
+            run = forward(plan.program, plan.steps, call.tensors, plan.layouts, lean=lean)
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
             y = y.unsqueeze(0) if plan.program.whole else y
@@ -192,11 +202,19 @@ class LRP(CallReader, Portable):
             for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
                 gain = gain.squeeze(0) if plan.program.whole else gain
-                other = replace(run, fold=len(part), flows={}, bias={}, stabilizer={}, project={})
+                other = run.anew(len(part))
                 self._send(other, plan, [Flow(gain=gain)])
                 runs.append(other)
                 values.append(y.reshape(run.batch, -1)[:, part].T)
-            return gather(runs, plan.steps, plan.graph, torch.cat(values), call, each=True)
+            again = partial(
+                self.attribute_each,
+                call,
+                indices=indices,
+                output=output,
+                through=through,
+                layers=True,
+            )
+            return gather(runs, plan.steps, plan.graph, torch.cat(values), call, True, again)
 
     def plan(
         self,
@@ -216,7 +234,7 @@ class LRP(CallReader, Portable):
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)
         if len(chosen) == 1:
-            _check_explained(program, chosen, steps)
+            check_explained(program, chosen, steps)
         return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
     @staticmethod
@@ -230,7 +248,7 @@ class LRP(CallReader, Portable):
         pairs = zip(plan.chosen, flows, strict=True)
         used = tuple(index for index, flow in pairs if flow is not None)
         if len(plan.chosen) > 1:
-            _check_explained(plan.program, used, plan.program.path(used))
+            check_explained(plan.program, used, plan.program.path(used))
         check_finite([run.values[i] for i in used])
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 
@@ -300,38 +318,3 @@ class LRP(CallReader, Portable):
             head = step.node.index in heads
             found.append(Transparent(step.node, step.reads[0]) if head else step)
         return tuple(found)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one explanation propagates through."""
-
-    program: Program
-    steps: tuple[Step, ...]
-    chosen: tuple[int, ...]
-    names: tuple[str, ...]
-    conditions: Mapping[int, Tensor]
-    flat: Program | None
-    layouts: Mapping[int, Layout]
-
-    @property
-    def graph(self) -> Graph:
-        """The captured operations."""
-        return self.program.graph
-
-
-def _check_explained(
-    program: Program,
-    chosen: tuple[int, ...],
-    steps: Sequence[Step],
-) -> None:
-    """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
-    for index in chosen:
-        if not program.explains(index):
-            name = program.graph.nodes[index].name
-            raise InvalidTarget(
-                f"{name} depends on no input through operations that carry relevance"
-            )
-    for step in steps:
-        if isinstance(step, Refused):
-            raise step.error

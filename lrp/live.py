@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,23 +19,21 @@ from lrp.ops.context import Layout, Step
 from lrp.propagate import forward, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
-from lrp.tracing.calls import Call, results
+from lrp.tracing.agreement import called, close
+from lrp.tracing.calls import Call
 from lrp.tracing.canonizers import canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.content import Content
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, hooked, quiet
+from lrp.tracing.known import Known, alike, freed
 from lrp.tracing.watch import Values, registered
 
-KEPT = 4
-"""Graphs that are remembered for one model, for the next explainers of the same model with the same content."""
 SIZES = 8
-"""Sizes of inputs for which one explainer keeps a graph; of more, the newest."""
-_LOCK = threading.Lock()
-_KNOWN: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, Graph]]] = weakref.WeakKeyDictionary()
-TOLERANCE = {torch.float64: 1e-7, torch.float32: 2e-3}
-"""How far the graph's outputs may lie from the model's, of the largest one; 0.1 for shorter types."""
+"""Graphs that one explainer keeps, each for one size of inputs or for many; of more, the newest."""
+FREE_SIZES = 1024
+"""Sizes of inputs that one explainer has compared with the model and remembers; of more, the newest."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,8 @@ class Compiled:
     program: Program
     flat: Program | None
     layouts: Mapping[int, Layout]
+    base: Program
+    """The program for every size of inputs; in that for one size, steps that mix samples are refused."""
 
 
 @dataclass
@@ -56,7 +55,7 @@ class _Captured:
 
     graph: Graph
     content: Content
-    examples: Call
+    examples: Call | None  # for the first compilation
     fixed: bool  # the graph holds parameters as constants: a patched forward that calls the original module
     compiled: Compiled | None = None
     agreed: bool = False
@@ -74,6 +73,7 @@ class _Captured:
 
     def twice(self) -> tuple[Tensor, ...]:
         """Examples with two samples where the batch size is free."""
+        assert self.examples is not None
         if not self.graph.batch_symbols:
             return self.examples.tensors
 
@@ -94,6 +94,7 @@ class Live:
         self.model, self.composite = model, composite
         self._lock = threading.RLock()
         self._entries: dict[Any, _Captured] = {}
+        self._known = Known(model)
 
     def at(self, call: Call) -> Compiled:
         """The steps for inputs like these. Raises what capture and compilation raise, and ModelMismatch."""
@@ -167,37 +168,69 @@ class Live:
         anew: bool = False,
     ) -> _Captured:
         """Captures the model for inputs of this size; if its batch size is free, for every one."""
-        key = (
-            (call.form, call.sizes, tuple((x.dtype, x.device) for x in call.tensors)),
-            tuple(sorted(MODULES.items())),
-            content.facts,
-        )
-        with _LOCK:
-            known = _KNOWN.setdefault(self.model, [])
-            found = None if anew else next((graph for other, graph in known if other == key), None)
-        if found is None or not (found.batch_symbols or found.input_shapes[0][0] == call.batch):
-            types = {
-                p: f"{type(m).__module__}.{type(m).__qualname__}"
-                for p, m in self.model.named_modules()
-            }
-            quiet = frozenset() if anew else self._quiet(call)
-            found = folded(canonical(collapsed(capture(self.model, call, quiet), types)))
+        kinds = tuple((x.dtype, x.device) for x in call.tensors)
+        key = (call.form, call.batched, kinds, tuple(sorted(MODULES.items())), content.facts)
+        known = [] if anew else self._known.of(key)
+        shapes = [x.shape for x in call.tensors]
+        graph = next((graph for graph in known if graph is not None and graph.takes(shapes)), None)
+        entry = None if graph is None else self._entry(graph, content, call)
+        if entry is None and known and None not in known:
+            entry = self._freed(call, content, known[0])
+            graph = None if entry is None else entry.graph
+            self._known.add(key, graph, shared=_is_shared(content, graph))
+        if entry is None:
+            graph = self._graph(call, frozenset() if anew else self._quiet(call))
+            self._known.add(key, graph, shared=_is_shared(content, graph))
+            entry = self._entry(graph, content, call)
+        self._compiled(entry)
+        entry.examples = None
+        batch = None if entry.graph.batch_symbols else call.batch
+        self._entries = _newest({**self._entries, (batch, (call.form, call.sizes)): entry})
+        return entry
+
+    def _entry(
+        self,
+        graph: Graph,
+        content: Content,
+        call: Call,
+    ) -> _Captured:
         places = {
             t.untyped_storage().data_ptr()
             for t in registered(self.model)
             if t.layout == torch.strided
         }
-        fixed = any(t.untyped_storage().data_ptr() in places for t in found.constants.values())
-        if content.complete and not content.own and not found.constants:
-            with _LOCK:
-                known.append((key, found))
-                del known[:-KEPT]
-        entry = _Captured(found, content, call.change(Tensor.clone), fixed)
-        self._compiled(entry)
-        batch = None if found.batch_symbols else call.batch
-        entries = {**self._entries, (batch, (call.form, call.sizes)): entry}
-        self._entries = dict(list(entries.items())[-SIZES:])
-        return entry
+        fixed = any(t.untyped_storage().data_ptr() in places for t in graph.constants.values())
+        return _Captured(graph, content, call.change(Tensor.clone), fixed)
+
+    def _graph(
+        self,
+        call: Call,
+        quiet: Quiet,
+        free: Sequence[frozenset[int]] = (),
+    ) -> Graph:
+        """The captured operations in the form that the compiler knows."""
+        types = {
+            p: f"{type(m).__module__}.{type(m).__qualname__}" for p, m in self.model.named_modules()
+        }
+        return folded(canonical(collapsed(capture(self.model, call, quiet, free), types)))
+
+    def _freed(
+        self,
+        call: Call,
+        content: Content,
+        other: Graph | None,
+    ) -> _Captured | None:
+        """A capture for this size and others, where that of another one is known; None if the model has none."""
+        dims = None if other is None else freed(other, call)
+        if other is None or dims is None:
+            return None
+        try:
+            entry = self._entry(self._graph(call, self._quiet(call), dims), content, call)
+            program = self._compiled(entry).program
+        except Exception:
+            return None
+        refused = any(isinstance(step, Refused) for step in program.steps.values())
+        return None if refused or entry.fixed or not alike(entry.graph, other) else entry
 
     def _tensors(self, entry: _Captured) -> dict[str, Tensor]:
         """The parameters, buffers and constants that the graph reads, as the model holds them now."""
@@ -225,31 +258,43 @@ class Live:
                 entry.graph,
             )
             finite(tensors)
-            program = Compiler(graph, tensors, self.composite, self.model).compile()
-            flat = None
-            if any(getattr(step, "mode", None) == "project" for step in program.steps.values()):
-                flat = Compiler(
-                    graph, tensors, as_composite(Flat(bias="uniform")), self.model
-                ).compile()
+            base, flat = self._programs(graph, tensors)
+            program = base
             layouts: Mapping[int, Layout] = {}
-            if not graph.batch_first and not program.whole:
-                layouts, mixing = entry.layouts or probe(program, entry.twice())
+            if not graph.batch_first and not base.whole:
+                layouts, mixing = entry.layouts or probe(base, entry.twice())
                 entry.layouts = layouts, mixing
-                program = replace(program, steps={**program.steps, **mixing})
+                program = replace(base, steps={**base.steps, **mixing})
                 program.check()
-            entry.compiled = Compiled(graph, values, program, flat, layouts)
+            entry.compiled = Compiled(graph, values, program, flat, layouts, base)
             return entry.compiled
+
+    def _programs(
+        self,
+        graph: Graph,
+        tensors: Mapping[str, Tensor],
+    ) -> tuple[Program, Program | None]:
+        """The program, and the flat one if bias relevance is projected; for all sizes of one graph the same ones."""
+        for entry in self._entries.values():
+            known = entry.current(self.model) if entry.graph is graph else None
+            if known is not None:
+                return known.base, known.flat
+        program = Compiler(graph, tensors, self.composite, self.model).compile()
+        if all(getattr(step, "mode", None) != "project" for step in program.steps.values()):
+            return program, None
+        evenly = as_composite(Flat(bias="uniform"))
+        return program, Compiler(graph, tensors, evenly, self.model).compile()
 
     def _called(self, call: Call) -> tuple[Tensor, ...]:
         """What the model itself returns, in eval mode."""
-        return _called(twin(self.model, buffers=True), call)
+        return called(twin(self.model, buffers=True), call)
 
     def _quiet(self, call: Call) -> Quiet:
         """The model's hooks that only look on."""
         if not hooked(self.model):
             return frozenset()
         try:
-            return quiet(twin(self.model, buffers=True), lambda other: _called(other, call))
+            return quiet(twin(self.model, buffers=True), lambda other: called(other, call))
         except Exception:
             return frozenset()
 
@@ -284,29 +329,16 @@ class Live:
         steps = program.path(tuple(i for i in graph.outputs if i in program.steps))
         run = forward(program, steps, call.tensors, compiled.layouts)
         found = [run.values[i] for i in graph.outputs]
-        return len(found) == len(wanted) and all(map(_close, found, wanted))
+        return len(found) == len(wanted) and all(map(close, found, wanted))
 
 
-def _called(
-    model: nn.Module,
-    call: Call,
-) -> tuple[Tensor, ...]:
-    """The tensors that a copy of the model returns."""
-    given = call.change(Tensor.clone)
-    return results(model(*given.args, **given.kwargs))[1]
+def _is_shared(content: Content, graph: Graph | None) -> bool:
+    """Whether a graph is the model's whatever explainer made it: it holds nothing known by identity alone."""
+    return content.complete and not content.own and (graph is None or not graph.constants)
 
 
-def _close(
-    found: Any,
-    wanted: Tensor,
-) -> bool:
-    """Whether two outputs are equal up to rounding; what is not finite is judged elsewhere."""
-    if not isinstance(found, Tensor) or found.shape != wanted.shape:
-        return False
-    if not bool(torch.isfinite(wanted).all()):
-        return True
-    if not wanted.is_floating_point():
-        return bool((found == wanted).all())
-    size = float(wanted.abs().max()) if wanted.numel() else 0.0
-    apart = float((found - wanted).abs().max()) if wanted.numel() else 0.0
-    return apart <= TOLERANCE.get(wanted.dtype, 0.1) * size + 1e-6
+def _newest(entries: dict[Any, _Captured]) -> dict[Any, _Captured]:
+    """Those of the newest graphs and sizes."""
+    found = list(entries.items())[-FREE_SIZES:]
+    graphs = list(dict.fromkeys(id(entry.graph) for _, entry in reversed(found)))[:SIZES]
+    return {key: entry for key, entry in found if id(entry.graph) in graphs}

@@ -1,8 +1,9 @@
-"""The forward pass, the backward pass of relevance, and the projection of bias relevance to the inputs."""
+"""The forward pass, the backward pass of relevance, the projection of bias relevance, and runs read as one result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -20,11 +21,12 @@ def forward(
     inputs: Sequence[Tensor],
     layouts: Mapping[int, Layout],
     spoiled: Mapping[int, Tensor] | None = None,
+    lean: bool = False,
 ) -> Execution:
     """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN."""
     graph = program.graph
     batch = 1 if program.whole else inputs[0].shape[0]
-    run = Execution([None] * len(graph.nodes), batch, layouts=layouts, nodes=graph.nodes)
+    run = Execution([None] * len(graph.nodes), batch, layouts=layouts, nodes=graph.nodes, lean=lean)
     values = run.values
     for index, constant in program.constants.items():
         values[index] = constant
@@ -35,6 +37,10 @@ def forward(
         if spoiled and step.node.index in spoiled:
             value[spoiled[step.node.index]] = torch.nan
     return run
+
+
+DONE = Flow()
+"""In the place of relevance that has been handed on and is not kept."""
 
 
 def backward(
@@ -49,11 +55,20 @@ def backward(
     for step in reversed(steps):
         index = step.node.index
         flow = flows.get(index)
-        if flow is None:
-            continue
-        if index in conditions:
-            flow = flows[index] = _conditioned(run, step, flow, conditions[index])
-        _deliver(flows, step.backward(run, flow))
+        if flow is not None:
+            if index in conditions:
+                flow = flows[index] = _conditioned(run, step, flow, conditions[index])
+            _deliver(flows, step.backward(run, flow))
+        if run.lean and not run.project:
+            _let_go(run, index)
+
+
+def _let_go(run: Execution, index: int) -> None:
+    """Forgets what only the steps before this one's readers needed."""
+    run.values[index] = None
+    run.saved.pop(index, None)
+    if index in run.flows:
+        run.flows[index] = DONE
 
 
 def _deliver(flows: dict[int, Flow], sent: Sent) -> None:
@@ -155,3 +170,68 @@ def check_finite(values: Sequence[Tensor]) -> None:
             raise InvalidInput(
                 "the model's output is not finite for these inputs; nothing can be explained"
             )
+
+
+class Runs:
+    """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
+
+    def __init__(self, runs: Sequence[Execution], each: bool) -> None:
+        self.runs, self.each = runs, each
+
+    def joined(self, part: Callable[[Execution], Tensor]) -> Tensor:
+        """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
+        if not self.each:
+            return part(self.runs[0])
+        parts = []
+        for run in self.runs:
+            t = part(run)
+            parts.append(t.reshape(run.fold, -1, *t.shape[1:]))
+        return torch.cat(parts)
+
+    def received(self, index: int, target: Tensor) -> Tensor:
+        """The relevance of an input."""
+        value = self.runs[0].values[index]
+        if not value.is_floating_point() and all(index not in run.flows for run in self.runs):
+            return target.new_zeros(target.shape[:-1] + value.shape)
+        return self.joined(
+            lambda run: _fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value)
+        )
+
+    def at(self, index: int) -> Tensor:
+        """The relevance of a node's value."""
+        value = self.runs[0].values[index]
+        return self.joined(
+            lambda run: torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0)
+        )
+
+    def column(self, column: Literal["bias", "stabilizer"], name: str) -> Tensor:
+        """One layer's entry in one column of the ledger."""
+        return self.joined(lambda run: getattr(run, column)[name])
+
+    def closure(self, step: Step) -> Tensor:
+        """What rounding leaves of the relevance at one step's value."""
+        return self.joined(lambda run: _closure(run, step))
+
+
+def _closure(run: Execution, step: Step) -> Tensor:
+    """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
+    own = run.anew(run.fold)
+    node, flow = step.node, run.flows[step.node.index]
+    with torch.no_grad():
+        rest = run.per_sample(node, flow.relevance(run.lift(run.values[node.index])))
+        for source, sent in step.backward(own, flow):
+            value = run.values[source]
+            r = _fold(run, sent.relevance(run.lift(value)), value)
+            rest = rest - run.layouts.get(source, Layout()).sum(r, run.batch * run.fold)
+        for kept in (*own.bias.values(), *own.project.values()):
+            rest = rest - run.per_sample(node, kept)
+        return rest - sum(own.stabilizer.values(), torch.zeros_like(rest))
+
+
+def _fold(run: Execution, r: Tensor, value: Tensor) -> Tensor:
+    """Relevance of a value that no flow reached, or that is not folded yet, as [T·B, ...]."""
+    return (
+        r
+        if r.shape == run.shape(value)
+        else r.expand(run.fold, *value.shape).reshape(run.shape(value))
+    )

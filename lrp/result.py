@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from lrp.errors import LRPError
 from lrp.ops.affine import AffineStep
-from lrp.ops.context import Execution, Flow, Layout, Step
+from lrp.ops.context import Execution, Step
+from lrp.propagate import Runs
 from lrp.tracing.calls import Call
 from lrp.tracing.graph import Graph
 
+Value = TypeVar("Value")
 
-class LayerMap(Mapping[str, Tensor]):
-    """A tensor for each of some layers, computed when it is read."""
+
+class LayerMap(Mapping[str, Value]):
+    """Something for each of some layers, a tensor or several, computed when it is read."""
 
     def __init__(
         self,
         names: Iterable[str],
-        read: Callable[[str], Tensor],
+        read: Callable[[str], Value],
+        lean: bool = False,
     ) -> None:
-        self._known: dict[str, Tensor | None] = dict.fromkeys(names)
-        self._read = read
+        self._known: dict[str, Value | None] = dict.fromkeys(names)
+        self._read, self._lean = read, lean
 
-    def __getitem__(self, name: str) -> Tensor:
+    def held(self) -> LayerMap[Value]:
+        """The same without a way to make what is not there: of an explanation that holds its layers, all is there."""
+        other: LayerMap[Value] = LayerMap(self, not_held, lean=True)
+        other._known = dict(self._known) if self._lean else dict(self)
+        return other
+
+    def __getitem__(self, name: str) -> Value:
         found = self._known[name]
         if found is None:
             found = self._known[name] = self._read(name)
@@ -42,14 +53,21 @@ class LayerMap(Mapping[str, Tensor]):
         return f"<relevance at {len(self)} layers: {', '.join(self)}>"
 
 
+def not_held(name: str) -> Any:
+    """Raises LRPError for what an explanation does not hold."""
+    raise LRPError(
+        f"this explanation does not hold the relevance at {name!r}: ask for it with attribute(..., layers=True)"
+    )
+
+
 @dataclass(frozen=True)
 class Account:
     """Which inputs relevance reaches; by layer: what its bias keeps, what that is made of, and what rounding leaves."""
 
     inputs: tuple[bool, ...]
     totals: Mapping[str, Tensor]
-    parts: Mapping[str, Mapping[str, Tensor]]
-    closures: Mapping[str, Tensor]
+    parts: LayerMap[dict[str, Tensor]]
+    closures: LayerMap[Tensor]
 
 
 class Relevance:
@@ -60,6 +78,8 @@ class Relevance:
     target: [B] the explained value. bias: {layer: relevance its bias keeps, at the layer's output}.
     stabilizer: {layer: [B] relevance its stabilizer swallowed, or that its rule cannot conserve}.
     layers: {layer: relevance at the layer's output}. From `attribute_each` every tensor has a leading [T].
+    Unless it was made with `layers=True` it holds the inputs' maps and the sums of the ledger alone: maps at layers are
+    made by a second explanation when one is read; LRPError is raised where that gives another result.
     """
 
     def __init__(
@@ -67,9 +87,9 @@ class Relevance:
         input: Any,
         inputs: tuple[Tensor, ...],
         target: Tensor,
-        bias: Mapping[str, Tensor],
+        bias: LayerMap[Tensor],
         stabilizer: Mapping[str, Tensor],
-        layers: Mapping[str, Tensor],
+        layers: LayerMap[Tensor],
         account: Account,
     ) -> None:
         self.input, self.inputs, self.target = input, inputs, target
@@ -77,10 +97,12 @@ class Relevance:
         self.layers, self._account = layers, account
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything as tensors, layers included, so that a result can be pickled or cached."""
+        """Everything that is held, as tensors, so that a result can be pickled or cached."""
         known = self._account
-        account = Account(known.inputs, dict(known.totals), known.parts, dict(known.closures))
-        return {**self.__dict__, "layers": dict(self.layers), "_account": account}
+        closures = known.closures.held()
+        account = Account(known.inputs, dict(known.totals), known.parts.held(), closures)
+        held = {"bias": self.bias.held(), "layers": self.layers.held(), "_account": account}
+        return {**self.__dict__, **held}
 
     def _sum(self, t: Tensor) -> Tensor:
         return t.reshape(*self.target.shape, -1).sum(-1)
@@ -190,39 +212,6 @@ class Relevance:
         return f"<Relevance of inputs {shapes}: {text}>"
 
 
-class _Runs:
-    """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
-
-    def __init__(self, runs: Sequence[Execution], each: bool) -> None:
-        self.runs, self.each = runs, each
-
-    def joined(self, part: Callable[[Execution], Tensor]) -> Tensor:
-        """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
-        if not self.each:
-            return part(self.runs[0])
-        parts = []
-        for run in self.runs:
-            t = part(run)
-            parts.append(t.reshape(run.fold, -1, *t.shape[1:]))
-        return torch.cat(parts)
-
-    def received(self, index: int, target: Tensor) -> Tensor:
-        """The relevance of an input."""
-        value = self.runs[0].values[index]
-        if not value.is_floating_point() and all(index not in run.flows for run in self.runs):
-            return target.new_zeros(target.shape[:-1] + value.shape)
-        return self.joined(
-            lambda run: _fold(run, run.flows.get(index, Flow()).relevance(run.lift(value)), value)
-        )
-
-    def at(self, index: int) -> Tensor:
-        """The relevance of a node's value."""
-        value = self.runs[0].values[index]
-        return self.joined(
-            lambda run: torch.nan_to_num(run.flows[index].relevance(run.lift(value)), 0.0)
-        )
-
-
 def gather(
     runs: Sequence[Execution],
     steps: tuple[Step, ...],
@@ -230,69 +219,114 @@ def gather(
     target: Tensor,
     call: Call,
     each: bool,
+    again: Callable[[], Relevance],
 ) -> Relevance:
-    """The result of one run, or of several runs that carried parts of the targets of `attribute_each`."""
-    found, first = _Runs(runs, each), runs[0]
-    named = {step.node.name: step for step in steps}
-    reached = {name: step for name, step in named.items() if step.node.index in first.flows}
-    inputs = tuple(found.received(index, target) for index in graph.inputs)
+    """The result of one run, or of several runs that carried parts of the targets of `attribute_each`.
+
+    again: the same explanation with its layers, for a lean run.
+    """
+    found, first = Runs(runs, each), runs[0]
+    inputs = tuple(_own(found.received(index, target)) for index in graph.inputs)
+    target = _own(target)
     carry = tuple(any(index in run.flows for run in runs) for index in graph.inputs)
-
-    def total(name: str) -> Tensor:
-        return found.joined(lambda run: run.per_sample(named[name].node, run.bias[name]))
-
-    def closure(name: str) -> Tensor:
-        return found.joined(lambda run: _closure(run, named[name]))
-
-    def at(name: str) -> Tensor:
-        return found.at(named[name].node.index)
-
-    parts = {
-        name: _laid(step)
-        for name, step in named.items()
-        if isinstance(step, AffineStep) and step.bias_parts
-    }
+    second = _Second(again, target, inputs) if first.lean else None
+    held = _Held(found, {step.node.name: step for step in steps})
+    bias, layers, account = held.parts(carry) if second is None else held.sums(carry, second)
     return Relevance(
         input=call.like(inputs, graph.input_names),
         inputs=inputs,
         target=target,
-        bias={name: found.joined(_of(name, "bias")) for name in first.bias},
-        stabilizer={name: found.joined(_of(name, "stabilizer")) for name in first.stabilizer},
-        layers=LayerMap(reached, at),
-        account=Account(carry, LayerMap(first.bias, total), parts, LayerMap(reached, closure)),
+        bias=bias,
+        stabilizer={name: _own(found.column("stabilizer", name)) for name in first.stabilizer},
+        layers=layers,
+        account=account,
     )
 
 
-def _of(name: str, column: Literal["bias", "stabilizer"]) -> Callable[[Execution], Tensor]:
-    """One layer's entry in one column of a run's ledger."""
-    return lambda run: getattr(run, column)[name]  # type: ignore[no-any-return]
+class _Second:
+    """The same explanation with its layers, made when it is first asked for."""
+
+    def __init__(
+        self,
+        again: Callable[[], Relevance],
+        target: Tensor,
+        inputs: tuple[Tensor, ...],
+    ) -> None:
+        self.again, self.target, self.inputs = again, target, inputs
+        self.made: Relevance | None = None
+
+    def __call__(self) -> Relevance:
+        """Raises LRPError where it is another one by now."""
+        if self.made is None:
+            made = self.again()
+            if not all(map(_near, (made.target, *made.inputs), (self.target, *self.inputs))):
+                raise LRPError(
+                    "the model or its inputs have changed since this explanation was made: ask for maps at layers "
+                    "with attribute(..., layers=True)"
+                )
+            self.made = made
+        return self.made
 
 
-def _closure(run: Execution, step: Step) -> Tensor:
-    """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
-    own = replace(run, flows={}, bias={}, stabilizer={}, project={})
-    node, flow = step.node, run.flows[step.node.index]
-    with torch.no_grad():
-        rest = run.per_sample(node, flow.relevance(run.lift(run.values[node.index])))
-        for source, sent in step.backward(own, flow):
-            value = run.values[source]
-            r = _fold(run, sent.relevance(run.lift(value)), value)
-            rest = rest - run.layouts.get(source, Layout()).sum(r, run.batch * run.fold)
-        for kept in (*own.bias.values(), *own.project.values()):
-            rest = rest - run.per_sample(node, kept)
-        return rest - sum(own.stabilizer.values(), torch.zeros_like(rest))
+def _near(now: Tensor, then: Tensor) -> bool:
+    """Whether two results are equal up to rounding."""
+    if now.shape != then.shape or not then.numel():
+        return now.shape == then.shape
+    return float((now - then).abs().max()) <= 1e-3 * float(then.abs().max())
+
+
+def _own(t: Tensor) -> Tensor:
+    """The tensor without the rest of a larger one that it lies in."""
+    return t.clone() if t.untyped_storage().nbytes() > t.nbytes else t
+
+
+class _Held:
+    """What a result holds of the ledger, and how the rest is made."""
+
+    def __init__(
+        self,
+        found: Runs,
+        named: dict[str, Step],
+    ) -> None:
+        self.found, self.named, first = found, named, found.runs[0]
+        self.bias = tuple(first.bias)
+        self.reached = [name for name, step in named.items() if step.node.index in first.flows]
+        folded = {name: step for name, step in named.items() if isinstance(step, AffineStep)}
+        self.folded = {name: step for name, step in folded.items() if step.bias_parts}
+
+    def parts(self, carry: tuple[bool, ...]) -> tuple[LayerMap[Tensor], LayerMap[Tensor], Account]:
+        """Every map, made from the runs when it is read."""
+        found, named, folded = self.found, self.named, self.folded
+        kept = {name: found.column("bias", name) for name in self.bias}
+
+        def total(name: str) -> Tensor:
+            return found.joined(lambda run: run.per_sample(named[name].node, run.bias[name]))
+
+        account = Account(
+            carry,
+            LayerMap(self.bias, total),
+            LayerMap(folded, lambda name: _laid(folded[name])),
+            LayerMap(self.reached, lambda name: found.closure(named[name])),
+        )
+        layers = LayerMap(self.reached, lambda name: found.at(named[name].node.index))
+        return LayerMap(kept, kept.__getitem__), layers, account
+
+    def sums(
+        self, carry: tuple[bool, ...], second: _Second
+    ) -> tuple[LayerMap[Tensor], LayerMap[Tensor], Account]:
+        """Sums over each sample; every map is the second explanation's."""
+        totals = {name: _own(self.found.column("bias", name)) for name in self.bias}
+        account = Account(
+            carry,
+            totals,
+            LayerMap(self.folded, lambda name: second()._account.parts[name], lean=True),
+            LayerMap(self.reached, lambda name: second().closure_of(name), lean=True),
+        )
+        bias = LayerMap(self.bias, lambda name: second().bias[name], lean=True)
+        return bias, LayerMap(self.reached, lambda name: second().layers[name], lean=True), account
 
 
 def _laid(step: AffineStep) -> dict[str, Tensor]:
     """The parts of a folded bias, shaped so that they broadcast against the layer's output."""
     dims = step.layer.weight.dim()
     return {name: step.layer.at_output(part, dims) for name, part in step.bias_parts.items()}
-
-
-def _fold(run: Execution, r: Tensor, value: Tensor) -> Tensor:
-    """Relevance of a value that no flow reached, or that is not folded yet, as [T·B, ...]."""
-    return (
-        r
-        if r.shape == run.shape(value)
-        else r.expand(run.fold, *value.shape).reshape(run.shape(value))
-    )

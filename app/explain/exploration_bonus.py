@@ -64,7 +64,9 @@ def explain_bonus(
     def share(outputs: Tensor) -> Tensor:
         return (outputs * gains.to(outputs.dtype)).sum(1)
 
-    relevance = explainer_of(model, composite, bias).attribute(planes, share, output=POLICY)
+    relevance = explainer_of(model, composite, bias).attribute(
+        planes, share, output=POLICY, layers=True
+    )
     about = labels(model, board, Target("u", action, size=board.size), composite, bias)
     found, even = Explanation.of(relevance, ONE, **about), scale / count
     return replace(found, value=even + found.value, given={"even prior": even})

@@ -91,10 +91,10 @@ def attribute(
     """The relevance of a batch whose targets are all values or all policy logits (or differences of them)."""
     lrp = explainer_of(model, composite, bias)
     if targets[0].kind == "value":
-        return lrp.attribute(planes, None, output=VALUE)
+        return lrp.attribute(planes, None, output=VALUE, layers=True)
     moves = torch.tensor([target.action for target in targets])
     if all(target.against is None for target in targets):
-        return lrp.attribute(planes, moves, output=POLICY)
+        return lrp.attribute(planes, moves, output=POLICY, layers=True)
     others = torch.tensor(
         [target.action if target.against is None else target.against for target in targets]
     )
@@ -104,7 +104,7 @@ def attribute(
         first = logits.gather(1, moves[:, None]) + sign[:, None] * logits.gather(1, others[:, None])
         return first[:, 0]
 
-    return lrp.attribute(planes, difference, output=POLICY)
+    return lrp.attribute(planes, difference, output=POLICY, layers=True)
 
 
 def _weighted(model: Model) -> tuple[str, ...]:

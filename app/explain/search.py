@@ -64,7 +64,9 @@ def explain_tree(
     for start in range(0, len(nodes), BATCH):
         chosen = nodes[start : start + BATCH]
         planes = encode_words(model, tree.own[chosen], tree.opp[chosen])
-        relevance = explainer_of(model, composite, bias).attribute(planes, None, output=VALUE)
+        relevance = explainer_of(model, composite, bias).attribute(
+            planes, None, output=VALUE, layers=True
+        )
         z = relevance.target.double()
         slope = torch.where(z.abs() > 1e-6, torch.tanh(z) / z, 1.0)  # from z to the value
         scale, other = torch.from_numpy(weights[chosen]) * slope, torch.from_numpy(turned[chosen])

@@ -11,22 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
-from lrp.errors import RuleError
-from lrp.ops.activations import Activation, mask
+from lrp.ops.activations import mask
 from lrp.ops.affine_maps import Affine
-from lrp.ops.context import Execution, Flow, Sent, Step, Unary, added, divided_at, stabilised
-from lrp.ops.registry import Lowering
-from lrp.rules import AffineRule, AlphaBeta, Flat, Gamma, Pass, Side, Term
+from lrp.ops.budget import Budget
+from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, stabilised
+from lrp.rules import AffineRule, Flat, Gamma, Side, Term
 from lrp.tracing.graph import Node
 
 
 class AffineStep(Unary):
     """Computes z = a·w + b and redistributes R_k by the sides of a rule.
 
-    It holds one weight; what a rule makes of it lives only while relevance passes, unless `keeps`.
+    It holds one weight; what a rule makes of it lives only while relevance passes, unless the budget allows more.
     """
 
-    keeps = False
+    budget: Budget | None = None
 
     def __init__(
         self,
@@ -49,17 +48,7 @@ class AffineStep(Unary):
         self._made: dict[str, Any] = {}
 
     def forward(self, run: Execution) -> Tensor:
-        x, layer = run.values[self.source], self.layer
-        if not self._halved():
-            return layer.apply(x, layer.weight, layer.bias)
-        sums = run.saved[self.node.index] = [self.total(x, side) for side in self._sides()]
-        z: Tensor = sums[0] + sums[1]
-        kept = layer.bias if self.mode == "ignore" else None
-        return z if kept is None else z + layer.at_output(kept, z.dim())
-
-    def _halved(self) -> bool:
-        """Whether z is the sum of two sides that the rule needs each: positive and negative contributions."""
-        return isinstance(self.rule, AlphaBeta) and self.nonnegative and self.rule.beta != 0
+        return self.layer.apply(run.values[self.source], self.layer.weight, self.layer.bias)
 
     def _sides(self, rectified: bool = False) -> tuple[Side, ...]:
         """The rule's sides, without those of z < 0 where nothing arrives there."""
@@ -70,11 +59,13 @@ class AffineStep(Unary):
         return tuple(side for side in found if side.when != "z<0" or not rectified)
 
     def made(self, key: str, make: Callable[[], Any]) -> Any:
-        """What the rule makes of the weight, kept where `keeps` says so."""
+        """What the rule makes of the weight, kept where there is room."""
         found = self._made.get(key)
         if found is None:
             found = make()
-        return self._made.setdefault(key, found) if self.keeps else found
+            if self.budget is not None and self.budget.take(found, self.layer.weight):
+                self._made[key] = found
+        return found
 
     def foreseen(self, side: Side) -> float:
         """The stabilizer ±ε of a side's denominator where its sign is known and ε is a number, else 0."""
@@ -113,13 +104,12 @@ class AffineStep(Unary):
             return ((self.source, shares.flow()),)
         relevance: Tensor | None = None
         sides = self._sides(flow.rectified)
-        sums = run.saved.get(self.node.index, [None] * len(sides))
-        for side, total in zip(sides, sums, strict=True):
+        for side in sides:
             own = side.is_output and (self.mode != "ignore" or side.bias is None)
             if own and flow.rest is None and flow.gain is not None and not self.rule.relative:
                 shares.damp(side, flow.gain, z)
                 continue
-            d = z if own else self.total(x, side) if total is None else total
+            d = z if own else self.total(x, side)
             relevance = flow.relevance(run.lift(z)) if relevance is None else relevance
             shares.divide(side, relevance, d, z)
         return ((self.source, shares.flow()),)
@@ -175,13 +165,12 @@ class Shares:
             if side.when != "always":
                 d = d.clamp(min=shift) if shift > 0 else d.clamp(max=shift)
             s = _scaled_quotient(arrived, run.lift(d), side.share)
-            run.book_lost(step.node, run.per_sample(step.node, s) * shift)
         else:
             stable = run.lift(stabilised(d, run.epsilon_of(step.node, step.rule, d)))
             s = divided_at(run, step.node, arrived * side.share, stable)
             if step.rule.epsilon > 0:
                 run.book_stabilizer(step.node, s * (stable - run.lift(d)))
-        self.send(side, s)
+        self.send(side, s, shift)
 
     def mirror(self, relevance: Tensor, z: Tensor) -> None:
         """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
@@ -196,19 +185,45 @@ class Shares:
         s = relevance / run.lift(size)
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
         down = up - s
-        lost = run.per_sample(step.node, up) - run.per_sample(step.node, down)
-        run.book_lost(step.node, lost * epsilon)
-        self.send(above, up)
-        self.send(below, down)
+        self.send(above, up, epsilon)
+        self.send(below, down, -epsilon)
 
-    def send(self, side: Side, s: Tensor) -> None:
-        """Sends s through the side's terms and deals with its bias."""
-        step, run, layer = self.step, self.run, self.step.layer
+    def send(self, side: Side, s: Tensor, shift: float = 0.0) -> None:
+        """Sends s through the side's terms and deals with its bias, and with a stabilizer ±ε."""
         for term in side.terms:
-            self._receive(term, layer.adjoint(s, term.weight, self.shape))
-        if side.bias is None or step.mode == "ignore":
+            self._receive(term, self.step.layer.adjoint(s, term.weight, self.shape))
+        self.book(side, s, side.bias, shift)
+
+    def book(self, side: Side, s: Tensor, bias: Tensor | None, shift: float) -> None:
+        """What the bias and the stabilizer ±ε take of s: s times each of them."""
+        step, run, layer = self.step, self.run, self.step.layer
+        bias = None if step.mode == "ignore" else bias
+        sums = self.sums(s)
+        if shift:
+            total = run.per_sample(step.node, s) if sums is None else sums.sum(1)
+            run.book_lost(step.node, total * shift)
+        if bias is None:
             return
-        left = settle(run, step.node, layer.at_output(side.bias, s.dim()) * s, step.mode)
+        if sums is None:
+            self.settle(side, layer.at_output(bias, s.dim()) * s)
+        else:
+            self.book_claim(sums @ bias)
+
+    def sums(self, s: Tensor) -> Tensor | None:
+        """[T·B, K]: sums by channel where the ledger needs no more of s, which nobody else takes."""
+        step, run = self.step, self.run
+        short = run.lean and step.mode in ("sink", "absorb", "ignore")
+        return run.by_channel(step.node, s, step.layer.channels) if short else None
+
+    def book_claim(self, claimed: Tensor) -> None:
+        """Books a bias's claim [T·B] where it goes to no input."""
+        book = self.run.book_lost if self.step.mode == "absorb" else self.run.book_kept
+        book(self.step.node, claimed)
+
+    def settle(self, side: Side, claimed: Tensor) -> None:
+        """Books what a side's bias claims, or hands it to the inputs, as the mode says."""
+        step, run, layer = self.step, self.run, self.step.layer
+        left = settle(run, step.node, claimed, step.mode)
         if left is None:
             return
         if step.mode == "proportional":
@@ -261,19 +276,3 @@ class Shares:
 def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
     """share · r / d in one pass."""
     return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
-
-
-def affine_step(lowering: Lowering, node: Node, source: int, layer: Affine) -> Step:
-    """The step of an affine layer under the composite's rule. Raises RuleError for a rule of other layers."""
-    rule = lowering.rule(node)
-    if isinstance(rule, AffineRule):
-        positive = source in lowering.positive
-        return AffineStep(node, source, layer, rule, lowering.mode(rule), positive)
-    shapes = (node.shape, lowering.graph.nodes[source].shape)
-    if isinstance(rule, Pass) and shapes[0] == shapes[1]:
-        return Activation(node, source)
-    reason = f": its output {shapes[0]} has another shape than its input {shapes[1]}"
-    raise RuleError(
-        f"{type(rule).__name__} is no rule for the affine layer {node.name}"
-        + (reason if isinstance(rule, Pass) else "")
-    )

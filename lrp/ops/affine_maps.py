@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,14 @@ class Affine(ABC):
 
     weight: Tensor
     bias: Tensor | None
+
+    channels: ClassVar[int] = 1
+    """The dimension of an output along which its units lie."""
+
+    @property
+    def paired(self) -> int | None:
+        """The dimension along which two weights are laid side by side to have both outputs side by side, if so."""
+        return None
 
     @abstractmethod
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -49,6 +58,9 @@ class Affine(ABC):
 class Linear(Affine):
     """z = a Wᵀ + b on the last dimension; weight [K, J]."""
 
+    channels = -1
+    paired = 0
+
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
 
@@ -76,6 +88,10 @@ class Convolution(Affine):
     output_padding: tuple[int, ...] = (0,)
     after: tuple[int, ...] = ()
     """Zeros that are padded behind each spatial dimension only, beside `padding` (`padding="same"`, even kernels)."""
+
+    @property
+    def paired(self) -> int | None:
+        return int(self.transposed) if self.groups == 1 else None
 
     def apply(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if self.after:

@@ -102,6 +102,7 @@ class Execution:
     """One forward pass and one or more backward passes over it.
 
     `fold` is the number of targets explained at once: relevance then has the batch [T·B], activations have [B].
+    `lean`: of the ledger only sums over each sample are kept, and what no earlier step reads is let go.
     """
 
     values: list[Any]
@@ -114,6 +115,14 @@ class Execution:
     project: dict[int, Tensor] = field(default_factory=dict)
     layouts: Mapping[int, Layout] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
+    lean: bool = False
+
+    def anew(self, fold: int = 1) -> Execution:
+        """Another backward pass over the same values, with a ledger of its own."""
+        values, saved = list(self.values), dict(self.saved)
+        return Execution(
+            values, self.batch, fold, saved, layouts=self.layouts, nodes=self.nodes, lean=self.lean
+        )
 
     def lift(self, t: Tensor) -> Tensor:
         """An activation [B, ...] shaped so that it broadcasts against relevance [T·B, ...]."""
@@ -165,8 +174,19 @@ class Execution:
             return torch.bmm(flat[0].unsqueeze(1), flat[1].unsqueeze(2)).reshape(samples)
         return self.per_sample(node, u * v)
 
+    def by_channel(self, node: Node, t: Tensor, channel: int) -> Tensor | None:
+        """[T·B, K]: sums over each sample's places, of K channels; None where the batch is not in front."""
+        if self.layout(node) != _BATCH_FIRST or t.shape[0] != self.batch * self.fold or t.dim() < 2:
+            return None
+        places = [d for d in range(1, t.dim()) if d != channel % t.dim()]
+        return t.sum(places) if places else t
+
     def book_bias(self, node: Node, t: Tensor) -> None:
         """Adds relevance that this layer's bias keeps, at the layer's output."""
+        self.book_kept(node, self.per_sample(node, t) if self.lean else t)
+
+    def book_kept(self, node: Node, t: Tensor) -> None:
+        """Adds what this layer's bias keeps, as it is to be kept: [T·B] where lean."""
         old = self.bias.get(node.name)
         self.bias[node.name] = t if old is None else old + t
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lrp.errors import UnsupportedOperation
-from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Affine, Linear
 from lrp.ops.context import Execution, Flow, Sent, Step, fitted, gain_at
+from lrp.ops.linear_layers import affine_step
 from lrp.ops.products import product_rule, shares
 from lrp.ops.registry import Lowering, operation
 from lrp.ops.sums import Mean

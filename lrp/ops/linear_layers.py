@@ -1,4 +1,4 @@
-"""Linear layers and convolutions: from an operation's arguments to its affine map."""
+"""Linear layers and convolutions: from an operation's arguments to its affine map, and from that to a step."""
 
 from __future__ import annotations
 
@@ -6,11 +6,32 @@ from typing import Any
 
 from torch import Tensor
 
-from lrp.ops.affine import AffineStep, affine_step
+from lrp.errors import RuleError
+from lrp.ops.activations import Activation
+from lrp.ops.affine import AffineStep
 from lrp.ops.affine_maps import Affine, Convolution, Linear
 from lrp.ops.context import Step
+from lrp.ops.pairs import PairStep
 from lrp.ops.registry import Build, Lowering, arguments_of, operation
+from lrp.rules import AffineRule, Pass
 from lrp.tracing.graph import Node
+
+
+def affine_step(lowering: Lowering, node: Node, source: int, layer: Affine) -> Step:
+    """The step of an affine layer under the composite's rule. Raises RuleError for a rule of other layers."""
+    rule = lowering.rule(node)
+    if isinstance(rule, AffineRule):
+        positive = source in lowering.positive
+        kind = PairStep if PairStep.fits(rule, layer, positive) else AffineStep
+        return kind(node, source, layer, rule, lowering.mode(rule), positive)
+    shapes = (node.shape, lowering.graph.nodes[source].shape)
+    if isinstance(rule, Pass) and shapes[0] == shapes[1]:
+        return Activation(node, source)
+    reason = f": its output {shapes[0]} has another shape than its input {shapes[1]}"
+    raise RuleError(
+        f"{type(rule).__name__} is no rule for the affine layer {node.name}"
+        + (reason if isinstance(rule, Pass) else "")
+    )
 
 
 @operation("linear", "linear")

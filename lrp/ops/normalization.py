@@ -11,9 +11,9 @@ from torch import Tensor
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
 from lrp.ops.activations import Activation
-from lrp.ops.affine import affine_step
 from lrp.ops.affine_maps import Diagonal
 from lrp.ops.context import Execution, Flow, Sent, Step, Unary, divided_at, gain_at
+from lrp.ops.linear_layers import affine_step
 from lrp.ops.registry import Lowering, arguments_of, operation
 from lrp.rules import Epsilon, Flat, Pass, Rule
 from lrp.tracing.graph import Node

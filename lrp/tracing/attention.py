@@ -12,6 +12,9 @@ from lrp.errors import UnsupportedOperation
 from lrp.tracing.canonizers import EXPANSIONS, Writer
 from lrp.tracing.graph import Node, Ref
 
+CAUSAL = "lrp.causal"
+"""The operation of a causal mask, which depends on nothing but sizes."""
+
 
 def _attention(writer: Writer, node: Node) -> Any:
     """softmax(q kᵀ · scale + mask) v as separate nodes; with grouped queries each key and value serves several."""
@@ -41,7 +44,9 @@ def _attention(writer: Writer, node: Node) -> Any:
     factor = float(scale) if scale is not None else float(int(width)) ** -0.5
     scores = writer.emit(node, "scaled", "aten.mul.Scalar", (scores, factor), shape)
     if given.get("is_causal"):
-        mask = writer.emit(node, "mask", "lrp.causal", (), None, _causal(int(wide), int(long)))
+        known = isinstance(wide, int) and isinstance(long, int)
+        function = _causal(int(wide), int(long)) if known else _causal_for
+        mask = writer.emit(node, "mask", CAUSAL, () if known else (scores,), None, function)
     if mask is not None:
         scores = writer.emit(node, "masked", "lrp.masked", (scores, mask), shape, masked)
     weights = writer.emit(node, "softmax", "aten.softmax.int", (scores, -1), shape)
@@ -69,6 +74,10 @@ def _repeated(
         (part, times, len(shape) - 3),
         wide,
     )
+
+
+def _causal_for(scores: Tensor) -> Tensor:
+    return torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
 
 
 def _causal(rows: int, columns: int) -> Callable[[], Tensor]:

@@ -9,7 +9,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -112,15 +112,18 @@ def capture(
     model: nn.Module,
     call: Call,
     quiet: Quiet = frozenset(),
+    free: Sequence[frozenset[int]] = (),
 ) -> Graph:
     """The operations of `model` in calls like this one, with a free batch size where the model has one.
 
     The model is explained as in eval mode whatever its mode is; the mode is not switched. `quiet`: hooks to leave out.
+    free: for each tensor, dimensions besides the batch whose size is to be free too, where the model has them so.
     Raises UnsupportedOperation if the model cannot be traced (data-dependent Python control flow).
     """
-    graph = _captured(model, call.change(_at_least_two, batched=True), quiet)
+    free = free or (frozenset(),) * len(call.tensors)
+    graph = _captured(model, call.change(_at_least_two, batched=True), quiet, free)
     alone = call.batch == 1 and not graph.batch_symbols
-    return _captured(model, call, quiet) if alone else graph
+    return _captured(model, call, quiet, free) if alone else graph
 
 
 def _no_compilation() -> AbstractContextManager[object]:
@@ -139,18 +142,19 @@ def _captured(
     model: nn.Module,
     call: Call,
     quiet: Quiet,
+    free: Sequence[frozenset[int]],
 ) -> Graph:
     """The operations of `model` in exactly this call, with a free batch size if it holds two samples or more.
 
     Where the model fixes the batch size of some inputs, that of all of them is fixed.
     """
-    graph = _exported(model, call, quiet, call.batched)
+    graph = _exported(model, call, quiet, call.batched, free)
     pairs = zip(graph.input_shapes, call.batched, strict=True)
     fixed = {isinstance(shape[0], int) for shape, own in pairs if own}
     if len(fixed) < 2:
         return graph
     none = (False,) * len(call.batched)
-    return _exported(model, call, quiet, none)
+    return _exported(model, call, quiet, none, free)
 
 
 def _exported(
@@ -158,8 +162,9 @@ def _exported(
     call: Call,
     quiet: Quiet,
     batched: tuple[bool, ...],
+    free: Sequence[frozenset[int]],
 ) -> Graph:
-    """The operations, with a free batch size in those inputs."""
+    """The operations, with a free batch size in those inputs, and those dimensions free."""
     with EXPORTING, _no_compilation(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loggers = [logging.getLogger(name) for name in NOISY]
@@ -171,8 +176,11 @@ def _exported(
             silence(other, quiet)
             exported = _Exported(other, call).eval()
             tensors = tuple(x.detach() for x in call.tensors)
-            free = tuple({0: torch.export.Dim.AUTO} if own else {} for own in batched)
-            program = torch.export.export(exported, tensors, dynamic_shapes=(free,), strict=False)
+            shapes = []
+            for own, dims in zip(batched, free, strict=True):
+                shapes.append(dict.fromkeys({*dims, 0} if own else dims, torch.export.Dim.AUTO))
+            sizes = (tuple(shapes),)
+            program = torch.export.export(exported, tensors, dynamic_shapes=sizes, strict=False)
             if _writes_through_views(program.graph):
                 program = program.run_decompositions({})
         except LRPError:

@@ -24,6 +24,10 @@ class Param:
     name: str
 
 
+SIZE = "size of "
+"""How names of nodes begin whose value is a size."""
+
+
 class Free(str):
     """A size that is free but has nothing to do with the batch: a length, a height."""
 
@@ -60,6 +64,11 @@ class Node:
         return self.dtype is not None and not (
             self.floating or self.dtype.is_complex or self.dtype == torch.bool
         )
+
+    @property
+    def is_size(self) -> bool:
+        """Whether the value is a size, computed from the inputs' shapes."""
+        return self.name.startswith(SIZE)
 
     @property
     def free(self) -> bool:
@@ -101,6 +110,21 @@ class Graph:
     def batch_symbols(self) -> frozenset[str]:
         """Symbols that stand for the batch size; empty if the model fixed its batch size."""
         return frozenset(str(s[0]) for s in self.input_shapes if s and _of_batch(s[0]))
+
+    def takes(self, shapes: Iterable[Iterable[int]]) -> bool:
+        """Whether inputs of these shapes fit: a symbol is one number everywhere, a `Free` one not 1."""
+        found: dict[str, int] = {}
+        for wanted, shape in zip(self.input_shapes, map(tuple, shapes), strict=True):
+            if len(wanted) != len(shape):
+                return False
+            for size, now in zip(wanted, shape, strict=True):
+                if isinstance(size, int):
+                    same = size == now
+                else:
+                    same = found.setdefault(size, now) == now and (now > 1 or _of_batch(size))
+                if not same:
+                    return False
+        return True
 
     @property
     def batch_first(self) -> bool:

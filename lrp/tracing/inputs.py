@@ -45,9 +45,8 @@ class CallReader:
         if call.form == examples.form:
             for x, example in zip(call.tensors, examples.tensors, strict=True):
                 _check_like(x, example)
-        graph = self._is_graph()
         for x, own in zip(call.tensors, call.batched, strict=True):
-            if not graph and not own and x.is_floating_point():
+            if not own and x.is_floating_point() and not self._is_graph():
                 sizes = f"{call.batch} and {x.shape[0]}"
                 raise InvalidInput(f"inputs have different batch sizes: {sizes}")
         if not call.batch:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.tracing.graph import Free, Graph, Node, Param, Ref, rewrite
+from lrp.tracing.graph import SIZE, Free, Graph, Node, Param, Ref, rewrite
 
 ROOT = "model"
 """The attribute under which the wrapper that is exported holds the model."""
@@ -191,7 +191,10 @@ class Reader:
         cast: dict[Any, Any] = {}
         if casts and isinstance(wanted, Tensor) and wanted.is_floating_point():
             cast = self._casts(fx, operation, wanted.dtype)
-        name = _name(operation, module, kind, self.names)
+        if isinstance(wanted, (int, torch.SymInt)):
+            name = _unique(SIZE + (module or "the model"), self.names)
+        else:
+            name = _name(operation, module, kind, self.names)
 
         def argument(leaf: Any) -> Any:
             return cast.get(leaf, self.value[leaf]) if isinstance(leaf, torch.fx.Node) else leaf

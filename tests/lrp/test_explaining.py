@@ -225,7 +225,7 @@ def test_the_bias_of_a_folded_batch_norm_splits_into_its_parts(x: Tensor) -> Non
 
 
 def test_a_result_can_be_pickled(explainer: lrp.LRP, x: Tensor) -> None:
-    r = explainer.attribute(x, 1, output=0)
+    r = explainer.attribute(x, 1, output=0, layers=True)
     again = copy.deepcopy(r)
     same(again.closure, r.closure)
     same(again.layers["conv1"], r.layers["conv1"])

@@ -45,7 +45,7 @@ def identity(model: Model) -> dict[str, Any]:
     flat = LRP(network, Composite((first, Flat()), (everything, upper), name="flat first"), empty)
     sink = LRP(network, Composite((first, Zero()), (everything, upper), name="bias kept"), empty)
     shown = flat.attribute(empty, None, output=VALUE)
-    kept = sink.attribute(empty, None, output=VALUE)
+    kept = sink.attribute(empty, None, output=VALUE, layers=True)
     stem = sink.layers[0]
     map_, bias = shown.inputs[0][0].sum(0).numpy(), kept.bias[stem][0].numpy()
     other = spread(bias)

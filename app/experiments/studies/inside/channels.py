@@ -80,7 +80,7 @@ def channels_of(model: Model, own: Words, opp: Words) -> Seen:
     found = concepts.channels(explainer, planes, layer, None, output=VALUE, top=SHOWN)
     each = []
     for rows in batches(len(own)):
-        relevance = explainer.attribute(planes[rows], None, output=VALUE).layers[layer]
+        relevance = explainer.attribute(planes[rows], None, output=VALUE, layers=True).layers[layer]
         each.append(relevance.double().sum((2, 3)).numpy())
     return Seen(own, opp, planes, found, np.concatenate(each))
 
