@@ -43,6 +43,10 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
         "analysis:explain",
         "Explain one number of a position square by square: target = squares + bias + stabilizer.",
     ),
+    "explore": (
+        "explore:explore",
+        "List the moves of a position: opening, what the agent expects, games of a base and their points.",
+    ),
     "bench": (
         "bench:bench",
         "Mean maps of many positions under several rules and bias modes, how alike they are, and how faithful by SRG.",

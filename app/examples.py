@@ -18,6 +18,10 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
         "othello explain f5d6c3d3c4 --target policy:f4-f3 --png why.png",
         "othello explain f5d6c3d3c4 --why f4 --rather f3",
     ),
+    "explore": (
+        "othello explore f5d6c3",
+        "othello explore f5d6c3 --base WTH_2001.wtb --base WTH_2002.wtb --json",
+    ),
     "bench": (
         "othello bench f5d6c3d3c4 --composite EpsilonPlus --composite LRPZero --bias sink --bias project",
         "othello bench games.ggf --target best-second --most 500 --npz maps.npz",

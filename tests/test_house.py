@@ -39,6 +39,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "othello": "othello.rules",
     "othello.rules": "othello",
     "othello.records": "othello othello.rules",
+    "othello.base": "othello othello.records othello.rules",
     "othello.solver": "othello othello.rules",
     "othello.network": "othello othello.network.cpu othello.rules",
     "othello.network.cpu": "othello othello.network othello.rules",
@@ -68,8 +69,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "app app.explain othello othello.network othello.rules othello.search othello.solver"
     ),
     "app.game": (
-        "app app.explain app.explain.reasons othello othello.players othello.records "
-        "othello.rules othello.search othello.strength"
+        "app app.explain app.explain.reasons othello othello.base othello.network othello.players "
+        "othello.records othello.rules othello.search othello.solver othello.strength"
     ),
     "app.present": "app.explain app.game othello.rules othello.search othello.strength",
     "app.desktop": (
@@ -82,8 +83,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "app.web.components": "app.explain app.present othello.rules",
     "app.web.views": (
         "app app.experiments app.explain app.explain.reasons app.game app.present app.web "
-        "app.web.components app.web.views.inspect lrp othello othello.players othello.records "
-        "othello.rules othello.search othello.strength othello.training"
+        "app.web.components app.web.views.inspect lrp othello othello.base othello.players "
+        "othello.records othello.rules othello.search othello.strength othello.training"
     ),
     "app.web.views.inspect": (
         "app app.experiments app.explain app.present app.web app.web.components app.web.views "
@@ -103,8 +104,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     ),
     "app.commands": (
         "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "
-        "othello othello.network othello.players othello.records othello.rules othello.search "
-        "othello.serve othello.solver othello.strength othello.training"
+        "othello othello.base othello.network othello.players othello.records othello.rules "
+        "othello.search othello.serve othello.solver othello.strength othello.training"
     ),
 }
 FOREIGN_FOR_LRP = {"torch"}

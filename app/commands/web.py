@@ -13,7 +13,9 @@ import typer
 from streamlit.web import cli as streamlit
 
 from app.commands.options import CheckpointOption
+from app.commands.progress import ProgressLine
 from app.game import opponents
+from othello.base.game_base import BASES, open_base
 from othello.errors import ParseError
 from othello.network import checkpoint as checkpoints
 
@@ -45,6 +47,14 @@ AllowedHost = Annotated[
         "may be given again.",
     ),
 ]
+Base = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--base",
+        metavar="FILE",
+        help="A WTHOR file of games (.wtb) for the Explorer page, indexed once; may be given again.",
+    ),
+]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser window.")]
 
 
@@ -54,6 +64,7 @@ def serve(
     engine: Engine = None,
     engine_seconds: EngineSeconds = None,
     allowed_host: AllowedHost = None,
+    base: Base = None,
     browser: Browser = False,
 ) -> None:
     """Serve the web app on 127.0.0.1 until it is interrupted."""
@@ -66,6 +77,10 @@ def serve(
     if engine_seconds is not None:
         os.environ[opponents.SECONDS] = str(engine_seconds)
     opponents.offered_engines()  # what the environment names must be well-formed too
+    if base:
+        with ProgressLine("base") as line:
+            open_base(base, progress=line.at)
+        os.environ[BASES] = os.pathsep.join(str(file.resolve()) for file in base)
     _check_free(port)
     script = Path(__file__).parents[1] / "web" / "served.py"
     options = [f"--server.port={port}", f"--server.headless={'false' if browser else 'true'}"]

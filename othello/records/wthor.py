@@ -11,6 +11,9 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.records.game import GameRecord, Ply, Theory, strict
 
@@ -75,6 +78,29 @@ def scan_wthor(
         yield ParseError(
             f"WTHOR .wtb: {len(games)} bytes where the header's {count} games need {16 + count * _GAME.size}"
         )
+
+
+def game_table(data: bytes) -> NDArray[np.void]:
+    """The games of a .wtb file as a table with the columns `black` (discs, uint8) and `moves` (bytes [60], uint8).
+
+    Nothing is replayed: a square may be none, and a move illegal.  ParseError where `scan_wthor` would raise it, and
+    for a base cut short.
+    """
+    fields, body = _header(data, "WTHOR .wtb")
+    if fields[7] not in (0, 8):
+        raise ParseError(f"WTHOR .wtb: board size {fields[7]}; 8 (or 0, which means 8) is accepted")
+    if len(body) != fields[4] * _GAME.size:
+        wanted = _HEADER.size + fields[4] * _GAME.size
+        raise ParseError(f"WTHOR .wtb: {len(data)} bytes where {fields[4]} games need {wanted}")
+    layout = np.dtype(
+        {
+            "names": ["black", "moves"],
+            "formats": ["u1", ("u1", 60)],
+            "offsets": [6, 8],
+            "itemsize": _GAME.size,
+        }
+    )
+    return np.frombuffer(body, layout)
 
 
 def _header(data: bytes, what: str) -> tuple[tuple[int, ...], bytes]:

@@ -174,4 +174,4 @@ def _choose(name: str) -> None:
 
 
 record.holds("experiments", record.Part("experiment", _chosen, _choose))
-PAGE = WebPage("Experiments", ":material/science:", 4, page)
+PAGE = WebPage("Experiments", ":material/science:", 5, page)

@@ -272,4 +272,4 @@ record.holds(
     "training",
     record.choice("run", "t_run", _courses, _first_course, lambda path: path.name if path else ""),
 )
-PAGE = WebPage("Training", ":material/monitoring:", 5, page)
+PAGE = WebPage("Training", ":material/monitoring:", 6, page)

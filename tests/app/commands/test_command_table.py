@@ -57,6 +57,7 @@ TABLE = {
     "perft": Row("perft 3", "perft", "perft 3 -p -", "start\n", long=True),
     "solve": Row(f'solve "{SOLVABLE}"', "solve", "solve -", SOLVABLE + "\n", long=True),
     "analyze": Row(f"analyze {GAME} -n 8", "analyze", "analyze - -n 8", long=True),
+    "explore": Row(f"explore {GAME}", "explore", "explore -", long=True),
     "explain": Row(
         f"explain {GAME} --no-symmetry --png {{file}}.png",
         "explain",

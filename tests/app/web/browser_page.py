@@ -30,6 +30,7 @@ PAGES = {  # what a page shows when it has been drawn to its end
     "Play": "Reveal explanations",
     "Inspect": "A click on the board",
     "Search": "What Q rests on",
+    "Explorer": "Moves, the best first",
     "Experiments": "Experiment",
     "Training": "Two checkpoints side by side",
 }

@@ -1,0 +1,1 @@
+"""Bases of games: which moves were played in a position, how often, and with what result."""
