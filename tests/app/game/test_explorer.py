@@ -44,10 +44,10 @@ def test_mirror_images_stand_together_and_are_worth_the_mean_of_their_symmetries
 def test_near_the_end_moves_are_exact_through_passes_and_an_ended_game_has_none(
     model: Any,
 ) -> None:
-    source = random.Random(2)
+    source = random.Random(5)
     passes = 0
-    for _ in range(80):
-        board = position_with_empties(source, 5)
+    for _ in range(60):
+        board = position_with_empties(source, source.randrange(1, 9))
         passes += board.must_pass
         mover = board.pass_turn() if board.must_pass else board
         scores, sign = exact_scores(mover) or {}, 1 if mover.side == "X" else -1
