@@ -13,6 +13,7 @@ st.html(
     "<style>.stAppHeader { display: none; }"
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
     "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
+    "@media (prefers-color-scheme: light) { [role=radio][aria-checked=true]:hover p { color: #0e4a33; } }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
     "div:has(> .st-key-what_next:empty) { display: none; }"
     "div:has(> .st-key-tour_place) { position: sticky; top: 0; z-index: 50; }"
