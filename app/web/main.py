@@ -19,6 +19,7 @@ st.html(
     "div:has(> .st-key-tour_place) { position: sticky; top: 0; z-index: 50; }"
     ".stMain div:has(> .st-key-tour_place .otht[hidden]), .stElementContainer:has(.othw) { margin-top: -1rem; }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
+    "@media (max-width: 430px) { .st-key-what_next > div:has([data-testid=stMarkdown]) { display: none; } }"
     "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
