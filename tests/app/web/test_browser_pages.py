@@ -81,6 +81,7 @@ def violations(page: Any) -> list[str]:
     """The serious and critical findings of axe-core, each with its first places."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.wait_for_function("!document.querySelector('[data-stale=true]')")  # pale until drawn anew
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
         f"{one['id']} ({one['impact']}): {one['help']} at {[node['html'][:160] for node in one['nodes'][:3]]}"
