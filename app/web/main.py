@@ -13,11 +13,13 @@ st.html(
     "<style>.stAppHeader { display: none; }"
     ".stMainBlockContainer { padding-top: 0.9rem; padding-bottom: 3rem; max-width: 86rem; }"
     "[data-testid=stButtonGroup] > [role=radiogroup] { flex-wrap: wrap; row-gap: 0.25rem; }"
+    "@media (prefers-color-scheme: light) { [role=radio][aria-checked=true]:hover p { color: #0e4a33; } }"
     "@media (prefers-color-scheme: dark) { button[kind=primary], button[kind=primary] p { color: #0b1410; } }"
     "div:has(> .st-key-what_next:empty) { display: none; }"
     "div:has(> .st-key-tour_place) { position: sticky; top: 0; z-index: 50; }"
     ".stMain div:has(> .st-key-tour_place .otht[hidden]), .stElementContainer:has(.othw) { margin-top: -1rem; }"
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
+    "@media (max-width: 430px) { .st-key-what_next > div:has([data-testid=stMarkdown]) { display: none; } }"
     "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"

@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from app.explain.explanation import Explanation
+from app.present.game_view import moves_table
 from app.present.numbers import fixed
-from app.present.sentences import account_words, chance_words, q_words, side_word
+from app.present.sentences import account_words, q_words, side_word
 from app.web import jobs, state
 from app.web.components import parts
-from othello.rules.notation import square_name
 from othello.search.search import SearchResult
 
 
@@ -26,17 +26,17 @@ def moves(
     **options: Any,
 ) -> None:
     """The most visited moves with black's chance after each; with `bonus` Q and the U that the search gives it next."""
-    size, total = found.board.size, max(1, sum(move.visits for move in found.moves))
+    searched = {move.square: move for move in found.moves}
     rows = []
-    for move in found.moves[:count]:
+    for move in moves_table(found, chosen, count or len(found.moves)):
         cells: list[Any] = [
-            square_name(move.square, size),
+            move.name,
             parts.bar(move.prior, f"{100 * move.prior:.1f} %"),
-            parts.bar(move.visits / total, str(move.visits)),
+            parts.bar(move.share, str(move.visits)),
         ]
-        side = found.board.side
-        cells += [q_words(move.q, 3), f"{move.u:.2f}"] if bonus else [chance_words(move.q, side)]
-        rows.append({"cells": cells, "value": move.square, "chosen": move.square == chosen})
+        q, u = searched[move.square].q, searched[move.square].u
+        cells += [q_words(q, 3), f"{u:.2f}"] if bonus else [move.chance]
+        rows.append({"cells": cells, "value": move.square, "chosen": move.played})
     solved = f", solved: {found.exact:+d} discs" if found.exact is not None else ""
     parts.moves(
         ("move", "prior", "visits", *(("Q", "bonus U") if bonus else ("for black",))),

@@ -48,7 +48,7 @@ def test_no_sentence_has_a_chance_and_discs_that_lean_to_different_sides(model: 
             speech = Speech(result, [move], [worth[move.square]], False, ())
             chance, discs = re.findall(r"([\d.−+]+)(?= % for black| discs)", speech.words()[1])
             assert (float(chance) - 50) * float(discs.replace("−", "-")) >= 0, speech.words()[1]
-    assert without > 20
+    assert without > 5  # tries of whom it would not hold without the rule
 
 
 @pytest.mark.parametrize("discs", [-64.0, -2.0, 0.0, 2.0])

@@ -23,6 +23,7 @@ from tests.app.web.browser_page import (
     wait_for_my_turn,
     wait_for_position,
 )
+from tests.app.web.served import until
 
 pytestmark = pytest.mark.browser
 TO_A_PASS = (  # White has just played and Black has no move
@@ -58,12 +59,18 @@ def tab_into_the_board(page: Any) -> None:
     raise AssertionError("Tab never reaches the board")
 
 
+def as_the_rules_say(page: Any) -> bool:
+    """Whether the page shows the position and the legal moves to which the moves in its address lead."""
+    board = board_of(page)
+    legal = sorted(map(square_name, board.legal_moves()))
+    return position(page) == str(board)[:64] and sorted(legal_moves(page)) == legal
+
+
 def played_through(page: Any, play: Callable[[str], None]) -> Board:
     """The end of Black's whole game against the agent by `play(square)`; each position is compared with the rules."""
     for number in range(64):
+        until(lambda: as_the_rules_say(page), 60, "a board that the address leads to")
         board = board_of(page)
-        assert position(page) == str(board)[:64]
-        assert sorted(legal_moves(page)) == sorted(map(square_name, board.legal_moves()))
         if board.is_over:
             break
         move = board.legal_moves()[number % len(board.legal_moves())]

@@ -159,7 +159,8 @@ def on_board(test: AppTest) -> list[int]:
 
 def board_data(test: AppTest) -> str:
     protos = (str(getattr(one, "proto", "")) for one in everything(test.main))
-    return next(text.replace('\\"', '"') for text in protos if "outlined" in text)
+    texts = (text.replace('\\"', '"') for text in protos)
+    return next(text for text in texts if '"outlined":' in text)
 
 
 def everything(block: Any) -> list[Any]:
