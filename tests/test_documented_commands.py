@@ -52,16 +52,16 @@ def typed() -> list[str]:
     """Each line once, with something for what stands in capitals; names of commands alone are left out."""
     lines = [line for page, line in LINES if page != "json.md"]  # run by test_command_table.py
     lines += [line for each in EXAMPLES.values() for line in each]
-    found = dict.fromkeys(completed(line) for line in lines if not re.search("COMMAND|…", line))
-    return [line for line in found if line.removeprefix("othello ") not in ALONE]
+    found = {completed(line) for line in lines if not re.search("COMMAND|…", line)}
+    return sorted(line for line in found if line.removeprefix("othello ") not in ALONE)
 
 
 def completed(line: str) -> str:
     """A line of a page as somebody would type it in the folder `place`."""
-    line = placeholders(line.replace("DIR", "runs/mine"))
-    line = line.replace("--onnx a.png", "--onnx a.onnx").replace(
-        "import a.png", "import best.pth.tar"
-    )
+    line = placeholders(line.replace("DIR", "runs/mine")).replace("--onnx a.png", "--onnx a.onnx")
+    line = line.replace("import a.png", "import best.pth.tar")
+    if re.match("othello experiments .", line) and "--quick" not in line:
+        line += " --quick"  # those of full size take longer than all other lines together
     return line + " --run runs/mine" * line.startswith("othello train --resume")
 
 
@@ -138,16 +138,15 @@ def test_a_documented_command_runs(
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("line", TYPED)
-def test_a_documented_command_runs_as_it_stands(line: str, place: Path) -> None:
-    """Experiments of full size take longer than all other lines together: they are typed with --quick."""
+def test_a_documented_command_runs_as_it_stands(line: str, place: Path, prepared: Path) -> None:
+    """Experiments are asked for with --quick, and find what another line measured."""
     need(line)
+    where = prepared if line.startswith("othello experiments") else place
     if line.startswith("othello train") and "--resume" not in line:
         shutil.rmtree(place / "runs")  # which the line makes
-    words = shlex.split(line)[1:]
-    if words[0] == "experiments" and len(words) > 1 and "--quick" not in words:
-        words.append("--quick")
     process = subprocess.Popen(
-        [sys.executable, "-m", "othello", *words],
+        [sys.executable, "-m", "othello", *shlex.split(line)[1:]],
+        cwd=where,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

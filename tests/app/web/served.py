@@ -86,13 +86,13 @@ class Served:
             self.process.wait()
 
 
-def serve(folder: Path, *options: str, census: bool = False) -> Served:
-    """A server with an empty home in `folder`, once it answers; AssertionError with its log if it does not."""
+def serve(folder: Path, *options: str, census: bool = False, home: str = "") -> Served:
+    """A server with an empty home in `folder` unless told of one, once it answers; AssertionError with its log if it does not."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     log = folder / "server.log"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": home or str(folder)}
     environment.setdefault("OTHELLO_CACHE", str(platformdirs.user_cache_path("othello-lrp")))
     with open(log, "wb") as output:
         process = subprocess.Popen(

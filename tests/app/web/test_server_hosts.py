@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,8 +46,9 @@ OWN = (
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose operator named a host."""
-    running = serve(tmp_path_factory.mktemp("named"), "--allowed-host", "othello.example")
+    """A server whose operator named a host, and has no home."""
+    folder, host = tmp_path_factory.mktemp("named"), ("--allowed-host", "othello.example")
+    running = serve(folder, *host, home=os.devnull + "/home")
     yield running
     running.stop()
 
