@@ -137,14 +137,15 @@ def test_two_captures_serve_all_sizes(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind, inputs, composite, dtype, within", CASES)
-def test_every_length_up_to_512(
+def test_lengths_up_to_512(
     kind: type[nn.Module], inputs: Inputs, composite: str, dtype: torch.dtype, within: float
 ) -> None:
     torch.manual_seed(0)
     model = kind().to(dtype).eval()
     explainer = lrp.LRP(model, composite, inputs(7, dtype))
-    for length in (*range(4, 33), *range(33, 513, 37), 512):
+    for length in (*range(4, 20), *range(20, 513, 41), 512):
         agree(model, explainer, inputs(length, dtype), within)
 
 
