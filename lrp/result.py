@@ -296,7 +296,8 @@ class _Held:
 
     def parts(self, carry: tuple[bool, ...]) -> tuple[LayerMap[Tensor], LayerMap[Tensor], Account]:
         """Every map, made from the runs when it is read."""
-        found, named, folded = self.found, self.named, self.folded
+        found, named = self.found, self.named
+        laid = {name: _laid(step) for name, step in self.folded.items()}
         kept = {name: found.column("bias", name) for name in self.bias}
 
         def total(name: str) -> Tensor:
@@ -305,7 +306,7 @@ class _Held:
         account = Account(
             carry,
             LayerMap(self.bias, total),
-            LayerMap(folded, lambda name: _laid(folded[name])),
+            LayerMap(laid, laid.__getitem__),
             LayerMap(self.reached, lambda name: found.closure(named[name])),
         )
         layers = LayerMap(self.reached, lambda name: found.at(named[name].node.index))

@@ -9,16 +9,16 @@ from typing import Any
 from torch import Tensor
 
 FREE = 16 * 2**20
-"""Bytes that an explainer may hold of any model; of one whose own tensors are larger, as many as these."""
+"""Bytes that may be held of any model; of one whose folded weights need more, these alone are held."""
 
 
 class Budget:
     """Bytes left for what rules make of weights, once `held`, weights that are not the model's own, are counted."""
 
     def __init__(self, own: Iterable[Tensor], held: Iterable[Tensor]) -> None:
-        places = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in own}
+        places = {t.untyped_storage().data_ptr() for t in own}
         copies = [t for t in held if t.untyped_storage().data_ptr() not in places]
-        self.left = max(FREE, sum(places.values())) - sum(t.nbytes for t in copies)
+        self.left = FREE - sum(t.nbytes for t in copies)
 
     def take(self, made: Any, beside: Tensor) -> bool:
         """Whether there is room for the tensors in something made of a weight; if so, it is taken."""

@@ -172,7 +172,7 @@ class Guards:
             and all(map(is_, map(type, self.typed), self._types))
             and not any(self._empty)
             and list(map(len, self.modules)) == self._sizes
-            and _identical([value for m, get in self._modules for value in get(m)], self._found)
+            and all(map(is_, chain.from_iterable(g(m) for m, g in self._modules), self._found))
             and _identical(list(chain.from_iterable(map(_VALUES, self._mappings))), self._values)
             and list(chain.from_iterable(self._mappings)) == self._keys
             and _identical(list(chain.from_iterable(self._sequences)), self._items)
