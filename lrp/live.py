@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 import lrp.tracing.attention
-import lrp.tracing.recurrent  # noqa: F401  (both fill the expansions)
+import lrp.tracing.bags
+import lrp.tracing.recurrent
+import lrp.tracing.similarity  # noqa: F401  (each fills the expansions)
 from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation
@@ -21,8 +23,9 @@ from lrp.propagate import forward, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
 from lrp.tracing.calls import Call, results
-from lrp.tracing.canonizers import canonical
+from lrp.tracing.canonizers import alive, canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
+from lrp.tracing.complex_maps import real_maps
 from lrp.tracing.content import Content
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
@@ -181,7 +184,8 @@ class Live:
                 for p, m in self.model.named_modules()
             }
             quiet = frozenset() if anew else self._quiet(call)
-            found = folded(canonical(collapsed(capture(self.model, call, quiet), types)))
+            found = real_maps(canonical(collapsed(capture(self.model, call, quiet), types)))
+            found = folded(alive(found))
         places = {
             t.untyped_storage().data_ptr()
             for t in registered(self.model)

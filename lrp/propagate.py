@@ -11,6 +11,7 @@ from lrp.compiler import Program, Refused
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
+from lrp.ops.rows import rows_of
 from lrp.tracing.tokens import tokens
 
 
@@ -102,7 +103,7 @@ def probe(
     for step in steps:
         value = run.values[step.node.index]
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
-            layout = _layout(value.isnan(), batch)
+            layout = rows_of(step.node, layouts, run) or _layout(value.isnan(), batch)
             if layout is None:
                 node, reason = step.node, "it mixes the samples of a batch"
                 error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)

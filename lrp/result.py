@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lrp.ops.affine import AffineStep
-from lrp.ops.context import Execution, Flow, Layout, Step
+from lrp.ops.context import Execution, Flow, Step
 from lrp.tracing.calls import Call
 from lrp.tracing.graph import Graph
 
@@ -277,7 +277,7 @@ def _closure(run: Execution, step: Step) -> Tensor:
         for source, sent in step.backward(own, flow):
             value = run.values[source]
             r = _fold(run, sent.relevance(run.lift(value)), value)
-            rest = rest - run.layouts.get(source, Layout()).sum(r, run.batch * run.fold)
+            rest = rest - run.per_sample(run.nodes[source], r)
         for kept in (*own.bias.values(), *own.project.values()):
             rest = rest - run.per_sample(node, kept)
         return rest - sum(own.stabilizer.values(), torch.zeros_like(rest))
