@@ -18,10 +18,10 @@ from benchmarks.compatibility_models import Case, transformer
 from lrp import rules
 from lrp.composites import Layer
 
-LXT = {"gpt2": "gpt2", "llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+LXT = {"bert": "bert", "gpt2": "gpt2", "llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 """Models of the table that LXT's package has a patch for, and the module of transformers that it patches."""
 TINY = 1e-14
-"""ε of Captum's rule, which has it in max pooling too, where ours has none."""
+"""ε where another library has none (LXT), or has it in max pooling too, where ours has none (Captum)."""
 
 
 def compared(group: str, name: str, case: Case, explainer: lrp.LRP) -> str:
@@ -116,9 +116,9 @@ def _lxt(name: str) -> str:
     theirs = torch.tensor(json.loads(done.stdout.splitlines()[-1]), dtype=torch.float64)
     case = transformer(name)
     model = case.model.double()
-    ours = lrp.LRP(model, "AttnLRP", **case.batch).attribute(
-        **case.batch, target=case.target, output="logits"
-    )
+    rule = lrp.composites.AttnLRP(epsilon=TINY)
+    explainer = lrp.LRP(model, rule, **case.batch)
+    ours = explainer.attribute(**case.batch, target=case.target, output="logits")
     return f"LXT {distance(ours.input['input_ids'].double(), theirs):.0e}"
 
 
@@ -132,8 +132,9 @@ def _by_lxt(name: str) -> list[Any]:
     ids = batch.pop("input_ids")
     vectors = model.get_input_embeddings()(ids).detach().requires_grad_(True)  # type: ignore[operator]
     model.requires_grad_(False)
-    logits = model(inputs_embeds=vectors, use_cache=False, **batch).logits
-    logits[(slice(None), *case.target)].sum().backward()
+    logits = model(inputs_embeds=vectors, **batch).logits
+    place = case.target if isinstance(case.target, tuple) else (case.target,)
+    logits[(slice(None), *place)].sum().backward()
     assert vectors.grad is not None
     return (vectors * vectors.grad).sum(-1).tolist()  # type: ignore[no-any-return]
 
