@@ -56,9 +56,13 @@ def measured(group: str, name: str, rounds: int = 0, oracles: bool = False) -> R
     moved = sum(float(t.abs().sum()) for t in (*r.inputs, *r.bias.values(), r.stabilizer_total))
     closure = float(r.closure.abs().max()) / max(moved, 1e-30)
     same = bool(torch.allclose(r.target, wanted, rtol=1e-3, atol=1e-4))
-    passes, memory = _costs(case, explainer, rounds) if rounds else (NOTHING, NOTHING)
-    oracle = compared(group, name, case, explainer) if oracles else ""
     reason = "" if same else "another value than the model's"
+    passes, memory = NOTHING, NOTHING
+    try:
+        passes, memory = _costs(case, explainer, rounds) if rounds else (NOTHING, NOTHING)
+    except RuntimeError as error:
+        reason = f"its own backward pass fails: {_short(error)[:60]}"
+    oracle = compared(group, name, case, explainer) if oracles else ""
     return Row(group, name, same, closure, passes, memory, oracle, reason)
 
 
