@@ -12,6 +12,7 @@ Needs the extra `compat`. Run it as `python -m benchmarks.compatibility`, or wit
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -104,11 +105,14 @@ def _short(error: BaseException) -> str:
 
 
 def rows(groups: list[str], only: list[str], rounds: int, oracles: bool) -> Iterator[Row]:
-    """The rows of these groups, all of them or only these names."""
-    for group in groups:
-        for name in GROUPS[group][1]:
-            if not any(only) or name in only:
-                yield measured(group, name, rounds, oracles)
+    """The rows of these groups, all of them or only these names. Raises ValueError for a name that is in none."""
+    every = [(group, name) for group in groups for name in GROUPS[group][1]]
+    missing = set(only) - {name for _, name in every}
+    if missing:
+        raise ValueError(f"no model is named {', '.join(sorted(missing))} in {', '.join(groups)}")
+    for group, name in every:
+        if not only or name in only:
+            yield measured(group, name, rounds, oracles)
 
 
 def main() -> None:
@@ -122,7 +126,8 @@ def main() -> None:
     )
     warnings.filterwarnings("ignore")
     found, groups = [], list(GROUPS) if chosen.group == "all" else [chosen.group]
-    for row in rows(groups, chosen.only.split(","), chosen.rounds, chosen.oracles):
+    only = [name for name in chosen.only.split(",") if name]
+    for row in rows(groups, only, chosen.rounds, chosen.oracles):
         found.append(row)
         if not chosen.json:
             says = "explained" if row.explained else "refused"
@@ -137,4 +142,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
