@@ -7,13 +7,14 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from othello.network.evaluator import Evaluation, Evaluator
+if TYPE_CHECKING:
+    from othello.network.evaluator import Evaluation, Evaluator
 
 Words = NDArray[np.uint64]
 Clock = Callable[[], float]

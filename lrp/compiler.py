@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import lrp.ops.contractions
+import lrp.ops.grouped
 import lrp.ops.linear_layers
 import lrp.ops.normalization
 import lrp.ops.routing

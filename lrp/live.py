@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import lrp.tracing.attention
-import lrp.tracing.recurrent  # noqa: F401  (both fill the expansions)
+import lrp.tracing.bags
+import lrp.tracing.recurrent
+import lrp.tracing.similarity  # noqa: F401  (each fills the expansions)
 from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation
@@ -21,8 +23,9 @@ from lrp.registration import collapsed
 from lrp.rules import Flat
 from lrp.tracing.agreement import called, close
 from lrp.tracing.calls import Call
-from lrp.tracing.canonizers import canonical
+from lrp.tracing.canonizers import alive, canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
+from lrp.tracing.complex_maps import real_maps
 from lrp.tracing.content import Content
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
@@ -212,7 +215,8 @@ class Live:
         types = {
             p: f"{type(m).__module__}.{type(m).__qualname__}" for p, m in self.model.named_modules()
         }
-        return folded(canonical(collapsed(capture(self.model, call, quiet, free), types)))
+        found = real_maps(canonical(collapsed(capture(self.model, call, quiet, free), types)))
+        return folded(alive(found))
 
     def _freed(
         self,

@@ -12,6 +12,7 @@ from lrp.compiler import Program, Refused
 from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Step
 from lrp.ops.embedding import Embedding
+from lrp.ops.rows import rows_of
 from lrp.tracing.tokens import tokens
 
 
@@ -117,7 +118,7 @@ def probe(
     for step in steps:
         value = run.values[step.node.index]
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
-            layout = _layout(value.isnan(), batch)
+            layout = rows_of(step.node, layouts, run) or _layout(value.isnan(), batch)
             if layout is None:
                 node, reason = step.node, "it mixes the samples of a batch"
                 error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
@@ -222,7 +223,7 @@ def _closure(run: Execution, step: Step) -> Tensor:
         for source, sent in step.backward(own, flow):
             value = run.values[source]
             r = _fold(run, sent.relevance(run.lift(value)), value)
-            rest = rest - run.layouts.get(source, Layout()).sum(r, run.batch * run.fold)
+            rest = rest - run.per_sample(run.nodes[source], r)
         for kept in (*own.bias.values(), *own.project.values()):
             rest = rest - run.per_sample(node, kept)
         return rest - sum(own.stabilizer.values(), torch.zeros_like(rest))

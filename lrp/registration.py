@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from lrp.ops.registry import OPERATIONS, Build, Lowering, Operation, always, nev
 from lrp.ops.routing import Route
 from lrp.ops.sums import mean
 from lrp.tracing.capture import MODULES
-from lrp.tracing.graph import Graph, Node, Param, Ref, rewrite
+from lrp.tracing.graph import Graph, Node, Param, Ref, as_function
 
 Propagate = Callable[[Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
 
@@ -156,35 +155,12 @@ def _joined(graph: Graph, root: str, use: str, name: str) -> Graph:
         ends[0],
         name=f"{root}@{use}" if use else root or name.rpartition(".")[2],
         operation=f"module:{name}",
-        function=_as_function(inner, ends[0].index, [*outer, *params]),
+        function=as_function(inner, ends[0].index, [*outer, *params]),
         args=(*(Ref(i) for i in outer), *(Param(p) for p in params)),
         kwargs={},
     )
     kept = [whole if node is ends[0] else node for node in graph.nodes]
     return graph.keep(node for node in kept if node is whole or node.index not in members)
-
-
-def _as_function(
-    inner: Sequence[Node],
-    end: int,
-    given: Sequence[int | str],
-) -> Callable[..., Any]:
-    """Some nodes as one function of the values and parameters `given`, which returns node `end`'s value."""
-
-    def function(*values: Any) -> Any:
-        known: dict[Any, Any] = dict(zip(given, values, strict=True))
-
-        def value(leaf: Any) -> Any:
-            if isinstance(leaf, Ref):
-                return known[leaf.index]
-            return known[leaf.name] if isinstance(leaf, Param) else leaf
-
-        for node in inner:
-            args, kwargs = rewrite(node.args, value), rewrite(node.kwargs, value)
-            known[node.index] = node.function(*args, **kwargs)
-        return known[end]
-
-    return function
 
 
 __all__ = ["activation", "average", "custom", "register_module", "register_operation", "route"]

@@ -63,6 +63,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     "lrp": "lrp.ops lrp.tracing",
     "lrp.tracing": "lrp",
     "lrp.ops": "lrp lrp.tracing",
+    "lrp.interop": "lrp",
     "app": "othello othello.network othello.players othello.rules",
     "app.explain": "app lrp othello othello.rules othello.search",
     "app.explain.reasons": (
@@ -111,6 +112,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
 FOREIGN_FOR_LRP = {"torch"}
 OPTIONAL = {  # extras, imported only when they are called
     "lrp/baselines.py": {"captum"},
+    "lrp/interop/captum.py": {"captum"},
     "lrp/plot.py": {"matplotlib"},
 }
 UNDER_BOTH_FRONT_ENDS = ("app/explain", "app/game", "app/present", "app/models.py")

@@ -88,6 +88,10 @@ class Layout:
         split = t.reshape(*t.shape[: self.dim], -1, batch, self.inner, *t.shape[self.dim + 1 :])
         return split.movedim(self.dim + 1, 0).flatten(1).sum(1)
 
+    def at(self, run: Execution) -> Layout:
+        """The layout in one run; that of rows which the run puts in order depends on it."""
+        return self
+
     def spread(self, v: Tensor, like: Tensor) -> Tensor:
         """[B] values laid over a tensor shaped like `like`, so that they broadcast against it."""
         if v.shape[0] == 1:
@@ -142,7 +146,7 @@ class Execution:
 
     def layout(self, node: Node) -> Layout:
         """The batch layout of this node's value."""
-        return self.layouts.get(node.index, _BATCH_FIRST)
+        return self.layouts.get(node.index, _BATCH_FIRST).at(self)
 
     def epsilon_of(
         self,

@@ -7,8 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from lrp.errors import InvalidInput
-from lrp.ops.context import Execution, Flow, Sent, Unary, fitted
-from lrp.ops.registry import Lowering, operation
+from lrp.ops.context import Execution, Flow, Sent, Step, Unary, fitted
+from lrp.ops.registry import Lowering, inherited, operation
+from lrp.ops.routing import Route
+from lrp.ops.sums import Mean
 from lrp.tracing.graph import Node
 
 
@@ -37,3 +39,15 @@ class Relabelled(Unary):
     def backward(self, run: Execution, flow: Flow) -> Sent:
         r = flow.relevance(run.lift(run.values[self.node.index]))
         return ((self.source, Flow(rest=fitted(r, run.shape(run.values[self.source])))),)
+
+
+@operation("lrp.bag", "average", inherited)
+def bag(lowering: Lowering, node: Node) -> Step:
+    """Sums or means of vectors, bag by bag."""
+    return Mean(node, node.args[0].index, lowering.rule(node))
+
+
+@operation("lrp.largest_of_bag", "route", inherited)
+def largest_of_bag(lowering: Lowering, node: Node) -> Step:
+    """The largest value of each place among a bag's vectors."""
+    return Route(node, node.args[0].index)

@@ -66,8 +66,6 @@ class Quotient(Unary):
 
 
 @operation("lrp.complement", "activation", always, gate=True)
-@operation("logsumexp", "activation", gate=True)
-@operation("log_softmax.int _log_softmax", "activation")
 def statistic(lowering: Lowering, node: Node) -> Step:
     return Statistic(node)
 
@@ -78,6 +76,22 @@ class Statistic(Step):
     def backward(self, run: Execution, flow: Flow) -> Sent:
         reason = "it can only be a gate, a denominator or a last activation"
         raise UnsupportedOperation(self.node.operation, self.node.module, reason)
+
+
+@operation("logsumexp", "activation", gate=True)
+@operation("log_softmax.int _log_softmax", "activation")
+class Taylor(Linear1):
+    """y = f(x) by its first-order expansion: R_j = x_j ∂f/∂x_j · R / y; what that leaves of R is not conserved."""
+
+    def backward(self, run: Execution, flow: Flow) -> Sent:
+        x, y = run.lift(run.values[self.source]), run.values[self.node.index]
+        s = gain_at(run, self.node, flow, y, Norm())
+        gain = self.pull(run, s)
+        arrived = torch.where(s == 0, 0.0, s * run.lift(y))
+        given = torch.where(gain == 0, 0.0, gain * x)
+        lost = run.per_sample(self.node, arrived) - run.per_sample(run.nodes[self.source], given)
+        run.book_lost(self.node, lost)
+        return ((self.source, Flow(gain)),)
 
 
 class Homogeneous(Linear1):

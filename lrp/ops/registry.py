@@ -121,15 +121,16 @@ def operation(
 ) -> Callable[[Made], Made]:
     """Registers what makes the step of some operations: a Build, or the class of a step of one signal.
 
-    names: words; one without an overload means aten's `.default`. flags: those of Operation.
+    names: words; one without an overload means aten's `.default`; one with two dots, or of lrp, is whole. flags: those
+    of Operation.
     """
 
     def register(made: Made) -> Made:
         build = unary(made) if isinstance(made, type) else made
         for word in names.split():
             full = f"aten.{word}" if "." in word else f"aten.{word}.default"
-            name = word if word.startswith("lrp.") else full
-            OPERATIONS[name] = Operation(kind, build, nonnegative, **flags)
+            named = word.startswith("lrp.") or word.count(".") == 2
+            OPERATIONS[word if named else full] = Operation(kind, build, nonnegative, **flags)
         return made
 
     return register

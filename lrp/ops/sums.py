@@ -42,7 +42,7 @@ class Mean(Linear1):
 
 
 @operation(
-    "neg cumsum diff trapezoid.dx upsample_bicubic2d.vec _upsample_bicubic2d_aa.vec col2im",
+    "neg cumsum diff trapezoid.dx upsample_bicubic2d.vec _upsample_bicubic2d_aa.vec col2im lrp.linear_map",
     "average",
 )
 @operation(

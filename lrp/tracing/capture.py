@@ -181,7 +181,7 @@ def _exported(
                 shapes.append(dict.fromkeys({*dims, 0} if own else dims, torch.export.Dim.AUTO))
             sizes = (tuple(shapes),)
             program = torch.export.export(exported, tensors, dynamic_shapes=sizes, strict=False)
-            if _writes_through_views(program.graph):
+            if _writes_through_views(program.graph) or _is_vectorised(program.graph):
                 program = program.run_decompositions({})
         except LRPError:
             raise
@@ -231,6 +231,12 @@ def _writes_through_views(graph: Any) -> bool:
             ):
                 return True
     return False
+
+
+def _is_vectorised(graph: Any) -> bool:
+    """Whether torch.vmap's own calls stand in the graph, between which operations see other shapes."""
+    targets = [node.target for node in graph.nodes if node.op == "call_function"]
+    return any("functorch" in str(getattr(target, "__module__", "")) for target in targets)
 
 
 def _at_least_two(x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -187,3 +187,26 @@ def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(tree, dict):
         return {key: rewrite(item, change) for key, item in tree.items()}
     return change(tree)
+
+
+def as_function(
+    inner: Sequence[Node],
+    end: int,
+    given: Sequence[int | str],
+) -> Callable[..., Any]:
+    """Some nodes as one function of the values and parameters `given`, which returns node `end`'s value."""
+
+    def function(*values: Any) -> Any:
+        known: dict[Any, Any] = dict(zip(given, values, strict=True))
+
+        def value(leaf: Any) -> Any:
+            if isinstance(leaf, Ref):
+                return known[leaf.index]
+            return known[leaf.name] if isinstance(leaf, Param) else leaf
+
+        for node in inner:
+            args, kwargs = rewrite(node.args, value), rewrite(node.kwargs, value)
+            known[node.index] = node.function(*args, **kwargs)
+        return known[end]
+
+    return function

@@ -314,7 +314,8 @@ def _name(
     names: dict[str, int],
 ) -> str:
     """`conv1` for a module that is one operation, `block.add` for an operation of a larger module's forward."""
-    short = operation.removeprefix("aten.").split(".")[0].rstrip("_")
+    parts = operation.split(".")
+    short = parts[1 if len(parts) == 3 else 0].rstrip("_")
     simple = kind.startswith(("torch.nn.modules.", "torch.ao.")) and not kind.endswith(COMPOUND)
     name = module if simple and module else f"{module}.{short}" if module else short
     return _unique(name, names)

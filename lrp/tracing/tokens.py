@@ -5,6 +5,7 @@ from __future__ import annotations
 from lrp.tracing.graph import Graph, Node, Ref
 
 EMBEDDING = "aten.embedding.default"
+BAGS = ("lrp.bag", "lrp.largest_of_bag")
 COUNTED = ("aten.cumsum", "aten.sum", "aten.argmax", "aten.argmin", "aten.argsort", "aten.bincount")
 """Operations whose integers are counts or places, not ids."""
 
@@ -25,6 +26,8 @@ def passes_messages(graph: Graph, ids: frozenset[int]) -> bool:
 
 def _rows(node: Node) -> int | None:
     """The node of the numbers by which an operation reads or writes rows, along the first dimension."""
+    if node.operation.startswith(BAGS) and isinstance(node.args[2], Ref):
+        return node.args[2].index
     name = node.operation.split(".")[1] if node.operation.startswith("aten.") else ""
     if name not in (*INDEXED, "scatter_reduce", "index_reduce") or not node.floating:
         return None

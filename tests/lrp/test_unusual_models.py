@@ -204,6 +204,21 @@ def test_what_cannot_be_explained_is_refused_by_name(
         lrp.LRP(Model(), lrp.rules.Zero(), torch.rand(2, 3))
 
 
+def test_what_torch_vmap_computes_is_captured() -> None:
+    """Models of transformers 4.5x make their attention masks so."""
+
+    class Masked(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            places = torch.arange(x.shape[1])
+            inner = torch.vmap(lambda i, j: j <= i, (None, 0))
+            mask = torch.vmap(inner, (0, None))(places, places)
+            return torch.where(mask, x[:, None], 0.0).sum(2)
+
+    x = torch.rand(2, 3)
+    r = lrp.LRP(Masked(), lrp.rules.Zero(), x).attribute(x, 1)
+    torch.testing.assert_close(r.input, x * torch.tensor([1.0, 1.0, 0.0]))
+
+
 def test_an_output_that_no_relevance_can_leave_is_refused() -> None:
     class Counts(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
