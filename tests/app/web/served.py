@@ -87,7 +87,7 @@ class Served:
 
 
 def serve(folder: Path, *options: str, census: bool = False, home: str = "") -> Served:
-    """A server with an empty home in `folder` or the `home` told, once it answers; AssertionError and its log if not."""
+    """A server with an empty home in `folder` or with `home`, once it answers; AssertionError and its log if not."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
