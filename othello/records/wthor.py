@@ -51,10 +51,8 @@ def scan_wthor(
 
     ParseError where the base itself cannot be read: no header, boards of another size, damaged names.
     """
-    fields, body = _header(games, "WTHOR .wtb")
-    count, year, size, depth = fields[4], fields[6], fields[7], fields[9]
-    if size not in (0, 8):
-        raise ParseError(f"WTHOR .wtb: board size {size}; 8 (or 0, which means 8) is accepted")
+    fields, body = _games_header(games)
+    count, year, depth = fields[4], fields[6], fields[9]
     names = read_names(players, PLAYER_BYTES) if players is not None else None
     places = read_names(tournaments, TOURNAMENT_BYTES) if tournaments is not None else None
     whole = body[: len(body) - len(body) % _GAME.size]
@@ -75,9 +73,7 @@ def scan_wthor(
         except OthelloError as error:
             yield type(error)(f"WTHOR .wtb, game {number}: {error}")
     if len(body) != count * _GAME.size:
-        yield ParseError(
-            f"WTHOR .wtb: {len(games)} bytes where the header's {count} games need {16 + count * _GAME.size}"
-        )
+        yield _cut_short(games, count)
 
 
 def game_table(data: bytes) -> NDArray[np.void]:
@@ -86,12 +82,9 @@ def game_table(data: bytes) -> NDArray[np.void]:
     Nothing is replayed: a square may be none, and a move illegal.  ParseError where `scan_wthor` would raise it, and
     for a base cut short.
     """
-    fields, body = _header(data, "WTHOR .wtb")
-    if fields[7] not in (0, 8):
-        raise ParseError(f"WTHOR .wtb: board size {fields[7]}; 8 (or 0, which means 8) is accepted")
+    fields, body = _games_header(data)
     if len(body) != fields[4] * _GAME.size:
-        wanted = _HEADER.size + fields[4] * _GAME.size
-        raise ParseError(f"WTHOR .wtb: {len(data)} bytes where {fields[4]} games need {wanted}")
+        raise _cut_short(data, fields[4])
     layout = np.dtype(
         {
             "names": ["black", "moves"],
@@ -101,6 +94,19 @@ def game_table(data: bytes) -> NDArray[np.void]:
         }
     )
     return np.frombuffer(body, layout)
+
+
+def _games_header(data: bytes) -> tuple[tuple[int, ...], bytes]:
+    fields, body = _header(data, "WTHOR .wtb")
+    if fields[7] not in (0, 8):
+        raise ParseError(f"WTHOR .wtb: board size {fields[7]}; 8 (or 0, which means 8) is accepted")
+    return fields, body
+
+
+def _cut_short(data: bytes, count: int) -> ParseError:
+    return ParseError(
+        f"WTHOR .wtb: {len(data)} bytes where the header's {count} games need {16 + count * _GAME.size}"
+    )
 
 
 def _header(data: bytes, what: str) -> tuple[tuple[int, ...], bytes]:
@@ -155,7 +161,7 @@ def write_wthor(
         raise ParseError(
             f"WTHOR .wtb: theoretical scores from {depths[0]} and {depths[1]} empty squares; one fits a base"
         )
-    body = b""
+    body: list[bytes] = []
     for number, game in enumerate(records, 1):
         moves = bytes(10 * (a // 8 + 1) + a % 8 + 1 for a in game.actions if a != 64)
         if game.start != GameRecord().start:
@@ -167,9 +173,8 @@ def write_wthor(
         result = game.final.score() if game.result is None else game.result
         score = _black_discs(result)
         best = score if game.theory is None else _black_discs(game.theory.score)
-        body += _GAME.pack(
-            places[game.place], players[game.black], players[game.white], score, best, moves
-        )
+        names = places[game.place], players[game.black], players[game.white]
+        body.append(_GAME.pack(*names, score, best, moves))
     if year is None:
         digits = next((game.date[:4] for game in records if game.date[:4].isdecimal()), "0")
         year = int(digits)
@@ -179,7 +184,7 @@ def write_wthor(
         _HEADER.pack(
             *stamp, len(records), 0, min(max(year, 0), 65535), 8, 0, min(max(depths[0], 0), 60)
         )
-        + body,
+        + b"".join(body),
         _HEADER.pack(*stamp, 0, len(players.bytes), 0, 0, 0, 0) + b"".join(players.bytes),
         _HEADER.pack(*stamp, 0, len(places.bytes), 0, 0, 0, 0) + b"".join(places.bytes),
     )
