@@ -100,8 +100,9 @@ def _offer(model: Model, asked: Asked, under_way: UnderWay | None) -> None:
         go_on(model, under_way)
     else:
         st.session_state.search_under_way = None  # it was of another position or other settings
-        looks = {"do": begin_search, "args": (asked,), "type": "primary"}
-        widgets.button("Search", "play_arrow", key="s_search", **looks)
+        widgets.button(
+            "Search", "play_arrow", key="s_search", do=begin_search, args=(asked,), type="primary"
+        )
         st.caption(
             "Nothing is searched until you press Search; then come the visits of each move, "
             "the best line, and what Q rests on."
