@@ -1,17 +1,19 @@
-"""The Experiments page: every experiment's figure, numbers and reading, and a button that runs it with progress."""
+"""The Experiments page: a gallery of cards, and each experiment's figures, numbers, reading and run with progress."""
 
 from __future__ import annotations
 
 import base64
 import html
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from PIL import Image
 
 from app.experiments.catalogue import experiment, experiments
 from app.experiments.results import stored
-from app.experiments.runner import Request, run
+from app.experiments.runner import Request, durations, run
 from app.web import jobs, record, state, widgets
 from app.web.pages import WebPage
 from app.web.views import tables
@@ -36,17 +38,64 @@ def page() -> None:
             "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
             "are 95 % intervals."
         )
+        if not st.session_state.get("e_open"):
+            record.write("experiments")
+            if jobs.current() is not None:
+                _under_way()
+            _ended()
+            _gallery()
+            return
         known = experiments()
-        chosen = widgets.select(
-            "Experiment",
-            list(known),
-            key="e_name",
-            format_func=lambda name: f"{known[name].number}. {known[name].title}",
-            width=460,
-        )
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            widgets.button("All experiments", "grid_view", key="e_all", do=_close)
+            chosen = widgets.select(
+                "Experiment",
+                list(known),
+                key="e_name",
+                format_func=lambda name: f"{known[name].number}. {known[name].title}",
+                width=460,
+            )
         record.write("experiments")
         _controls(known[chosen])
         _results(known[chosen])
+
+
+def _gallery() -> None:
+    """A card for every experiment: a small figure, one sentence, how long it last took, and the way to its detail."""
+    took = durations(FOLDER)
+    with st.container(horizontal=True, gap="small", key="e_cards"):
+        for one in experiments().values():
+            with st.container(border=True, width=300, key=f"e_card_{one.name}"):
+                _small_figure(one)
+                st.markdown(state.plain(one.shows))
+                if seconds := took.get(one.name, {}).get("wall_s"):
+                    st.caption(f"The last run took {seconds:.0f} s.")
+                label, looks = f"{one.number}. {state.plain(one.title)}", {"width": "stretch"}
+                key = f"e_go_{one.name}"
+                widgets.button(
+                    label, "open_in_full", key=key, do=_choose, args=(one.name,), **looks
+                )
+
+
+def _small_figure(one: Experiment) -> None:
+    found = _record(one.name)
+    if found is None:
+        st.caption("Not measured yet.")
+        return
+    figure, folder = found[0]["figures"][0], found[1]
+    file = folder / f"{figure['file']}.png"
+    words = figure.get("alt", figure["caption"])
+    style = "width: 100%; height: 140px; object-fit: contain; background: #fff; border-radius: 6px"
+    st.html(_image(_thumbnail(str(file), file.stat().st_mtime), words, style))
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _thumbnail(file: str, changed: float) -> bytes:
+    """A figure at most 560 pixels wide, as PNG; `changed` is when its file was written."""
+    small, out = Image.open(file), io.BytesIO()
+    small.thumbnail((560, 560))
+    small.save(out, "PNG")
+    return out.getvalue()
 
 
 def _controls(chosen: Experiment) -> None:
@@ -132,14 +181,14 @@ def _results(chosen: Experiment) -> None:
 
 def _figure(file: Path, figure: dict[str, Any]) -> None:
     """A figure with its words for those who do not see it, which st.image cannot carry."""
-    data, words = (
-        base64.b64encode(file.read_bytes()).decode(),
-        html.escape(figure.get("alt", figure["caption"])),
-    )
-    st.html(
-        f'<img src="data:image/png;base64,{data}" alt="{words}" style="max-width: 100%; border-radius: 6px">'
-    )
+    words = figure.get("alt", figure["caption"])
+    st.html(_image(file.read_bytes(), words, "max-width: 100%; border-radius: 6px"))
     st.caption(state.plain(figure["caption"]))
+
+
+def _image(picture: bytes, words: str, style: str) -> str:
+    data = base64.b64encode(picture).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(words)}" style="{style}">'
 
 
 def _origin(record: dict[str, Any], folder: Path) -> None:
@@ -165,12 +214,18 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
 
 
 def _chosen() -> str:
-    return widgets.chosen("e_name", experiments(), next(iter(experiments())))
+    """The experiment whose detail is open; empty in the gallery."""
+    return widgets.chosen("e_name", experiments(), "") if st.session_state.get("e_open") else ""
 
 
 def _choose(name: str) -> None:
     if name in experiments():
         widgets.put("e_name", name)
+        st.session_state.e_open = True
+
+
+def _close() -> None:
+    st.session_state.e_open = False
 
 
 record.holds("experiments", record.Part("experiment", _chosen, _choose))

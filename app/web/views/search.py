@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
@@ -20,28 +20,14 @@ from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.pages import WebPage
 from app.web.views import tables
+from app.web.views.under_way import Asked, Searched, UnderWay, begin_search, go_on
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from othello.search.search import C_PUCT, Puct, Search, SearchResult, TreeView
+from othello.search.search import C_PUCT, SearchResult
 
 SIMULATIONS, USUAL = (25, 50, 100, 200, 400, 800, 1600, 3200), 400
 EXPLORATION = (0.1, 4.0)
-_SNAPSHOTS = 16
-
-
-@dataclass(frozen=True)
-class Searched:
-    """A finished search with the stages it went through and its tree."""
-
-    key: tuple[str, Board, int, float]
-    stages: tuple[SearchResult, ...]
-    tree: TreeView
-
-    @property
-    def result(self) -> SearchResult:
-        """The search at its end."""
-        return self.stages[-1]
 
 
 def page() -> None:
@@ -66,7 +52,6 @@ def _set_board(position: Board) -> None:
     st.session_state.search_serial = st.session_state.get("search_serial", 0) + 1
 
 
-@st.fragment
 def _desk() -> None:
     with state.drawing():
         position = _board()
@@ -76,24 +61,52 @@ def _desk() -> None:
         left, right = st.columns([11, 10], gap="large")
         with right:
             _choose_position()
-            if not position.legal_moves():
-                st.info("The side to move has no move here: there is nothing to search.")
-                parts.board(position, key="s_board", mode="view", names=["Black", "White"])
-                return
-            searched = _searched(model, position)
-            stage = _stage(searched)
-            shown = searched.stages[stage]
-            _moves_table(shown)
+        found, asked = st.session_state.get("search_record"), _asked(model, position)
+        under_way: UnderWay | None = st.session_state.get("search_under_way")
+        if under_way is None and isinstance(found, Searched) and found.key == asked:
+            _show(model, found, left, right)
+            return
         with left:
-            _draw_board(position, shown)
-            st.caption(
-                f"{value_words(position, shown.value, 'Search')}, "
-                f"{value_words(position, shown.network_value, 'network alone')}. "
-                f"{sum(part.evaluations for part in searched.stages)} network evaluations."
-            )
-        _principal_variation(position, searched.result)
-        _relevance(model, searched)
-        _next_part(len(searched.stages))
+            parts.board(position, key="s_board", mode="view", names=["Black", "White"])
+        with right:
+            _offer(model, asked, under_way)
+
+
+def _show(model: Model, searched: Searched, left: DeltaGenerator, right: DeltaGenerator) -> None:
+    """All that a search found, the board on the left."""
+    position, wanted = searched.result.board, searched.key[2]
+    with right:
+        if searched.result.simulations < wanted:
+            st.caption(f"Stopped after {searched.result.simulations} of {wanted} simulations.")
+        shown = searched.stages[_stage(searched)]
+        _moves_table(shown)
+    with left:
+        _draw_board(position, shown)
+        st.caption(
+            f"{value_words(position, shown.value, 'Search')}, "
+            f"{value_words(position, shown.network_value, 'network alone')}. "
+            f"{sum(part.evaluations for part in searched.stages)} network evaluations."
+        )
+    _principal_variation(position, searched.result)
+    _relevance(model, searched)
+    _next_part(len(searched.stages))
+
+
+def _offer(model: Model, asked: Asked, under_way: UnderWay | None) -> None:
+    """The button that begins the search the widgets ask for, or the search that is under way."""
+    if not asked[1].legal_moves():
+        st.info("The side to move has no move here: there is nothing to search.")
+    elif under_way is not None and under_way.key == asked:
+        go_on(model, under_way)
+    else:
+        st.session_state.search_under_way = None  # it was of another position or other settings
+        widgets.button(
+            "Search", "play_arrow", key="s_search", do=begin_search, args=(asked,), type="primary"
+        )
+        st.caption(
+            "Nothing is searched until you press Search; then come the visits of each move, "
+            "the best line, and what Q rests on."
+        )
 
 
 def _choose_position() -> None:
@@ -133,32 +146,10 @@ def _from_text() -> None:
         st.session_state.search_error = str(error)
 
 
-def _searched(model: Model, position: Board) -> Searched:
-    """The search the widgets ask for, made if it is not there yet."""
+def _asked(model: Model, position: Board) -> Asked:
+    """The search that the widgets ask for."""
     simulations = widgets.chosen("s_simulations", SIMULATIONS, USUAL)
-    c_puct = widgets.within("s_puct", *EXPLORATION, C_PUCT)
-    key = (model.sha256, position, simulations, c_puct)
-    known = st.session_state.get("search_record")
-    if isinstance(known, Searched) and known.key == key:
-        return known
-    bar = st.empty()
-    with turns.searching(bar):
-        found = _search(key, model, bar)
-    bar.empty()
-    st.session_state.search_record = found
-    return found
-
-
-def _search(
-    key: tuple[str, Board, int, float], model: Model, bar: st.delta_generator.DeltaGenerator
-) -> Searched:
-    """The search of a key's position, with a bar that says how far it is."""
-    _, position, simulations, c_puct = key
-    search, stages = Search(model.evaluator, Puct(c_puct=c_puct)), []
-    for step in range(1, _SNAPSHOTS + 1):
-        stages.append(search.run(position, simulations=max(1, simulations * step // _SNAPSHOTS)))
-        bar.progress(step / _SNAPSHOTS, f"searching: {stages[-1].simulations} simulations")
-    return Searched(key, tuple(stages), search.tree())
+    return model.sha256, position, simulations, widgets.within("s_puct", *EXPLORATION, C_PUCT)
 
 
 def _stage(searched: Searched) -> int:

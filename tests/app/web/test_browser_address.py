@@ -108,6 +108,8 @@ def expected_line_is_drawn(page: Any) -> None:
 
 def test_back_leaves_play_in_one_press(browser: Any, server: str) -> None:
     with opened(browser, f"{server}/search") as (page, _):
+        page.locator(".st-key-s_search button").click()
+        page.locator(".st-key-s_board .oth-cell.step").nth(3).wait_for()
         settled(page)
         expected_line_is_drawn(page)
         go_to(page, "Play")
@@ -134,7 +136,7 @@ def test_a_page_adds_nothing_to_the_history_by_being_opened(
 ) -> None:
     with opened(browser, f"{server}/{path}", wait=False) as (page, _):
         page.wait_for_function(
-            "location.search.length > 1" if path not in ("training",) else "true"
+            "location.search.length > 1" if path not in ("training", "experiments") else "true"
         )
         settled(page)
         page.go_back()

@@ -139,6 +139,8 @@ def test_the_other_pages_say_it_too(name: str, page: Any) -> None:
     if name == "Inspect":
         page.get_by_role("tab", name="Layers").click()
         settled(page)
+    else:
+        page.locator(".st-key-s_search button").click()
     page.locator(".st-key-i_layer_bias, .st-key-s_q_bias").locator(".oth-legend").wait_for()
     settled(page)
     maps = page.evaluate(MAPS)

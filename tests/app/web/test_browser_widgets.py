@@ -119,7 +119,10 @@ def test_a_method_that_was_chosen_stays_through_moves_closed_menus_and_other_pag
 
 def test_a_menu_that_is_only_looked_into_changes_nothing(page: Any) -> None:
     go_to(page, "Search")
+    page.locator(".st-key-s_search button").click()
     title = page.locator(".st-key-s_moves .title")
+    title.wait_for()
+    settled(page)
     assert "after 400 simulations" in title.inner_text()
     assert (
         open_menu(page, "Another position").locator(".st-key-s_gallery input").first.input_value()

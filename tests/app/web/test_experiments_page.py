@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ SOURCE = "from app.web.views import experiments\nexperiments.page()\n"
 
 @pytest.fixture
 def page(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The page in a folder without results."""
+    """The detail of the first experiment in a folder without results."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("app.web.views.experiments.SHIPPED", tmp_path / "shipped")
-    return AppTest.from_string(SOURCE, default_timeout=120)
+    test = AppTest.from_string(SOURCE, default_timeout=120)
+    test.session_state["e_open"] = True
+    return test
 
 
 def run_to_the_end(page: AppTest) -> None:
@@ -72,14 +75,17 @@ def test_a_run_goes_on_without_its_page_and_is_shown_with_its_progress_wherever_
     job = page.session_state["e_job"]
     assert job.running
     other = AppTest.from_string(SOURCE, default_timeout=120).run()
+    assert "It goes on when you leave" in texts(other) and other.button(key="e_cancel")
+    other.button(key="e_go_prior").click().run()
     assert "It goes on when you leave" in texts(other) and other.button(key="e_run").disabled
     assert jobs.begin("lstm", lambda report: "never begun") is job
     go_on.set()
     job.wait(120)
     other.run()
     assert "It goes on" not in texts(other) and not other.button(key="e_run").disabled
-    other.selectbox(key="e_name").select("prior").run()
     assert "Not measured yet" not in texts(other)
+    other.button(key="e_all").click().run()
+    assert re.search(r"The last run took \d+ s\.", texts(other))
 
 
 def test_an_error_nobody_expected_is_raised_on_the_page_once(

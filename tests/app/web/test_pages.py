@@ -21,12 +21,13 @@ from app.game.session import Session
 from app.present.film import frames, stands
 from othello.network.checkpoint import info, locate
 from othello.rules.board import Board
-from othello.search.search import C_PUCT
+from othello.search.search import C_PUCT, Search, SearchResult
 from othello.training.manifest import State, write_state
 from othello.training.replay import write_samples
 from othello.training.selfplay import Samples
 
 pytest.importorskip("streamlit")
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -238,12 +239,36 @@ def test_hostile_text_on_the_inspect_page_leaves_the_position(text: str, model: 
 
 def test_the_search_page_explains_the_q_of_a_move(model: Any) -> None:
     test = healthy(view("search", s_simulations=50).run())
+    assert components(test, "othello_moves") == 0  # nothing is searched unasked
+    healthy(test.button(key="s_search").click().run())
     assert test.session_state["s_puct"] == C_PUCT  # the search as the agent makes it
     assert (
         not test.error
         and components(test, "othello_moves") == 1
         and components(test, "othello_ledger") == 1
     )
+
+
+def test_a_search_that_is_stopped_shows_what_it_had_and_one_that_is_left_goes_on(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, ends = Search.run, [4, 6]
+
+    def cut(search: Search, *positional: Any, **named: Any) -> SearchResult:
+        ends[:] = [left - 1 for left in ends]
+        if 0 in ends:
+            st.stop()  # as a click does that comes while the page is drawn
+        return run(search, *positional, **named)
+
+    monkeypatch.setattr(Search, "run", cut)
+    test = healthy(view("search", s_simulations=400).run())
+    test.button(key="s_search").click().run()
+    assert len(test.session_state["search_under_way"].stages) == 3
+    test.run()
+    assert len(test.session_state["search_under_way"].stages) == 4  # it went on where it was
+    healthy(test.button(key="s_stop").click().run())
+    assert "Stopped after 100 of 400 simulations." in [text.value for text in test.caption]
+    assert components(test, "othello_moves") == 1 and test.session_state["s_stage"] == 3
 
 
 @pytest.fixture

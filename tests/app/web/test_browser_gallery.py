@@ -1,0 +1,47 @@
+"""Search and Experiments in Chromium: nothing runs unasked, and cards lead to their details."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from app.experiments.catalogue import experiments
+from othello.rules.board import Board
+from tests.app.web.browser_page import go_to, opened, settled, wait_for_position
+from tests.app.web.served import until
+from tests.app.web.test_browser_record import carries
+
+pytestmark = pytest.mark.browser
+SEARCH = {"position": str(Board.parse("f5d6")), "simulations": "50", "c_puct": "2"}
+PHONE = """() => [...document.querySelectorAll("[class*=st-key-e_card_]")].map(card => {
+    const box = card.getBoundingClientRect(), go = card.querySelector("button").getBoundingClientRect();
+    return [Math.round(box.left), box.right <= innerWidth, go.height >= 44, !!card.querySelector("img[alt]")];
+})"""
+
+
+def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
+    browser: Any, server: str
+) -> None:
+    address = f"{server}/search?{urlencode(SEARCH)}"
+    with opened(browser, address, reduced_motion="reduce") as (page, _):
+        wait_for_position(page, SEARCH["position"][:64])
+        page.get_by_text("Nothing is searched until").wait_for()
+        carries(page, SEARCH)
+        settled(page)
+        assert not page.locator(".st-key-s_moves, .st-key-s_stop").count()
+        page.locator(".st-key-s_search button").click()
+        page.locator(".st-key-s_moves .title").get_by_text("after 50 simulations").wait_for()
+        page.locator(".st-key-s_q_map").wait_for()
+        page.set_viewport_size({"width": 390, "height": 844})
+        go_to(page, "Experiments")
+        until(lambda: len(page.evaluate(PHONE)) == len(experiments()), 30, "a card for each")
+        until(lambda: len({tuple(card) for card in page.evaluate(PHONE)}) == 1, 30, "one column")
+        assert page.evaluate(PHONE)[0][1:] == [True, True, True]
+        page.locator(".st-key-e_go_lstm button").click()
+        page.locator(".st-key-e_run button").wait_for()
+        page.wait_for_function("location.search.includes('experiment=lstm')")
+        page.get_by_role("button", name="All experiments").click()
+        page.locator(".st-key-e_card_prior").wait_for()
+        page.wait_for_function("!location.search.includes('experiment=')")
