@@ -45,7 +45,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     ),
     "explore": (
         "explore:explore",
-        "List the moves of a position: opening, what the agent expects, games of a base and their points.",
+        "List the moves of a position: opening, chance and discs for black at sight, games of a base and their points.",
     ),
     "bench": (
         "bench:bench",

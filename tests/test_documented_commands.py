@@ -84,12 +84,15 @@ SLOW = ("othello train", "othello warm", "othello experiments")
 QUICK = sorted({fewer(line) for line in TYPED if headless(line) and not line.startswith(SLOW)})
 
 
+BASES = ("WTH_2001.wtb", "WTH_2002.wtb")
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with games, a run of one generation, and somebody else's weights."""
     folder = tmp_path_factory.mktemp("prepared")
     (folder / "games.txt").write_text(f"{GAME}\n{GAME[:12]}\n")
-    for name in ("games.ggf", "game.ggf", "a.ggf", "games.wtb"):
+    for name in ("games.ggf", "game.ggf", "a.ggf", "games.wtb", *BASES):
         assert run(["convert", str(folder / "games.txt"), str(folder / name)]) == 0
     torch.save({"state_dict": foreign_state()}, folder / "best.pth.tar")
     playing = SelfPlaySettings(simulations=2, slots=2, solve_empties=8, label_empties=4)

@@ -43,7 +43,7 @@ def explore(
     checkpoint: CheckpointOption = None,
     output: Output = Output(),
 ) -> None:
-    """List the moves of a position: opening, per cent and discs for black at sight, games of a base and their points.
+    """List the moves of a position: opening, chance and discs for black at sight, games of a base and their points.
 
     Mirror images stand in one line. Near the end the discs are exact. Points are the mover's, a draw counts half.
     """

@@ -16,13 +16,14 @@ from benchmarks.ablations import BASE, Study, _compared, elo_of
 from benchmarks.harness import Watched, evaluations_per_second, interleaved, medians, options, show
 from othello.search.disc_count import DiscCount
 
+SHARED = ("harness", "ablation_report", "compatibility_models", "compatibility_oracles")
 NAMES = sorted(path.stem for path in Path(benchmarks.__path__[0]).glob("[a-z]*.py"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_benchmark_loads(name: str) -> None:
     module = importlib.import_module(f"benchmarks.{name}")
-    assert module.__doc__ and (name in ("harness", "ablation_report") or callable(module.main))
+    assert module.__doc__ and (name in SHARED or callable(module.main))
 
 
 def test_an_option_is_of_its_defaults_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,9 @@ def explain(
     dtype: torch.dtype = torch.float64,
 ) -> lrp.Relevance:
     names = explainer(kind, dtype, composite, mode).graph.output_names
-    return explainer(kind, dtype, composite, mode).attribute(x, target, output=names[0])
+    return explainer(kind, dtype, composite, mode).attribute(
+        x, target, output=names[0], layers=True
+    )
 
 
 def size(r: lrp.Relevance) -> Tensor:
@@ -124,7 +126,7 @@ def random_case(
 
     def explained(composite: str, mode: str, x: Tensor) -> lrp.Relevance:
         return explainer_of(drawn["architecture"], dtype, composite, mode).attribute(
-            x, drawn["target"]
+            x, drawn["target"], layers=True
         )
 
     return explained, x

@@ -62,6 +62,7 @@ def test_zennits_calls() -> None:
     agree(ours("EpsilonPlus", normed), relevance(merging, normed))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # what Captum says of its own
 def test_captums_calls() -> None:
     attr = pytest.importorskip("captum.attr")
     epsilon = importlib.import_module("captum.attr._utils.lrp_rules").EpsilonRule

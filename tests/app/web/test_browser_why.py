@@ -136,7 +136,10 @@ def test_a_move_is_searched_when_asked_and_another_can_be_named_beside_it(
         page.get_by_text("of 100 tries").wait_for()
         settled(page)
         usual = sentence(page)
-        page.locator(".st-key-why").get_by_role("combobox").click()
+        box = page.locator(".st-key-why").get_by_role("combobox")
+        box.scroll_into_view_if_needed()
+        settled(page)  # a page that scrolls closes a list that has just opened
+        box.click()
         page.get_by_role("option").first.wait_for()
         names = [one.inner_text()[-3:-1] for one in page.get_by_role("option").all()]
         rival = next(name for name in names if name not in usual)

@@ -102,7 +102,7 @@ def test_hints_come_while_the_search_goes_on_and_each_time_in_order() -> None:
 
 
 def test_symmetric_moves_have_one_evaluation_by_the_one_scale() -> None:
-    evaluator, said = NetworkEvaluator(lively_network(2, blocks=1, channels=8)), list[str]()
+    evaluator, said = NetworkEvaluator(lively_network(3, blocks=1, channels=8)), list[str]()
     server = NBoardServer(SearchPlayer(evaluator, 40, solve_empties=0), said.append)
     server.handle("hint 4")
     server.handle("analyze")
