@@ -21,7 +21,8 @@ st.html(
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
     "@media (max-width: 430px) { .st-key-what_next > div:has([data-testid=stMarkdown]) { display: none; } }"
     "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
-    "@media (max-width: 640px) { [data-testid=stPageLink-NavLink] [data-testid=stIconMaterial] { display: none; } }"
+    "@media (max-width: 640px) {"  # the pages' links stand in two rows without their icons
+    " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
     " .stMain [data-baseweb=select] > div { min-height: 44px; min-width: 44px; } }</style>"
