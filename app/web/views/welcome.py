@@ -18,8 +18,7 @@ STEPS: Final = (
         ".st-key-board .oth-frame",
     ),
     guide.TourStep(
-        "Ask why: after each reply a sentence under the board says why the agent made it. "
-        "Press a reason to see its squares; pick another move to compare.",
+        "Ask why: the sentence under the board. Press a reason to see its squares.",  # three lines on a phone
         ".st-key-why, .stMain .oth-status",
     ),
     guide.TourStep(
