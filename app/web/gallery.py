@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import streamlit as st
+
+from app.game.session import Session
 from app.web import state, widgets
 from othello.rules.board import Board
 
@@ -54,3 +57,12 @@ def choose(key: str, take: Callable[[Board], None], **looks: Any) -> None:
             take(Board.parse(positions()[name]))
 
     widgets.maybe("Gallery", positions(), key=key, on_change=chosen, **looks)
+
+
+def game_position(key: str, take: Callable[[Board], None]) -> None:
+    """A button that hands `take` the position of the game on Play; none where there is no game."""
+    session: Session | None = st.session_state.get("game")
+    if session is not None:
+        widgets.button(
+            "The game's position", "sports_esports", key=key, do=take, args=(session.board,)
+        )

@@ -97,15 +97,7 @@ def _explored(model: Model, position: Board, base: GameBase | None) -> list[Expl
 
 def _choose_position() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        session: Session | None = st.session_state.get("game")
-        if session is not None:
-            widgets.button(
-                "The game's position",
-                "sports_esports",
-                key="x_game",
-                do=_set_board,
-                args=(session.board,),
-            )
+        gallery.game_position("x_game", _set_board)
         widgets.button(
             "Back",
             "undo",

@@ -111,15 +111,7 @@ def _offer(model: Model, asked: Asked, under_way: UnderWay | None) -> None:
 
 def _choose_position() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        session: Session | None = st.session_state.get("game")
-        if session is not None:
-            widgets.button(
-                "The game's position",
-                "sports_esports",
-                key="s_game",
-                do=_set_board,
-                args=(session.board,),
-            )
+        gallery.game_position("s_game", _set_board)
         if "inspected" in st.session_state:
             widgets.button(
                 "The inspected position",
