@@ -15,7 +15,7 @@ WORKERS ?= 2
 AMX    := $(shell grep -qs amx_bf16 /proc/cpuinfo && echo ,amx)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: app desktop install test again test-long check bench docs packages system clean
+.PHONY: app desktop install warm test again test-long check bench docs packages system clean
 
 install: $(STAMP)
 
@@ -33,6 +33,8 @@ $(APP_STAMP) $(STAMP): pyproject.toml constraints.txt .ci/install.py
 $(WARM): $(APP_STAMP) $(wildcard othello/*.py othello/*/*.py othello/*/*/*.py)
 	$(BIN)/othello warm
 	@touch $@
+
+warm: $(WARM)  ## compile ahead
 
 app: $(WARM)  ## the web app on http://127.0.0.1:8501
 	$(BIN)/othello app --port $(PORT)

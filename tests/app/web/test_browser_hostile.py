@@ -83,7 +83,7 @@ def parsed(text: str) -> Board:
     return Board.parse(text, None if looks_like_board(text) else 8)
 
 
-@counts(8, 300)
+@counts(4, 300)
 def test_text_in_the_new_game_field_is_refused_in_plain_words_and_the_game_stays(
     count: int, page: Any
 ) -> None:
@@ -111,7 +111,7 @@ def test_text_in_the_new_game_field_is_refused_in_plain_words_and_the_game_stays
         harmless(page, text)
 
 
-@counts(8, 250)
+@counts(4, 250)
 def test_a_pasted_text_is_refused_or_shown_as_plain_text(count: int, page: Any) -> None:
     go_to(page, "Inspect")
     field, current = page.get_by_role("textbox", name="Board string, transcript"), position(page)
@@ -188,7 +188,7 @@ LINKS = (  # page, parameter, and what else the link says
 BOARDS = {str(Board.parse(moves))[:64] for moves in ("start", "f5", "f5d6")}
 
 
-@counts(8, 200)
+@counts(4, 200)
 def test_a_links_text_is_refused_or_ignored(count: int, page: Any, server: str) -> None:
     for text, (name, parameter, more) in zip(texts(count, seed=4, most=3000), cycle(LINKS)):
         page.goto(
