@@ -97,7 +97,7 @@ class CassioServer:
         }
 
     def at_once(self, line: str) -> bool:
-        """Judgement what may be asked while a search goes on, from another thread; false for all other lines."""
+        """Answer what may be asked while a search goes on, from another thread; false for all other lines."""
         began = self._began
         if _command(line) == "get-search-infos":
             spent = "" if began is None else f"{time.monotonic() - began:.3f}"
