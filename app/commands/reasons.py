@@ -10,6 +10,7 @@ import typer
 
 from app.commands.options import print_json, wants_json
 from app.explain.reasons.sentence import Reasons, check, why
+from app.game.tries import with_tries
 from app.models import Model, load_model_for
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
@@ -55,8 +56,10 @@ def say_why(
     """Print the reasons for a move, by default the one that a search prefers; ParseError says what is wrong."""
     move, rival = reasons.moves(board)
     model = load_model_for(board.size, checkpoint)
-    result = Search(model.evaluator).run(board, simulations)
-    found = why(model, result, move, rival)
+    run = Search(model.evaluator).run
+    result = run(board, simulations)
+    tried = with_tries(result, (move, rival), lambda later: run(later, simulations))
+    found = why(model, tried, move, rival)
     if wants_json(as_json):
         print_json("why", found.as_json())
     else:
@@ -75,5 +78,6 @@ def reasons_of(
     found: list[Reasons | None] = []
     for board, action in zip(boards, actions):
         free = len(board.legal_moves()) > 1
-        found.append(why(model, search(board), action) if free else None)
+        result = with_tries(search(board), (action,), search) if free else None
+        found.append(None if result is None else why(model, result, action))
     return found

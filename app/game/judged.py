@@ -18,7 +18,7 @@ from app.explain.points import in_points
 from app.explain.reasons.outlook import Outlook
 from app.explain.reasons.sentence import discs_of, why
 from app.explain.targets import Target
-from app.game.tries import after
+from app.game.tries import with_tries
 from app.models import Model
 from othello.errors import ParseError
 from othello.records.game import GameRecord
@@ -26,7 +26,6 @@ from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import (
-    TRIED,
     ActionValues,
     Mark,
     MoveReview,
@@ -243,33 +242,16 @@ def _with_worths(
     move: Judged, found: MoveReview, simulations: int, run: Callable[[Board, int], SearchResult]
 ) -> SearchResult:
     """The search before a move, in which this and the better move have what the review says, the better one first."""
-    result = run(move.board, simulations)
-    best = move.best[0]
-    values: dict[int, float] = {}
+    best, values = move.best[0], dict[int, float]()
     if not move.exact:
         assert found.after is not None and found.before is not None
         values = {move.action: found.after, best: found.before}
-    entries, added = [], 0
-    for entry in result.moves:
-        if entry.square in (move.action, best) and entry.visits < simulations * TRIED:
-            visits, q = _looked_at(
-                after(move.board, entry.square), move.board.side, simulations, run
-            )
-            added += visits - entry.visits
-            entry = replace(entry, visits=visits, q=q)
-        entries.append(replace(entry, q=values.get(entry.square, entry.q)))
+    result = with_tries(
+        run(move.board, simulations), (move.action, best), lambda board: run(board, simulations)
+    )
+    entries = [replace(entry, q=values.get(entry.square, entry.q)) for entry in result.moves]
     entries.sort(key=lambda entry: entry.square != best)
-    return replace(result, moves=tuple(entries), simulations=result.simulations + added)
-
-
-def _looked_at(
-    board: Board, side: str, simulations: int, run: Callable[[Board, int], SearchResult]
-) -> tuple[int, float]:
-    """How often a position after a move was looked at, and its value to `side`."""
-    if board.is_over:
-        return 1, float(np.sign(board.score())) * (1 if side == "X" else -1)
-    found = run(board, simulations)
-    return found.simulations, found.value if board.side == side else -found.value
+    return replace(result, moves=tuple(entries))
 
 
 def _turn(move: Judged, model: Model, result: SearchResult) -> Turn:

@@ -1,4 +1,4 @@
-"""Moves that a search did not try, judged by the search of the position after them."""
+"""Moves that a search hardly tried, judged by the search of the position after them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from othello.rules.board import Board
 from othello.search.search import SearchResult
+from othello.strength.review import TRIED
 
 
 def after(board: Board, move: int) -> Board:
@@ -20,19 +21,32 @@ def with_tries(
     moves: Collection[int | None],
     search_of: Callable[[Board], SearchResult | None],
 ) -> SearchResult:
-    """A search in which each of `moves` that it did not try has the simulations and the value of the search after it.
+    """A search in which each of `moves` that it hardly tried has the simulations and the value of the search after it.
 
+    Hardly: less than `TRIED` of the simulations.  Where the game ends with a move, its outcome is its value.
     Moves that are illegal, and those after which nobody searched, stay as they are.
     """
     entries = list(found.moves)
     added = 0
     for place, entry in enumerate(entries):
-        if entry.square not in moves or entry.visits:
+        if entry.square not in moves or entry.visits >= found.simulations * TRIED:
             continue
         board = after(found.board, entry.square)
-        if (later := search_of(board)) is None:
+        if (looked := _looked_at(board, search_of)) is None:
             continue
-        value = later.value if board.side == found.board.side else -later.value
-        entries[place] = replace(entry, visits=later.simulations, q=value)
-        added += later.simulations
+        visits, value = looked
+        q = value if board.side == found.board.side else -value
+        entries[place] = replace(entry, visits=visits, q=q)
+        added += visits - entry.visits
     return replace(found, moves=tuple(entries), simulations=found.simulations + added)
+
+
+def _looked_at(
+    board: Board, search_of: Callable[[Board], SearchResult | None]
+) -> tuple[int, float] | None:
+    """How often a position was looked at, and its value to its side to move; None where nobody searched."""
+    if board.is_over:
+        score = board.score() if board.side == "X" else -board.score()
+        return 1, float((score > 0) - (score < 0))
+    found = search_of(board)
+    return None if found is None else (found.simulations, found.value)

@@ -38,6 +38,22 @@ def test_a_review_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert plain == [{k: v for k, v in move.items() if k != "why"} for move in moves]
 
 
+def test_a_move_that_the_search_did_not_try_is_judged_by_a_search_after_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["analyze", "f5", "-n", "20", "--json"]) == 0
+    moves = json.loads(capsys.readouterr().out)["moves"]
+    assert next(move for move in moves if move["move"] == "f6")["visits"] == 0
+    assert run(["review", "f5f6", "--why", "-n", "20", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["moves"][1]["why"]
+    assert run(["explain", "f5", "--why", "f6", "-n", "20", "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert first["sentence"] == second["sentence"]
+    assert first["tries"] == 20
+    assert "20 of 40 tries" in first["sentence"]
+    assert first["expected_discs"] is not None
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from app.cli import run
 from app.game.judged import judge_game
 from app.game.session import SEATS, Session, Strength
+from app.game.tries import after
 from othello.errors import IllegalMove, OthelloError, ParseError
 from othello.players.agent import evaluate
 from othello.records import GameRecord
@@ -202,6 +203,8 @@ def test_reasons_are_kept_and_are_those_of_the_command(model: Any, capsys: Any) 
     game.open("f5d6c3")
     assert game.why(2, parse_square("c3")) is None  # nobody has searched there
     game.analyse(2, 60)
+    for square in ("c3", "c5"):  # the command looks after both, for the search hardly tries them
+        game.analyse(after(game.board_at(2), parse_square(square)), 60)
     found = game.why(2, parse_square("c3"))
     assert found is not None and game.why(2, parse_square("c3")) is found
     other = game.why(2, parse_square("c3"), parse_square("c5"))
