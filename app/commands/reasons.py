@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -57,9 +57,7 @@ def say_why(
     move, rival = reasons.moves(board)
     model = load_model_for(board.size, checkpoint)
     run = Search(model.evaluator).run
-    result = run(board, simulations)
-    tried = with_tries(result, (move, rival), lambda later: run(later, simulations))
-    found = why(model, tried, move, rival)
+    found = reasons_for(model, board, move, rival, lambda each: run(each, simulations))
     if wants_json(as_json):
         print_json("why", found.as_json())
     else:
@@ -68,16 +66,12 @@ def say_why(
         print(f"about: {outlined}" if outlined else "no fact has weight enough to be named")
 
 
-def reasons_of(
+def reasons_for(
     model: Model,
-    boards: Sequence[Board],
-    actions: Sequence[int],
+    board: Board,
+    move: int | None,
+    rival: int | None,
     search: Callable[[Board], SearchResult],
-) -> list[Reasons | None]:
-    """The reasons for every move of a game, None for one that was forced."""
-    found: list[Reasons | None] = []
-    for board, action in zip(boards, actions):
-        free = len(board.legal_moves()) > 1
-        result = with_tries(search(board), (action,), search) if free else None
-        found.append(None if result is None else why(model, result, action))
-    return found
+) -> Reasons:
+    """The reasons for a move, by default the search's own; moves that it hardly tried are looked at by themselves."""
+    return why(model, with_tries(search(board), (move, rival), search), move, rival)

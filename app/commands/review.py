@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from app.commands.options import (
     print_json,
 )
 from app.commands.progress import ProgressLine
-from app.commands.reasons import reasons_of
+from app.commands.reasons import reasons_for
 from app.explain.reasons.sentence import Reasons
 from app.game.judged import EXACT_EMPTIES, JudgedGame, judge_game
 from app.models import Model, load_model_for
@@ -147,7 +147,9 @@ def _in_the_terminal(
     try:
         review_game(game, values, solve_empties=exact, seconds=60.0, on_move=told)
         if how.why:
-            reasons = _reasons(game, model, lambda board: search(board, how.simulations), line)
+            reasons = _reasons(
+                game, moves, model, lambda board: search(board, how.simulations), line
+            )
     except KeyboardInterrupt:
         stop = f"interrupted after {len(moves)} of {len(game.actions)} moves"
     with line.paused():
@@ -158,14 +160,18 @@ def _in_the_terminal(
 
 def _reasons(
     game: GameRecord,
+    moves: Sequence[MoveReview],
     model: Model,
     search: Callable[[Board], SearchResult],
     line: ProgressLine,
 ) -> list[Reasons | None]:
+    """Why each move was played rather than the better one, or than the search's; None for one that was forced."""
     line.doing, found = "finding reasons", list[Reasons | None]()
     line.at(0)
-    for board, action in zip(game.boards, game.actions):
-        found += reasons_of(model, [board], [action], search)
+    for board, move in zip(game.boards, moves):
+        better = move.best[0] if move.best and move.action not in move.best else None
+        free = len(board.legal_moves()) > 1
+        found.append(reasons_for(model, board, move.action, better, search) if free else None)
         line.at(len(found))
     return found
 

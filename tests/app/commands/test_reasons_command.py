@@ -33,6 +33,8 @@ def test_a_review_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(moves) == 13
     assert all(move["why"]["sentence"] for move in moves)
     assert [move["why"]["move"] for move in moves] == [move["move"] for move in moves]
+    worse = [move for move in moves if move["move"] not in move["best"]]
+    assert worse and all(move["why"]["rival"] == move["best"][0] for move in worse)
     assert run(["review", LINE, "-n", "20", "--json"]) == 0
     plain = json.loads(capsys.readouterr().out)["moves"]
     assert plain == [{k: v for k, v in move.items() if k != "why"} for move in moves]
@@ -46,7 +48,8 @@ def test_a_move_that_the_search_did_not_try_is_judged_by_a_search_after_it(
     assert next(move for move in moves if move["move"] == "f6")["visits"] == 0
     assert run(["review", "f5f6", "--why", "-n", "20", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["moves"][1]["why"]
-    assert run(["explain", "f5", "--why", "f6", "-n", "20", "--json"]) == 0
+    named = ["--rather", first["rival"]]
+    assert run(["explain", "f5", "--why", "f6", *named, "-n", "20", "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
     assert first["sentence"] == second["sentence"]
     assert first["tries"] == 20
