@@ -18,7 +18,7 @@ from tests.othello.networks import Uneven
 
 # 35 moves, as many as simulated annealing found on any board in 160 runs of two million changes
 RICHEST = "---------OOOXOO---XX-XO--OXO--OX-XX---X--OOXXXO-----O-OX-OX-----"
-TOGETHER = 48  # boards in one call of the searches of many; the first of them is also searched alone
+TOGETHER = 48  # boards in one call of the searches of many; the first is also searched alone
 SOLVED = 10  # of so many calls one also has a board solved
 
 
