@@ -1,13 +1,16 @@
 """How many discs a value is worth: `python -m app.experiments.calibration` fits the curves, stores and checks them.
 
-The positions are those of held-out games of self-play.  The curve of the value alone is fitted to the final scores of
-their games, the curve of value and score to the solver's scores near the end.  Even games are fitted, odd ones only
-checked, where the solver can judge; beside the curves stand the value times N² and a constant, the games' median.
+With `--check` it checks the stored ones.  The positions are those of held-out games of self-play.  The curve of the
+value alone is fitted to the final scores of their games, the curve of value and score to the solver's scores near the
+end.  Even games are fitted, odd ones only checked, where the solver can judge: what engines and pages say, which is
+the solver's score wherever it settles the position in their budget, and the estimates alone.  Beside them stand the
+value times N² and a constant, the games' median.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,15 +20,18 @@ from app.experiments.positions import HELD_OUT
 from app.models import Model, load_model
 from othello import atomic
 from othello.network import discs
+from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.search.search import search_many
+from othello.serve.worth import of_best
 from othello.solver.solver import Solver
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
 GAMES, SEED, SIMULATIONS = 512, 17, 100
 FITTED = 1500  # positions
 CHECKED = 40  # positions of each number of empty squares
-FIT, CHECK = range(9, 19), range(10, 21)  # empty squares where the solver judges
+FIT, CHECK = range(9, 19), range(10, 25)  # empty squares where the solver judges
+BOUNDS = (-24, -12, -4, 4, 12, 24)  # discs
 RULES = SelfPlaySettings(simulations=16, slots=64, solve_empties=12)
 
 Array = NDArray[np.float64]
@@ -41,11 +47,9 @@ class Judgements(NamedTuple):
     truth: Array  # the solver's discs
 
 
-def calibrate(
-    model: Model, games: int = GAMES, fitted: int = FITTED, checked: int = CHECKED
-) -> tuple[str, str]:
-    """The text of `discs.json` for a model from so many games, and the table that checks it."""
-    found, _ = play_games(model.evaluator, RULES, SEED, HELD_OUT, range(games))
+def calibrate(model: Model, games: int = GAMES, fitted: int = FITTED) -> str:
+    """The text of `discs.json` for a model from so many games."""
+    found = _played(model, games)
     even = found.game % 2 == 0
     at_sight = model.evaluator(found.own[even], found.opp[even])[1].astype(np.float64)
     truth = found.score[even].astype(np.float64)
@@ -54,12 +58,32 @@ def calibrate(
         "value": discs.fit(at_sight, truth),
         "value and score": discs.fit(train.value, train.truth, train.score),
     }
-    places = [_drawn(found, ~even, checked, [empties]) for empties in CHECK]
-    test = _measured(model, found, np.concatenate(places))
-    text = discs.as_json(
+    return discs.as_json(
         curves, positions=len(truth), searched=fitted, games=games, weights=model.sha256
     )
-    return text, _table(curves, test, model.size, float(np.median(truth)))
+
+
+def check(
+    model: Model, curves: Mapping[str, discs.DiscCurve], games: int = GAMES, checked: int = CHECKED
+) -> str:
+    """The tables that check curves on so many positions of each number of empty squares."""
+    found = _played(model, games)
+    even = found.game % 2 == 0
+    places = np.concatenate([_drawn(found, ~even, checked, [empties]) for empties in CHECK])
+    test = _measured(model, found, places)
+    worth, player = discs.Discs(model.evaluator), SearchPlayer(model.evaluator, SIMULATIONS)
+    results = [player.think(_board(found, int(place))) for place in places]
+    settled = np.array([result.exact is not None for result in results])
+    said = {
+        "as heard": np.array([of_best(worth, result) for result in results]),
+        **_estimates(curves, test, model.size, float(np.median(found.score[even]))),
+    }
+    tables = _differences(said, test), _calibrated(said["value and score"], test.truth)
+    return "\n\n".join((*tables, f"{settled.mean():.0%} of them were settled in the budget"))
+
+
+def _played(model: Model, games: int) -> Samples:
+    return play_games(model.evaluator, RULES, SEED, HELD_OUT, range(games))[0]
 
 
 def _drawn(
@@ -96,16 +120,22 @@ def _measured(model: Model, found: Samples, places: NDArray[np.int64]) -> Judgem
     )
 
 
-def _table(curves: dict[str, discs.DiscCurve], test: Judgements, size: int, constant: float) -> str:
-    """Mean |difference| from the solver, in discs, by the number of empty squares."""
+def _estimates(
+    curves: Mapping[str, discs.DiscCurve], test: Judgements, size: int, constant: float
+) -> dict[str, Array]:
+    """Discs of every position by each estimate."""
     alone, both = curves["value"], curves["value and score"]
-    said = {
+    return {
         "value and score": both(test.value, size, test.score),
         "value at sight": alone(test.sight, size),
         "value of the search": alone(test.value, size),
         "uncalibrated, N² · value": size**2 * test.value,
         f"constant {constant:+.0f}": np.full(len(test.truth), constant),
     }
+
+
+def _differences(said: Mapping[str, Array], test: Judgements) -> str:
+    """Mean |difference| from the solver, in discs, by the number of empty squares."""
     columns = sorted(set(test.empties.tolist()))
     rows = ["| discs by | all | " + " | ".join(map(str, columns)) + " |"]
     rows.append("|---" * (len(columns) + 2) + "|")
@@ -116,7 +146,25 @@ def _table(curves: dict[str, discs.DiscCurve], test: Judgements, size: int, cons
     return "\n".join(rows)
 
 
+def _calibrated(said: Array, truth: Array) -> str:
+    """What the solver says on the average where an estimate lies between two bounds."""
+    place = np.digitize(said, BOUNDS)
+    within = [place == number for number in range(len(BOUNDS) + 1)]
+    rows = {
+        "said": [f"{said[those].mean():+.1f}" for those in within],
+        "exact": [f"{truth[those].mean():+.1f}" for those in within],
+        "positions": [str(those.sum()) for those in within],
+    }
+    names = [f"below {BOUNDS[0]}", *(f"to {bound}" for bound in BOUNDS[1:]), "above"]
+    head = ["| mean discs, estimate | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    body = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
+    return "\n".join(head + body)
+
+
 if __name__ == "__main__":
-    text, table = calibrate(load_model())
-    atomic.write_text(discs.FILE, text + "\n")
-    print(text, table, sep="\n\n")
+    model = load_model()
+    stored = {"value": discs.CURVE, "value and score": discs.CURVE_WITH_SCORE}
+    if sys.argv[1:] == ["--check"]:
+        print(check(model, stored))
+    else:
+        atomic.write_text(discs.FILE, calibrate(model) + "\n")

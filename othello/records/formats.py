@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import re
 from collections.abc import Iterable, Iterator
@@ -59,7 +60,7 @@ def guess_format(data: bytes, name: str = "") -> str:
         return "obf" if ";" in first or not first else "positions"
     if looks_like_picture(head):
         return "positions"
-    if head[:1].isalnum() or suffix == "txt":
+    if first[:1].isalnum() or suffix == "txt":
         return "transcript"
     raise ParseError(
         f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}"
@@ -90,10 +91,13 @@ def read_games(data: bytes, kind: str, size: int = 8) -> list[GameRecord]:
 
 
 def _text(data: bytes) -> str:
+    """UTF-16 where a byte order mark says so, UTF-8, else Latin-1; a carriage return alone ends a line, too."""
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        text = data.decode("latin-1")
+    return re.sub(r"\r(?!\n)", "\n", text)
 
 
 def write_games(

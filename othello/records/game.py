@@ -152,7 +152,9 @@ def strict(found: Iterable[_Read | OthelloError]) -> list[_Read]:
     return good
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?", re.ASCII
+)
 
 
 def parse_number(text: str, what: str) -> float | None:

@@ -13,6 +13,7 @@ from othello.errors import OthelloError, ParseError
 from othello.records import (
     FORMATS,
     GameRecord,
+    guess_format,
     load_games,
     read_games,
     scan_file,
@@ -65,6 +66,14 @@ def test_a_bad_game_is_skipped_with_its_number_and_reason(
     assert len(good) == games and len(reasons) == 1
     with pytest.raises(OthelloError, match=reason):
         read_games(text.encode(), kind)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"f5d6c3\rf5d6\r", "f5d6c3\r\nf5d6".encode("utf-16"), b"# named\nf5d6c3\n% and\nf5d6"],
+)
+def test_other_line_ends_encodings_and_comments_are_read(data: bytes) -> None:
+    assert [len(game.plies) for game in read_games(data, guess_format(data))] == [3, 2]
 
 
 def test_a_year_of_wthor_is_read_but_for_the_games_with_an_altered_byte(tmp_path: Path) -> None:

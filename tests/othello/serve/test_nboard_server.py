@@ -212,7 +212,7 @@ def test_after_a_refused_game_nothing_is_said_about_the_old_position(line: str) 
 
 
 @pytest.mark.parametrize(
-    "value", ["2.449", "2.7680000000000002", "9.0E-4", "1.0E10", "4.9E-324", "-0.0", "NaN"]
+    "value", ["2.449", "2.7680000000000002", "9.0E-4", "1.0E10", "4.9E-324", "-0.0", ".5", "NaN"]
 )
 def test_evaluations_and_times_are_read_as_java_writes_them(value: str) -> None:
     server, said = nboard()

@@ -1,0 +1,105 @@
+"""A hundred visitors on one server, ten of whom let the agent search: quick clicks, bounded memory, no game mixed up.
+
+They are sessions by Streamlit's own WebSocket messages, since a hundred browsers would fill the machine themselves:
+
+    python -m pytest tests/app/web/test_visitors.py -m long -s --timeout 3600
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.app.web.served import Served, serve
+from tests.app.web.visitor import Visitor, game_of
+
+FORGED = ("/etc/passwd", "gtp:touch forged", "../../../root", "/proc/self/environ")
+LOOKS = 5.0  # seconds that a person looks at the board before a click, on the average
+
+
+async def plays(address: str, number: int, clicks: int, pause: float, searches: bool) -> Visitor:
+    """One visitor: so many clicks with pauses; who does not search plays both sides, and a few forge what they send."""
+    generator = random.Random(number)
+    forged = FORGED[number // 5 % len(FORGED)] if number % 5 == 4 else ""
+    await asyncio.sleep(generator.uniform(0, pause))
+    visitor = await Visitor.arrive(address, f"seat={'black' if searches else 'both'}", forged)
+    for _ in range(clicks):
+        await asyncio.sleep(generator.uniform(0, 2 * pause))
+        if not visitor.legal:
+            break
+        await visitor.click(generator.choice(visitor.legal))
+        await visitor.settle()
+        if not searches and visitor.shown["turn"]:
+            assert visitor.shown["cells"] == str(game_of(visitor))[:64], number
+    await visitor.leave()
+    return visitor
+
+
+async def everybody(
+    address: str, people: int, searching: int, clicks: int, pause: float
+) -> list[Visitor]:
+    return await asyncio.gather(
+        *(plays(address, n, clicks, pause, n < searching) for n in range(people))
+    )
+
+
+@contextmanager
+def weighed(server: Served) -> Iterator[list[float]]:
+    """The most that the server and its children take, in MiB, as the last number of a list."""
+    process, most, done = psutil.Process(server.process.pid), [0.0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.5):
+            every = [process, *process.children(recursive=True)]
+            taken = sum(each.memory_info().rss for each in every if each.is_running())
+            most.append(max(most[-1], taken / 2**20))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_visitors_play_their_own_games_and_no_forged_choice_is_heard(server: str) -> None:
+    for visitor in asyncio.run(everybody(server, 5, 1, 1, 0.0)):
+        assert len(visitor.clicked) == 1 and visitor.problems == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(7200)
+def test_a_hundred_visitors_are_served_while_ten_search(
+    model: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder: Path = tmp_path_factory.mktemp("visitors")
+    server = serve(folder, census=True)
+    try:
+        asyncio.run(everybody(server.address, 2, 1, 4, 0.0))  # everything is compiled
+        with weighed(server) as most:
+            found = asyncio.run(everybody(server.address, 100, 10, 12, LOOKS))
+        loaded = [line for line in server.words().splitlines() if line.startswith("LOADED")]
+        words = server.words()
+    finally:
+        server.stop()
+    times = sorted(time for visitor in found for time in visitor.seconds)
+    p95 = times[int(0.95 * len(times))]
+    print(
+        f"\n{len(times)} clicks, median {1000 * statistics.median(times):.0f} ms, p95 {1000 * p95:.0f} ms,"
+        f" the server at most {most[-1]:.0f} MiB"
+    )
+    assert [problem for visitor in found for problem in visitor.problems] == []
+    assert "Traceback" not in words and len(loaded) == 1
+    assert not any(path in words for path in FORGED)
+    assert most[-1] < 2048
+    assert p95 < 1.0
