@@ -31,7 +31,7 @@ from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, hooked, quiet
 from lrp.tracing.known import Known, alike, freed
-from lrp.tracing.watch import Values, registered
+from lrp.tracing.watch import Values, counted, registered
 
 SIZES = 8
 """Graphs that one explainer keeps, each for one size of inputs or for many; of more, the newest."""
@@ -257,7 +257,7 @@ class Live:
             return compiled
         with torch.inference_mode(False), torch.no_grad():
             values, tensors, graph = (
-                Values(registered(self.model)),
+                Values(counted(self.model)),
                 self._tensors(entry),
                 entry.graph,
             )

@@ -228,7 +228,7 @@ class Content:
             known = True
         for name in _slots(kind):
             if hasattr(value, name):
-                self.guards.slots.append((value, name, getattr(value, name)))
+                self.guards.slots.append((value, name))
                 parts.append((name, self._note(getattr(value, name))))
                 known = True
         return (kind.__qualname__, *parts) if known else (kind.__qualname__, self._identity(value))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter, methodcaller
+from types import CodeType
 from typing import Any
 
 import torch
@@ -41,8 +43,15 @@ def registered(model: nn.Module) -> tuple[Tensor, ...]:
     return tuple(found.values())
 
 
+def counted(model: nn.Module) -> tuple[Tensor, ...]:
+    """Parameters and buffers without what BatchNorms count their batches by, which no pass in eval mode reads."""
+    own = [m for m in model.modules() if type(m).__module__ == nn.BatchNorm2d.__module__]
+    idle = {id(m._buffers.get("num_batches_tracked")) for m in own}
+    return tuple(t for t in registered(model) if id(t) not in idle)
+
+
 class Values:
-    """The contents of tensors as they are now, by address, version and layout, and number by number where small.
+    """The contents of tensors as they are now, by address, version and layout, and byte by byte where small.
 
     A write through `.data` or NumPy leaves no version: it is seen where it reaches a number that is compared.
     """
@@ -51,26 +60,25 @@ class Values:
         self._tensors = tuple(tensors)
         self._counted = tuple(t for t in tensors if not t.is_inference())
         self._placed = tuple(t for t in tensors if _plain(t))
-        self._versions = list(map(_VERSION, self._counted))
-        self._places = list(map(Tensor.data_ptr, self._placed))
-        self._strides = list(map(Tensor.stride, self._placed))
-        self._types = [(t.dtype, t.shape) for t in self._placed]
         self._parts = _parts(self._placed)
-        self._contents = [torch.cat(parts) for parts in self._parts]
+        near = [part for part in self._parts if part.device.type == "cpu"]
+        self._near = [memoryview(part.numpy()) for part in near]
+        self._far = [(part, part.clone()) for part in self._parts if part.device.type != "cpu"]
+        self._looks = self._look()
 
     def same(self) -> bool:
         """Whether no tensor has changed since."""
-        if list(map(_VERSION, self._counted)) != self._versions:
-            return False
-        if list(map(Tensor.data_ptr, self._placed)) != self._places:
-            return False
-        if list(map(Tensor.stride, self._placed)) != self._strides:
-            return False
-        with torch.inference_mode(False), torch.no_grad():
-            return all(
-                _equal(torch.cat(parts), contents)
-                for parts, contents in zip(self._parts, self._contents, strict=True)
-            )
+        return self._look() == self._looks and all(torch.equal(*pair) for pair in self._far)
+
+    def _look(self) -> tuple[Any, ...]:
+        placed = self._placed
+        return (
+            list(map(_VERSION, self._counted)),
+            list(map(Tensor.data_ptr, placed)),
+            list(map(Tensor.stride, placed)),
+            list(map(Tensor.numel, placed)),
+            b"".join(self._near),
+        )
 
 
 def _plain(t: Tensor) -> bool:
@@ -80,26 +88,20 @@ def _plain(t: Tensor) -> bool:
     return t.layout == torch.strided and t.device.type != "meta" and not t.is_quantized
 
 
-def _equal(a: Tensor, b: Tensor) -> bool:
-    return torch.equal(a, b) or (
-        a.is_floating_point() and torch.equal(a.nan_to_num(), b.nan_to_num())
-    )
-
-
-def _parts(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Views of the numbers that are compared, one list for each type and device; small tensors first."""
-    groups: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+def _parts(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Views of the numbers that are compared, as bytes; small tensors first."""
+    parts = []
     left = ALL
     with torch.inference_mode(False), torch.no_grad():
         for t in sorted(tensors, key=Tensor.numel):
-            if not t.numel():
+            if not t.numel() or t.is_conj() or t.is_neg():
                 continue
             count = min(t.numel(), WHOLE, max(left, 1))
             left -= count
             flat = t.detach()
             flat = flat.view(-1) if flat.is_contiguous() else flat.as_strided((_reach(flat),), (1,))
-            groups.setdefault((t.dtype, t.device), []).append(flat[:count])
-    return list(groups.values())
+            parts.append(flat[:count].view(torch.uint8))
+    return parts
 
 
 def _reach(t: Tensor) -> int:
@@ -120,7 +122,7 @@ class Guards:
         self.functions: list[Any] = []
         self.cells: list[Any] = []
         self.names: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-        self.slots: list[tuple[Any, str, Any]] = []
+        self.slots: list[tuple[Any, str]] = []
         self.arrays: list[Any] = []
         self.tensors: list[Tensor] = []
 
@@ -132,63 +134,55 @@ class Guards:
 
     def close(self) -> None:
         """Notes what is held now."""
-        self._dicts = list(map(vars, self.objects))
-        self._types = list(map(type, self.typed))
-        filled = [m for m in self.mappings if len(m)]
-        self._modules = [(m, _getter(m)) for m in self.modules]
-        self._sizes = list(map(len, self.modules))
-        self._found = list(chain.from_iterable(get(m) for m, get in self._modules))
         self._empty = [c for c in (*self.mappings, *self.sequences, *self.sets) if not len(c)]
-        self._mappings = filled
-        self._keys = list(chain.from_iterable(filled))
-        self._values = list(chain.from_iterable(map(_VALUES, filled)))
-        self._sequences = [s for s in self.sequences if len(s)]
-        self._items = list(chain.from_iterable(self._sequences))
-        self._lengths = list(map(len, self._sequences))
+        filled = [m for m in self.mappings if len(m)]
+        self._dicts = [m for m in filled if type(m) is dict]
+        self._others = [m for m in filled if type(m) is not dict]
         self._sets = [(s, frozenset(s)) for s in self.sets if len(s)]
-        self._functions = list(chain.from_iterable(map(_FUNCTION, self.functions)))
-        self._cells = list(map(_CELL, self.cells))
-        self._scopes = [
-            (
-                scope,
-                itemgetter(*found),
-                tuple(found.values()) if len(found) > 1 else (next(iter(found.values())),),
-            )
-            for scope, found in self.names.values()
-        ]
+        self._read = [(m, _getter(m)) for m in self.modules]
+        for scope, found in self.names.values():
+            self._read.append((scope, itemgetter(*found, next(iter(found)))))
         self._arrays = [(part, part.tobytes()) for part in map(_part, self.arrays)]
         self._held = Values(self.tensors)
+        self._found = self._now()
+        by_identity = [i for i, value in enumerate(self._found) if not _by_value(value)]
+        self._chosen = itemgetter(0, 0, *by_identity)
+        self._identities = self._chosen(self._found)
 
     def same(self) -> bool:
         """Whether all of it is still there, the same objects in the same places."""
         try:
-            return self._same()
-        except (KeyError, AttributeError, ValueError, TypeError, RuntimeError):
+            now = self._now()
+            return (
+                now == self._found
+                and all(map(is_, self._chosen(now), self._identities))
+                and not any(self._empty)
+                and all(now == then for now, then in self._sets)
+                and all(part.tobytes() == then for part, then in self._arrays)
+                and (not self.tensors or self._held.same())
+            )
+        except Exception:  # what stands where something else stood may not be comparable
             return False
 
-    def _same(self) -> bool:
-        return (
-            all(map(is_, map(vars, self.objects), self._dicts))
-            and all(map(is_, map(type, self.typed), self._types))
-            and not any(self._empty)
-            and list(map(len, self.modules)) == self._sizes
-            and all(map(is_, chain.from_iterable(g(m) for m, g in self._modules), self._found))
-            and _identical(list(chain.from_iterable(map(_VALUES, self._mappings))), self._values)
-            and list(chain.from_iterable(self._mappings)) == self._keys
-            and _identical(list(chain.from_iterable(self._sequences)), self._items)
-            and list(map(len, self._sequences)) == self._lengths
-            and all(now == then for now, then in self._sets)
-            and _identical(
-                list(chain.from_iterable(map(_FUNCTION, self.functions))), self._functions
-            )
-            and all(map(is_, map(_CELL, self.cells), self._cells))
-            and all(
-                _identical(_tuple(get(scope), found), found) for scope, get, found in self._scopes
-            )
-            and all(getattr(o, name) is value for o, name, value in self.slots)
-            and all(part.tobytes() == then for part, then in self._arrays)
-            and (not self.tensors or self._held.same())
-        )
+    def _now(self) -> list[Any]:
+        """Everything that is held, in one list."""
+        now = [
+            *map(vars, self.objects),
+            *map(type, self.typed),
+            *map(len, self.modules),
+            *chain.from_iterable(map(dict.values, self._dicts)),
+            *chain.from_iterable(self._dicts),
+            *chain.from_iterable(map(_VALUES, self._others)),
+            *chain.from_iterable(self._others),
+            *map(len, self.sequences),
+            *chain.from_iterable(self.sequences),
+            *chain.from_iterable(map(_FUNCTION, self.functions)),
+            *map(_CELL, self.cells),
+            *(getattr(o, name) for o, name in self.slots),
+        ]
+        for attributes, get in self._read:
+            now += get(attributes)
+        return now
 
 
 def _getter(attributes: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
@@ -196,12 +190,21 @@ def _getter(attributes: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[Any,
     return itemgetter(*(name for name in attributes if name not in IDLE), "_parameters")
 
 
-def _tuple(got: Any, found: tuple[Any, ...]) -> tuple[Any, ...]:
-    return got if len(found) > 1 else (got,)
+def _by_value(value: Any) -> bool:
+    """Whether nothing but this value equals it, or what does does the same in its place (an empty dict for another).
 
-
-def _identical(now: Sequence[Any], then: Sequence[Any]) -> bool:
-    return len(now) == len(then) and all(map(is_, now, then))
+    A tensor of several numbers equals nothing: comparing it with another one gives no truth value.
+    """
+    kind = type(value)
+    if kind is tuple:
+        return all(map(_by_value, value))
+    if kind in (dict, OrderedDict, list, set):
+        return not value
+    if kind in (Tensor, nn.Parameter):
+        return bool(value.numel() > 1)
+    if kind is float:
+        return bool(value)  # 0.0 equals -0.0
+    return kind in (int, bool, str, bytes, CodeType) or kind.__eq__ is object.__eq__
 
 
 def _part(array: Any) -> Any:

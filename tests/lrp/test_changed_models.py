@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import types
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,6 +85,12 @@ def changed_view(m: Model) -> None:
     m.conv.weight.data = m.conv.weight.data.flip(0)
 
 
+def narrowed(m: Model) -> None:
+    """Channels are cut off: addresses and strides stay."""
+    m.conv.weight.data, m.conv.bias.data = m.conv.weight.data[:1], m.conv.bias.data[:1]
+    m.b.weight.data = m.b.weight.data[:, :8]
+
+
 def updated(m: Model) -> None:
     with torch.no_grad():
         m.b.weight.mul_(3)
@@ -147,6 +155,7 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "epsilon of the norm": lambda m: setattr(m.norm, "eps", 1.0),
     "data": changed_data,
     "flipped data": changed_view,
+    "narrowed data": narrowed,
     "written data": lambda m: m.a.weight.data.mul_(2),
     "one number of data": lambda m: m.b.weight.data[1].fill_(7.0),
     "numpy view": in_numpy,
@@ -202,6 +211,20 @@ def test_the_changed_model_is_explained(change: str, dtype: torch.dtype) -> None
         assert not torch.allclose(m(x)[:, 1], before), "the change changes nothing"
     assert_right(m, x, lambda: explainer.attribute(x, 1))
     assert_right(m, x, lambda: lrp.LRP(m, "EpsilonPlus", x).attribute(x, 1))
+
+
+def test_what_was_replaced_by_its_equal_is_watched() -> None:
+    m, x = made(torch.float64)
+    explainer = lrp.LRP(m, "EpsilonPlus", x)
+    explainer.attribute(x, 1)
+    m.cfg, m.items, m.settings = copy.deepcopy((m.cfg, m.items, m.settings))
+    m.norm._forward_hooks = OrderedDict()
+    assert_right(m, x, lambda: explainer.attribute(x, 1))
+    for name in ("dict", "deep dict", "list", "deep dataclass"):
+        CHANGES[name](m)
+        assert_right(m, x, lambda: explainer.attribute(x, 1))
+    m.norm.register_forward_hook(lambda module, args, out: out * 2)
+    assert_right(m, x, lambda: explainer.attribute(x, 1))
 
 
 def test_globals_and_patched_classes_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
