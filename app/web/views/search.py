@@ -20,7 +20,14 @@ from app.web.components import parts
 from app.web.components.maps import Legend
 from app.web.pages import WebPage
 from app.web.views import tables
-from app.web.views.under_way import Asked, Searched, UnderWay, begin_search, go_on
+from app.web.views.under_way import (
+    Asked,
+    Searched,
+    UnderWay,
+    begin_search,
+    go_on,
+    searched_before,
+)
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -48,7 +55,7 @@ def _board() -> Board:
 
 
 def _set_board(position: Board) -> None:
-    st.session_state.searched_board = position
+    st.session_state.searched_board, st.session_state.search_made = position, 0
     st.session_state.search_serial = st.session_state.get("search_serial", 0) + 1
 
 
@@ -61,9 +68,10 @@ def _desk() -> None:
         left, right = st.columns([11, 10], gap="large")
         with right:
             _choose_position()
-        found, asked = st.session_state.get("search_record"), _asked(model, position)
+        asked = _asked(model, position)
+        found = _found(asked)
         under_way: UnderWay | None = st.session_state.get("search_under_way")
-        if under_way is None and isinstance(found, Searched) and found.key == asked:
+        if under_way is None and found is not None:
             _show(model, found, left, right)
             return
         with left:
@@ -103,6 +111,10 @@ def _offer(model: Model, asked: Asked, under_way: UnderWay | None) -> None:
         widgets.button(
             "Search", "play_arrow", key="s_search", do=begin_search, args=(asked,), type="primary"
         )
+        if made := st.session_state.get("search_made"):
+            st.caption(
+                f"The {made} simulations of this link are no longer here; Search makes them again."
+            )
         st.caption(
             "Nothing is searched until you press Search; then come the visits of each move, "
             "the best line, and what Q rests on."
@@ -142,6 +154,17 @@ def _asked(model: Model, position: Board) -> Asked:
     """The search that the widgets ask for."""
     simulations = widgets.chosen("s_simulations", SIMULATIONS, USUAL)
     return model.sha256, position, simulations, widgets.within("s_puct", *EXPLORATION, C_PUCT)
+
+
+def _found(asked: Asked) -> Searched | None:
+    """The search that the widgets ask for, where it has been made: here, or before a reload."""
+    found: Searched | None = st.session_state.get("search_record")
+    if found is not None and found.key == asked:
+        return found
+    found = searched_before(asked, st.session_state.get("search_made", 0))
+    if found is not None:
+        st.session_state.search_record, st.session_state.search_made = found, 0
+    return found
 
 
 def _stage(searched: Searched) -> int:
@@ -307,6 +330,18 @@ def _take_position(text: str) -> None:
     _set_board(state.parse_position(text))
 
 
+def _made() -> str:
+    """How many simulations the search that is shown has made."""
+    position = _board()
+    found = _found(_asked(state.model(position.size), position))
+    return "" if found is None else str(found.result.simulations)
+
+
+def _take_made(text: str) -> None:
+    if text.isdecimal() and len(text) < 5:
+        st.session_state.search_made = int(text)
+
+
 def _tried() -> list[str]:
     """The names of the moves whose Q may be asked for."""
     position = _board()
@@ -318,6 +353,7 @@ record.holds(
     record.Part("position", _position, _take_position),
     record.choice("simulations", "s_simulations", lambda: SIMULATIONS, lambda: USUAL),
     record.span("c_puct", "s_puct", *EXPLORATION, C_PUCT),
+    record.Part("searched", _made, _take_made),
     record.choice("move", "s_move_x", _tried, lambda: ""),
     record.choice("about", "s_about", lambda: ABOUT, lambda: "q"),
     record.choice("rather", "s_move_y", _tried, lambda: NOBODY),
