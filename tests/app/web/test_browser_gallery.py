@@ -29,9 +29,10 @@ def test_stop_keeps_what_was_found_and_so_does_its_link(browser: Any, server: st
         settled(page)
         carries(page, query)
         page.locator(".st-key-s_search button").click()
-        bar = page.get_by_role("progressbar")
-        bar.get_by_text(re.compile(r"searching: [1-9]\d* simulations")).wait_for()
+        page.get_by_text(re.compile(r"searching: [1-9]\d* simulations")).wait_for()
+        moved = page.get_by_role("progressbar").evaluate("one => +one.ariaValueNow")
         page.locator(".st-key-s_stop button").click()
+        assert 0 < moved < 100
         kept = page.get_by_text(re.compile(r"Stopped after \d+ of 3200 simulations"))
         kept.wait_for()
         made = re.findall(r"\d+", kept.inner_text())[0]

@@ -84,6 +84,7 @@ class Walk:
         """Play a legal move where that is possible, and wait for the reply."""
         line = self.line
         if line.board.is_over or not line.human_to_move:
+            self.done[-1:] = ["no move"]
             return
         square = self.draw.choice(line.board.legal_moves())
         cell(self.page, format_moves([square], 8)).click()
