@@ -39,7 +39,7 @@ prior, probe, proportional, PUCT, Q, ReLU, relevance, replay window, residual, r
 Shapley, simulation, sink, softmax, SPRT, SRG, stabilizer, stable disc, stem, symmetry, tanh, target,
 temperature, tensor, tower, transcript, transposition, twin, U, UCB, value, visit, wedge, weights, WTHOR,
 X-square, C-square, ε, γ"""  # words of the field that a page could print; each that one does print is in the glossary
-DOTTED = "[...CSS.highlights.get('othello-word')].map(String)"
+DOTTED = "[...CSS.highlights.get('othello-word') ?? []].map(String)"
 PLURALS = {"bias": "biases", "policy": "policies", "ply": "plies", "symmetry": "symmetries"}
 OPEN = {"Play": ("Method", "New"), "Search": ("Another position",)}
 
