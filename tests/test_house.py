@@ -88,25 +88,27 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello.records othello.rules othello.search othello.strength othello.training"
     ),
     "app.web.views.inspect": (
-        "app app.experiments app.explain app.present app.web app.web.components app.web.views "
+        "app app.experiments.maps app.explain app.present app.web app.web.components app.web.views "
         "othello othello.records othello.rules"
     ),
     "app.experiments": (
         "app app.explain app.present lrp othello othello.network othello.rules othello.search "
         "othello.solver othello.training"
     ),
+    "app.experiments.maps": "app app.experiments app.explain othello othello.rules",
     "app.experiments.studies": (
         "app app.experiments app.explain app.explain.reasons lrp othello.network "
         "othello.rules othello.search othello.solver"
     ),
     "app.experiments.studies.inside": (
-        "app app.experiments app.explain app.explain.reasons lrp othello othello.network "
-        "othello.players othello.rules othello.strength othello.training"
+        "app app.experiments app.experiments.maps app.explain app.explain.reasons lrp othello "
+        "othello.network othello.players othello.rules othello.strength othello.training"
     ),
     "app.commands": (
-        "app app.desktop app.experiments app.explain app.explain.reasons app.game app.present "
-        "othello othello.base othello.network othello.players othello.records othello.rules "
-        "othello.search othello.serve othello.solver othello.strength othello.training"
+        "app app.desktop app.experiments app.experiments.maps app.explain app.explain.reasons "
+        "app.game app.present othello othello.base othello.network othello.players "
+        "othello.records othello.rules othello.search othello.serve othello.solver "
+        "othello.strength othello.training"
     ),
 }
 FOREIGN_FOR_LRP = {"torch"}

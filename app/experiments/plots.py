@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import PatchCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from app.experiments.statistics import Interval
 from app.present.colormap import MAPS
+from app.present.numbers import MINUS
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import COLUMNS
 
@@ -81,7 +82,7 @@ def board_map(
     axes.set_ylim(n + 0.05, -0.05)
     axes.set_aspect("equal")
     mesh = np.clip(relevance / full, -1, 1) if full > 0 else np.zeros((n, n))
-    axes.pcolormesh(
+    drawn = axes.pcolormesh(
         np.arange(n + 1),
         np.arange(n + 1),
         mesh,
@@ -103,7 +104,18 @@ def board_map(
     axes.set_yticks(np.arange(n) + 0.5, [str(i + 1) for i in range(n)])
     _bare(axes)
     axes.set_title(title, fontsize=9.5)
-    axes.set_xlabel(f"full colour ±{full:.3g}", fontsize=7.5, color=SOFT)
+    _colour_bar(axes, drawn, full)
+
+
+def _colour_bar(axes: Axes, mesh: QuadMesh, full: float) -> None:
+    """What the colours of a map mean: blue against, red for whom the caption says, full at ±`full`."""
+    bar = axes.figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.01)
+    bar.set_ticks([-1, 0, 1], labels=[f"{MINUS}{full:.3g} against", "0", f"for +{full:.3g}"])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=7, labelcolor=SOFT, pad=2)
+    low, _, high = bar.ax.get_xticklabels()
+    low.set_horizontalalignment("left")
+    high.set_horizontalalignment("right")
 
 
 def _discs(axes: Axes, word: int, n: int, face: str, edge: str) -> None:
@@ -189,7 +201,7 @@ def heat_table(
             axes.text(
                 column,
                 row,
-                f"{values[row, column]:.2f}",
+                f"{values[row, column]:.2f}".replace("-", MINUS),
                 ha="center",
                 va="center",
                 fontsize=8,

@@ -21,8 +21,14 @@ st.html(
     "@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.75rem; padding-right: 0.75rem; } }"
     "@media (max-width: 430px) { .st-key-what_next > div:has([data-testid=stMarkdown]) { display: none; } }"
     "@media (max-width: 430px) { .st-key-board { margin: 0 -10px; width: calc(100% + 20px); max-width: none; } }"
-    "@media (max-width: 640px) {"  # the pages' links stand in two rows without their icons
-    " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; } }"
+    ".st-key-why { border-left: 4px solid #2c7a58; padding-left: 0.8rem; }"  # what the app is for
+    ".st-key-why > :first-child p { font-weight: 600; line-height: 1.4; }"
+    "@media (prefers-color-scheme: dark) { .st-key-why { border-left-color: #63c197; } }"
+    "@media (min-width: 641px) and (max-height: 800px) { .stMainBlockContainer { padding-top: 0.3rem; } }"
+    "@media (max-width: 640px) {"  # the pages' links stand in one row without their icons
+    " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; }"
+    " .st-key-pages { gap: 0; } [data-testid=stPageLink-NavLink] { padding: 0 0.37rem; justify-content: center; }"
+    " [data-testid=stPageLink-NavLink] p { font-size: 0.84rem; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
     " .stMain [data-baseweb=select] > div { min-height: 44px; min-width: 44px; } }</style>"

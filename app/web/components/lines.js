@@ -9,7 +9,14 @@ const draw = (parent, tag, attributes, text) => {
   return element;
 };
 const nice = (value) =>
-  (Math.abs(value) >= 1000 ? `${(value / 1000).toFixed(1)}k` : Number(value.toPrecision(3)).toString()).replace("-", "−");
+  (Math.abs(value) >= 1000 ? `${(value / 1000).toFixed(1)}k` : Number(value.toPrecision(4)).toString()).replace("-", "−");
+
+function round(least, most) { // a few round numbers between two
+  const rough = (most - least) / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((one) => one * power >= rough), found = [];
+  for (let at = Math.ceil(least / step - 1e-9); at * step <= most + 1e-9 * step; at++) found.push(at * step);
+  return found;
+}
 
 export default function ({ data, parentElement }) {
   let root = parentElement.querySelector(".othp");
@@ -27,8 +34,7 @@ export default function ({ data, parentElement }) {
   const [first, last] = [data.x[0], data.x[data.x.length - 1]];
   const x = (v) => left + ((v - first) / Math.max(last - first, 1e-9)) * (right - left);
   const y = (v) => low - ((v - least) / (most - least)) * (low - top);
-  for (let i = 0; i <= 4; i++) {
-    const value = least + ((most - least) * i) / 4;
+  for (const value of round(least, most)) {
     draw(svg, "line", { x1: left, x2: right, y1: y(value), y2: y(value), stroke: "currentColor", opacity: 0.12 });
     draw(svg, "text", { x: left - 6, y: y(value) + 3.5, "text-anchor": "end" }, nice(value));
   }

@@ -34,10 +34,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const table = make(make(root, "div", "wide"), "table", "matrix");
   const head = make(make(table, "thead"), "tr");
   for (const name of ["", ...data.columns]) make(head, "th", "", name).scope = "col";
+  head.setAttribute("role", "row"); // which a narrow page's grid would take from them
   const body = make(table, "tbody");
   data.rows.forEach((name, r) => {
-    const line = make(body, "tr");
-    make(line, "th", "", name).scope = "row";
+    const line = make(body, "tr"), side = make(line, "th", "", name);
+    line.setAttribute("role", "row");
+    side.scope = "row"; side.setAttribute("role", "rowheader");
     data.columns.forEach((column, c) => {
       const cell = data.cells[r][c], place = make(line, "td");
       if (!cell) { place.textContent = "–"; return; }

@@ -65,7 +65,7 @@ def _gallery() -> None:
     took = durations(FOLDER)
     with st.container(horizontal=True, gap="small", key="e_cards"):
         for one in experiments().values():
-            with st.container(border=True, width=300, key=f"e_card_{one.name}"):
+            with st.container(border=True, width=288, height="stretch", key=f"e_card_{one.name}"):
                 _small_figure(one)
                 st.markdown(state.plain(one.shows))
                 if seconds := took.get(one.name, {}).get("wall_s"):
@@ -85,16 +85,17 @@ def _small_figure(one: Experiment) -> None:
     figure, folder = found[0]["figures"][0], found[1]
     file = folder / f"{figure['file']}.png"
     words = figure.get("alt", figure["caption"])
-    style = "width: 100%; height: 140px; object-fit: contain; background: #fff; border-radius: 6px"
+    style = "width: 100%; background: #fff; border-radius: 6px"
     st.html(_image(_thumbnail(str(file), file.stat().st_mtime), words, style))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _thumbnail(file: str, changed: float) -> bytes:
-    """A figure at most 560 pixels wide, as PNG; `changed` is when its file was written."""
-    small, out = Image.open(file), io.BytesIO()
-    small.thumbnail((560, 560))
-    small.save(out, "PNG")
+    """The first part of a figure, 560 × 300 pixels, as PNG; `changed` is when its file was written."""
+    whole, out = Image.open(file), io.BytesIO()
+    scale = max(560 / whole.width, 300 / whole.height)
+    small = whole.resize((round(scale * whole.width), round(scale * whole.height)))
+    small.crop((0, 0, 560, 300)).save(out, "PNG")
     return out.getvalue()
 
 
@@ -180,9 +181,12 @@ def _results(chosen: Experiment) -> None:
 
 
 def _figure(file: Path, figure: dict[str, Any]) -> None:
-    """A figure with its words for those who do not see it, which st.image cannot carry."""
-    words = figure.get("alt", figure["caption"])
-    st.html(_image(file.read_bytes(), words, "max-width: 100%; border-radius: 6px"))
+    """A figure with its words for those who do not see it, which st.image cannot carry; narrow pages scroll it."""
+    words, data = figure.get("alt", figure["caption"]), file.read_bytes()
+    least = min(680, Image.open(io.BytesIO(data)).width)
+    picture = _image(data, words, f"max-width: 100%; min-width: {least}px; border-radius: 6px")
+    look = "overflow-x: auto; max-width: 100%"
+    st.html(f'<div role="group" aria-label="Figure" tabindex="0" style="{look}">{picture}</div>')
     st.caption(state.plain(figure["caption"]))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from app.game.explorer import ExplorerMove, explore
 from app.game.session import Session
 from app.models import Model
-from app.present.numbers import percent, signed
+from app.present.numbers import fixed, percent
 from app.present.sentences import side_word
 from app.web import gallery, record, state, widgets
 from app.web.components import parts
@@ -151,7 +151,7 @@ def _table(position: Board, found: list[ExplorerMove], base: GameBase | None) ->
     rows: list[dict[str, Any]] = []
     for move in found:
         names = " ".join(square_name(square, size) for square in move.squares)
-        discs = f"{signed(round(move.outlook.discs, 1))}{' exact' if move.exact else ''}"
+        discs = f"{fixed(move.outlook.discs, 1)}{' exact' if move.exact else ''}"
         chance = move.outlook.percent / 100
         cells: list[Any] = [names, move.opening or "", parts.bar(chance, percent(chance)), discs]
         if base is not None and move.played is None:

@@ -7,20 +7,21 @@ import time
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
-from app.explain.explanation import Explanation
-from app.explain.exploration_bonus import explain_bonus
-from app.explain.search import explain_tree
-from app.explain.targets import Kind, Target
 from app.game.session import Session
 from app.models import Model
-from app.present.sentences import headline_words, side_word, value_words
-from app.web import gallery, record, state, turns, widgets
+from app.present.sentences import value_words
+from app.web import gallery, record, state, widgets
 from app.web.components import parts
-from app.web.components.maps import Legend
 from app.web.pages import WebPage
-from app.web.views import tables
-from app.web.views.under_way import Asked, Searched, UnderWay, begin_search, go_on
+from app.web.views import search_relevance, tables
+from app.web.views.under_way import (
+    Asked,
+    Searched,
+    UnderWay,
+    begin_search,
+    go_on,
+    searched_before,
+)
 from othello.errors import OthelloError
 from othello.rules.board import Board
 from othello.rules.notation import square_name
@@ -48,7 +49,7 @@ def _board() -> Board:
 
 
 def _set_board(position: Board) -> None:
-    st.session_state.searched_board = position
+    st.session_state.searched_board, st.session_state.search_made = position, 0
     st.session_state.search_serial = st.session_state.get("search_serial", 0) + 1
 
 
@@ -61,9 +62,10 @@ def _desk() -> None:
         left, right = st.columns([11, 10], gap="large")
         with right:
             _choose_position()
-        found, asked = st.session_state.get("search_record"), _asked(model, position)
+        asked = _asked(model, position)
+        found = _found(asked)
         under_way: UnderWay | None = st.session_state.get("search_under_way")
-        if under_way is None and isinstance(found, Searched) and found.key == asked:
+        if under_way is None and found is not None:
             _show(model, found, left, right)
             return
         with left:
@@ -78,7 +80,7 @@ def _show(model: Model, searched: Searched, left: DeltaGenerator, right: DeltaGe
     with right:
         if searched.result.simulations < wanted:
             st.caption(f"Stopped after {searched.result.simulations} of {wanted} simulations.")
-        shown = searched.stages[_stage(searched)]
+        shown = searched.stages[_stage(searched)] if len(searched.stages) > 1 else searched.result
         _moves_table(shown)
     with left:
         _draw_board(position, shown)
@@ -88,7 +90,7 @@ def _show(model: Model, searched: Searched, left: DeltaGenerator, right: DeltaGe
             f"{sum(part.evaluations for part in searched.stages)} network evaluations."
         )
     _principal_variation(position, searched.result)
-    _relevance(model, searched)
+    search_relevance.draw(model, searched)
     _next_part(len(searched.stages))
 
 
@@ -103,6 +105,10 @@ def _offer(model: Model, asked: Asked, under_way: UnderWay | None) -> None:
         widgets.button(
             "Search", "play_arrow", key="s_search", do=begin_search, args=(asked,), type="primary"
         )
+        if made := st.session_state.get("search_made"):
+            st.caption(
+                f"The {made} simulations of this link are no longer here; Search makes them again."
+            )
         st.caption(
             "Nothing is searched until you press Search; then come the visits of each move, "
             "the best line, and what Q rests on."
@@ -142,6 +148,17 @@ def _asked(model: Model, position: Board) -> Asked:
     """The search that the widgets ask for."""
     simulations = widgets.chosen("s_simulations", SIMULATIONS, USUAL)
     return model.sha256, position, simulations, widgets.within("s_puct", *EXPLORATION, C_PUCT)
+
+
+def _found(asked: Asked) -> Searched | None:
+    """The search that the widgets ask for, where it has been made: here, or before a reload."""
+    found: Searched | None = st.session_state.get("search_record")
+    if found is not None and found.key == asked:
+        return found
+    found = searched_before(asked, st.session_state.get("search_made", 0))
+    if found is not None:
+        st.session_state.search_record, st.session_state.search_made = found, 0
+    return found
 
 
 def _stage(searched: Searched) -> int:
@@ -237,74 +254,24 @@ def _principal_variation(position: Board, found: SearchResult) -> None:
                 )
 
 
-ABOUT: dict[Kind, str] = {"q": "Its value Q", "u": "Its bonus U"}
-NOBODY = "–"
-
-
-def _relevance(model: Model, searched: Searched) -> None:
-    """Relevance of Q, or of the difference of two moves' Q, over the whole tree, or of the exploration bonus U."""
-    size = searched.result.board.size
-    names = {square_name(m.square, size): m.square for m in searched.result.moves if m.visits}
-    if not names:
-        return
-    st.markdown("##### What Q rests on")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        first, second = widgets.select("Move", names, key="s_move_x", width=140), NOBODY
-        about = widgets.segments(
-            "Explain", ABOUT, key="s_about", default="q", format_func=ABOUT.__getitem__
-        )
-        if about == "q":
-            others = [NOBODY, *(name for name in names if name != first)]
-            second = widgets.select("rather than", others, key="s_move_y", width=140)
-    with st.spinner("explaining every position of the search"):
-        began = time.perf_counter()
-        found = _explained(model, searched, Target(about, names[first], names.get(second), size))
-        seconds = time.perf_counter() - began
-    st.markdown(state.plain(headline_words(found)))
-    one, two, three = st.columns([1, 1, 1.2])
-    legend = Legend.of(found)
-    for column, key, title, relevance in (
-        (one, "s_q_map", f"Relevance of {found.target}", found.squares),
-        (two, "s_q_bias", "Where the biases act", found.bias_squares),
-    ):
-        with column:
-            legend.picture(
-                found.board, relevance, key=key, title=title, label=f"{title}, {found.target}"
-            )
-    with three:
-        tables.account(found, key="s_q_ledger", colours=legend.look.colours)
-        st.caption(_reading(found, seconds))
-
-
-def _explained(model: Model, searched: Searched, target: Target) -> Explanation:
-    method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
-    board, action = searched.result.board, target.action
-    with turns.searching():
-        if target.kind == "u" and action is not None:
-            return explain_bonus(
-                model, board, action, searched.tree, c_puct=searched.key[3], **method
-            )
-        return explain_tree(model, board, target, searched.tree, **method)
-
-
-def _reading(found: Explanation, seconds: float) -> str:
-    if found.target.kind == "u":
-        return (
-            "U = c·P·√ΣN / (1 + N): the prior P is all that the network has in it, so the map says why the move was "
-            "expected before anything was searched. P = softmax of the logits, followed from the even prior to P."
-        )
-    return (
-        f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
-        f"{side_word(found.board.side)}; {seconds:.1f} s."
-    )
-
-
 def _position() -> str:
     return str(_board())
 
 
 def _take_position(text: str) -> None:
     _set_board(state.parse_position(text))
+
+
+def _made() -> str:
+    """How many simulations the search that is shown has made."""
+    position = _board()
+    found = _found(_asked(state.model(position.size), position))
+    return "" if found is None else str(found.result.simulations)
+
+
+def _take_made(text: str) -> None:
+    if text.isdecimal() and len(text) < 5:
+        st.session_state.search_made = int(text)
 
 
 def _tried() -> list[str]:
@@ -318,8 +285,9 @@ record.holds(
     record.Part("position", _position, _take_position),
     record.choice("simulations", "s_simulations", lambda: SIMULATIONS, lambda: USUAL),
     record.span("c_puct", "s_puct", *EXPLORATION, C_PUCT),
+    record.Part("searched", _made, _take_made),
     record.choice("move", "s_move_x", _tried, lambda: ""),
-    record.choice("about", "s_about", lambda: ABOUT, lambda: "q"),
-    record.choice("rather", "s_move_y", _tried, lambda: NOBODY),
+    record.choice("about", "s_about", lambda: search_relevance.ABOUT, lambda: "q"),
+    record.choice("rather", "s_move_y", _tried, lambda: search_relevance.NOBODY),
 )
 PAGE = WebPage("Search", ":material/account_tree:", 3, page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.models import Model, board_size_of, load_model
-from app.web import record, state, widgets
+from app.web import record, state, turns, widgets
 from app.web.components import parts
 from app.web.pages import WebPage
 from app.web.views import training_games
@@ -25,6 +26,7 @@ from othello.training.manifest import read_state
 from othello.training.metrics import read_metrics
 from othello.training.release import seen
 
+CARD = "README.md"
 CURVES = {
     "Policy loss": ("train_policy", "fresh_policy"),
     "Value loss": ("train_value", "fresh_value"),
@@ -65,9 +67,11 @@ def _first_course() -> Path | None:
 
 
 def _released() -> list[Path]:
-    """The checkpoints that a person may choose and that tell how their run went."""
+    """The checkpoints that a person may choose and that tell how their run went or who they are."""
     paths = [Path(path) for size in state.sizes() for path in state.checkpoint_paths(size)]
-    return [path for path in paths if (path / "metrics" / "metrics.csv").is_file()]
+    told = [path for path in paths if (path / "metrics" / "metrics.csv").is_file()]
+    carded = [path for path in paths if (path / CARD).is_file() and path not in told]
+    return told + carded
 
 
 @st.fragment(run_every=30)
@@ -82,8 +86,10 @@ def _run(folder: Path) -> None:
             st.metric("Self-play games", f"{summary.games:,}", width=150)
             st.metric("Positions", f"{summary.positions:,}", width=150)
             st.metric("Core hours", f"{summary.core_seconds / 3600:.1f}", width=150)
+        _card(folder)
         if not rows:
-            st.caption("No iteration is finished yet.")
+            none = "No iteration is finished yet." if going else "Its curves did not come with it."
+            st.caption(none)
             return
         columns = st.columns(2)
         x = [row["iteration"] for row in rows]
@@ -95,6 +101,18 @@ def _run(folder: Path) -> None:
             speed = [3600 * row.get("games", 0) / max(row.get("seconds", 0), 1e-9) for row in rows]
             parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
+
+
+def _card(folder: Path) -> None:
+    """What a released checkpoint's card says of it: what it is for, how strong, how to make it again."""
+    file = folder / CARD
+    if not file.is_file():
+        return
+    text = re.sub(
+        r"\A---\n.*?\n---\n", "", file.read_text("utf-8", "replace")[:20_000], flags=re.DOTALL
+    )
+    with st.expander("Its card: strength, limits, how to make it again", icon=":material/badge:"):
+        st.markdown(text.replace("![", "[").replace("\n# ", "\n### ").replace("\n## ", "\n#### "))
 
 
 def _column(rows: list[dict[str, float]], name: str) -> list[float | None]:
@@ -193,7 +211,7 @@ def _compare(runs: list[Path]) -> None:
         play = st.button("A game of A (black) against B", key="t_game")
     if go or play:
         first, second = load_model(a), load_model(b)
-        with st.spinner("playing"):
+        with st.spinner("playing"), turns.searching():
             if go:
                 _agreement(first, second)
             else:

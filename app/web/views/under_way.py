@@ -7,12 +7,14 @@ from typing import Final, TypeAlias
 
 import streamlit as st
 
+from app.game.kept import Kept
 from app.models import Model
 from app.web import state, turns, widgets
 from othello.rules.board import Board
 from othello.search.search import Puct, Search, SearchResult, TreeView
 
 _SNAPSHOTS: Final = 16
+_REMEMBERED: Final = 8  # ended searches of a server, a few megabytes each
 
 Asked: TypeAlias = tuple[str, Board, int, float]
 """What is searched: the weights' SHA-256, the position, the simulations, c_puct."""
@@ -41,8 +43,26 @@ class Searched:
         return self.stages[-1]
 
 
+@st.cache_resource(show_spinner=False)
+def _ended() -> Kept[Searched]:
+    return Kept[Searched](_REMEMBERED)
+
+
+def searched_before(asked: Asked, simulations: int) -> Searched | None:
+    """What a search that ended on this server after so many simulations found, if that is remembered."""
+
+    def unknown() -> Searched:
+        raise LookupError
+
+    try:
+        return _ended().get((asked, simulations), unknown)
+    except LookupError:
+        return None
+
+
 def begin_search(asked: Asked) -> None:
     """Let the page make this search when it is drawn next."""
+    st.session_state.search_made = 0
     st.session_state.search_under_way = UnderWay(asked)
 
 
@@ -67,6 +87,7 @@ def _keep(under_way: UnderWay) -> None:
     """Show what a search has found, be it at its end or not."""
     st.session_state.search_under_way = None
     if under_way.search is not None and under_way.stages:
-        tree = under_way.search.tree()
-        st.session_state.search_record = Searched(under_way.key, tuple(under_way.stages), tree)
+        found = Searched(under_way.key, tuple(under_way.stages), under_way.search.tree())
+        _ended().get((found.key, found.result.simulations), lambda: found)
+        st.session_state.search_record = found
         st.session_state.s_stage = len(under_way.stages) - 1

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from app.cli import run
-from app.experiments.bench import Method, alike, drawn, gains, over_a_set, self_played
+from app.experiments.maps.bench import Method, alike, drawn, gains, over_a_set, self_played
+from app.experiments.maps.map_clusters import map_clusters
 from app.experiments.positions import BOARD_31
 from app.explain.composites import BIAS_MEANINGS, composite_names
 from app.explain.explanation import Explanation
@@ -68,6 +69,28 @@ def test_a_file_gives_the_means_of_its_positions_and_the_maps_themselves(
         target = Target("policy", model.ranked(boards[2])[0])
         one = printed(capsys, "explain", str(boards[2]), "--target", str(target))
         assert arrays["maps"][0, 2] == pytest.approx(np.array(one["squares"]), abs=1e-6)
+
+
+def test_a_set_has_the_kinds_of_maps_that_are_in_it_and_says_so_everywhere(
+    tmp_path: Path, capsys: Any
+) -> None:
+    random = np.random.default_rng(0)
+    kinds = np.zeros((2, 8, 8))
+    kinds[0, 0, :4], kinds[1, 3:5, 3:5] = 1, 1
+    maps = kinds[[0] * 14 + [1] * 10] + 0.05 * random.standard_normal((24, 8, 8))
+    found = map_clusters(maps)
+    assert found is not None and found.sizes == [14, 10] and found.firm == 1
+    assert found.typical[0] < 14 <= found.typical[1] and found.control < 0.5
+    assert map_clusters(maps[:11]) is None
+
+    file = tmp_path / "maps.npz"
+    report = printed(capsys, "bench", "selfplay:14", "--npz", str(file))["methods"][0]["clusters"]
+    with np.load(io.BytesIO(file.read_bytes())) as arrays:
+        assert [one["positions"] for one in report["each"]] == np.bincount(
+            arrays["clusters"][0]
+        ).tolist()
+        assert {one["typical"] for one in report["each"]} <= set(arrays["positions"])
+    assert {"firm", "control"} < set(report)
 
 
 def test_srg_is_high_for_the_effects_themselves_and_turns_round_with_the_map(model: Any) -> None:

@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from app.experiments.maps.spectral import (
+    adjusted_rand,
+    affinity,
+    clusters,
+    distances,
+    gap,
+    k_means,
+    prototypes,
+    spectrum,
+    without_order,
+)
 from app.experiments.statistics import area_under_roc
-from app.experiments.studies.inside.clusters import prototypes, told_by, without_order
+from app.experiments.studies.inside.clusters import told_by
 from app.experiments.studies.inside.plant import (
     SHAPE,
     SQUARE,
@@ -18,15 +29,6 @@ from app.experiments.studies.inside.plant import (
     planted,
     taught,
     without_square,
-)
-from app.experiments.studies.inside.spectral import (
-    adjusted_rand,
-    affinity,
-    clusters,
-    distances,
-    gap,
-    k_means,
-    spectrum,
 )
 from app.models import Model
 from othello.network.encoding import encode

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.experiments import corruption, rules_truth, runner, statistics
+from app.experiments import corruption, plots, rules_truth, runner, statistics
 from app.experiments.attributions import TARGETS, readings, relevance_maps
 from app.experiments.catalogue import experiments
 from app.experiments.positions import BOARD_31, best_two, board_of, legal_table, states_of, words_of
@@ -348,3 +348,15 @@ def test_self_play_is_read_back_from_the_cache_and_a_damaged_cache_is_made_again
     np.testing.assert_array_equal(self_play(model, wanted).own, made.own)
     file.write_bytes(b"no archive")
     np.testing.assert_array_equal(self_play(model, wanted, silent).own, made.own)
+
+
+def test_a_map_has_a_colour_bar_with_its_ends_and_its_sides_below_the_board() -> None:
+    figure, (axes, beside) = plots.canvas(2, width=2.6, height=2.9)
+    for cell in (axes, beside):
+        plots.board_map(cell, BOARD_31, np.linspace(-0.25, 0.5, 64).reshape(8, 8), "value")
+    plots.png(figure)  # lays it out
+    bar = figure.axes[2]
+    assert [text.get_text() for text in bar.get_xticklabels()] == ["−0.5 against", "0", "for +0.5"]
+    boxes = [one.get_tightbbox() for one in figure.axes]
+    assert boxes[2].y1 < boxes[0].y0 + 1 and boxes[2].y0 > 0, "neither cut nor over the board"
+    assert boxes[0].x1 < boxes[1].x0 and boxes[0].y1 <= figure.bbox.height

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.cli import COMMANDS
-from app.experiments.bench import alike, comparable, gains
+from app.experiments.maps.bench import alike, comparable, gains
 from app.experiments.positions import BOARD_31
 from app.explain.ask import explain
 from app.explain.composites import BIAS_MEANINGS, DEFAULT_COMPOSITE, composite_names
@@ -82,6 +82,10 @@ def test_the_bench_shows_what_is_asked_keeps_a_pin_and_runs_over_a_set(
             assert arrays["maps"].shape == (2, 50, 8, 8)
             assert list(arrays["methods"]) == [f"{DEFAULT_COMPOSITE}/{m}" for m in ("sink", mode)]
             mean = arrays["values"].mean(1)
+            sizes = np.bincount(arrays["clusters"][0])
+        kinds = page.locator("[class*='st-key-i_kind_'] .oth-title").all_inner_texts()
+        assert kinds[: min(4, len(sizes))] == [f"Typical of {size}" for size in sizes[:4]]
+        assert page.get_by_text("put in an order of their own").count() == 2
         cells = page.locator(".st-key-i_set_table tbody tr").first.locator("td").all_inner_texts()
         assert cells[1].startswith(signed(mean[0])) and re.search(r"±", cells[3])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +22,32 @@ PHONE = """() => [...document.querySelectorAll("[class*=st-key-e_card_]")].map(c
 })"""
 
 
+def test_stop_keeps_what_was_found_and_so_does_its_link(browser: Any, server: str) -> None:
+    query = {**SEARCH, "simulations": "3200", "play.network": "othello8-strong"}
+    with opened(browser, f"{server}/search?{urlencode(query)}") as (page, _):
+        wait_for_position(page, SEARCH["position"][:64])
+        settled(page)
+        carries(page, query)
+        page.locator(".st-key-s_search button").click()
+        page.get_by_text(re.compile(r"searching: [1-9]\d* simulations")).wait_for()
+        moved = page.get_by_role("progressbar").evaluate("one => +one.ariaValueNow")
+        page.locator(".st-key-s_stop button").click()
+        assert 0 < moved < 100
+        kept = page.get_by_text(re.compile(r"Stopped after \d+ of 3200 simulations"))
+        kept.wait_for()
+        made = re.findall(r"\d+", kept.inner_text())[0]
+        assert 0 < int(made) < 3200
+        title = page.locator(".st-key-s_moves .title")
+        title.get_by_text(f"after {made} simulations").wait_for()
+        carries(page, {**query, "searched": made})
+        page.reload()
+        kept.wait_for()
+        title.get_by_text(f"after {made} simulations").wait_for()
+        page.goto(f"{server}/search?{urlencode({**query, 'searched': '7'})}")
+        page.get_by_text("The 7 simulations of this link are no longer here").wait_for()
+        page.locator(".st-key-s_search button").wait_for()
+
+
 def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
     browser: Any, server: str
 ) -> None:
@@ -34,6 +61,11 @@ def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
         page.locator(".st-key-s_search button").click()
         page.locator(".st-key-s_moves .title").get_by_text("after 50 simulations").wait_for()
         page.locator(".st-key-s_q_map").wait_for()
+        carries(page, {**SEARCH, "searched": "50"})
+        visits = page.locator(".st-key-s_moves tbody").inner_text()
+        page.reload()  # what was found comes back unsearched
+        page.locator(".st-key-s_moves .title").get_by_text("after 50 simulations").wait_for()
+        assert page.locator(".st-key-s_moves tbody").inner_text() == visits
         page.set_viewport_size({"width": 390, "height": 844})
         go_to(page, "Experiments")
         until(lambda: len(page.evaluate(PHONE)) == len(experiments()), 30, "a card for each")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.experiments.catalogue import experiments
 from app.present.glossary import terms
 from app.present.keys import KEYS
 from othello.rules.board import Board
@@ -15,6 +16,7 @@ from othello.rules.notation import format_moves
 from tests.app.web.browser_page import (
     PAGES,
     cell,
+    choose,
     go_to,
     legal_moves,
     opened,
@@ -37,7 +39,7 @@ prior, probe, proportional, PUCT, Q, ReLU, relevance, replay window, residual, r
 Shapley, simulation, sink, softmax, SPRT, SRG, stabilizer, stable disc, stem, symmetry, tanh, target,
 temperature, tensor, tower, transcript, transposition, twin, U, UCB, value, visit, wedge, weights, WTHOR,
 X-square, C-square, ε, γ"""  # words of the field that a page could print; each that one does print is in the glossary
-DOTTED = "[...CSS.highlights.get('othello-word')].map(String)"
+DOTTED = "[...CSS.highlights.get('othello-word') ?? []].map(String)"
 PLURALS = {"bias": "biases", "policy": "policies", "ply": "plies", "symmetry": "symmetries"}
 OPEN = {"Play": ("Method", "New"), "Search": ("Another position",)}
 
@@ -113,6 +115,43 @@ def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
         assert page.get_by_role("tooltip").inner_text() == f"{word} {sentence}"
         page.keyboard.press("Escape")
         page.get_by_role("tooltip").wait_for(state="hidden")
+
+
+@pytest.mark.long
+def test_no_tab_no_search_no_run_and_no_experiment_prints_a_word_outside_the_glossary(
+    browser: Any, server: str
+) -> None:
+    known = {form.lower() for term in terms() for form in term.forms}
+    outside: dict[str, Any] = {}
+
+    def check(place: str) -> None:
+        settled(page)
+        if found := {word for word in printed(seen(page)) if word.lower() not in known}:
+            outside[place] = found
+        else:
+            until(lambda: not undotted(page), 20, f"the dotted words of {place}: {undotted(page)}")
+
+    with opened(browser, f"{server}/inspect?moves=f5d6c3d3c4f4f6f3") as (page, _):
+        settled(page)
+        for tab in page.get_by_role("tab").all():
+            tab.click()
+            page.wait_for_timeout(500)
+            check(f"Inspect, {tab.inner_text()}")
+        page.goto(f"{server}/search?simulations=50")
+        page.locator(".st-key-s_search button").click()
+        page.locator(".st-key-s_q_map").wait_for()
+        check("Search")
+        page.goto(f"{server}/training")
+        for run in ("othello8-strong", "othello8"):
+            page.get_by_text("Two checkpoints side by side").wait_for()
+            choose(page, "t_run", run)
+            page.get_by_text("Its card").click()
+            check(f"Training, {run}")
+        for name in experiments():
+            page.goto(f"{server}/experiments?experiment={name}")
+            page.locator("[data-testid=stHtml] img[alt]").first.wait_for()
+            check(f"Experiments, {name}")
+    assert not outside
 
 
 def _stem(form: str) -> str:

@@ -307,6 +307,11 @@ def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
     assert shown["Generation"] == str(strong["generation"])
     assert shown["Self-play games"] == f"{strong['games']:,}"
     assert components(test, "othello_lines") == 4
+    assert any("#### Strength" in text.value for text in test.markdown)
+    other = next(one for one in test.selectbox(key="t_run").options if one == "othello8")
+    test = healthy(test.selectbox(key="t_run").select(other).run())
+    assert not test.error and components(test, "othello_lines") == 0
+    assert any("gtp-rhino" in text.value for text in test.markdown)
 
 
 def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:

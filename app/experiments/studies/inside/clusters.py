@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 
 from app.experiments import alt, plots, tables
 from app.experiments.attributions import batches, summed
+from app.experiments.maps.spectral import (
+    DRAWS,
+    Clustering,
+    agreement,
+    clusters,
+    distances,
+    prototypes,
+    without_order,
+)
 from app.experiments.positions import Games, Words, board_of, self_play, several_a_game
 from app.experiments.record import (
     Experiment,
@@ -34,7 +43,6 @@ from app.experiments.studies.inside.plant import (
     taught,
     without_square,
 )
-from app.experiments.studies.inside.spectral import Clustering, adjusted_rand, clusters, distances
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE, explainer_of
 from app.explain.network import VALUE
 from app.explain.reasons.facts import region_kind
@@ -45,7 +53,6 @@ if TYPE_CHECKING:
     from app.models import Model
 
 EMPTIES: Final = (8, 52)
-DRAWS: Final = 5  # of four fifths of the games, clustered anew
 FIRM: Final = 0.6  # the adjusted Rand index from which on clusters deserve names
 REGIONS: Final = ("corner", "X", "C", "edge", "inside")
 SHOWN: Final = 4  # prototypes of a cluster
@@ -76,27 +83,6 @@ def explained(model: Model, games: Games, settings: Settings, tell: Progress) ->
     return Explained(own, opp, game, np.concatenate(values), np.concatenate(maps))
 
 
-def agreement(
-    distance: Array, whole: Clustering, game: NDArray[np.int64], seed: int
-) -> list[float]:
-    """How alike clusters of four fifths of the games are to those of all, on what they share: adjusted Rand indices."""
-    found = []
-    for draw in range(DRAWS):
-        random = np.random.default_rng((seed, draw, 32))
-        order = random.permutation(int(game.max()) + 1)
-        rows = np.flatnonzero((order % 5 != 0)[game])
-        part_ = clusters(distance[np.ix_(rows, rows)], seed + 1 + draw, whole.count)
-        found.append(adjusted_rand(part_.labels, whole.labels[rows]))
-    return found
-
-
-def without_order(maps: Array, seed: int) -> Array:
-    """The control: each map's numbers on squares in an order of its own."""
-    random = np.random.default_rng((seed, 33))
-    mixed = random.permuted(maps.reshape(len(maps), -1), axis=1)
-    return mixed.reshape(maps.shape)
-
-
 def told_by(labels: NDArray[np.int64], values: Array) -> float:
     """The share of the variance of values [P] that lies between clusters."""
     spread = float(((values - values.mean()) ** 2).sum())
@@ -124,13 +110,6 @@ def described(all_: Explained, found: Clustering) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def prototypes(distance: Array, found: Clustering, cluster: int) -> list[int]:
-    """The positions that are nearest to all others of their cluster."""
-    rows = np.flatnonzero(found.labels == cluster)
-    order = np.argsort(distance[np.ix_(rows, rows)].mean(1), kind="stable")
-    return [int(row) for row in rows[order[:SHOWN]]]
 
 
 def cheat(
@@ -276,7 +255,7 @@ def prototype_figure(all_: Explained, distance: Array, found: Clustering) -> Fig
     canvas, axes = plots.canvas(SHOWN, found.count, width=2.6, height=3.1)
     words = []
     for cluster in range(found.count):
-        for place, row in enumerate(prototypes(distance, found, cluster)):
+        for place, row in enumerate(prototypes(distance, found, cluster, SHOWN)):
             cell = axes[cluster * SHOWN + place]
             title = f"cluster {cluster + 1}: {number(float(all_.value[row]))}"
             board = board_of(all_.own[row], all_.opp[row])

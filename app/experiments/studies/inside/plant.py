@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from app.experiments.attributions import summed
+from app.experiments.maps.spectral import Clustering, clusters, distances
 from app.experiments.positions import Words
 from app.experiments.statistics import Array, area_under_roc
-from app.experiments.studies.inside.spectral import Clustering, clusters, distances
 from app.explain.network import VALUE
 from lrp import LRP
 from othello.network.architecture import Architecture, Network

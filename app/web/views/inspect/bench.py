@@ -8,7 +8,7 @@ from typing import Final
 
 import streamlit as st
 
-from app.experiments.bench import alike, comparable, gains
+from app.experiments.maps.bench import alike, comparable, gains
 from app.explain.ask import explain
 from app.explain.composites import BIAS_MEANINGS, composite_names
 from app.explain.explanation import Explanation, Map

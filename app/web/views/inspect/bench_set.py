@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from app.experiments.bench import (
+from app.experiments.maps.bench import (
     QUESTIONS,
     Method,
     SetMaps,
@@ -19,6 +19,7 @@ from app.experiments.bench import (
     over_a_set,
     self_played,
 )
+from app.experiments.maps.map_clusters import MapClusters
 from app.models import Model
 from app.present.colormap import scale_of
 from app.present.numbers import signed
@@ -32,6 +33,7 @@ from app.web.views.question import Pin
 from othello.rules.board import Board
 
 COUNTS: Final = (50, 100, 200, 500)  # positions of a set
+SHOWN: Final = 4  # clusters that are drawn
 
 
 @dataclass
@@ -121,9 +123,26 @@ def _result(look: Look) -> None:
     columns = ("method", "target", "of it biases", "SRG", "r")
     title = f"{len(found.boards)} positions, means with 95 % intervals"
     parts.moves(columns, rows, key="i_set_table", title=title)
+    for one in found.methods:
+        if one.clusters is not None:
+            _clusters(found, one, one.clusters, look)
     st.code(run.command, language=None, wrap_lines=True)
     kind = "application/octet-stream"
     st.download_button("NPZ", found.as_npz, "maps.npz", kind, key="i_set_npz", on_click="ignore")
+
+
+def _clusters(found: SetRun, one: SetMaps, kinds: MapClusters, look: Look) -> None:
+    """The kinds of a method's maps: the most typical position of each of the largest, and how firm they all are."""
+    st.markdown(f"**Kinds of maps under {state.plain(str(one.method))}**")
+    places = kinds.typical[:SHOWN]
+    scale = scale_of(*(one.maps[place] for place in places))
+    legend = Legend(("against the side to move", "for the side to move"), scale, look)
+    for number, (column, place) in enumerate(zip(st.columns(SHOWN), places)):
+        with column:
+            title = f"Typical of {kinds.sizes[number]}"
+            key = f"i_kind_{one.method}_{number}"
+            legend.picture(found.boards[place], one.maps[place], key=key, title=title)
+    st.caption(kinds.words)
 
 
 def _interval(one: SetMaps, column: str) -> str:

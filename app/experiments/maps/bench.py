@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from app.experiments.attributions import Maps, readings
 from app.experiments.corruption import Corrupted, relevance_gain
+from app.experiments.maps.map_clusters import MapClusters, map_clusters
 from app.experiments.positions import Words, board_of, self_play, states_of
 from app.experiments.record import Progress, Settings, silent
 from app.experiments.statistics import pearson
@@ -107,6 +108,8 @@ class SetRun:
                 mean, half = one.interval(column)
                 row[column], row[f"{column}_half"] = _known(mean), _known(half)
             row["correlation"] = alike(one.mean, self.methods[0].mean)
+            kinds = one.clusters
+            row["clusters"] = None if kinds is None else kinds.as_json(self.boards, one.values)
             rows.append({**row, "squares": one.mean.tolist()})
         return {
             "question": self.question,
@@ -116,8 +119,13 @@ class SetRun:
         }
 
     def as_npz(self) -> bytes:
-        """NumPy arrays, read without pickle: `maps` [M, P, N, N], `mean` [M, N, N], `values` … `gains` [M, P]."""
+        """NumPy arrays, read without pickle: `maps` [M, P, N, N], `mean` [M, N, N], `values` … `clusters` [M, P].
+
+        clusters: from 0 on, the larger ones first, −1 where none were made.
+        """
         buffer = io.BytesIO()
+        none = np.full(len(self.boards), -1)
+        kinds = [one.clusters for one in self.methods]
         np.savez_compressed(
             buffer,
             maps=np.array([one.maps for one in self.methods]),
@@ -125,6 +133,7 @@ class SetRun:
             values=np.array([one.values for one in self.methods]),
             biases=np.array([one.biases for one in self.methods]),
             gains=np.array([one.gains for one in self.methods]),
+            clusters=np.array([none if one is None else one.labels for one in kinds]),
             methods=np.array([str(one.method) for one in self.methods]),
             positions=np.array([str(board) for board in self.boards]),
             of=np.array([self.question, self.checkpoint]),
@@ -145,6 +154,7 @@ class SetMaps:
     values: Maps
     biases: Maps
     gains: Maps
+    clusters: MapClusters | None
 
     @property
     def mean(self) -> Map:
@@ -212,6 +222,7 @@ def _set_maps(
         np.array([one.value for one in explained]),
         np.array([one.bias_total for one in explained]),
         gained,
+        map_clusters(maps),
     )
 
 

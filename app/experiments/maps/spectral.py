@@ -21,6 +21,7 @@ Labels = NDArray[np.int64]
 MOST: Final = 12  # clusters that an eigengap may mean
 STARTS: Final = 10  # of k-means; the best one counts
 ROUNDS: Final = 100
+DRAWS: Final = 5  # of four fifths of the games, clustered anew
 
 
 @dataclass(frozen=True)
@@ -141,3 +142,29 @@ def adjusted_rand(some: Labels, others: Labels) -> float:
 
 def _pairs(counts: Array | Labels) -> float:
     return float((counts * (counts - 1) / 2).sum())
+
+
+def prototypes(distance: Array, found: Clustering, cluster: int, count: int = 4) -> list[int]:
+    """At most `count` maps of a cluster, those that are nearest to all others of it first."""
+    rows = np.flatnonzero(found.labels == cluster)
+    order = np.argsort(distance[np.ix_(rows, rows)].mean(1), kind="stable")
+    return [int(row) for row in rows[order[:count]]]
+
+
+def agreement(distance: Array, whole: Clustering, game: Labels, seed: int) -> list[float]:
+    """How alike clusters of four fifths of the games are to those of all, on what they share: adjusted Rand indices."""
+    found = []
+    for draw in range(DRAWS):
+        random = np.random.default_rng((seed, draw, 32))
+        order = random.permutation(int(game.max()) + 1)
+        rows = np.flatnonzero((order % 5 != 0)[game])
+        part_ = clusters(distance[np.ix_(rows, rows)], seed + 1 + draw, whole.count)
+        found.append(adjusted_rand(part_.labels, whole.labels[rows]))
+    return found
+
+
+def without_order(maps: Array, seed: int) -> Array:
+    """The control: each map's numbers on squares in an order of its own."""
+    random = np.random.default_rng((seed, 33))
+    mixed = random.permuted(maps.reshape(len(maps), -1), axis=1)
+    return mixed.reshape(maps.shape)

@@ -1,0 +1,1 @@
+"""Maps of many positions: under several methods, and in clusters."""
