@@ -102,7 +102,8 @@ def over_time(generations: dict[str, Any], told: dict[str, Any]) -> tuple[Figure
                 planes = told[name]["r2"]["planes"].mean
                 drawing.axhline(planes, color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
             words.append(alt.of_curve(x, values, f"{name}, {label}"))
-        plots.lines(drawing, label, "generation", label, legend=key == "r2")
+        plots.lines(drawing, label, "generation", label, legend=False)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
     caption = (
         "The last block over a training run: what gains most in R²; dotted: a probe of the planes."
     )
