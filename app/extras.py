@@ -7,7 +7,7 @@ from typing import Final
 EXTRAS: Final = {  # extra -> the modules of it that commands import
     "play": ("numba", "llvmlite", "safetensors", "typer", "rich", "platformdirs", "PIL"),
     "app": ("streamlit", "starlette", "pygame", "altair"),
-    "experiments": ("matplotlib", "sklearn"),
+    "experiments": ("matplotlib", "sklearn", "h5py"),
     "train": ("tensorboard", "tomli_w"),
     "cluster": ("ray",),
     "amx": ("openvino",),

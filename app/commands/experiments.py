@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +20,8 @@ from app.experiments.catalogue import experiment
 from app.experiments.catalogue import experiments as catalogue
 from app.experiments.record import Progress
 from app.experiments.runner import Request, durations, run, run_all
+from app.extras import advice
+from othello.errors import ConfigError
 
 FOLDER = Path("runs/experiments")
 
@@ -43,6 +47,10 @@ Docs = Annotated[
     typer.Option(
         "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
     ),
+]
+Virelay = Annotated[
+    bool,
+    typer.Option("--virelay", help="With clusters: DIR/virelay, a project that ViRelAy opens."),
 ]
 OfRun = Annotated[
     Path | None,
@@ -72,6 +80,7 @@ class Running:
     docs: Docs = None
     again: Again = False
     run: OfRun = None
+    virelay: Virelay = False
 
 
 def experiments(
@@ -96,10 +105,9 @@ def experiments(
         raise typer.BadParameter("--processes and --docs go with all")
     if how.run is not None and (name == "all" or experiment(name).of_run is None):
         raise typer.BadParameter("--run goes with concepts and twin")
+    export = _export(name) if how.virelay else None
     weights = Path(checkpoint) if checkpoint else None
     request = Request(out, weights, sample.positions, sample.seed, sample.quick, how.again, how.run)
-    if name != "all":
-        experiment(name)
     one_thread()
     try:
         with ProgressLine(name, quiet=output.quiet) as line:
@@ -107,6 +115,7 @@ def experiments(
                 _all(request, line.at, output, how)
                 return
             record, known = run(name, request, line.at)
+            exported = [] if export is None else [str(export(record, out).relative_to(out))]
     except KeyboardInterrupt:
         kept = f"interrupted; what is finished is kept in {out}, the same command goes on"
         raise KeyboardInterrupt(kept) from None
@@ -114,10 +123,20 @@ def experiments(
         print_json("experiment", record)
         return
     _print_record(record)
-    files = [f"{record['name']}.json", *results.files(record, pictures=("png",))]
+    files = [f"{record['name']}.json", *results.files(record, pictures=("png",)), *exported]
     if not output.quiet:
         names = ", ".join(str(out / file) for file in files)
         print(f"\n{'kept from before' if known else 'written'}: {names}")
+
+
+def _export(name: str) -> Callable[[dict[str, Any], Path], Path]:
+    """What writes an experiment's results for ViRelAy."""
+    export = None if name == "all" else experiment(name).export
+    if export is None:
+        raise typer.BadParameter("--virelay goes with clusters")
+    if find_spec("h5py") is None:
+        raise ConfigError(advice("h5py"))
+    return export
 
 
 def _all(request: Request, progress: Progress, output: Output, how: Running) -> None:

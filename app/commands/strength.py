@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from othello.network import checkpoint
 from othello.strength.arena import MatchSettings, play_match
 from othello.strength.ladder import LadderSettings, Rung, climb, missing_matches
 from othello.strength.results import MatchResult
-from othello.training.release import MeasuredMatch
+from othello.training.release import MeasuredMatch, check_generations
 from othello.training.release import release as write
 from othello.training.run import Run
 
@@ -154,14 +155,29 @@ def _tell(match: dict[str, Any]) -> None:
     )
 
 
+@dataclass(frozen=True)
+class ReleasedGenerations:
+    """Which generations of a run are released."""
+
+    generation: Annotated[
+        int | None, typer.Option("--generation", min=0, help="If not the newest.")
+    ] = None
+    generations: Annotated[
+        int,
+        typer.Option(
+            "--generations",
+            min=0,
+            help="Ship so many of the run beside it, small and evenly spaced.",
+        ),
+    ] = 0
+
+
 def release(
     run: RunFolder,
     out: Annotated[
         Path, typer.Option("--out", help="The checkpoint's folder, such as checkpoints/othello8.")
     ],
-    generation: Annotated[
-        int | None, typer.Option("--generation", min=0, help="If not the newest.")
-    ] = None,
+    kept: ReleasedGenerations = ReleasedGenerations(),
     games: Annotated[
         int, typer.Option("--games", min=0, help="Games of each match; 0: measure nothing.")
     ] = 100,
@@ -176,15 +192,22 @@ def release(
 ) -> None:
     """Copy a generation out of a run with a model card that says how strong it is, measured now."""
     opened = Run.open(run)
-    number = opened.state.iteration if generation is None else generation
+    number = opened.state.iteration if kept.generation is None else kept.generation
     checkpoint.info(opened.generation(number))
+    check_generations(opened, number, kept.generations)
     check_no_checkpoint(out, force)
     command = reproduce or f"othello train --config {run}/config.toml --run runs/again"
     one_thread()
     size, weights = opened.config.network.size, str(opened.generation(number))
     strengths = _measure(weights, size, out, games, output) if games else []
     digest = write(
-        opened, out, generation=number, strengths=strengths, hardware=hardware, reproduce=command
+        opened,
+        out,
+        generation=number,
+        generations=kept.generations,
+        strengths=strengths,
+        hardware=hardware,
+        reproduce=command,
     )
     if output.as_json:
         report = {"out": str(out), "generation": number, "sha256": digest}

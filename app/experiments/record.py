@@ -79,12 +79,16 @@ class Table:
 
 @dataclass(frozen=True)
 class PerPosition:
-    """What was measured on each position, {column: values [P]}, of words [P]; `name` is part of its files' names."""
+    """What was measured on each position, {column: values [P]}, of words [P]; `name` is part of its files' names.
+
+    maps: [P, 8, 8] where each has one; they are in the NPZ alone.
+    """
 
     name: str
     own: NDArray[np.uint64]
     opp: NDArray[np.uint64]
     values: Mapping[str, NDArray[np.float64]]
+    maps: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Experiment:
     positions: how many by default, quick and full.  source: the figure of the blog post it redoes, if any.
     games: whether it draws on the held-out games of self-play.  package: one it needs beyond the project's own.
     of_run: what it reads of a training run's folder if one is given; it refuses a folder that has none.
+    export: what writes its record, from the folder that holds it, as a project of ViRelAy; the file to open.
     """
 
     name: str
@@ -119,4 +124,5 @@ class Experiment:
     games: bool = False
     package: str = ""
     of_run: Callable[[Path], Any] | None = None
+    export: Callable[[dict[str, Any], Path], Path] | None = None
     version: int = 1  # counts changes of the numbers' meaning, so that older results are made again

@@ -74,13 +74,19 @@ def _write_figures(folder: Path, name: str, found: Findings) -> list[dict[str, s
 
 
 def _write_each(folder: Path, name: str, found: PerPosition) -> str:
-    """Write the values of every position as NPZ (positions [P], columns [K], values [P, K]) and as CSV; their name."""
+    """Write the values of every position as NPZ (positions [P], columns [K], values [P, K]) and as CSV; their name.
+
+    Maps [P, 8, 8] go into the NPZ where there are any.
+    """
     file = f"{name}-{found.name}"
     boards = [str(board_of(own, opp)) for own, opp in zip(found.own, found.opp)]
     columns = list(found.values)
     values = np.array([found.values[column] for column in columns], np.float32).T
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, positions=boards, columns=columns, values=values)
+    arrays: dict[str, Any] = {"positions": boards, "columns": columns, "values": values}
+    if found.maps is not None:
+        arrays["maps"] = found.maps.astype(np.float32)
+    np.savez_compressed(buffer, **arrays)
     atomic.write_bytes(folder / f"{file}.npz", buffer.getvalue())
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")

@@ -57,6 +57,7 @@ _MAX_META_BYTES = 1 << 20
 _SHELVES = tuple(place / "checkpoints" for place in Path(__file__).parents[2:0:-1])
 _ATTEMPTS = 1000  # to read a checkpoint that is being replaced all the time
 _EVALUATED = 64  # boards of random discs that `verify` has evaluated
+_PRECISIONS = {"float32": torch.float32, "float16": torch.float16}  # of weights in files
 _RESERVED = frozenset({"format", "kind", "architecture", "weights", DIGEST})
 
 
@@ -91,17 +92,19 @@ def save(
     meta: Mapping[str, Any] | None = None,
     *,
     replace: bool = False,
+    precision: str = "float32",
 ) -> str:
     """Write `network` as the checkpoint folder `path` and return the SHA-256 of its weights.
 
     `meta` is any JSON object (generation, seed, games, …).  A finished checkpoint is never overwritten unless
     `replace`, and then a reader finds the old one or the new one at every moment; of writers at once each waits for
-    the one before.  Raises `CheckpointError` for
-    weights that are not finite or a folder in use, `OSError` if the disk refuses.
+    the one before.  `precision`, float32 or float16, is that of the file; read back, weights are float32.  Raises
+    `CheckpointError` for weights that are not finite in it or a folder in use, `OSError` if the disk refuses.
     """
     folder, described = Path(path), _described(network, meta or {})
+    stored = _PRECISIONS[precision]
     tensors = {
-        name: tensor.detach().to("cpu").contiguous()
+        name: tensor.detach().to("cpu", stored if tensor.is_floating_point() else None).contiguous()
         for name, tensor in network.state_dict().items()
     }
     _check_values(tensors, str(folder))
@@ -116,6 +119,8 @@ def save(
             )
         name = f"weights-{digest[:12]}.safetensors" if overwriting else WEIGHTS
         described["weights"] = {"file": name, "size": len(data), "sha256": digest}
+        if precision != "float32":
+            described["weights"]["precision"] = precision
         try:
             atomic.write_bytes(folder / name, data)
             write_sealed(folder / META, described)
@@ -164,7 +169,7 @@ def _load(folder: Path, meta: dict[str, Any]) -> Checkpoint:
     file = folder / stored["file"]
     with skeleton():
         network = kind.module(_architecture(meta, kind, folder))
-    expected = network.state_dict()
+    expected = network.to(_PRECISIONS[stored.get("precision", "float32")]).state_dict()
     needed = sum(tensor.nbytes for tensor in expected.values())
     if not needed < stored["size"] <= needed + MAX_HEADER_BYTES + 8:
         few = "few" if stored["size"] <= needed else "many"
@@ -179,7 +184,7 @@ def _load(folder: Path, meta: dict[str, Any]) -> Checkpoint:
     tensors, _ = parse_tensors(data, str(file), expected)
     _check_values(tensors, str(file))
     network.load_state_dict({name: tensor.clone() for name, tensor in tensors.items()}, assign=True)
-    return Checkpoint(network.eval(), meta, stored["sha256"], folder)
+    return Checkpoint(network.float().eval(), meta, stored["sha256"], folder)
 
 
 def info(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -269,10 +274,12 @@ def _read_meta(path: str | os.PathLike[str]) -> tuple[Path, dict[str, Any], tupl
         and 8 <= stored["size"] <= MAX_FILE_BYTES
         and isinstance(stored.get("sha256"), str)
         and re.fullmatch(r"[0-9a-f]{64}", stored["sha256"])
+        and stored.get("precision", "float32") in (*_PRECISIONS,)
     )
     if not valid:
         raise CheckpointError(
-            f"{name}: weights must give file ({WEIGHTS}), size (≤ {MAX_FILE_BYTES}) and sha256"
+            f"{name}: weights must give file ({WEIGHTS}), size (≤ {MAX_FILE_BYTES}) and sha256, and no precision but "
+            + " or ".join(_PRECISIONS)
         )
     return folder, meta, stamp
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from othello import atomic
 from othello.errors import CheckpointError
@@ -22,6 +25,11 @@ COURSE = (
     "metrics/metrics.csv",
     "metrics/ladder.csv",
 )  # of a run, kept with its release
+
+KEPT = (  # of a generation's meta.json
+    *("generation", "seed", "games", "positions", "evaluations"),
+    *("core_seconds", "selfplay", "learner"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,40 +49,52 @@ def release(
     target: Path,
     *,
     generation: int | None = None,
+    generations: int = 0,
     strengths: Sequence[MeasuredMatch] = (),
     hardware: str,
     reproduce: str,
 ) -> str:
     """Copy a generation (the newest if None) to the folder `target` with a model card; returns its SHA-256.
 
-    The run's settings, its metrics and its ladder, where there are any, go with it (`COURSE`).
+    The run's settings, its metrics and its ladder, where there are any, go with it (`COURSE`), and so many of its
+    generations up to that one, evenly spaced, as small checkpoints in `target`/generations.
 
-    `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run.
+    `reproduce` is the command that trains such a run.  Raises `CheckpointError` if the generation is not in the run,
+    or not as many before it.
     """
     number = run.state.iteration if generation is None else generation
     if not 0 <= number <= run.state.iteration:
         raise CheckpointError(
             f"{run.folder}: generation {number} is not in 0..{run.state.iteration}"
         )
+    chosen = check_generations(run, number, generations)
+    grown = [checkpoint.load(run.generation(each)) for each in chosen]
     loaded = checkpoint.load(run.generation(number))
-    kept = (
-        "generation",
-        "seed",
-        "games",
-        "positions",
-        "evaluations",
-        "core_seconds",
-        "selfplay",
-        "learner",
-    )
-    meta: dict[str, Any] = {name: loaded.meta[name] for name in kept}
+    meta: dict[str, Any] = {name: loaded.meta[name] for name in KEPT}
     meta["backend"] = loaded.meta.get("backend", "")  # empty for a run of an earlier version
     meta |= {"commit": _commit(), "hardware": hardware, "reproduce": reproduce}
     meta["strength"] = [vars(strength) for strength in strengths]
+    meta |= {"generations": chosen} if chosen else {}
     digest = save_pretrained(loaded.network, target, meta, replace=True)
     _keep_course(run.folder, target)
+    _keep_generations(grown, target)
     atomic.write_text(target / CARD, card(checkpoint.info(target), cast(Network, loaded.network)))
     return digest
+
+
+def check_generations(run: Run, last: int, count: int) -> list[int]:
+    """The numbers of `count` generations of a run from 0 to `last`, evenly spaced.
+
+    `CheckpointError` where there are not as many, or one of them is gone.
+    """
+    if count > last + 1:
+        raise CheckpointError(
+            f"{run.folder}: {count} generations are asked for, 0 to {last} are there"
+        )
+    chosen: list[int] = np.linspace(0, last, count).round().astype(int).tolist()
+    for number in chosen:
+        checkpoint.info(run.generation(number))
+    return chosen
 
 
 def _keep_course(run: Path, target: Path) -> None:
@@ -86,6 +106,15 @@ def _keep_course(run: Path, target: Path) -> None:
             atomic.write_bytes(kept, (run / name).read_bytes())
         else:
             kept.unlink(missing_ok=True)
+
+
+def _keep_generations(grown: Sequence[checkpoint.Checkpoint], target: Path) -> None:
+    """Put generations beside the released weights, in half precision, in place of those of an earlier release."""
+    shutil.rmtree(target / "generations", ignore_errors=True)
+    for loaded in grown:
+        meta = {name: loaded.meta[name] for name in KEPT if name in loaded.meta}
+        folder = target / "generations" / loaded.path.name
+        checkpoint.save(loaded.network, folder, meta, precision="float16")
 
 
 def seen(folder: Path) -> State:
@@ -103,6 +132,7 @@ def card(meta: dict[str, Any], network: Network) -> str:
         ("Board", f"{size}×{size}"),
         ("Architecture", f"{network.architecture}; {parameters:,} parameters"),
         ("Generation", f"{meta['generation']:,}"),
+        *_kept_generations(meta),
         (
             "Self-play",
             f"{meta['games']:,} games, {meta['positions']:,} positions, {meta['evaluations']:,} network "
@@ -138,6 +168,15 @@ def card(meta: dict[str, Any], network: Network) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _kept_generations(meta: dict[str, Any]) -> list[tuple[str, str]]:
+    """The row of a card about the generations that are shipped."""
+    if not (numbers := meta.get("generations")):
+        return []
+    told = ", ".join(map(str, numbers))
+    command = f"othello experiments concepts --run checkpoints/{Path(meta['path']).name}"
+    return [("Shipped with it", f"generations {told} in half precision, as for `{command}`")]
 
 
 def use(name: str, architecture: Architecture) -> list[str]:

@@ -1,8 +1,9 @@
 """Reasons: do change maps find what a move brings about, and does what a sentence says stand up to a second look?
 
 First, events that the rules decide: the relevance of the change on the event's squares against the change of the
-value alone.  Second, sentences: every spoken fact is tried again by an intervention on images of the board that took
-no part in choosing it, beside false facts on matched squares and beside a choice that asks no network.
+value alone and against nearness to the move.  Second, sentences: every spoken fact is tried again by an intervention on
+images of the board that took no part in choosing it, beside false facts on matched squares and beside a choice that
+asks no network.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from app.experiments import alt, plots
-from app.experiments.positions import board_of, one_a_game, self_play
+from app.experiments.positions import (
+    Games,
+    board_of,
+    legal_table,
+    one_a_game,
+    self_play,
+    several_a_game,
+)
 from app.experiments.record import (
     Experiment,
     Figure,
@@ -25,7 +33,7 @@ from app.experiments.record import (
     part,
 )
 from app.experiments.statistics import proportion
-from app.experiments.studies.events import COLUMNS, EVENTS, Played, areas
+from app.experiments.studies.events import COLUMNS, EVENTS, GAPS, Played, areas
 from app.experiments.studies.second_look import Looked, look
 from app.explain.reasons.questions import After
 from app.explain.reasons.sentence import why
@@ -37,8 +45,27 @@ if TYPE_CHECKING:
     from app.models import Model
 
 EMPTIES: Final = (13, 40)
+EACH: Final = 6  # positions of a game whose moves' events are looked at
 MOVES: Final = 8  # of a position whose change is explained
+REACHED: Final = (
+    0.95,
+    0.2,
+)  # the area that counts as reached, and how far above the value's change alone
+ENOUGH: Final = 500  # positions with an event of a kind
 COUNTED: Final = ("mobility", "own_mobility", "frontier", "stable", "gives_corner", "takes_corner")
+
+
+def events_by_game(
+    model: Model, games: Games, settings: Settings, progress: Progress
+) -> list[list[Played]]:
+    """The moves of each game's positions whose events are looked at."""
+    own, opp, game = several_a_game(games, settings, EACH, EMPTIES)
+    free = legal_table(own, opp).any(1)
+    boards = [board_of(o, p) for o, p in zip(own[free], opp[free])]
+    found: list[list[Played]] = [[] for _ in range(int(game.max()) + 1)]
+    for place, moves in zip(game[free], played_moves(model, boards, settings.seed, progress)):
+        found[place] += moves
+    return found
 
 
 def played_moves(
@@ -130,9 +157,12 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     games = self_play(model, settings, part(progress, 0.0, 0.2))
     own, opp = one_a_game(games, settings.positions, settings.seed, empties=EMPTIES, moves=2)
     boards = [board_of(o, p) for o, p in zip(own, opp)]
-    played = played_moves(model, boards, settings.seed, part(progress, 0.2, 0.5))
-    events = {event.name: areas(event, played, settings.seed) for event in EVENTS}
-    progress(0.55, "searches")
+    played = events_by_game(model, games, settings, part(progress, 0.2, 0.5))
+    events: dict[str, Any] = {}
+    for event in EVENTS:
+        progress(0.5 + 0.1 * len(events) / len(EVENTS), f"events: {event.name}")
+        events[event.name] = areas(event, played, settings.seed)
+    progress(0.6, "searches")
     results = search_many(model.evaluator, boards, 32 if settings.quick else 100)
     looks = []
     for number, result in enumerate(results):
@@ -140,30 +170,55 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         part(progress, 0.6, 1.0)(share, f"sentences, position {number + 1} of {len(results)}")
         looks.append(look(model, why(model, result)))
     said = sentences(looks)
-    numbers = {"positions": len(boards), "moves": sum(map(len, played)), "events": events}
+    moves = [move for game in played for move in game]
+    numbers = {
+        "positions": len({move.board for move in moves}),
+        "games": len(played),
+        "moves": len(moves),
+        "reached": {name: reached(events, *keys) for name, keys in MEASURES.items()},
+        "events": events,
+    }
     return Findings(
         numbers | {"sentences": said},
         reading(numbers, said),
         (figure(events),),
-        (event_table(events), sentence_table(said)),
+        (*event_tables(events), sentence_table(said)),
     )
+
+
+MEASURES: Final = {
+    "squares": ("relevance", "over_value"),
+    "alike": ("alike", "alike_over_value"),
+    "plane": ("plane", "plane_over_value"),
+}
+
+
+def reached(events: dict[str, Any], area: str, gap: str) -> list[str]:
+    """The kinds of event that happen in enough positions and whose area is high enough, by one measure."""
+    least, above = REACHED
+    told = {n: found for n, found in events.items() if found["positions_with"] >= ENOUGH}
+    return [n for n, f in told.items() if f[area].mean >= least and f[gap].mean >= above]
 
 
 def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
     """What the numbers say, with what is not reached."""
     told = {name: found for name, found in numbers["events"].items() if "relevance" in found}
-    columns = {"relevance": "over_value", "plane": "plane_over_value"}
-    good, also = (
-        [n for n, f in told.items() if f[key].mean >= 0.95 and f[gap].mean >= 0.2]
-        for key, gap in columns.items()
-    )
     rare = [name for name in numbers["events"] if name not in told]
+    few = [name for name, found in told.items() if found["positions_with"] < ENOUGH]
+    near = [name for name, found in told.items() if found["over_nearness"].low <= 0]
+    good, alike, plane = (
+        f"{len(names)} ({', '.join(names) or 'none'})" for names in numbers["reached"].values()
+    )
     return (
-        f"{numbers['moves']} moves from {numbers['positions']} positions with {EMPTIES[0]} to {EMPTIES[1]} empty "
-        f"squares. Relevance of the change on an event's squares reaches an area of 0.95, and 0.2 more than the "
-        f"value's change alone, for {len(good)} of {len(told)} kinds: {', '.join(good) or 'none'}; on the plane of the "
-        f"moves in question alone for {len(also)}: {', '.join(also) or 'none'}."
+        f"{numbers['moves']} moves from {numbers['positions']} positions of {numbers['games']} games, with "
+        f"{EMPTIES[0]} to {EMPTIES[1]} empty squares. Of {len(numbers['events'])} kinds of event {len(told)} happen "
+        f"often enough to be told, {len(told) - len(few)} of them in {ENOUGH} positions or more. Of these relevance "
+        f"of the change on an event's squares reaches an area of {REACHED[0]}, and {REACHED[1]} more than the value's "
+        f"change alone, for {good}; among squares of the same kind (corner, X, C, edge, inside) for {alike}; on the "
+        f"plane of the moves in question alone for {plane}."
+        + (f" In fewer positions: {', '.join(few)}." if few else "")
         + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
+        + (f" Not above nearness to the move: {', '.join(near)}." if near else "")
         + " The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
         "lies there with the right sign is what is measured. "
         f"Sentences: {said['with_sentence']} of the moves get a reason. Of the facts said {said['confirmed']} are "
@@ -178,17 +233,23 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
     )
 
 
-def event_table(events: dict[str, Any]) -> Table:
-    """Areas by kind."""
-    rows = []
+def event_tables(events: dict[str, Any]) -> tuple[Table, Table]:
+    """Areas by kind, and how far they are above those of the controls."""
+    areas_, gaps = [], []
     for name, found in events.items():
-        cells = [str(found.get(key, "–")) for key in (*COLUMNS, "over_value", "plane_over_value")]
-        rows.append((name, f"{found['events']} of {found['units']}", *cells))
+        happens = f"{found['events']} of {found['units']}", str(found["positions_with"])
+        areas_.append((name, *happens, *(str(found.get(key, "–")) for key in COLUMNS)))
+        gaps.append((name, *(str(found.get(key, "–")) for key in (*GAPS, "over_nearness"))))
     header = (
-        *("event", "happens", "relevance on its squares", "on its plane alone", "value's change"),
-        *("squares less value", "plane less value"),
+        *("event", "happens", "positions with it", "relevance on its squares"),
+        *("among squares of a kind", "on its plane alone", "value's change", "nearness"),
     )
-    return Table("Area under the ROC curve (0.5 is chance), 95 % by game", header, tuple(rows))
+    above = (
+        *("event", "squares less value", "squares of a kind less value", "plane less value"),
+        "squares less nearness",
+    )
+    title = "Area under the ROC curve (0.5 is chance), 95 % by game"
+    return Table(title, header, tuple(areas_)), Table("Paired differences", above, tuple(gaps))
 
 
 def sentence_table(said: dict[str, Any]) -> Table:
@@ -204,11 +265,11 @@ def sentence_table(said: dict[str, Any]) -> Table:
 
 def figure(events: dict[str, Any]) -> Figure:
     """The areas of relevance and of the value's change."""
-    canvas, axes = plots.canvas(3, width=4.4, height=3.8)
+    canvas, axes = plots.canvas(2, width=6.4, height=6.4)
     told = {name: found for name, found in events.items() if "relevance" in found}
     seen = []
-    titles = ("relevance on the event's squares", "on its plane alone", "the value's change alone")
-    for drawing, key, title in zip(axes, COLUMNS, titles):
+    titles = {"relevance": "relevance on the event's squares", "value": "the value's change alone"}
+    for drawing, (key, title) in zip(axes, titles.items()):
         entries = {name: found[key] for name, found in told.items()}
         if entries:
             plots.bars(drawing, entries, title, "area under the ROC curve", chance=0.5)
@@ -225,4 +286,5 @@ EXPERIMENT = Experiment(
     run,
     positions=(24, 512),
     games=True,
+    version=2,
 )

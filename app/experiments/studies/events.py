@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.experiments.statistics import Interval, area_under_roc, ranks
+from app.experiments.nearness import STEPS
+from app.experiments.statistics import Interval, ranks
 from app.explain.reasons.facts import (
     corners,
+    empty_region,
     nearest_corner,
+    neighbours,
     region_kind,
     seen_by_other,
     stable_discs,
@@ -25,8 +29,10 @@ from othello.rules.board import Board, squares_of
 
 Map = NDArray[np.float64]
 RESAMPLES: Final = 300
-COLUMNS: Final = ("relevance", "plane", "value")
+COLUMNS: Final = ("relevance", "alike", "plane", "value", "nearness")
+GAPS: Final = {"over_value": "relevance", "alike_over_value": "alike", "plane_over_value": "plane"}
 FEWEST: Final = 10  # events of a kind, below which no area is told
+KINDS: Final = ("inside", "edge", "C", "X", "corner")
 
 
 @dataclass(frozen=True)
@@ -41,20 +47,36 @@ class Played:
     value: float  # its change in all
     reply: int | None  # what the network would answer, None for a pass or the end
 
-    @property
+    @cached_property
     def after(self) -> Board:
         """The position after the move, forced passes not yet made."""
         return self.board.play(self.move)
 
-    def empty(self) -> set[int]:
+    @cached_property
+    def empty(self) -> frozenset[int]:
         """The empty squares after the move."""
         after = self.after
         taken = squares_of(after.black | after.white, after.size)
-        return set(range(after.size**2)) - set(taken)
+        return frozenset(range(after.size**2)) - frozenset(taken)
+
+    @cached_property
+    def theirs(self) -> tuple[Board, Board]:
+        """The positions before and after the move as if the other side were to move."""
+        return seen_by_other(self.board), self.after
+
+    @cached_property
+    def own(self) -> tuple[Board, Board]:
+        """The positions before and after the move as if the mover were to move."""
+        return self.board, seen_by_other(self.after)
 
 
-Unit = tuple[bool, float, float]
-"""Whether the event happens, its score by relevance on its squares, and by that on its squares of its plane alone."""
+class Unit(NamedTuple):
+    """Whether an event happens, what relevance says on its squares and on those of its plane, and its square if one."""
+
+    happens: bool
+    score: float
+    plane: float
+    square: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,108 +88,130 @@ class Event:
     units: Callable[[Played], Iterator[Unit]]
 
 
-def corner_given(played: Played) -> Iterator[Unit]:
-    """Of every empty corner that the other side could not take before: can it now?"""
-    before = set(seen_by_other(played.board).legal_moves())
-    now = set(played.after.legal_moves())
-    for corner in corners(played.board.size):
-        if corner in played.empty() and corner not in before:
-            yield corner in now, -played.change[corner], -played.replies[corner]
+Places = Callable[[Board], set[int]]
 
 
-def corner_given_beside(played: Played) -> Iterator[Unit]:
-    """The same for moves to X- and C-squares and the corner beside them alone."""
-    corner = nearest_corner(played.move, played.board.size)
-    beside = region_kind(played.move, played.board.size) in ("X", "C")
-    before = seen_by_other(played.board).legal_moves()
-    if beside and corner in played.empty() and corner not in before:
-        now = played.after.legal_moves()
-        yield corner in now, -played.change[corner], -played.replies[corner]
+def legal(board: Board) -> set[int]:
+    """The moves of the side to move."""
+    return set(board.legal_moves())
 
 
-def corner_taken_next(played: Played) -> Iterator[Unit]:
-    """Will the other side's answer be a corner?  By the corner that speaks most against the move."""
-    open_corners = [corner for corner in corners(played.board.size) if corner in played.empty()]
-    if open_corners and played.reply is not None:
-        worst = [-float(each[open_corners].min()) for each in (played.change, played.replies)]
-        yield played.reply in open_corners, worst[0], worst[1]
+def corner_moves(board: Board) -> set[int]:
+    """Its moves to corners."""
+    return legal(board).intersection(corners(board.size))
 
 
-def corner_threatened(played: Played) -> Iterator[Unit]:
-    """Of every empty corner that the mover could not take before: could it now, were it to move again?"""
-    before = set(played.board.legal_moves())
-    now = set(seen_by_other(played.after).legal_moves())
-    for corner in corners(played.board.size):
-        if corner in played.empty() and corner not in before:
-            yield corner in now, played.change[corner], played.own_moves[corner]
-
-
-def corner_closed(played: Played) -> Iterator[Unit]:
-    """Of every corner that the other side could have taken before and that is empty still: is it closed to it?"""
-    before = set(seen_by_other(played.board).legal_moves())
-    now = set(played.after.legal_moves())
-    for corner in corners(played.board.size):
-        if corner in played.empty() and corner in before:
-            yield corner not in now, played.change[corner], played.replies[corner]
-
-
-def wedge_available(played: Played) -> Iterator[Unit]:
-    """Of every edge square where the other side had no wedge before: has it one now?"""
-    before = set(_wedges(seen_by_other(played.board)))
-    now = set(_wedges(played.after))
-    for square in played.empty():
-        if region_kind(square, played.board.size) in ("C", "edge") and square not in before:
-            yield square in now, -played.change[square], -played.replies[square]
-
-
-def _wedges(board: Board) -> Iterator[int]:
-    """Moves on an edge between two discs of the side that does not move."""
+def wedges(board: Board) -> set[int]:
+    """Its moves on an edge between two discs of the other side."""
     size, opp = board.size, set(squares_of(board.opp, board.size))
+    found = set()
     for square in board.legal_moves():
         row, column = divmod(square, size)
         across, down = row in (0, size - 1), column in (0, size - 1)
         step = 1 if across else size
         if across != down and {square - step, square + step} <= opp:
-            yield square
+            found.add(square)
+    return found
 
 
-def reply_opened(played: Played) -> Iterator[Unit]:
-    """Of every empty square where the other side had no move before: has it one now?"""
-    before, now = set(seen_by_other(played.board).legal_moves()), set(played.after.legal_moves())
-    for square in played.empty() - before:
-        yield square in now, -played.change[square], -played.replies[square]
+def access(name: str, places: Places, among: Sequence[str], *, mover: bool, opens: bool) -> Event:
+    """A place that opens to a side, or closes: of every empty square of some kinds where it could not go, or could.
+
+    places: where a side may go.  mover: whether that side is the mover, as if it were to move again.
+    """
+    side = 1 if mover else -1
+    good = side if opens else -side
+
+    def units(played: Played) -> Iterator[Unit]:
+        before, now = (places(board) for board in (played.own if mover else played.theirs))
+        plane = played.own_moves if mover else played.replies
+        for square in sorted(played.empty & before if not opens else played.empty - before):
+            if region_kind(square, played.board.size) in among:
+                happens = (square in now) == opens
+                yield Unit(happens, good * played.change[square], good * plane[square], square)
+
+    return Event(name, good, units)
 
 
-def reply_closed(played: Played) -> Iterator[Unit]:
-    """Of every empty square where the other side had a move before: has it none now?"""
-    before, now = set(seen_by_other(played.board).legal_moves()), set(played.after.legal_moves())
-    for square in played.empty() & before:
-        yield square not in now, played.change[square], played.replies[square]
+def corner_given_beside(played: Played) -> Iterator[Unit]:
+    """Of the corner beside a move to an X- or C-square, if the other side could not take it before: can it now?"""
+    corner = nearest_corner(played.move, played.board.size)
+    beside = region_kind(played.move, played.board.size) in ("X", "C")
+    if beside and corner in played.empty and corner not in legal(played.theirs[0]):
+        given = corner in legal(played.after)
+        yield Unit(given, -played.change[corner], -played.replies[corner], corner)
+
+
+def corner_taken_next(played: Played) -> Iterator[Unit]:
+    """Will the other side's answer be a corner?  By the corner that speaks most against the move."""
+    open_corners = [corner for corner in corners(played.board.size) if corner in played.empty]
+    if open_corners and played.reply is not None:
+        score, plane = (-float(m[open_corners].min()) for m in (played.change, played.replies))
+        yield Unit(played.reply in open_corners, score, plane)
+
+
+def answer(played: Played) -> Iterator[Unit]:
+    """Of every move of the other side: is it the one that the network would answer?"""
+    for square in sorted(legal(played.after)) if played.reply is not None else ():
+        told = -played.change[square], -played.replies[square]
+        yield Unit(square == played.reply, *told, square)
 
 
 def mobility_drop(played: Played) -> Iterator[Unit]:
     """Has the other side two moves fewer than it had, or at most one?  On all the squares of its moves."""
-    before, now = set(seen_by_other(played.board).legal_moves()), set(played.after.legal_moves())
+    before, now = (legal(board) for board in played.theirs)
     both = sorted(before | now)
     drops = len(now) <= len(before) - 2
-    yield drops, float(played.change[both].sum()), float(played.replies[both].sum())
+    yield Unit(drops, float(played.change[both].sum()), float(played.replies[both].sum()))
 
 
 def forced_pass(played: Played) -> Iterator[Unit]:
     """Must the other side pass?  On the squares where it could move before."""
-    before = sorted(seen_by_other(played.board).legal_moves())
+    before = sorted(legal(played.theirs[0]))
     if before and not played.after.is_over:
-        passes = played.after.must_pass
-        yield passes, float(played.change[before].sum()), float(played.replies[before].sum())
+        told = float(played.change[before].sum()), float(played.replies[before].sum())
+        yield Unit(played.after.must_pass, *told)
 
 
 def disc_made_stable(played: Played) -> Iterator[Unit]:
     """Of every disc of the mover that was not stable: is it stable now?"""
-    before = set(stable_discs(played.board))
-    now = set(stable_discs(seen_by_other(played.after)))
+    yield from _made_stable(played, KINDS)
+
+
+def edge_anchored(played: Played) -> Iterator[Unit]:
+    """The same for discs on edges alone."""
+    yield from _made_stable(played, ("edge", "C"))
+
+
+def _made_stable(played: Played, among: Sequence[str]) -> Iterator[Unit]:
+    before, now = (set(stable_discs(board)) for board in played.own)
     for square in squares_of(played.after.opp, played.board.size):
-        if square not in before:
-            yield square in now, played.change[square], played.change[square]
+        if square not in before and region_kind(square, played.board.size) in among:
+            yield Unit(square in now, played.change[square], played.change[square], square)
+
+
+def disc_turned(played: Played) -> Iterator[Unit]:
+    """Of every disc of the other side: does the move turn it?"""
+    mine = set(squares_of(played.after.opp, played.board.size))
+    for square in squares_of(played.board.opp, played.board.size):
+        yield Unit(square in mine, played.change[square], played.change[square], square)
+
+
+def quiet_move(played: Played) -> Iterator[Unit]:
+    """Has no disc that the move turns an empty square beside it?  On those discs."""
+    size = played.board.size
+    mine = set(squares_of(played.after.opp, size))
+    turned = sorted(mine.intersection(squares_of(played.board.opp, size)))
+    quiet = not any(played.empty.intersection(neighbours(disc, size)) for disc in turned)
+    told = float(played.change[turned].sum())
+    yield Unit(quiet, told, told)
+
+
+def odd_region(played: Played) -> Iterator[Unit]:
+    """Is the move in a region of empty squares of an odd number?  On the region."""
+    region = list(empty_region(played.board, played.move))
+    told = float(played.change[region].sum())
+    yield Unit(len(region) % 2 == 1, told, told)
 
 
 def wipe_out(played: Played) -> Iterator[Unit]:
@@ -176,82 +220,120 @@ def wipe_out(played: Played) -> Iterator[Unit]:
     replies = after.legal_moves()
     if replies:
         deadly = any(not after.play(reply).own for reply in replies)
-        worst = [-float(each[list(replies)].min()) for each in (played.change, played.replies)]
-        yield deadly, worst[0], worst[1]
+        score, plane = (-float(m[list(replies)].min()) for m in (played.change, played.replies))
+        yield Unit(deadly, score, plane)
 
 
-EVENTS: Final = tuple(
-    Event(*row)
-    for row in (
-        ("corner given", -1, corner_given),
-        ("corner given beside an X- or C-square move", -1, corner_given_beside),
-        ("corner taken next", -1, corner_taken_next),
-        ("corner threatened", 1, corner_threatened),
-        ("corner closed", 1, corner_closed),
-        ("wedge available", -1, wedge_available),
-        ("reply opened", -1, reply_opened),
-        ("reply closed", 1, reply_closed),
-        ("mobility drop", 1, mobility_drop),
-        ("forced pass", 1, forced_pass),
-        ("disc made stable", 1, disc_made_stable),
-        ("wipe-out", -1, wipe_out),
-    )
+_CORNER, _EDGE = ("corner",), ("edge", "C")
+EVENTS: Final = (
+    access("corner given", corner_moves, _CORNER, mover=False, opens=True),
+    Event("corner given beside an X- or C-square move", -1, corner_given_beside),
+    Event("corner taken next", -1, corner_taken_next),
+    access("corner threatened", corner_moves, _CORNER, mover=True, opens=True),
+    access("corner closed", corner_moves, _CORNER, mover=False, opens=False),
+    access("corner lost", corner_moves, _CORNER, mover=True, opens=False),
+    access("wedge available", wedges, _EDGE, mover=False, opens=True),
+    access("wedge closed", wedges, _EDGE, mover=False, opens=False),
+    access("own wedge available", wedges, _EDGE, mover=True, opens=True),
+    access("own wedge lost", wedges, _EDGE, mover=True, opens=False),
+    access("reply opened", legal, KINDS, mover=False, opens=True),
+    access("reply closed", legal, KINDS, mover=False, opens=False),
+    access("own move opened", legal, KINDS, mover=True, opens=True),
+    access("own move lost", legal, KINDS, mover=True, opens=False),
+    Event("answer", -1, answer),
+    Event("mobility drop", 1, mobility_drop),
+    Event("forced pass", 1, forced_pass),
+    Event("disc turned", 1, disc_turned),
+    Event("quiet move", 1, quiet_move),
+    Event("disc made stable", 1, disc_made_stable),
+    Event("edge disc made stable", 1, edge_anchored),
+    Event("odd region", 1, odd_region),
+    Event("wipe-out", -1, wipe_out),
 )
 
 
+@dataclass(frozen=True)
+class Units:
+    """All units of a kind: whether they happen [U], their scores by column [U, 5], the kinds of squares and games."""
+
+    happen: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    kind: NDArray[np.int64]
+    game: NDArray[np.int64]
+
+
 def areas(event: Event, played: Sequence[Sequence[Played]], seed: int) -> dict[str, Any]:
-    """Areas under the curve of relevance and of the value's change, and the differences; games are resampled."""
-    labels: list[bool] = []
-    scores: list[tuple[float, float, float]] = []
-    game: list[int] = []
+    """Areas under the curve of relevance, of the value's change and of nearness, and differences, by game.
+
+    `played` holds the moves of each game, and games are resampled.  alike: among squares of the same kind alone, so
+    that a table of squares, which knows no move, has 0.5.
+    """
+    rows: list[tuple[bool, float, float, float, float]] = []
+    kinds, games = list[int](), list[int]()
+    where: set[Board] = set()
     for number, moves in enumerate(played):
         for move in moves:
-            for happens, *score in event.units(move):
-                labels.append(happens)
-                scores.append((score[0], score[1], event.good * move.value))
-                game.append(number)
-    happen, both = np.array(labels, bool), np.array(scores).reshape(-1, 3)
-    count, positions = int(happen.sum()), len({g for g, label in zip(game, labels) if label})
-    found: dict[str, Any] = {"units": len(labels), "events": count, "positions_with": positions}
-    if count < FEWEST or count == len(labels):
+            for unit in event.units(move):
+                near = 0 if unit.square is None else -STEPS[move.move, unit.square]
+                value = event.good * move.value
+                rows.append((unit.happens, unit.score, unit.plane, value, near))
+                kinds.append(0 if unit.square is None else KINDS.index(_kind(unit.square)))
+                games.append(number)
+                if unit.happens:
+                    where.add(move.board)
+    table = np.array(rows, np.float64).reshape(-1, 5)
+    happen = table[:, 0] == 1
+    count = int(happen.sum())
+    found: dict[str, Any] = {"units": len(rows), "events": count, "positions_with": len(where)}
+    if count < FEWEST or count == len(rows):
         return found
-    where = np.array(game)
-    return found | _intervals(both, happen, where, len(played), seed)
+    units = Units(happen, table[:, [1, 1, 2, 3, 4]], np.array(kinds), np.array(games))
+    return found | _intervals(units, len(played), seed)
 
 
-def _intervals(
-    scores: NDArray[np.float64],
-    happen: NDArray[np.bool_],
-    game: NDArray[np.int64],
-    games: int,
-    seed: int,
-) -> dict[str, Interval]:
-    random = np.random.default_rng((seed, len(game)))
-    order = np.round(ranks(scores.T) * 2).astype(np.int64)  # [3, U]: equal scores share a rank
-    drawn = np.empty((RESAMPLES, 3))
-    for row in range(RESAMPLES):
-        weight = np.bincount(random.integers(0, games, games), minlength=games)[game]
-        drawn[row] = [weighted_area(rank, happen, weight) for rank in order]
-    means = [area_under_roc(column, happen) for column in scores.T]
-    found = {name: _interval(means[i], drawn[:, i], games) for i, name in enumerate(COLUMNS)}
-    for name, column in (("over_value", 0), ("plane_over_value", 1)):
-        gap = drawn[:, column] - drawn[:, 2]
-        found[name] = _interval(means[column] - means[2], gap, games)
-    return found
+def _kind(square: int) -> str:
+    return region_kind(square, 8)
 
 
-def _interval(mean: float, drawn: NDArray[np.float64], count: int) -> Interval:
-    low, high = np.nanquantile(drawn, (0.025, 0.975))
-    return Interval(float(mean), float(low), float(high), count)
+def _intervals(units: Units, games: int, seed: int) -> dict[str, Interval]:
+    random = np.random.default_rng((seed, len(units.game)))
+    order = np.round(ranks(units.scores.T) * 2).astype(np.int64)  # [5, U]: equal scores share one
+    kinds = [units.kind * (name == "alike") for name in COLUMNS]
+    drawn = np.empty((RESAMPLES + 1, len(COLUMNS)))
+    for row in range(RESAMPLES + 1):  # first as they are
+        draw = random.integers(0, games, games) if row else np.arange(games)
+        weight = np.bincount(draw, minlength=games)[units.game]
+        drawn[row] = [
+            weighted_area(rank, units.happen, weight, kind) for rank, kind in zip(order, kinds)
+        ]
+    columns = dict(zip(COLUMNS, drawn.T))
+    columns |= {gap: columns[name] - columns["value"] for gap, name in GAPS.items()}
+    columns["over_nearness"] = columns["relevance"] - columns["nearness"]
+    return {name: _interval(column, games) for name, column in columns.items()}
+
+
+def _interval(drawn: NDArray[np.float64], count: int) -> Interval:
+    low, high = np.nanquantile(drawn[1:], (0.025, 0.975))
+    return Interval(float(drawn[0]), float(low), float(high), count)
 
 
 def weighted_area(
-    rank: NDArray[np.int64], happen: NDArray[np.bool_], weight: NDArray[np.int64]
+    rank: NDArray[np.int64],
+    happen: NDArray[np.bool_],
+    weight: NDArray[np.int64],
+    kind: NDArray[np.int64],
 ) -> float:
-    """The area under the ROC curve of units that count `weight` times; ties count half, NaN where a side is empty."""
+    """The area under the ROC curve of units that count `weight` times, over pairs of the same kind (0, 1, …) alone.
+
+    Ties count half; NaN where there is no pair.
+    """
     top = int(rank.max()) + 1
-    inside = np.bincount(rank, weight * happen, top)
-    outside = np.bincount(rank, weight * ~happen, top)
-    below = np.cumsum(outside) - outside / 2
-    pairs = inside.sum() * outside.sum()
-    return float(inside @ below / pairs) if pairs else float("nan")
+    shape = int(kind.max()) + 1, top
+    place = kind * top + rank
+    inside, outside = (
+        np.bincount(place, weight * side, shape[0] * top).reshape(shape)
+        for side in (happen, ~happen)
+    )
+    below = np.cumsum(outside, axis=1) - outside / 2
+    pairs = float(inside.sum(1) @ outside.sum(1))
+    return float((inside * below).sum() / pairs) if pairs else float("nan")

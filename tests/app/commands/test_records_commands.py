@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from torch.testing import assert_close
 
 from app.cli import run
 from othello.network import checkpoint
@@ -162,8 +163,25 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     for name in ("config.toml", "metrics/metrics.csv"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     assert not (out / "metrics" / "ladder.csv").exists()  # the run has none
+    assert not (out / "generations").exists()
     assert run(["release", str(folder), "--out", str(out), "--generation", "9"]) == 2
     assert "0009: no such checkpoint" in capsys.readouterr().err
+    again = ["release", str(folder), "--out", str(out), "--games", "0", "--force"]
+    assert run([*again, "--generations", "3"]) == 2
+    assert "3 generations are asked for, 0 to 1 are there" in capsys.readouterr().err
+    assert run([*again, "--generations", "2"]) == 0
+    shipped = sorted((out / "generations").iterdir())
+    assert [each.name for each in shipped] == ["0000", "0001"]
+    assert "generations 0, 1 in half precision" in (out / "README.md").read_text()
+    for small in shipped:
+        whole = checkpoint.load(folder / "generations" / small.name)
+        read = checkpoint.load(small)
+        assert read.meta["weights"]["size"] < 0.6 * whole.meta["weights"]["size"]
+        assert read.meta["generation"] == whole.meta["generation"]
+        for name, weights in whole.network.state_dict().items():
+            assert_close(read.network.state_dict()[name], weights, rtol=1e-3, atol=1e-4)
+        assert run(["checkpoint", "verify", str(small)]) == 0
+    assert run(again) == 0 and not (out / "generations").exists()
     assert run(["ladder", str(tmp_path / "nothing")]) == 2
 
 

@@ -39,7 +39,7 @@ def moves(count: int, seed: int) -> list[Played]:
 
 
 def happening(event: Event, played: Played) -> int:
-    return sum(happens for happens, *_ in event.units(played))
+    return sum(unit.happens for unit in event.units(played))
 
 
 def test_events_happen_as_often_as_the_facts_say() -> None:
@@ -50,6 +50,7 @@ def test_events_happen_as_often_as_the_facts_say() -> None:
         "corner closed": "closes_corner",
         "wipe-out": "wipe_out",
         "forced pass": "pass",
+        "odd region": "parity",
     }
     seen: Counter[str] = Counter()
     for played in moves(500, seed=1):
@@ -63,6 +64,13 @@ def test_events_happen_as_often_as_the_facts_say() -> None:
             seen[name] += expected
         opened = set(played.after.legal_moves()) - set(before)
         assert happening(by_name["reply opened"], played) == len(opened)
+        lost = set(played.board.legal_moves()) - set(facts["own_mobility"].squares) - {played.move}
+        assert happening(by_name["own move lost"], played) == len(lost)
+        assert happening(by_name["corner lost"], played) == len(lost & {0, 7, 56, 63})
+        gained = facts["own_mobility"].value - len(played.board.legal_moves()) + len(lost) + 1
+        assert happening(by_name["own move opened"], played) == gained
+        turned = len(squares_of(played.after.opp, 8)) - len(squares_of(played.board.own, 8)) - 1
+        assert happening(by_name["disc turned"], played) == turned
     assert min(seen[name] for name in ("corner given", "corner threatened", "corner closed")) > 0
 
 
@@ -79,6 +87,7 @@ def test_a_map_that_knows_has_area_one_and_noise_one_half() -> None:
         knowing.append([replace(each, change=change)])
     found = areas(event, knowing, seed=0)
     assert (found["relevance"].mean, found["relevance"].low) == (1.0, 1.0)
+    assert (found["alike"].mean, found["alike"].low) == (1.0, 1.0)
     assert found["over_value"].mean == pytest.approx(1 - found["value"].mean)
     assert found["events"] == sum(happening(event, each) for each in played)
 
@@ -94,8 +103,24 @@ def test_a_weight_counts_as_so_many_units() -> None:
     weight = source.integers(0, 4, 40)
     whole = np.repeat(np.arange(40), weight)
     expected = area_under_roc(rank[whole].astype(float), happen[whole])
-    assert weighted_area(rank, happen, weight) == pytest.approx(expected)
-    assert np.isnan(weighted_area(rank, np.zeros(40, bool), weight))
+    one = np.zeros(40, np.int64)
+    assert weighted_area(rank, happen, weight, one) == pytest.approx(expected)
+    assert np.isnan(weighted_area(rank, np.zeros(40, bool), weight, one))
+
+
+def test_what_only_knows_kinds_of_squares_has_one_half_among_squares_of_a_kind() -> None:
+    source = np.random.default_rng(1)
+    kind, happen = source.integers(0, 3, 90), source.random(90) < 0.4
+    weight = source.integers(1, 4, 90)
+    assert weighted_area(kind, happen, weight, kind) == pytest.approx(0.5)
+    rank = source.integers(0, 8, 90)
+    wins = pairs = 0.0
+    for a in np.flatnonzero(happen):
+        for b in np.flatnonzero(~happen & (kind == kind[a])):
+            times = weight[a] * weight[b]
+            wins += times * ((rank[a] > rank[b]) + (rank[a] == rank[b]) / 2)
+            pairs += times
+    assert weighted_area(rank, happen, weight, kind) == pytest.approx(wins / pairs)
 
 
 def test_false_facts_are_of_the_same_kinds_and_elsewhere() -> None:

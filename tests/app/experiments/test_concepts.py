@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from app.cli import run as command
+from app.experiments.statistics import Interval
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channels_of
 from app.experiments.studies.inside.concept_values import CONCEPTS, concept_table
-from app.experiments.studies.inside.generations import generations_of
+from app.experiments.studies.inside.concepts import grown
+from app.experiments.studies.inside.generations import generations_of, shipped, untrained
 from app.experiments.studies.inside.over_generations import over_generations
 from app.experiments.studies.inside.probes import (
     PENALTIES,
@@ -204,13 +206,30 @@ def test_curves_over_a_run_and_a_run_without_generations(model: Model, tmp_path:
     found = over_generations(folder, own, opp, concepts, split)
     assert list(found) == ["0000", "0001", "0002"]
     assert all(set(one) == set(NAMES) for one in found.values())
-    (drawn,) = concept_figures.over_time(found)
+    told = {name: {"r2": {"planes": Interval(0.5, 0.4, 0.6, 10)}} for name in NAMES}
+    (drawn,) = concept_figures.over_time(found, told)
+    text = grown({"generations": found, "run": {"name": "a-run", "untrained": True}}, told)
+    assert "3 generations of the run a-run, 0 to 2" in text and "has seen no game" in text
+    assert grown({"generations": {}}, told) == "" and concept_figures.over_time({}, told) == ()
     assert drawn.name == "generations" and "R²" in drawn.alt
     with pytest.raises(CheckpointError, match="no generations"):
         generations_of(tmp_path / "nothing")
     asked = ["experiments", "concepts", "--quick", "--out", str(tmp_path / "out")]
     assert command([*asked, "--run", str(tmp_path)]) == 2
     assert command(["experiments", "prior", "--run", str(folder)]) == 2
+
+
+def test_the_shipped_run_has_ten_generations_of_the_agents_shape_that_verify(model: Model) -> None:
+    folder = shipped()
+    assert folder is not None
+    generations = generations_of(folder)
+    assert len(generations) >= 10 and untrained(generations[0]) and not untrained(generations[-1])
+    for generation in generations:
+        told = checkpoint.verify(generation)
+        assert told["weights"]["precision"] == "float16"
+        assert told["architecture"] == model.network.architecture.to_dict()
+    shelf = sum(file.stat().st_size for file in folder.parent.rglob("*") if file.is_file())
+    assert shelf <= 40e6
 
 
 def test_a_long_run_is_looked_at_in_sixteen_places(tmp_path: Path) -> None:

@@ -54,6 +54,25 @@ def test_a_network_comes_back_bit_by_bit_in_evaluation_mode_with_its_meta(
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
 
 
+def test_half_precision_takes_half_the_bytes_and_comes_back_as_float32(tmp_path: Path) -> None:
+    network = lively_network(**SMALL)
+    checkpoint.save(network, tmp_path / "whole")
+    checkpoint.save(network, tmp_path / "half", precision="float16")
+    whole, half = (checkpoint.load(tmp_path / name) for name in ("whole", "half"))
+    assert half.meta["weights"]["size"] < 0.6 * whole.meta["weights"]["size"]
+    assert checkpoint.verify(tmp_path / "half")["weights"]["precision"] == "float16"
+    state = half.network.state_dict()
+    for name, tensor in whole.network.state_dict().items():
+        assert state[name].dtype == tensor.dtype
+        expected = tensor.half().float() if tensor.is_floating_point() else tensor
+        assert torch.equal(state[name], expected)
+    with torch.no_grad():
+        network.stem.weight.fill_(1e5)  # beyond the largest float16
+    with pytest.raises(CheckpointError, match="infinite"):
+        checkpoint.save(network, tmp_path / "large", precision="float16")
+    assert not (tmp_path / "large").exists()
+
+
 @pytest.mark.parametrize("name", ["", "weights.safetensors", "meta.json"])
 def test_the_folder_or_either_file_names_the_checkpoint(saved: Path, name: str) -> None:
     assert checkpoint.load(saved / name).path == saved

@@ -186,6 +186,8 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     "truncated meta": lambda f: truncate(f, "meta.json", 60),
     "longer weights": lambda f: longer(f / "weights.safetensors"),
     "one bit flipped": flip_a_bit,
+    "unknown precision": lambda f: stored(f, precision=["float32"]),
+    "another precision than the file's": lambda f: stored(f, precision="float16"),
     "wrong hash": lambda f: stored(f, sha256="0" * 64),
     "hash of another type": lambda f: stored(f, sha256=None),
     "pickled weights": lambda f: set_weights(f, pickle.dumps(Payload())),

@@ -43,6 +43,7 @@ from app.experiments.studies.inside.plant import (
     taught,
     without_square,
 )
+from app.experiments.studies.inside.virelay import export
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE, explainer_of
 from app.explain.network import VALUE
 from app.explain.reasons.facts import region_kind
@@ -184,7 +185,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     )
     columns = {"cluster": found.labels.astype(float), "value": all_.value}
     vectors = {f"vector {d}": found.vectors[:, d] for d in range(1, min(4, found.vectors.shape[1]))}
-    each = PerPosition("positions", all_.own, all_.opp, columns | vectors)
+    each = PerPosition("positions", all_.own, all_.opp, columns | vectors, all_.maps)
     shown_tables = (cluster_table(numbers), hans_table(hans))
     return Findings(numbers, reading(numbers), figures, shown_tables, (each,))
 
@@ -311,4 +312,6 @@ EXPERIMENT = Experiment(
     run,
     positions=(64, 512),
     games=True,
+    version=2,
+    export=export,
 )

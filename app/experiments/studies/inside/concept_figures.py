@@ -79,14 +79,18 @@ def references(seen: Seen, named: list[dict[str, Any]]) -> Figure:
     return Figure("channels", caption, canvas, alt.sentence(*words))
 
 
-def over_time(generations: dict[str, Any]) -> tuple[Figure, ...]:
-    """R² over the generations of a run, for the concepts that gain most; nothing without a run."""
+def gaining(generations: dict[str, Any]) -> list[str]:
+    """The concepts whose R² gains most from the first generation to the last."""
+    first, *_, last = generations.values()
+    gain = {name: last[name]["r2"] - first[name]["r2"] for name in last}
+    return sorted(gain, key=lambda name: -gain[name])[:CURVES]
+
+
+def over_time(generations: dict[str, Any], told: dict[str, Any]) -> tuple[Figure, ...]:
+    """R² over the generations of a run, for the concepts that gain most, and the planes' own; nothing without a run."""
     if not generations:
         return ()
-    order = list(generations)
-    first, last = generations[order[0]], generations[order[-1]]
-    gain = {name: last[name]["r2"] - first[name]["r2"] for name in last}
-    names = sorted(gain, key=lambda name: -gain[name])[:CURVES]
+    order, names = list(generations), gaining(generations)
     canvas, axes = plots.canvas(2, width=4.8, height=3.6)
     x = [int(name) for name in order]
     words = []
@@ -94,7 +98,13 @@ def over_time(generations: dict[str, Any]) -> tuple[Figure, ...]:
         for name, colour in zip(names, plots.COLOURS):
             values = [generations[number_][name][key] for number_ in order]
             drawing.plot(x, values, color=colour, linewidth=1.6, label=name)
+            if key == "r2":
+                planes = told[name]["r2"]["planes"].mean
+                drawing.axhline(planes, color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
             words.append(alt.of_curve(x, values, f"{name}, {label}"))
-        plots.lines(drawing, label, "generation", label, legend=key == "r2")
-    caption = "The last block over a training run: the concepts whose R² gains most."
+        plots.lines(drawing, label, "generation", label, legend=False)
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize="small")
+    caption = (
+        "The last block over a training run: what gains most in R²; dotted: a probe of the planes."
+    )
     return (Figure("generations", caption, canvas, alt.sentence(*words)),)

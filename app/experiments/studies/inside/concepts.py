@@ -22,7 +22,7 @@ from app.experiments.statistics import Array, Interval, bootstrap, number
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channel_table, channels_of, sought_by
 from app.experiments.studies.inside.concept_values import CONCEPTS, Concept, concept_table
-from app.experiments.studies.inside.generations import generations_of
+from app.experiments.studies.inside.generations import generations_of, shipped, untrained
 from app.experiments.studies.inside.over_generations import over_generations
 from app.experiments.studies.inside.probes import (
     Probe,
@@ -187,9 +187,10 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     rows = np.flatnonzero(split.test)[: 64 if settings.quick else 512]
     seen = channels_of(model, sample.own[rows], sample.opp[rows])
     named = sought_by(seen, sample.concepts[rows], settings.seed)
-    over = {}
-    if settings.run is not None:
-        over = over_generations(settings.run, sample.own, sample.opp, sample.concepts, split)
+    followed, over, run_of = settings.run or shipped(), {}, None
+    if followed is not None:
+        run_of = {"name": followed.name, "untrained": untrained(generations_of(followed)[0])}
+        over = over_generations(followed, sample.own, sample.opp, sample.concepts, split)
     numbers = {
         "positions": len(sample.own),
         "games": int(sample.game.max()) + 1,
@@ -202,13 +203,14 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "concepts": told,
         "effects": heard,
         "channels": {"ledger": seen.ledger(), "named": named},
+        "run": run_of,
         "generations": over,
     }
     figures = (
         concept_figures.by_stage(told),
         concept_figures.effect_bars(heard),
         concept_figures.references(seen, named),
-        *concept_figures.over_time(over),
+        *concept_figures.over_time(over, told),
     )
     shown = (concept_rows(told, heard), channel_table(named))
     return Findings(numbers, reading(numbers, told, heard), figures, shown)
@@ -252,7 +254,29 @@ def reading(numbers: dict[str, Any], told: dict[str, Any], heard: dict[str, Any]
         f"{LISTENS:g} standard deviations of theirs go {len(hard)} of the {len(good)}. By channels of the last block "
         f"the value of {ledger['positions']} positions is parts {number(ledger['parts'])} + biases above "
         f"{number(ledger['bias'])} + rest {number(ledger['rest'])} on average, and the sum misses it by "
-        f"{ledger['difference']:.0e}."
+        f"{ledger['difference']:.0e}." + grown(numbers, told)
+    )
+
+
+def grown(numbers: dict[str, Any], told: dict[str, Any]) -> str:
+    """What the curves over generations say of the concepts that gain most, beside the input planes."""
+    over = numbers["generations"]
+    if not over:
+        return ""
+    order = list(over)
+    first, last = over[order[0]], over[order[-1]]
+    names = concept_figures.gaining(over)
+    curves = [
+        f"{name} from {number(first[name]['r2'])} to {number(last[name]['r2'])} (planes "
+        f"{number(told[name]['r2']['planes'].mean)})"
+        for name in names
+    ]
+    rising = sum(last[name]["r2"] > first[name]["r2"] for name in last)
+    return (
+        f" Over {len(order)} generations of the run {numbers['run']['name']}, {int(order[0])} to {int(order[-1])}, on "
+        f"the same positions, the last block's R² rises for {rising} of {len(last)} concepts, most for "
+        f"{', '.join(curves)}."
+        + (f" Generation {int(order[0])} has seen no game." if numbers["run"]["untrained"] else "")
     )
 
 
@@ -300,4 +324,5 @@ EXPERIMENT = Experiment(
     positions=(64, 512),
     games=True,
     of_run=generations_of,
+    version=2,
 )

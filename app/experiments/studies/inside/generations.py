@@ -8,9 +8,21 @@ from typing import Final
 import numpy as np
 
 from othello.errors import CheckpointError
-from othello.network.checkpoint import META
+from othello.network.checkpoint import META, info, locate
 
 MOST: Final = 16  # generations that are looked at, evenly spaced
+SHIPPED: Final = "othello8-growth"  # a run whose generations come with the project
+
+
+def shipped() -> Path | None:
+    """The run whose generations come with the project, if they are there."""
+    folder = locate(SHIPPED)
+    return folder if (folder / "generations").is_dir() else None
+
+
+def untrained(generation: Path) -> bool:
+    """Whether a generation's weights have seen no game."""
+    return info(generation).get("games") == 0
 
 
 def generations_of(run: Path) -> list[Path]:

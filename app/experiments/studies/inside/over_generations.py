@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ POSITIONS: Final = 128
 
 def over_generations(
     run: Path, own: Words, opp: Words, concepts: Array, split: Split
-) -> dict[str, Any]:
+) -> dict[str, dict[str, dict[str, float]]]:
     """{generation: {concept: {r2, sizes}}}: R² at the last block on the measured games, and the effect there.
 
     sizes: the effect of +1 standard deviation along the probe in standard deviations of random directions.

@@ -69,8 +69,9 @@ def fit(features: NDArray[np.float32], concepts: Array, split: Split) -> Probe:
     best = np.full(y.shape[1], -np.inf)
     weights = np.zeros((x.shape[1], y.shape[1]))
     penalty = np.zeros(y.shape[1])
+    ridge = _ridge(x, y - level)
     for candidate in PENALTIES:
-        found = _ridge(x, y - level, candidate * scale)
+        found = ridge(candidate * scale)
         score = r_squared(wanted, held @ found + level)
         better = score > best
         weights[:, better], penalty[better] = found[:, better], candidate
@@ -78,14 +79,16 @@ def fit(features: NDArray[np.float32], concepts: Array, split: Split) -> Probe:
     return Probe(weights, level - middle @ weights, penalty, best)
 
 
-def _ridge(x: Array, y: Array, penalty: float) -> Array:
-    """argmin |xw − y|² + penalty · |w|², by the smaller of its two normal equations."""
-    rows, columns = x.shape
-    if rows < columns:
-        found = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(rows), y)
-    else:
-        found = np.linalg.solve(x.T @ x + penalty * np.eye(columns), x.T @ y)
-    return np.asarray(found, np.float64)
+def _ridge(x: Array, y: Array) -> Callable[[float], Array]:
+    """argmin |xw − y|² + penalty · |w|² for any penalty, by the smaller of its two normal equations."""
+    wide = x.shape[0] < x.shape[1]
+    products, wanted = (x @ x.T, y) if wide else (x.T @ x, x.T @ y)
+
+    def solved(penalty: float) -> Array:
+        found = np.linalg.solve(products + penalty * np.eye(len(products)), wanted)
+        return np.asarray(x.T @ found if wide else found, np.float64)
+
+    return solved
 
 
 def r_squared(wanted: Array, told: Array) -> Array:
