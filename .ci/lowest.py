@@ -1,6 +1,6 @@
 """Print constraints that hold every dependency at the least version that pyproject.toml declares.
 
-    python .ci/lowest.py >lowest.txt && pip install -c lowest.txt -e .[test] && pytest tests -m "not long"
+python .ci/lowest.py >lowest.txt && pip install -c lowest.txt -e .[test] && pytest tests -m "not long"
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import re
 import tomllib
 from pathlib import Path
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))[
+    "project"
+]
 NEEDED = re.compile(r"([\w.-]+)(?:\[.*\])?>=([\w.]+)(?:,<[\w.]+)?(;.*)?")
 
 
