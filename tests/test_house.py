@@ -92,8 +92,8 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
         "othello othello.records othello.rules"
     ),
     "app.experiments": (
-        "app app.explain app.present lrp othello othello.network othello.rules othello.search "
-        "othello.solver othello.training"
+        "app app.explain app.present lrp othello othello.network othello.players othello.rules "
+        "othello.search othello.serve othello.solver othello.training"
     ),
     "app.experiments.studies": (
         "app app.experiments app.explain app.explain.reasons lrp othello.network "
