@@ -18,6 +18,7 @@ from app.commands.options import (
     print_json,
     scan_games_of,
 )
+from app.commands.progress import ProgressLine
 from othello.errors import OthelloError, ParseError
 from othello.records import FORMATS, GameRecord, save_games, write_games
 
@@ -81,7 +82,8 @@ def convert(
     if to_screen:
         sys.stdout.buffer.write(write_games(games, wanted))
         return
-    files = save_games(target, games, wanted)
+    with ProgressLine(f"writing {len(games):,} games", quiet=output.quiet):
+        files = save_games(target, games, wanted)
     if output.as_json:
         report = {"games": len(games), "skipped": [str(error) for error in skipped]}
         report |= {"format": wanted, "out": str(target), "files": [str(file) for file in files]}
@@ -104,7 +106,8 @@ def _games(
     source: Path, kind: str | None, size: int, strict: bool, quiet: bool
 ) -> tuple[list[GameRecord], list[OthelloError]]:
     """The games of a file, and what is wrong with others, which standard error is told."""
-    found = scan_games_of(source, kind, size)
+    with ProgressLine(f"reading {source.name}", quiet=quiet):
+        found = scan_games_of(source, kind, size)
     skipped = [each for each in found if isinstance(each, OthelloError)]
     if strict and skipped:
         raise skipped[0]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
 from torch.testing import assert_close
 
 from app.cli import run
+from app.commands import progress, records
 from othello.network import checkpoint
 from othello.network.architecture import Architecture
 from othello.records import read_games
@@ -194,3 +196,14 @@ def test_a_match_ends_when_its_sequential_test_has_decided(capsys):
     assert report["decision"] == "stronger" and report["games"] < 400
     assert run(["match", "greedy", "random", "--sprt", "50", "0"]) == 2
     assert "the smaller one" in capsys.readouterr().err
+
+
+def test_a_long_conversion_says_what_it_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "games.txt").write_text("f5d6c3\n")
+    read = records.scan_games_of
+    monkeypatch.setattr(progress, "SILENT_ELSEWHERE", 0.0)
+    monkeypatch.setattr(records, "scan_games_of", lambda *asked: time.sleep(0.2) or read(*asked))
+    assert run(["convert", str(tmp_path / "games.txt"), str(tmp_path / "games.sgf")]) == 0
+    assert capsys.readouterr().err.startswith("reading games.txt, 0 s so far; Ctrl-C ends it\n")

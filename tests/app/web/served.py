@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 START = "import sys; from app.cli import main; main(sys.argv[1:])"
 CENSUS = """
 import gc, signal, sys
-from othello import checkpoint
+from othello.network import checkpoint
 
 load = checkpoint.load
 

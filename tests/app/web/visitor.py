@@ -49,6 +49,8 @@ class Visitor:
             origin=address,  # type: ignore[arg-type]
             subprotocols=["streamlit"],  # type: ignore[list-item]
             max_size=None,
+            open_timeout=600,
+            ping_timeout=None,
         )
         visitor = cls(query, connection, forged)
         message = BackMsg()
