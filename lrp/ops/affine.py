@@ -14,7 +14,7 @@ from lrp.bias import BiasMode, settle
 from lrp.ops.activations import mask
 from lrp.ops.affine_maps import Affine
 from lrp.ops.budget import Budget
-from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, stabilised
+from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, quotient, stabilised
 from lrp.rules import AffineRule, Flat, Gamma, Side, Term
 from lrp.tracing.graph import Node
 
@@ -155,7 +155,7 @@ class Shares:
         self.send(side, s)
 
     def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
-        """s = R / S(d), where z has the sign that the side is for."""
+        """s = R / S(d), where z has the sign that the side is for; where its stabilizer is foreseen, d is written over."""
         step, run, shift = self.step, self.run, self.step.foreseen(side)
         arrived = relevance
         if side.when != "always":
@@ -163,7 +163,7 @@ class Shares:
             arrived = arrived if side.when == "z>=0" else relevance - arrived
         if shift:
             if side.when != "always":
-                d = d.clamp(min=shift) if shift > 0 else d.clamp(max=shift)
+                d = d.clamp_(min=shift) if shift > 0 else d.clamp_(max=shift)
             s = _scaled_quotient(arrived, run.lift(d), side.share)
         else:
             stable = run.lift(stabilised(d, run.epsilon_of(step.node, step.rule, d)))
@@ -182,9 +182,9 @@ class Shares:
         term, above, below = step.made("mirrored", lambda: rule.mirrored(layer))
         positive = layer.apply(self.x, term.weight, bias)
         size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
-        s = relevance / run.lift(size)
+        s = quotient(relevance, run.lift(size))
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
-        down = up - s
+        down = up - s if torch.is_grad_enabled() else torch.sub(up, s, out=s)
         self.send(above, up, epsilon)
         self.send(below, down, -epsilon)
 
@@ -274,5 +274,5 @@ class Shares:
 
 
 def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
-    """share · r / d in one pass."""
-    return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
+    """share · r / d in one pass, written over d."""
+    return quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)

@@ -57,7 +57,9 @@ class PairStep(AffineStep):
         sums = run.lift(run.saved[self.node.index])
         dim = self.layer.channels % z.dim()
         relevance = flow.relevance(run.lift(z)).unsqueeze(dim)
-        parts = relevance / torch.unflatten(sums, dim, (2, -1))
+        parts = torch.unflatten(sums, dim, (2, -1))
+        own = run.lean and not run.shared
+        parts = torch.div(relevance, parts, out=parts) if own else relevance / parts
         both = parts.flatten(dim, dim + 1)
         weight, biases, ledger = self.made("back", self._back)
         shares = Shares(self, run, x)
