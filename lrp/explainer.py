@@ -111,8 +111,8 @@ class LRP(CallReader, Portable):
                 ) from error
             if is_integral(x):
                 raise InvalidInput(
-                    f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
-                    f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
+                    f"the model does not take this call, it says: {says} (an input is {x.dtype}: token ids, masks "
+                    "and indices may be; otherwise inputs are floating point)"
                 ) from error
 
     def _is_graph(self) -> bool:

@@ -155,7 +155,7 @@ class Shares:
         self.send(side, s)
 
     def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
-        """s = R / S(d), where z has the sign that the side is for; where its stabilizer is foreseen, d is written over."""
+        """s = R / S(d), where z has the sign that the side is for; d is written over if its ε is foreseen."""
         step, run, shift = self.step, self.run, self.step.foreseen(side)
         arrived = relevance
         if side.when != "always":

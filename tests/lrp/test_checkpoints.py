@@ -68,9 +68,7 @@ def test_a_checkpointed_explanation_is_the_same(composite: str, bias: str) -> No
 def test_a_transformer_is_explained_with_checkpoints() -> None:
     torch.manual_seed(0)
     model, x = Llama().double().eval(), torch.randn(2, 4, 16, dtype=torch.float64)
-    maps = [
-        lrp.LRP(model, "AttnLRP", x, checkpoint=c).attribute(x, 1).input for c in (False, True)
-    ]
+    maps = [lrp.LRP(model, "AttnLRP", x, checkpoint=c).attribute(x, 1).input for c in (False, True)]
     assert torch.equal(*maps)
 
 
