@@ -14,7 +14,7 @@ from lrp.bias import BiasMode, settle
 from lrp.ops.activations import mask
 from lrp.ops.affine_maps import Affine
 from lrp.ops.budget import Budget
-from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, quotient, stabilised
+from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, stabilised
 from lrp.rules import AffineRule, Flat, Gamma, Side, Term
 from lrp.tracing.graph import Node
 
@@ -182,7 +182,7 @@ class Shares:
         term, above, below = step.made("mirrored", lambda: rule.mirrored(layer))
         positive = layer.apply(self.x, term.weight, bias)
         size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
-        s = quotient(relevance, run.lift(size))
+        s = _quotient(relevance, run.lift(size))
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
         down = up - s if torch.is_grad_enabled() else torch.sub(up, s, out=s)
         self.send(above, up, epsilon)
@@ -273,6 +273,12 @@ class Shares:
         return Flow(self.gain, self.rest)
 
 
+def _quotient(r: Tensor, d: Tensor) -> Tensor:
+    """r / d, written over d, which nobody else reads, unless it is to be differentiated."""
+    alike = r.shape == d.shape and r.dtype == d.dtype
+    return torch.div(r, d, out=d) if alike and not torch.is_grad_enabled() else r / d
+
+
 def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
     """share · r / d in one pass, written over d."""
-    return quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
+    return _quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)

@@ -127,7 +127,8 @@ class Execution:
     def anew(self, fold: int = 1) -> Execution:
         """Another backward pass over the same values, with a ledger of its own."""
         values, saved = list(self.values), dict(self.saved)
-        return replace(self, values=values, fold=fold, saved=saved, **_ledger(), shared=True)
+        own: dict[str, Any] = {part: {} for part in ("flows", "bias", "stabilizer", "project")}
+        return replace(self, values=values, fold=fold, saved=saved, shared=True, **own)
 
     def lift(self, t: Tensor) -> Tensor:
         """An activation [B, ...] shaped so that it broadcasts against relevance [T·B, ...]."""
@@ -228,10 +229,6 @@ class Execution:
         )
 
 
-def _ledger() -> dict[str, Any]:
-    return {name: {} for name in ("flows", "bias", "stabilizer", "project")}
-
-
 _BATCH_FIRST = Layout()
 
 
@@ -250,12 +247,6 @@ def divided(r: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         return s, torch.zeros((), dtype=r.dtype, device=r.device)
     zero = torch.zeros((), dtype=s.dtype, device=s.device)
     return torch.where(fine, s, zero), torch.where(fine, zero, r)
-
-
-def quotient(r: Tensor, d: Tensor) -> Tensor:
-    """r / d, written over d, which nobody else reads, unless it is to be differentiated."""
-    alike = r.shape == d.shape and r.dtype == d.dtype
-    return torch.div(r, d, out=d) if alike and not torch.is_grad_enabled() else r / d
 
 
 def fitted(t: Tensor, shape: tuple[int, ...]) -> Tensor:
