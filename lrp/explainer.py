@@ -62,8 +62,10 @@ class LRP(CallReader, Portable):
     ) -> None:
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
-        self.model, self.start = unwrapped(model), start
-        self.checkpoint, self.composite = checkpoint, as_composite(composite)
+        self.model = unwrapped(model)
+        self.start = start
+        self.checkpoint = checkpoint
+        self.composite = as_composite(composite)
         if not example_inputs and keywords.keys() == {"example_inputs"}:
             example_inputs, keywords = (keywords["example_inputs"],), {}
         packed = len(example_inputs) == 1 and self._is_packed(example_inputs[0])
@@ -198,7 +200,8 @@ class LRP(CallReader, Portable):
             y = run.values[plan.chosen[0]]
             y = y.unsqueeze(0) if plan.program.whole else y
             chosen = each_index(indices, y)
-            runs, values = [], []
+            runs = []
+            values = []
             wide = plan.graph.batch_first and not plan.program.whole
             for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
@@ -250,7 +253,8 @@ class LRP(CallReader, Portable):
         if self.checkpoint:
             names = plan.program.names
             kept = [*plan.chosen, *(names[name] for name in through or () if name in names)]
-        program, steps = plan.program, plan.steps
+        program = plan.program
+        steps = plan.steps
         return forward(program, steps, call.tensors, plan.layouts, lean=lean, kept=kept)
 
     @staticmethod
@@ -289,7 +293,8 @@ class LRP(CallReader, Portable):
         output: int | str | None,
     ) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Indices of the nodes to explain, and their names where a target function receives several of them."""
-        outputs, names = program.graph.outputs, program.graph.output_names
+        outputs = program.graph.outputs
+        names = program.graph.output_names
         if output is None:
             return outputs, names if len(outputs) > 1 else ()
         if (

@@ -159,7 +159,8 @@ def probe(
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
             layout = rows_of(step.node, layouts, run) or _layout(value.isnan(), batch)
             if layout is None:
-                node, reason = step.node, "it mixes the samples of a batch"
+                node = step.node
+                reason = "it mixes the samples of a batch"
                 error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
                 mixing[node.index] = Refused(node, error.at(node.line))
             else:
@@ -174,7 +175,8 @@ def _of_first_sample(
     tables = [step for step in steps if isinstance(step, Embedding)]
     if not tables:
         return {}
-    ids, others = tokens(program.graph), [x.clone() for x in examples]
+    ids = tokens(program.graph)
+    others = [x.clone() for x in examples]
     for index, x in zip(program.graph.inputs, others, strict=True):
         if index in ids:
             x[0] = (x[0] == 0).to(x.dtype)
@@ -216,7 +218,8 @@ class Runs:
     """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
 
     def __init__(self, runs: Sequence[Execution], each: bool) -> None:
-        self.runs, self.each = runs, each
+        self.runs = runs
+        self.each = each
 
     def joined(self, part: Callable[[Execution], Tensor]) -> Tensor:
         """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
@@ -256,7 +259,8 @@ class Runs:
 def _closure(run: Execution, step: Step) -> Tensor:
     """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
     own = run.anew(run.fold)
-    node, flow = step.node, run.flows[step.node.index]
+    node = step.node
+    flow = run.flows[step.node.index]
     with torch.no_grad():
         rest = run.per_sample(node, flow.relevance(run.lift(run.values[node.index])))
         for source, sent in step.backward(own, flow):
