@@ -127,6 +127,13 @@ def added_memory(what: str, batch: int) -> float:
     return rise(lambda: job(x))
 
 
+def processor() -> str:
+    """Its name, as Linux knows it."""
+    lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown processor"
+
+
 def rise(job: Callable[[], object]) -> float:
     """MiB between what is resident before a job and the job's peak (Linux)."""
     gc.collect()
@@ -159,7 +166,9 @@ def main() -> None:
         capture = {"capture_s": wall, "capture_cpu_s": busy}
         print(json.dumps({"units": units, **capture, "rows": rows, "memory_mib": memory}))
         return
-    print(f"medians of {chosen.rounds} interleaved rounds, one thread; gates are in units of F")
+    print(
+        f"{processor()}: medians of {chosen.rounds} interleaved rounds, one thread; gates are in units of F"
+    )
     print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
     for row in rows:
         gate = "" if row["gate"] is None else f"{row['gate']:.2f}"

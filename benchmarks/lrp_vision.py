@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import lrp
 from benchmarks.harness import interleaved, options, show
-from benchmarks.lrp import rise
+from benchmarks.lrp import processor, rise
 
 TARGET, SIZE = 3, 224
 
@@ -88,6 +88,8 @@ def main() -> None:
         batch=1,
         rounds=20,
     )
+    if not chosen.json:
+        print(f"{processor()}: medians of {chosen.rounds} interleaved rounds, one thread")
     figures = {}
     for name in chosen.models:
         for what, value in speed(name, chosen.composite, chosen.batch, chosen.rounds).items():

@@ -226,7 +226,7 @@ class _ByRelu(Baseline):
             flows, explained = seeds(target, values, plan.names, run.batch)
             pairs = zip(plan.chosen, flows, strict=True)
             starts = {index: flow for index, flow in pairs if flow is not None}
-            backward(run, plan.steps, starts, {})
+            backward(run, starts, {})
         for step in plan.steps:
             for source in step.reads:
                 if run.flows.get(source, Flow()).rest is not None:

@@ -320,6 +320,7 @@ def check_explained(
     """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
     for index in chosen:
         if not program.explains(index):
+            _check_complex(program, index)
             name = program.graph.nodes[index].name
             raise InvalidTarget(
                 f"{name} depends on no input through operations that carry relevance"
@@ -327,3 +328,13 @@ def check_explained(
     for step in steps:
         if isinstance(step, Refused):
             raise step.error
+
+
+def _check_complex(program: Program, index: int) -> None:
+    """Raises UnsupportedOperation where complex numbers made of a signal lead to a node."""
+    for step in program.path((index,)):
+        node = step.node
+        made = node.dtype is not None and node.dtype.is_complex
+        if made and any(map(program.explains, step.reads)):
+            reason = "no relevance passes through its complex numbers"
+            raise UnsupportedOperation(node.operation, node.module, reason).at(node.line)

@@ -41,6 +41,8 @@ class LRP(CallReader, Portable):
         model's own arguments, positional or by keyword, or one tuple of its positional ones.
     start: "preactivation" explains outputs that end in tanh, sigmoid, softmax or log-softmax from the value before it;
         "activation" explains them as they are.
+    checkpoint: for deep models: of the values of the forward pass about √steps are kept and the others computed again
+        while relevance passes, which takes one more forward pass and far less memory.
 
     >>> import torch, lrp
     >>> model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
@@ -55,11 +57,14 @@ class LRP(CallReader, Portable):
         composite: Composite | Rule | type[Rule] | str | Callable[..., Composite],
         *example_inputs: Any,
         start: str = "preactivation",
+        checkpoint: bool = False,
         **keywords: Any,
     ) -> None:
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
-        self.model, self.start = unwrapped(model), start
+        self.model = unwrapped(model)
+        self.start = start
+        self.checkpoint = checkpoint
         self.composite = as_composite(composite)
         if not example_inputs and keywords.keys() == {"example_inputs"}:
             example_inputs, keywords = (keywords["example_inputs"],), {}
@@ -108,8 +113,8 @@ class LRP(CallReader, Portable):
                 ) from error
             if is_integral(x):
                 raise InvalidInput(
-                    f"inputs are floating point, not {x.dtype}: convert them; only token ids that the model "
-                    f"looks up in an embedding, masks and indices may be integers. The model says: {says}"
+                    f"the model does not take this call, it says: {says} (an input is {x.dtype}: token ids, masks "
+                    "and indices may be; otherwise inputs are floating point)"
                 ) from error
 
     def _is_graph(self) -> bool:
@@ -159,8 +164,7 @@ class LRP(CallReader, Portable):
         call, target = self._asked(inputs, target, keywords, create_graph)
         with torch.inference_mode(False), torch.set_grad_enabled(create_graph):
             plan = self.plan(call, output, create_graph)
-            lean = not (layers or create_graph)
-            run = forward(plan.program, plan.steps, call.tensors, plan.layouts, lean=lean)
+            run = self._forward(plan, call, not (layers or create_graph), through)
             values = [run.values[i] for i in plan.chosen]
             seeded = seeds_of_graph if plan.program.whole else seeds
             flows, value = seeded(target, values, plan.names, run.batch)
@@ -191,13 +195,13 @@ class LRP(CallReader, Portable):
                 raise InvalidTarget(
                     f"the model has {len(plan.chosen)} outputs: choose one with output=NAME_OR_INDEX"
                 )
-            lean = not layers
-            run = forward(plan.program, plan.steps, call.tensors, plan.layouts, lean=lean)
+            run = self._forward(plan, call, not layers, through)
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
             y = y.unsqueeze(0) if plan.program.whole else y
             chosen = each_index(indices, y)
-            runs, values = [], []
+            runs = []
+            values = []
             wide = plan.graph.batch_first and not plan.program.whole
             for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
@@ -237,6 +241,22 @@ class LRP(CallReader, Portable):
             check_explained(program, chosen, steps)
         return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
+    def _forward(
+        self,
+        plan: Plan,
+        call: Call,
+        lean: bool,
+        through: Mapping[str, Sequence[int] | Tensor] | None,
+    ) -> Execution:
+        """The forward pass; with checkpoints it keeps what the target and the conditions read."""
+        kept: list[int] | None = None
+        if self.checkpoint:
+            names = plan.program.names
+            kept = [*plan.chosen, *(names[name] for name in through or () if name in names)]
+        program = plan.program
+        steps = plan.steps
+        return forward(program, steps, call.tensors, plan.layouts, lean=lean, kept=kept)
+
     @staticmethod
     def _sent(
         run: Execution,
@@ -263,7 +283,7 @@ class LRP(CallReader, Portable):
             if flow is None:
                 continue
             starts[index] = flow if index not in starts else starts[index] + flow
-        backward(run, plan.steps, starts, plan.conditions)
+        backward(run, starts, plan.conditions)
         if plan.flat is not None and run.project:
             project(run, plan.steps, plan.flat)
 
@@ -273,7 +293,8 @@ class LRP(CallReader, Portable):
         output: int | str | None,
     ) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Indices of the nodes to explain, and their names where a target function receives several of them."""
-        outputs, names = program.graph.outputs, program.graph.output_names
+        outputs = program.graph.outputs
+        names = program.graph.output_names
         if output is None:
             return outputs, names if len(outputs) > 1 else ()
         if (

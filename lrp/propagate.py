@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from math import isqrt
 from typing import Literal
 
 import torch
@@ -23,21 +24,53 @@ def forward(
     layouts: Mapping[int, Layout],
     spoiled: Mapping[int, Tensor] | None = None,
     lean: bool = False,
+    kept: Collection[int] | None = None,
 ) -> Execution:
-    """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN."""
+    """A run with the values of these steps on inputs [B, ...]; `spoiled`: which tokens' vectors are made NaN.
+
+    kept: where given, only these values and those that pass between stretches of about √steps are kept; `backward`
+        computes the others again, one stretch at a time (Chen et al. 2016).
+    """
     graph = program.graph
     batch = 1 if program.whole else inputs[0].shape[0]
     run = Execution([None] * len(graph.nodes), batch, layouts=layouts, nodes=graph.nodes, lean=lean)
-    values = run.values
     for index, constant in program.constants.items():
-        values[index] = constant
+        run.values[index] = constant
     for index, x in zip(graph.inputs, inputs, strict=True):
-        values[index] = x
-    for step in steps:
-        value = values[step.node.index] = step.forward(run)
-        if spoiled and step.node.index in spoiled:
-            value[spoiled[step.node.index]] = torch.nan
+        run.values[index] = x
+    run.stretches = _stretches(steps) if lean and kept is not None else (steps,)
+    passed = set(kept or ()).union(*map(_entering, run.stretches))
+    for stretch in run.stretches:
+        _compute(run, stretch, spoiled or {})
+        for step in stretch if stretch is not run.stretches[-1] else ():
+            _forget(run, step.node.index, passed)
     return run
+
+
+def _compute(run: Execution, steps: Sequence[Step], spoiled: Mapping[int, Tensor]) -> None:
+    for step in steps:
+        value = run.values[step.node.index] = step.forward(run)
+        if step.node.index in spoiled:
+            value[spoiled[step.node.index]] = torch.nan
+
+
+def _stretches(steps: Sequence[Step]) -> tuple[Sequence[Step], ...]:
+    """Steps in parts of about √steps."""
+    size = max(1, isqrt(len(steps)))
+    return tuple(steps[i : i + size] for i in range(0, len(steps), size)) or (steps,)
+
+
+def _entering(steps: Sequence[Step]) -> set[int]:
+    """Nodes that steps read of what comes before them."""
+    return {i for step in steps for i in step.reads} - {step.node.index for step in steps}
+
+
+def _forget(run: Execution, index: int, passed: Collection[int]) -> None:
+    """Lets go what can be computed again; integers, which say where samples lie, stay."""
+    run.saved.pop(index, None)
+    value = run.values[index]
+    if index not in passed and isinstance(value, Tensor) and value.is_floating_point():
+        run.values[index] = None
 
 
 DONE = Flow()
@@ -46,13 +79,19 @@ DONE = Flow()
 
 def backward(
     run: Execution,
-    steps: Sequence[Step],
     starts: Mapping[int, Flow],
     conditions: Mapping[int, Tensor],
 ) -> None:
     """Sends relevance from `starts` to the inputs; at conditioned nodes only the part under the mask goes on."""
+    run.flows.update(starts)
+    for stretch in reversed(run.stretches):
+        if stretch is not run.stretches[-1] and any(s.node.index in run.flows for s in stretch):
+            _compute(run, stretch, {})
+        _backward(run, stretch, conditions)
+
+
+def _backward(run: Execution, steps: Sequence[Step], conditions: Mapping[int, Tensor]) -> None:
     flows = run.flows
-    flows.update(starts)
     for step in reversed(steps):
         index = step.node.index
         flow = flows.get(index)
@@ -120,7 +159,8 @@ def probe(
         if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
             layout = rows_of(step.node, layouts, run) or _layout(value.isnan(), batch)
             if layout is None:
-                node, reason = step.node, "it mixes the samples of a batch"
+                node = step.node
+                reason = "it mixes the samples of a batch"
                 error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
                 mixing[node.index] = Refused(node, error.at(node.line))
             else:
@@ -135,7 +175,8 @@ def _of_first_sample(
     tables = [step for step in steps if isinstance(step, Embedding)]
     if not tables:
         return {}
-    ids, others = tokens(program.graph), [x.clone() for x in examples]
+    ids = tokens(program.graph)
+    others = [x.clone() for x in examples]
     for index, x in zip(program.graph.inputs, others, strict=True):
         if index in ids:
             x[0] = (x[0] == 0).to(x.dtype)
@@ -177,7 +218,8 @@ class Runs:
     """Several runs that carried parts of the targets of `attribute_each`, or one run, read as one."""
 
     def __init__(self, runs: Sequence[Execution], each: bool) -> None:
-        self.runs, self.each = runs, each
+        self.runs = runs
+        self.each = each
 
     def joined(self, part: Callable[[Execution], Tensor]) -> Tensor:
         """[T, B, ...] from each run's [T·B, ...]; of one explanation [B, ...]."""
@@ -217,7 +259,8 @@ class Runs:
 def _closure(run: Execution, step: Step) -> Tensor:
     """[T·B]: ΣR_out − ΣR_in − bias − stabilizer of one step, which is run once more with a ledger of its own."""
     own = run.anew(run.fold)
-    node, flow = step.node, run.flows[step.node.index]
+    node = step.node
+    flow = run.flows[step.node.index]
     with torch.no_grad():
         rest = run.per_sample(node, flow.relevance(run.lift(run.values[node.index])))
         for source, sent in step.backward(own, flow):

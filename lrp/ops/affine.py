@@ -42,7 +42,9 @@ class AffineStep(Unary):
         if bias is not None and not bias.requires_grad and not bool(bias.any()):
             bias = None
         self.layer = replace(layer, weight=layer.laid(layer.weight), bias=bias)
-        self.rule, self.mode, self.nonnegative = rule, mode, nonnegative
+        self.rule = rule
+        self.mode = mode
+        self.nonnegative = nonnegative
         self.bias_parts: dict[str, Tensor] = {}
         self._fan_in: dict[tuple[int, ...], Tensor] = {}
         self._made: dict[str, Any] = {}
@@ -52,7 +54,8 @@ class AffineStep(Unary):
 
     def _sides(self, rectified: bool = False) -> tuple[Side, ...]:
         """The rule's sides, without those of z < 0 where nothing arrives there."""
-        rule, layer = self.rule, self.layer
+        rule = self.rule
+        layer = self.layer
         if rectified and self.nonnegative and isinstance(rule, Gamma):
             return (self.made("upper", lambda: rule.upper(layer)),)
         found: tuple[Side, ...] = self.made("sides", lambda: rule.sides(layer, self.nonnegative))
@@ -95,7 +98,8 @@ class AffineStep(Unary):
         return found
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, z = run.values[self.source], run.values[self.node.index]
+        x = run.values[self.source]
+        z = run.values[self.node.index]
         if isinstance(self.rule, Flat):
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
         shares = Shares(self, run, x)
@@ -137,7 +141,10 @@ class Shares:
     """What one layer gives to its input, summed over the sides, while the ledger is kept."""
 
     def __init__(self, step: AffineStep, run: Execution, x: Tensor) -> None:
-        self.step, self.run, self.x, self.shape = step, run, x, run.shape(x)
+        self.step = step
+        self.run = run
+        self.x = x
+        self.shape = run.shape(x)
         self.gain: Tensor | None = None
         self.positive: Tensor | None = None
         self.negative: Tensor | None = None
@@ -155,15 +162,17 @@ class Shares:
         self.send(side, s)
 
     def divide(self, side: Side, relevance: Tensor, d: Tensor, z: Tensor) -> None:
-        """s = R / S(d), where z has the sign that the side is for."""
-        step, run, shift = self.step, self.run, self.step.foreseen(side)
+        """s = R / S(d), where z has the sign that the side is for; d is written over if its ε is foreseen."""
+        step = self.step
+        run = self.run
+        shift = self.step.foreseen(side)
         arrived = relevance
         if side.when != "always":
             arrived = mask(relevance, run.lift(z), -torch.finfo(z.dtype).tiny)
             arrived = arrived if side.when == "z>=0" else relevance - arrived
         if shift:
             if side.when != "always":
-                d = d.clamp(min=shift) if shift > 0 else d.clamp(max=shift)
+                d = d.clamp_(min=shift) if shift > 0 else d.clamp_(max=shift)
             s = _scaled_quotient(arrived, run.lift(d), side.share)
         else:
             stable = run.lift(stabilised(d, run.epsilon_of(step.node, step.rule, d)))
@@ -174,17 +183,20 @@ class Shares:
 
     def mirror(self, relevance: Tensor, z: Tensor) -> None:
         """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
-        step, run, layer = self.step, self.run, self.step.layer
+        step = self.step
+        run = self.run
+        layer = self.step.layer
         assert isinstance(step.rule, Gamma)
-        gamma, epsilon = step.rule.gamma, step.rule.epsilon
+        gamma = step.rule.gamma
+        epsilon = step.rule.epsilon
         bias = None if layer.bias is None else layer.bias.clamp(min=0)
         rule = step.rule
         term, above, below = step.made("mirrored", lambda: rule.mirrored(layer))
         positive = layer.apply(self.x, term.weight, bias)
         size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
-        s = relevance / run.lift(size)
+        s = _quotient(relevance, run.lift(size))
         up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
-        down = up - s
+        down = up - s if torch.is_grad_enabled() else torch.sub(up, s, out=s)
         self.send(above, up, epsilon)
         self.send(below, down, -epsilon)
 
@@ -196,7 +208,9 @@ class Shares:
 
     def book(self, side: Side, s: Tensor, bias: Tensor | None, shift: float) -> None:
         """What the bias and the stabilizer ±ε take of s: s times each of them."""
-        step, run, layer = self.step, self.run, self.step.layer
+        step = self.step
+        run = self.run
+        layer = self.step.layer
         bias = None if step.mode == "ignore" else bias
         sums = self.sums(s)
         if shift:
@@ -211,7 +225,8 @@ class Shares:
 
     def sums(self, s: Tensor) -> Tensor | None:
         """[T·B, K]: sums by channel where the ledger needs no more of s, which nobody else takes."""
-        step, run = self.step, self.run
+        step = self.step
+        run = self.run
         short = run.lean and step.mode in ("sink", "absorb", "ignore")
         return run.by_channel(step.node, s, step.layer.channels) if short else None
 
@@ -222,7 +237,9 @@ class Shares:
 
     def settle(self, side: Side, claimed: Tensor) -> None:
         """Books what a side's bias claims, or hands it to the inputs, as the mode says."""
-        step, run, layer = self.step, self.run, self.step.layer
+        step = self.step
+        run = self.run
+        layer = self.step.layer
         left = settle(run, step.node, claimed, step.mode)
         if left is None:
             return
@@ -234,7 +251,8 @@ class Shares:
 
     def _proportionally(self, side: Side, claimed: Tensor) -> None:
         """β·s to the inputs in proportion to the size of their contributions on this side."""
-        layer, size = self.step.layer, None
+        layer = self.step.layer
+        size = None
         for term in side.terms:
             part = layer.apply(term.input(self.x).abs(), term.weight.abs())
             size = part if size is None else size + part
@@ -273,6 +291,12 @@ class Shares:
         return Flow(self.gain, self.rest)
 
 
+def _quotient(r: Tensor, d: Tensor) -> Tensor:
+    """r / d, written over d, which nobody else reads, unless it is to be differentiated."""
+    alike = r.shape == d.shape and r.dtype == d.dtype
+    return torch.div(r, d, out=d) if alike and not torch.is_grad_enabled() else r / d
+
+
 def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
-    """share · r / d in one pass."""
-    return r / d if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
+    """share · r / d in one pass, written over d."""
+    return _quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)

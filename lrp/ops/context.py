@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -107,6 +107,7 @@ class Execution:
 
     `fold` is the number of targets explained at once: relevance then has the batch [T·B], activations have [B].
     `lean`: of the ledger only sums over each sample are kept, and what no earlier step reads is let go.
+    `shared`: the values are another run's too. `stretches`: the steps in the parts in which they are computed.
     """
 
     values: list[Any]
@@ -120,13 +121,14 @@ class Execution:
     layouts: Mapping[int, Layout] = field(default_factory=dict)
     nodes: tuple[Node, ...] = ()
     lean: bool = False
+    shared: bool = False
+    stretches: tuple[Sequence[Step], ...] = ()
 
     def anew(self, fold: int = 1) -> Execution:
         """Another backward pass over the same values, with a ledger of its own."""
         values, saved = list(self.values), dict(self.saved)
-        return Execution(
-            values, self.batch, fold, saved, layouts=self.layouts, nodes=self.nodes, lean=self.lean
-        )
+        own: dict[str, Any] = {part: {} for part in ("flows", "bias", "stabilizer", "project")}
+        return replace(self, values=values, fold=fold, saved=saved, shared=True, **own)
 
     def lift(self, t: Tensor) -> Tensor:
         """An activation [B, ...] shaped so that it broadcasts against relevance [T·B, ...]."""

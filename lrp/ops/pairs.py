@@ -31,7 +31,8 @@ class PairStep(AffineStep):
 
     def _pair(self) -> tuple[Tensor, Tensor]:
         """The weights [p(w); n(w)], and the biases with the stabilizers ±ε."""
-        sides, paired = self._sides(), self.layer.paired or 0
+        sides = self._sides()
+        paired = self.layer.paired or 0
         weight = torch.cat([side.terms[0].weight for side in sides], paired)
         shift = weight.new_tensor([self.foreseen(side) for side in sides])
         total = shift.repeat_interleave(weight.shape[paired] // 2)
@@ -53,11 +54,14 @@ class PairStep(AffineStep):
         return weight, tuple(biases), ledger
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, z = run.values[self.source], run.values[self.node.index]
+        x = run.values[self.source]
+        z = run.values[self.node.index]
         sums = run.lift(run.saved[self.node.index])
         dim = self.layer.channels % z.dim()
         relevance = flow.relevance(run.lift(z)).unsqueeze(dim)
-        parts = relevance / torch.unflatten(sums, dim, (2, -1))
+        parts = torch.unflatten(sums, dim, (2, -1))
+        own = run.lean and not run.shared
+        parts = torch.div(relevance, parts, out=parts) if own else relevance / parts
         both = parts.flatten(dim, dim + 1)
         weight, biases, ledger = self.made("back", self._back)
         shares = Shares(self, run, x)

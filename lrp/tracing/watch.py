@@ -62,7 +62,7 @@ class Values:
         self._placed = tuple(t for t in tensors if _plain(t))
         self._parts = _parts(self._placed)
         near = [part for part in self._parts if part.device.type == "cpu"]
-        self._near = [memoryview(part.numpy()) for part in near]
+        self._near = [part.numpy().data for part in near]
         self._far = [(part, part.clone()) for part in self._parts if part.device.type != "cpu"]
         self._looks = self._look()
 
@@ -204,7 +204,7 @@ def _by_value(value: Any) -> bool:
         return bool(value.numel() > 1)
     if kind is float:
         return bool(value)  # 0.0 equals -0.0
-    return kind in (int, bool, str, bytes, CodeType) or kind.__eq__ is object.__eq__
+    return kind in (int, bool, str, bytes, CodeType) or kind.__eq__ is object.__eq__  # type: ignore[comparison-overlap]
 
 
 def _part(array: Any) -> Any:

@@ -222,3 +222,15 @@ def test_every_error_is_an_lrp_error_and_a_value_error() -> None:
         lrp.UnsupportedOperation,
     ):
         assert issubclass(error, lrp.LRPError) and issubclass(error, ValueError)
+
+
+def test_an_output_behind_complex_numbers_names_the_operation_and_its_line() -> None:
+    class Spectral(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x * 2, torch.linalg.eigvals(x[:, :, None] * x[:, None, :]).real
+
+    x = torch.rand(2, 3)
+    explainer = lrp.LRP(Spectral(), lrp.rules.Zero(), x)
+    explainer.attribute(x, 1, output=0)
+    with pytest.raises(lrp.UnsupportedOperation, match=r"eigvals.*test_errors\.py, line \d+"):
+        explainer.attribute(x, 1, output=1)
