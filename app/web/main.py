@@ -25,6 +25,7 @@ st.html(
     ".st-key-why > :first-child p { font-weight: 600; line-height: 1.4; }"
     "@media (prefers-color-scheme: dark) { .st-key-why { border-left-color: #63c197; } }"
     "@media (min-width: 641px) and (max-height: 800px) { .stMainBlockContainer { padding-top: 0.3rem; } }"
+    "@media (max-width: 640px) { .st-key-board { scroll-margin-top: 76px; } }"  # below the tour
     "@media (max-width: 640px) {"  # the pages' links stand in one row without their icons
     " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; }"
     " .st-key-pages { gap: 0; } [data-testid=stPageLink-NavLink] { padding: 0 0.37rem; justify-content: center; }"

@@ -51,7 +51,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       map(button, data.size, cell.letters, cell.fills);
       for (const text of cell.numbers) make(button, "small", "", text);
       button.addEventListener("click", () => setTriggerValue("pick", { row: r, column: c, serial: data.serial }));
-      if (button.dataset.place === focused) requestAnimationFrame(() => button.focus());
+      if (button.dataset.place === focused) requestAnimationFrame(() => button.focus({ preventScroll: true }));
     });
   });
   const legend = make(root, "div", "ramp");

@@ -25,7 +25,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         const button = make(place, "button", "", cell);
         button.type = "button";
         if (data.verb) button.setAttribute("aria-label", `${cell}: ${data.verb}`);
-        if (cell === focused) requestAnimationFrame(() => button.focus());
+        if (cell === focused) requestAnimationFrame(() => button.focus({ preventScroll: true }));
       } else if (typeof cell === "object") {
         const both = make(place, "span", "both");
         const bar = make(both, "span", "bar");
@@ -33,6 +33,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
         make(both, "span", "", cell.text);
       } else place.textContent = cell;
     });
-    if (data.pickable) line.addEventListener("click", () => setTriggerValue("pick", { value: row.value, serial: data.serial }));
+    if (data.pickable) line.addEventListener("click", () => {
+      setTriggerValue("pick", { value: row.value, serial: data.serial });
+      if (data.shows) document.querySelector(data.shows)?.scrollIntoView({ block: "nearest" }); // far away on a phone
+    });
   }
 }

@@ -208,9 +208,13 @@ def moves(
     title: str = "",
     verb: str = "",
     serial: int = 0,
+    shows: str = "",
     on_pick: Callable[[], None] | None = None,
 ) -> None:
-    """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports."""
+    """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports.
+
+    shows: the CSS selector of what a click changes, which is scrolled into view.
+    """
     _MOVES(
         key=key,
         data={
@@ -220,6 +224,7 @@ def moves(
             "pickable": on_pick is not None,
             "verb": verb,
             "serial": serial,
+            "shows": shows,
         },
         on_pick_change=on_pick or _nothing,
     )

@@ -197,6 +197,7 @@ def _review(game: Session, view: options.Choices) -> None:
         title="The moves that cost most" if rows else "No move cost much",
         verb="show it",
         serial=game.serial,
+        shows=".st-key-board",
         on_pick=_on_loss,
     )
     make = report_of(game)

@@ -249,6 +249,11 @@ def test_after_the_game_there_is_something_to_do(browser: Any, server: str) -> N
     with opened(browser, address, accept_downloads=True) as (page, _):
         settled(page)
         after = page.locator(".st-key-what_next")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.get_by_role("region", name="Tour").get_by_role("button", name="Skip").click()
+        first = page.locator(".st-key-why p").first  # in the first view, below what is next
+        until(lambda: first.evaluate("one => one.getBoundingClientRect().bottom") <= 844, 20, "why")
+        page.set_viewport_size({"width": 1400, "height": 1000})
         after.get_by_role("button", name="Where it turned").click()
         page.locator(".st-key-losses tbody tr").first.wait_for()
         settled(page)

@@ -17,6 +17,7 @@ from tests.app.web.browser_page import (
     transcript,
     wait_for_my_turn,
 )
+from tests.app.web.served import until
 
 if TYPE_CHECKING:
     from app.models import Model
@@ -119,9 +120,13 @@ def test_a_reviewed_move_is_explained_beside_the_better_one(browser: Any, server
         settled(page)
         numbered, better, _ = row.locator("td").all_inner_texts()
         move = numbered.split()[-1]
+        page.set_viewport_size({"width": 390, "height": 844})
         row.get_by_role("button").click()
         page.get_by_text(f"{better} was better").wait_for()
         settled(page)
+        seen = "one => { const box = one.getBoundingClientRect(); return box.top >= 0 && box.bottom < innerHeight }"
+        frame = page.locator(".st-key-board .oth-frame")  # far above the row on a phone
+        until(lambda: frame.evaluate(seen), 10, "the board in view")
         told = sentence(page)
         assert re.match(rf"{move}( rather than {better}:|\? .*better {better}, costs)", told), told
 
@@ -157,12 +162,14 @@ def test_the_sentence_is_in_the_first_view_and_a_finger_finds_every_target(
     with opened(browser, f"{server}/?moves=f5d6c3d3c4f4f6f3") as (page, _):
         page.locator(".st-key-why p").first.wait_for()
         settled(page)
+        tour = page.get_by_role("region", name="Tour")
         for width, height in ((1400, 1000), (1024, 768), (768, 1024), (390, 844), (844, 390)):
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(300)
             frame = page.locator(".st-key-board .oth-frame").evaluate(box)
             assert frame[1] <= height and frame[0] <= width, (width, height)
             if height > 500:
+                assert tour.is_visible()
                 assert page.locator(".st-key-why p").first.evaluate(box)[2] <= height
             if width <= 390 or height <= 500:
                 sizes = page.locator(targets).evaluate_all(f"all => all.map({box})")

@@ -9,6 +9,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from app.web import turns
 from app.web.state import plain
 from app.web.views.export import film
 from app.web.views.inspect.save import as_command, as_csv, as_npz, as_python
@@ -322,6 +325,23 @@ def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
     six = next(path for path in first.options if path == "othello6")
     test = healthy(first.select(six).run())
     assert test.selectbox(key="t_b").options == ["othello6"]
+
+
+def test_a_match_of_two_checkpoints_waits_for_its_turn(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        taken.append(1)
+        yield
+
+    monkeypatch.setattr(turns, "searching", counted)
+    test = healthy(view("training").run())
+    test = healthy(test.selectbox(key="t_a").select("othello6").run())
+    healthy(test.button(key="t_game").click().run())
+    assert taken == [1] and any("50 simulations a move" in text.value for text in test.caption)
 
 
 DAMAGED = {
