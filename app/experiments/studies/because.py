@@ -59,7 +59,7 @@ def events_by_game(
     model: Model, games: Games, settings: Settings, progress: Progress
 ) -> list[list[Played]]:
     """The moves of each game's positions whose events are looked at."""
-    own, opp, game = several_a_game(games, settings, EACH, EMPTIES)
+    own, opp, game = several_a_game(games, settings, 2 if settings.quick else EACH, EMPTIES)
     free = legal_table(own, opp).any(1)
     boards = [board_of(o, p) for o, p in zip(own[free], opp[free])]
     found: list[list[Played]] = [[] for _ in range(int(game.max()) + 1)]
