@@ -70,7 +70,7 @@ check: $(STAMP)  ## lint and types
 	$(BIN)/mypy
 
 bench: $(STAMP)  ## the tables of the README
-	for name in lrp evaluator learner othello_rules search selfplay explain_tree desktop replies; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
+	for name in lrp evaluator learner othello_rules search selfplay explain_tree why desktop replies; do $(ONE_THREAD) $(BIN)/python -m benchmarks.$$name; done
 
 docs: $(DOCS)  ## the documentation as a site, in site/
 	$(DOCS)/bin/mkdocs build --strict

@@ -56,11 +56,16 @@ EXAMPLES: Final = {  # command, or a group's command -> what a user would type
         "othello review games.ggf --html report.html",
     ),
     "ladder": ("othello ladder runs/mine --every 20 --games 60 --plot ladder.png",),
-    "release": ("othello release runs/mine --out checkpoints/mine",),
+    "release": (
+        "othello release runs/mine --out checkpoints/mine",
+        "othello release runs/mine --out checkpoints/mine --generations 10 --games 0",
+    ),
     "warm": ("othello warm", "othello warm --training"),
     "experiments": (
         "othello experiments",
         "othello experiments prior --quick",
+        "othello experiments concepts --run runs/mine",
+        "othello experiments clusters --virelay",
         "othello experiments all --out results",
     ),
     "checkpoint": ("othello checkpoint verify othello8",),

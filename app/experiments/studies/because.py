@@ -59,7 +59,7 @@ def events_by_game(
     model: Model, games: Games, settings: Settings, progress: Progress
 ) -> list[list[Played]]:
     """The moves of each game's positions whose events are looked at."""
-    own, opp, game = several_a_game(games, settings, EACH, EMPTIES)
+    own, opp, game = several_a_game(games, settings, 2 if settings.quick else EACH, EMPTIES)
     free = legal_table(own, opp).any(1)
     boards = [board_of(o, p) for o, p in zip(own[free], opp[free])]
     found: list[list[Played]] = [[] for _ in range(int(game.max()) + 1)]
@@ -189,6 +189,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
 MEASURES: Final = {
     "squares": ("relevance", "over_value"),
     "alike": ("alike", "alike_over_value"),
+    "matched": ("matched", "matched_over_value"),
     "plane": ("plane", "plane_over_value"),
 }
 
@@ -206,7 +207,7 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
     rare = [name for name in numbers["events"] if name not in told]
     few = [name for name, found in told.items() if found["positions_with"] < ENOUGH]
     near = [name for name, found in told.items() if found["over_nearness"].low <= 0]
-    good, alike, plane = (
+    good, alike, matched, plane = (
         f"{len(names)} ({', '.join(names) or 'none'})" for names in numbers["reached"].values()
     )
     return (
@@ -214,8 +215,8 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
         f"{EMPTIES[0]} to {EMPTIES[1]} empty squares. Of {len(numbers['events'])} kinds of event {len(told)} happen "
         f"often enough to be told, {len(told) - len(few)} of them in {ENOUGH} positions or more. Of these relevance "
         f"of the change on an event's squares reaches an area of {REACHED[0]}, and {REACHED[1]} more than the value's "
-        f"change alone, for {good}; among squares of the same kind (corner, X, C, edge, inside) for {alike}; on the "
-        f"plane of the moves in question alone for {plane}."
+        f"change alone, for {good}; among squares of the same kind (corner, X, C, edge, inside) for {alike}; among "
+        f"those as far from the move, too, for {matched}; on the plane of the moves in question alone for {plane}."
         + (f" In fewer positions: {', '.join(few)}." if few else "")
         + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
         + (f" Not above nearness to the move: {', '.join(near)}." if near else "")
@@ -242,11 +243,12 @@ def event_tables(events: dict[str, Any]) -> tuple[Table, Table]:
         gaps.append((name, *(str(found.get(key, "–")) for key in (*GAPS, "over_nearness"))))
     header = (
         *("event", "happens", "positions with it", "relevance on its squares"),
-        *("among squares of a kind", "on its plane alone", "value's change", "nearness"),
+        *("among squares of a kind", "and as far from the move", "on its plane alone"),
+        *("value's change", "nearness"),
     )
     above = (
-        *("event", "squares less value", "squares of a kind less value", "plane less value"),
-        "squares less nearness",
+        *("event", "squares less value", "squares of a kind less value"),
+        *("and as far less value", "plane less value", "squares less nearness"),
     )
     title = "Area under the ROC curve (0.5 is chance), 95 % by game"
     return Table(title, header, tuple(areas_)), Table("Paired differences", above, tuple(gaps))

@@ -29,8 +29,13 @@ from othello.rules.board import Board, squares_of
 
 Map = NDArray[np.float64]
 RESAMPLES: Final = 300
-COLUMNS: Final = ("relevance", "alike", "plane", "value", "nearness")
-GAPS: Final = {"over_value": "relevance", "alike_over_value": "alike", "plane_over_value": "plane"}
+COLUMNS: Final = ("relevance", "alike", "matched", "plane", "value", "nearness")
+GAPS: Final = {
+    "over_value": "relevance",
+    "alike_over_value": "alike",
+    "matched_over_value": "matched",
+    "plane_over_value": "plane",
+}
 FEWEST: Final = 10  # events of a kind, below which no area is told
 KINDS: Final = ("inside", "edge", "C", "X", "corner")
 
@@ -254,7 +259,7 @@ EVENTS: Final = (
 
 @dataclass(frozen=True)
 class Units:
-    """All units of a kind: whether they happen [U], their scores by column [U, 5], the kinds of squares and games."""
+    """All units of a kind: whether they happen [U], their scores by column [U, 6], the kinds of squares and games."""
 
     happen: NDArray[np.bool_]
     scores: NDArray[np.float64]
@@ -266,7 +271,7 @@ def areas(event: Event, played: Sequence[Sequence[Played]], seed: int) -> dict[s
     """Areas under the curve of relevance, of the value's change and of nearness, and differences, by game.
 
     `played` holds the moves of each game, and games are resampled.  alike: among squares of the same kind alone, so
-    that a table of squares, which knows no move, has 0.5.
+    that a table of squares, which knows no move, has 0.5.  matched: among those as far from the move, too.
     """
     rows: list[tuple[bool, float, float, float, float]] = []
     kinds, games = list[int](), list[int]()
@@ -287,7 +292,7 @@ def areas(event: Event, played: Sequence[Sequence[Played]], seed: int) -> dict[s
     found: dict[str, Any] = {"units": len(rows), "events": count, "positions_with": len(where)}
     if count < FEWEST or count == len(rows):
         return found
-    units = Units(happen, table[:, [1, 1, 2, 3, 4]], np.array(kinds), np.array(games))
+    units = Units(happen, table[:, [1, 1, 1, 2, 3, 4]], np.array(kinds), np.array(games))
     return found | _intervals(units, len(played), seed)
 
 
@@ -297,8 +302,10 @@ def _kind(square: int) -> str:
 
 def _intervals(units: Units, games: int, seed: int) -> dict[str, Interval]:
     random = np.random.default_rng((seed, len(units.game)))
-    order = np.round(ranks(units.scores.T) * 2).astype(np.int64)  # [5, U]: equal scores share one
-    kinds = [units.kind * (name == "alike") for name in COLUMNS]
+    order = np.round(ranks(units.scores.T) * 2).astype(np.int64)  # [6, U]: equal scores share one
+    steps = -units.scores[:, -1].astype(np.int64)
+    groups = {"alike": units.kind, "matched": units.kind * 8 + steps}
+    kinds = [groups.get(name, 0 * steps) for name in COLUMNS]
     drawn = np.empty((RESAMPLES + 1, len(COLUMNS)))
     for row in range(RESAMPLES + 1):  # first as they are
         draw = random.integers(0, games, games) if row else np.arange(games)

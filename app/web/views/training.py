@@ -50,7 +50,7 @@ def page() -> None:
                 training_games.draw(chosen)
         if not runs:
             st.caption("No training run in the folder runs/ here. Start one with: othello train")
-        _compare(runs)
+        _compare(courses)
 
 
 def _runs() -> list[Path]:

@@ -250,7 +250,7 @@ def test_shipped_checkpoints_have_a_name_in_any_folder(
     assert json.loads(capsys.readouterr().out)["checkpoint"] == told[0]["weights"]["sha256"]
     assert run(["checkpoint", "info", "othello9"]) == 2
     assert (
-        "no such checkpoint; by name: othello6, othello8, othello8-strong"
+        "no such checkpoint; by name: othello6, othello8, othello8-growth, othello8-strong"
         in capsys.readouterr().err
     )
     (tmp_path / "othello8").mkdir()  # what lies here comes first

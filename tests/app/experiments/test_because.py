@@ -87,7 +87,8 @@ def test_a_map_that_knows_has_area_one_and_noise_one_half() -> None:
         knowing.append([replace(each, change=change)])
     found = areas(event, knowing, seed=0)
     assert (found["relevance"].mean, found["relevance"].low) == (1.0, 1.0)
-    assert (found["alike"].mean, found["alike"].low) == (1.0, 1.0)
+    for column in ("alike", "matched"):
+        assert (found[column].mean, found[column].low) == (1.0, 1.0)
     assert found["over_value"].mean == pytest.approx(1 - found["value"].mean)
     assert found["events"] == sum(happening(event, each) for each in played)
 

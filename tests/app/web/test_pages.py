@@ -305,12 +305,15 @@ def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
     monkeypatch.chdir(tmp_path)
     test = healthy(view("training").run())
     assert not test.error
-    strong = info(locate("othello8-strong"))
+    run = test.selectbox(key="t_run")
+    assert {"othello8-growth", "othello8-strong"} <= set(run.options)
+    released = info(locate(run.value.name))
     shown = {metric.label: metric.value for metric in test.metric}
-    assert shown["Generation"] == str(strong["generation"])
-    assert shown["Self-play games"] == f"{strong['games']:,}"
+    assert shown["Generation"] == str(released["generation"])
+    assert shown["Self-play games"] == f"{released['games']:,}"
     assert components(test, "othello_lines") == 4
-    assert any("#### Strength" in text.value for text in test.markdown)
+    grown = [name for name in test.selectbox(key="t_b").options if "generations" in name]
+    assert len(grown) >= 10 and "othello8-growth/generations/0000" in grown
     other = next(one for one in test.selectbox(key="t_run").options if one == "othello8")
     test = healthy(test.selectbox(key="t_run").select(other).run())
     assert not test.error and components(test, "othello_lines") == 0
@@ -321,7 +324,8 @@ def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
     test = healthy(view("training").run())
     first, second = test.selectbox(key="t_a"), test.selectbox(key="t_b")
     assert {"othello6", "othello8", "othello8-strong"} <= set(first.options)
-    assert set(second.options) == {"othello8", "othello8-strong"}
+    shelf = {name for name in second.options if "generations" not in name}
+    assert shelf == {"othello8", "othello8-growth", "othello8-strong"}
     six = next(path for path in first.options if path == "othello6")
     test = healthy(first.select(six).run())
     assert test.selectbox(key="t_b").options == ["othello6"]
