@@ -34,7 +34,14 @@ from tests.test_documentation import LINES, TEXTS, fences, placeholders
 ROOT = Path(__file__).parents[1]
 SECONDS = 30.0  # that a server, a window and a training run are left alone
 GAME = "f5d6c3d3c4f4f6g5e6d7"
-ALONE = {"ladder", "release", "train", "checkpoint import", "checkpoint export"}  # named, not typed
+ALONE = {
+    "bench",
+    "ladder",
+    "release",
+    "train",
+    "checkpoint import",
+    "checkpoint export",
+}  # named, not typed
 FEWER = {  # what makes a line quick
     r"--games \d+": "--games 2",
     r"--simulations \d+": "--simulations 8",
@@ -59,7 +66,10 @@ def typed() -> list[str]:
 def completed(line: str) -> str:
     """A line of a page as somebody would type it in the folder `place`."""
     line = placeholders(line.replace("DIR", "runs/mine")).replace("--onnx a.png", "--onnx a.onnx")
-    line = line.replace("import a.png", "import best.pth.tar")
+    line = line.replace("import a.png", "import best.pth.tar").replace(
+        "release run ", "release runs/mine "
+    )
+    line = line.replace("--generations 10", "--generations 2")  # as many as the prepared run has
     if re.match("othello experiments .", line) and "--quick" not in line:
         line += " --quick"  # those of full size take longer than all other lines together
     return line + " --run runs/mine" * line.startswith("othello train --resume")
