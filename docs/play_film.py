@@ -21,11 +21,12 @@ from playwright.sync_api import sync_playwright
 from benchmarks.page import FLAGS, start_server
 
 OPENING = "e6f6g6d6c6c5d3c3f5e3d2c7f4e7e8h6f7e1d7f8g8e2f3f2c4"
-MOVES = ("d8", "c2", "h4")
+MOVES = ("d8", "c2")
 SHAPE = {"width": 1024, "height": 768}
 WIDTH = 820  # pixels of a picture
 READ, LOOK = 2600, 1100  # milliseconds for a sentence, and for a board
 COLOURS = 255
+CHIPS = "[class*=st-key-why_chips] button"
 ANSWERED = """move => {
     const said = document.querySelector("[role=status]").innerText.match(/The agent played (\\w\\d)/);
     const box = document.querySelector(".st-key-why p");
@@ -74,11 +75,11 @@ def film(browser: Any, address: str) -> list[tuple[Image.Image, int]]:
         square.click()
         page.wait_for_function(ANSWERED, arg=move)
         take(READ)
-        chip = page.locator(".st-key-why button[aria-pressed]").first
-        if chip.count():
-            chip.click()
-            take(LOOK)
-            chip.click()
+        chip = page.locator(CHIPS).first
+        chip.click()
+        page.locator(".outlined").first.wait_for()
+        take(READ)
+        chip.click()
     return pictures
 
 
