@@ -14,16 +14,15 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 import lrp
 from benchmarks.compatibility_models import GROUPS, Case
 from benchmarks.compatibility_oracles import compared
-from benchmarks.harness import interleaved, options
+from benchmarks.harness import interleaved, most_bytes, options
 
 NOTHING = float("nan")
 
@@ -84,20 +83,7 @@ def _costs(case: Case, explainer: lrp.LRP, rounds: int) -> tuple[float, float]:
         explained(explainer, case)
 
     found = interleaved({"F": plain, "LRP": explain}, rounds)
-    return found["LRP"] / found["F"], _peak(explain) / _peak(plain)
-
-
-def _peak(job: Callable[[], None]) -> int:
-    """The most bytes that a job has allocated at once."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
-        job()
-    events = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
-    changes = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())
-    held = most = 0
-    for change in changes:
-        held += change.nbytes()
-        most = max(most, held)
-    return most
+    return found["LRP"] / found["F"], most_bytes(explain) / most_bytes(plain)
 
 
 def _short(error: BaseException) -> str:

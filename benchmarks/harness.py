@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.profiler import ProfilerActivity, profile
 
 if TYPE_CHECKING:
     from othello.network.evaluator import Evaluation, Evaluator
@@ -56,6 +57,19 @@ def seconds(job: Callable[[], object], clock: Clock = time.thread_time) -> float
     began = clock()
     job()
     return clock() - began
+
+
+def most_bytes(job: Callable[[], object]) -> int:
+    """The most bytes that a job has allocated at once through torch, on the CPU."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        job()
+    events: Any = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
+    changes = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())
+    held = most = 0
+    for change in changes:
+        held += change.nbytes()
+        most = max(most, held)
+    return most
 
 
 def interleaved(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
 import lrp
+from benchmarks.harness import most_bytes
 from tests.lrp.sequences import Llama
 
 
@@ -30,19 +29,6 @@ class Block(nn.Module):
 def deep() -> nn.Module:
     torch.manual_seed(0)
     return nn.Sequential(*(Block() for _ in range(24)), nn.Linear(16, 3)).eval()
-
-
-def peak(job: Callable[[], object]) -> int:
-    """The most bytes that a job has allocated at once."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
-        job()
-    events: Any = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
-    changes = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())
-    held = most = 0
-    for change in changes:
-        held += change.nbytes()
-        most = max(most, held)
-    return most
 
 
 @pytest.mark.parametrize("composite", ["EpsilonPlus", "EpsilonAlpha2Beta1", "AttnLRP"])
@@ -78,5 +64,5 @@ def test_a_deep_model_needs_far_less_memory() -> None:
     for checkpoint in (False, True):
         explainer = lrp.LRP(model, "EpsilonPlus", x, checkpoint=checkpoint)
         explainer.attribute(x, 1)
-        most.append(peak(lambda e=explainer: e.attribute(x, 1)))  # type: ignore[misc]
+        most.append(most_bytes(lambda e=explainer: e.attribute(x, 1)))  # type: ignore[misc]
     assert most[1] < 0.4 * most[0]
