@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 T = TypeVar("T")
 Number = TypeVar("Number", int, float)
@@ -100,6 +103,16 @@ def button(
 ) -> None:
     """A button with one of Google's Material icons, that does something when it is pressed."""
     st.button(label, icon=f":material/{icon}:", key=key, on_click=do, args=args, **looks)
+
+
+def menu(label: str, icon: str, key: str) -> DeltaGenerator:
+    """A menu whose content is always built; `close` closes it."""
+    return st.popover(label, icon=f":material/{icon}:", key=key, on_change="rerun")
+
+
+def close(key: str) -> None:
+    """Close a menu, from the callback of what was pressed in it: on a phone it covers the board."""
+    st.session_state[key] = False
 
 
 def _maybe(

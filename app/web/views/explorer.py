@@ -63,6 +63,7 @@ def _go_to(line: list[Board]) -> None:
 
 
 def _set_board(position: Board) -> None:
+    widgets.close("x_menu")
     _go_to([position])
 
 
@@ -106,7 +107,7 @@ def _choose_position() -> None:
             args=(_line()[:-1],),
             disabled=len(_line()) == 1,
         )
-        with st.popover("Another position", icon=":material/content_paste:"):
+        with widgets.menu("Another position", "content_paste", "x_menu"):
             gallery.choose("x_gallery", _set_board)
             widgets.text(
                 "Board string or transcript", key="x_text", max_chars=4096, on_change=_from_text

@@ -91,7 +91,7 @@ def _composite_label(name: str) -> str:
 
 def new_game(game: Session) -> None:
     """The menu that starts a game: side, strength, opponent, position."""
-    with st.popover("New", icon=":material/add_circle:"):
+    with widgets.menu("New", "add_circle", "new"):
         widgets.segments(
             "You play",
             SEAT_WORDS,
@@ -170,6 +170,7 @@ def _simulations(count: int) -> str:
 
 
 def _start() -> None:
+    widgets.close("new")
     game = state.game()
     text, seat = widgets.typed("start_text"), widgets.chosen("seat", SEATS, game.seat)
     try:

@@ -183,7 +183,7 @@ def _lines(game: Session) -> None:
     apart = [number for number, fork in forks.items() if fork < len(game.branches[number])]
     if not apart:
         return
-    with st.popover(f"Lines ({len(apart) + 1})", icon=":material/alt_route:"):
+    with widgets.menu(f"Lines ({len(apart) + 1})", "alt_route", "lines"):
         st.caption("Lines of play that were left. Going over to one keeps this one.")
         for number in apart:
             line, fork = game.branches[number], forks[number]
@@ -199,6 +199,7 @@ def _lines(game: Session) -> None:
 
 
 def _switch(number: int) -> None:
+    widgets.close("lines")
     game = state.game()
     if number < len(game.branches):
         game.switch(number)

@@ -49,6 +49,7 @@ def _board() -> Board:
 
 
 def _set_board(position: Board) -> None:
+    widgets.close("s_menu")
     st.session_state.searched_board, st.session_state.search_made = position, 0
     st.session_state.search_serial = st.session_state.get("search_serial", 0) + 1
 
@@ -126,7 +127,7 @@ def _choose_position() -> None:
                 do=_set_board,
                 args=(st.session_state.inspected,),
             )
-        with st.popover("Another position", icon=":material/content_paste:"):
+        with widgets.menu("Another position", "content_paste", "s_menu"):
             gallery.choose("s_gallery", _set_board)
             widgets.text(
                 "Board string or transcript", key="s_text", max_chars=4096, on_change=_from_text

@@ -63,16 +63,20 @@ def strength(menu: Any) -> str:
     )
 
 
-def test_two_games_in_a_row_are_played_with_the_search_that_the_menu_shows(page: Any) -> None:
+@pytest.mark.parametrize("width", [1280, 390])
+def test_two_games_in_a_row_are_played_with_the_search_that_the_menu_shows(
+    page: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
     move(page, 2)
     assert "after 100 simulations" in searched(page)
     menu = open_menu(page, "New")
     assert strength(menu) == "100"
     assert menu.get_by_role("radio", checked=True).all_inner_texts()[:1] == ["Black"]
     menu.get_by_role("button", name="Start").click()
+    menu.wait_for(state="detached")
     page.wait_for_function("!location.search.includes('moves=')")
     settled(page)
-    close_menu(page)
     move(page, 2)
     assert "after 100 simulations" in searched(page)
 
@@ -130,3 +134,7 @@ def test_a_menu_that_is_only_looked_into_changes_nothing(page: Any) -> None:
     )
     close_menu(page)
     assert "after 400 simulations" in title.inner_text()
+    menu = open_menu(page, "Another position")
+    menu.locator(".st-key-s_gallery input").first.click()
+    page.get_by_role("option").first.click()
+    menu.wait_for(state="detached")
