@@ -98,8 +98,8 @@ TABLE = {
     "checkpoint": Row(""),
     "checkpoint info": Row("checkpoint info", "checkpoint-info"),
     "checkpoint verify": Row("checkpoint verify othello6", "checkpoint-verify"),
-    "checkpoint import": Row("", "checkpoint-info"),
-    "checkpoint export": Row("", "checkpoint-export"),
+    "checkpoint import": Row("", "checkpoint-info", long=True),
+    "checkpoint export": Row("", "checkpoint-export", long=True),
 }
 PIPED = (
     "solve",
