@@ -35,11 +35,6 @@ class Interval:
             return f"{number(self.mean)} [one unit, no interval]"
         return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
 
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval lies above 0."""
-        return self.low > 0
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON wants it."""
         return {"mean": self.mean, "low": self.low, "high": self.high, "count": self.count}
