@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import lrp.tracing.attention
 import lrp.tracing.bags
-import lrp.tracing.recurrent
-import lrp.tracing.similarity  # noqa: F401  (each fills the expansions)
+import lrp.tracing.compounds
+import lrp.tracing.recurrent  # noqa: F401  (each fills the expansions)
 from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
 from lrp.errors import ModelMismatch, UnsupportedOperation

@@ -240,8 +240,8 @@ operation("where.self where.ScalarOther where.ScalarSelf where.Scalar", "route")
     choice(torch.where, (0, 1, 2), (1, 2))
 )
 operation("masked_fill.Scalar masked_fill.Tensor", "route")(choice(torch.where, (1, 2, 0), (1, 2)))
-operation("maximum max.other", "route")(choice(torch.maximum, (0, 1), (0, 1)))
-operation("minimum min.other", "route")(choice(torch.minimum, (0, 1), (0, 1)))
+operation("maximum max.other fmax", "route")(choice(torch.maximum, (0, 1), (0, 1)))
+operation("minimum min.other fmin", "route")(choice(torch.minimum, (0, 1), (0, 1)))
 
 
 class Written(Choice):

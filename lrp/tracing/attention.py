@@ -127,22 +127,6 @@ def _glu(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "gated", "lrp.gated", (signal, gate), node.shape, torch.mul)
 
 
-def _addcmul(writer: Writer, node: Node) -> Any:
-    """x + value · a · b."""
-    x, a, b = writer.moved(node.args)[:3]
-    factor = float(node.kwargs.get("value", 1))
-    z = writer.emit(node, "product", "aten.mul.Tensor", (a, b), node.shape)
-    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
-
-
-def _hstack(writer: Writer, node: Node) -> Any:
-    """Concatenation along the second dimension."""
-    parts = writer.moved(node.args[0])
-    return writer.emit(node, "cat", "aten.cat", (parts, 1), node.shape)
-
-
 EXPANSIONS["aten.scaled_dot_product_attention.default"] = _attention
 EXPANSIONS["aten.baddbmm.default"] = _baddbmm
 EXPANSIONS["aten.glu.default"] = _glu
-EXPANSIONS["aten.addcmul.default"] = _addcmul
-EXPANSIONS["aten.hstack.default"] = _hstack

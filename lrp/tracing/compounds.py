@@ -1,0 +1,99 @@
+"""Operations that are several in one, written out as products and sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lrp.tracing.canonizers import EXPANSIONS, Writer
+from lrp.tracing.graph import Node, Param
+
+
+def _cosine(writer: Writer, node: Node) -> Any:
+    """Σ (x / ‖x‖) (y / ‖y‖) along a dimension, no norm smaller than ε."""
+    given = {"dim": 1, "eps": 1e-8, **node.kwargs}
+    given.update(zip(("x1", "x2", "dim", "eps"), node.args, strict=False))
+    rank = len(node.shape or ()) + 1
+    dim = given["dim"] % rank - rank
+    units = []
+    for name in ("x1", "x2"):
+        tensor = writer.moved(given[name])
+        norm = writer.emit(node, "norm", "aten.linalg_vector_norm", (tensor, 2, [dim], True), None)
+        size = writer.emit(node, "size", "aten.clamp_min", (norm, float(given["eps"])), None)
+        unit = writer.emit(node, "unit", "aten.div.Tensor", (tensor, size), None)
+        units.append(unit)
+    z = writer.emit(node, "product", "aten.mul.Tensor", units, None)
+    return writer.emit(node, "cosine", "aten.sum.dim_IntList", (z, [dim]), node.shape)
+
+
+def _bilinear(writer: Writer, node: Node) -> Any:
+    """Σ_ij x_i w_kij y_j + b_k."""
+    x, y, weight, *bias = (writer.moved(argument) for argument in node.args)
+    first = writer.emit(node, "first", "aten.einsum", ("...i,kij->...kj", [x, weight]), None)
+    parts = ("...kj,...j->...k", [first, y])
+    z = writer.emit(node, "second", "aten.einsum", parts, node.shape)
+    if not bias or bias[0] is None:
+        return z
+    return writer.emit(node, "sum", "aten.add.Tensor", (z, bias[0]), node.shape)
+
+
+def _inner(writer: Writer, node: Node) -> Any:
+    """Σ_i x_i y_i along both last dimensions."""
+    x, y = writer.moved(node.args)
+    return writer.emit(node, "inner", "aten.tensordot", (x, y, [-1], [-1]), node.shape)
+
+
+def _addmm(writer: Writer, node: Node) -> Any:
+    """β·c + α·(a b); one node where it is a layer with its bias."""
+    alpha, beta = (float(node.kwargs.get(name, 1)) for name in ("alpha", "beta"))
+    if alpha == beta == 1 and isinstance(node.args[0], Param):
+        return writer.copy(node)
+    c, a, b = writer.moved(node.args)
+    z = writer.emit(node, "product", "aten.matmul", (a, b), node.shape)
+    if beta == 0:
+        return writer.emit(node, "scaled", "aten.mul.Scalar", (z, alpha), node.shape)
+    c = writer.emit(node, "offset", "aten.mul.Scalar", (c, beta), None)
+    return writer.emit(node, "sum", "aten.add.Tensor", (c, z), node.shape, alpha=alpha)
+
+
+def _addcmul(writer: Writer, node: Node) -> Any:
+    """x + value · a · b."""
+    x, a, b = writer.moved(node.args)[:3]
+    factor = float(node.kwargs.get("value", 1))
+    z = writer.emit(node, "product", "aten.mul.Tensor", (a, b), node.shape)
+    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
+
+
+def _addcdiv(writer: Writer, node: Node) -> Any:
+    """x + value · a / b."""
+    x, a, b = writer.moved(node.args)[:3]
+    factor = float(node.kwargs.get("value", 1))
+    z = writer.emit(node, "quotient", "aten.div.Tensor", (a, b), node.shape)
+    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
+
+
+def _lerp(writer: Writer, node: Node) -> Any:
+    """(1 − w) x + w y."""
+    x, y, weight = writer.moved(node.args)
+    rest: Any = 1 - weight if isinstance(weight, (int, float)) else None
+    if rest is None:
+        rest = writer.emit(node, "rest", "aten.rsub.Scalar", (weight, 1), None)
+    product = "aten.mul.Scalar" if isinstance(rest, float | int) else "aten.mul.Tensor"
+    first = writer.emit(node, "first", product, (x, rest), node.shape)
+    second = writer.emit(node, "second", product, (y, weight), node.shape)
+    return writer.emit(node, "sum", "aten.add.Tensor", (first, second), node.shape)
+
+
+def _hstack(writer: Writer, node: Node) -> Any:
+    """Concatenation along the second dimension."""
+    parts = writer.moved(node.args[0])
+    return writer.emit(node, "cat", "aten.cat", (parts, 1), node.shape)
+
+
+EXPANSIONS["aten.cosine_similarity.default"] = _cosine
+EXPANSIONS["aten.bilinear.default"] = _bilinear
+EXPANSIONS["aten.inner.default"] = _inner
+EXPANSIONS["aten.addmm.default"] = _addmm
+EXPANSIONS["aten.addcmul.default"] = _addcmul
+EXPANSIONS["aten.addcdiv.default"] = _addcdiv
+EXPANSIONS["aten.lerp.Scalar"] = EXPANSIONS["aten.lerp.Tensor"] = _lerp
+EXPANSIONS["aten.hstack.default"] = _hstack
