@@ -125,7 +125,7 @@ def _status(game: Session) -> str:
 
 
 def _on_move() -> None:
-    game, event = state.game(), st.session_state.board.move
+    game, event = state.game(), parts.reported("board", "move")
     if not isinstance(event, dict):
         return
     try:

@@ -84,6 +84,19 @@ def test_visitors_play_their_own_games_and_no_forged_choice_is_heard(server: str
         assert len(visitor.clicked) == 1 and visitor.problems == []
 
 
+async def clicks_in_the_name_of_every_page(address: str) -> list[Visitor]:
+    visitor = await Visitor.arrive(address)
+    assert len(visitor.pages) > 4
+    for page in sorted(visitor.pages):
+        await visitor.click_from(page)
+    await visitor.leave()
+    return [visitor]
+
+
+def test_a_click_in_the_name_of_a_page_without_the_board_is_no_error(server: str) -> None:
+    assert met(clicks_in_the_name_of_every_page(server))[0].problems == []
+
+
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_a_hundred_visitors_are_served_while_ten_search(

@@ -33,6 +33,7 @@ class Visitor:
     clicked: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # from a click to the board with its disc
     problems: list[str] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)  # as the server names them
     _board: str = ""
     _fragment: str = ""
     _page: str = ""
@@ -72,21 +73,30 @@ class Visitor:
     async def click(self, square: int) -> None:
         """Play a move; returns with the server's board after it."""
         ply = int(self.shown["ply"])
-        event = {"square": square, "ply": ply, "serial": self.shown["serial"]}
-        message = BackMsg()
-        run = message.rerun_script
-        run.query_string, run.page_script_hash = self.query, self._page
-        run.fragment_id = self._fragment
-        run.cached_message_hashes.extend(self._known)
-        widget = run.widget_states.widgets.add(id=EVENT.format(self._board))
-        widget.json_trigger_value = json.dumps([{"event": "move", "value": event}])
+        message = self._move(square, self._page)
+        message.rerun_script.fragment_id = self._fragment
         for each in self._selects.values() if self.forged else ():
-            run.widget_states.widgets.add(id=each, string_value=self.forged)
+            message.rerun_script.widget_states.widgets.add(id=each, string_value=self.forged)
         self.clicked.append(square)
         began = time.perf_counter()
         await self._send(message)
         await self._follow(lambda: int(self.shown["ply"]) > ply)
         self.seconds.append(time.perf_counter() - began)
+
+    async def click_from(self, page: str) -> None:
+        """Play a move in the name of a page that may not have the board; returns when the server has drawn."""
+        await self._send(self._move(self.legal[0], page))
+        await self._follow(lambda: not self._running)
+
+    def _move(self, square: int, page: str) -> BackMsg:
+        event = {"square": square, "ply": int(self.shown["ply"]), "serial": self.shown["serial"]}
+        message = BackMsg()
+        run = message.rerun_script
+        run.query_string, run.page_script_hash = self.query, page
+        run.cached_message_hashes.extend(self._known)
+        widget = run.widget_states.widgets.add(id=EVENT.format(self._board))
+        widget.json_trigger_value = json.dumps([{"event": "move", "value": event}])
+        return message
 
     async def settle(self) -> None:
         """Wait until the server draws no more and nobody thinks."""
@@ -113,6 +123,7 @@ class Visitor:
             self._running = message.session_status_changed.script_is_running
         if self.forged and self.forged.encode() in message.SerializeToString():
             self.problems.append(f"the server says {self.forged}")
+        self.pages.update(page.page_script_hash for page in message.navigation.app_pages)
         element = message.delta.new_element
         what = element.WhichOneof("type")
         if what == "exception":
