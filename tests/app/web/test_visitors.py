@@ -87,8 +87,10 @@ def test_visitors_play_their_own_games_and_no_forged_choice_is_heard(server: str
 async def clicks_in_the_name_of_every_page(address: str) -> list[Visitor]:
     visitor = await Visitor.arrive(address)
     assert len(visitor.pages) > 4
+    message = visitor.move(visitor.legal[0])
     for page in sorted(visitor.pages):
-        await visitor.click_from(page)
+        message.rerun_script.page_script_hash = page
+        await visitor.run(message)
     await visitor.leave()
     return [visitor]
 

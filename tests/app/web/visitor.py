@@ -73,7 +73,7 @@ class Visitor:
     async def click(self, square: int) -> None:
         """Play a move; returns with the server's board after it."""
         ply = int(self.shown["ply"])
-        message = self._move(square, self._page)
+        message = self.move(square)
         message.rerun_script.fragment_id = self._fragment
         for each in self._selects.values() if self.forged else ():
             message.rerun_script.widget_states.widgets.add(id=each, string_value=self.forged)
@@ -83,16 +83,17 @@ class Visitor:
         await self._follow(lambda: int(self.shown["ply"]) > ply)
         self.seconds.append(time.perf_counter() - began)
 
-    async def click_from(self, page: str) -> None:
-        """Play a move in the name of a page that may not have the board; returns when the server has drawn."""
-        await self._send(self._move(self.legal[0], page))
+    async def run(self, message: BackMsg) -> None:
+        """Send what a page may or may not have said; returns when the server has drawn."""
+        await self._send(message)
         await self._follow(lambda: not self._running)
 
-    def _move(self, square: int, page: str) -> BackMsg:
+    def move(self, square: int) -> BackMsg:
+        """What the page says when somebody clicks a square."""
         event = {"square": square, "ply": int(self.shown["ply"]), "serial": self.shown["serial"]}
         message = BackMsg()
         run = message.rerun_script
-        run.query_string, run.page_script_hash = self.query, page
+        run.query_string, run.page_script_hash = self.query, self._page
         run.cached_message_hashes.extend(self._known)
         widget = run.widget_states.widgets.add(id=EVENT.format(self._board))
         widget.json_trigger_value = json.dumps([{"event": "move", "value": event}])
