@@ -32,12 +32,14 @@ class Visitor:
     shown: dict[str, Any] = field(default_factory=dict)  # the board's data
     clicked: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # from a click to the board with its disc
+    settled: list[float] = field(default_factory=list)  # from a click until all is drawn
     problems: list[str] = field(default_factory=list)
     pages: set[str] = field(default_factory=set)  # as the server names them
     _board: str = ""
     _fragment: str = ""
     _page: str = ""
     _running: bool = False
+    _began: float | None = None
     _selects: dict[str, str] = field(default_factory=dict)
     _known: dict[str, ForwardMsg] = field(default_factory=dict)
 
@@ -78,10 +80,10 @@ class Visitor:
         for each in self._selects.values() if self.forged else ():
             message.rerun_script.widget_states.widgets.add(id=each, string_value=self.forged)
         self.clicked.append(square)
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         await self._send(message)
         await self._follow(lambda: int(self.shown["ply"]) > ply)
-        self.seconds.append(time.perf_counter() - began)
+        self.seconds.append(time.perf_counter() - self._began)
 
     async def run(self, message: BackMsg) -> None:
         """Send what a page may or may not have said; returns when the server has drawn."""
@@ -102,6 +104,9 @@ class Visitor:
     async def settle(self) -> None:
         """Wait until the server draws no more and nobody thinks."""
         await self._follow(lambda: not (self._running or self.shown["busy"]))
+        if self._began is not None:
+            self.settled.append(time.perf_counter() - self._began)
+            self._began = None
 
     async def _send(self, message: BackMsg) -> None:
         self._running = True
