@@ -27,7 +27,9 @@ FORGED = ("/etc/passwd", "gtp:touch forged", "../../../root", "/proc/self/enviro
 LOOKS = 5.0  # seconds that a person looks at the board before a click, on the average
 
 
-async def plays(address: str, number: int, clicks: int, pause: float, searches: bool) -> Visitor:
+async def plays(
+    address: str, number: int, clicks: int, pause: float, searches: bool, leaves: bool = True
+) -> Visitor:
     """One visitor: so many clicks with pauses; who does not search plays both sides, and a few forge what they send."""
     generator = random.Random(number)
     forged = FORGED[number // 5 % len(FORGED)] if number % 5 == 4 else ""
@@ -41,7 +43,8 @@ async def plays(address: str, number: int, clicks: int, pause: float, searches: 
         await visitor.settle()
         if not searches and visitor.shown["turn"]:
             assert visitor.shown["cells"] == str(game_of(visitor))[:64], number
-    await visitor.leave()
+    if leaves:
+        await visitor.leave()
     return visitor
 
 

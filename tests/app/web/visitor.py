@@ -90,6 +90,13 @@ class Visitor:
         await self._send(message)
         await self._follow(lambda: not self._running)
 
+    async def visit(self, page: str) -> None:
+        """Open another page with the game; returns when it is drawn."""
+        message = BackMsg()
+        message.rerun_script.page_script_hash = page
+        message.rerun_script.cached_message_hashes.extend(self._known)
+        await self.run(message)
+
     def move(self, square: int) -> BackMsg:
         """What the page says when somebody clicks a square."""
         event = {"square": square, "ply": int(self.shown["ply"]), "serial": self.shown["serial"]}
