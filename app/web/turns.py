@@ -1,7 +1,8 @@
-"""Searches of all visitors of a server: a few at once, the others wait in the order in which they came.
+"""Whose turn it is on a server: a few searches at once, and what a click shows first before all that explains it.
 
 A search fills a core and, with its explanation, some hundred megabytes; without turns ten visitors would slow every
-click of the others and take ten times the memory.
+click of the others and take ten times the memory.  Drawing the board takes some hundredths of a second, what stands
+beside it a tenth: where that of one visitor waits, the board of every other one comes at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 import streamlit as st
@@ -18,6 +19,8 @@ from streamlit.delta_generator import DeltaGenerator
 _PATIENCE: Final = (
     0.5  # seconds between two looks at a visitor who waits and may have gone elsewhere
 )
+_LOOK: Final = 0.1  # the same for one whose board is drawn
+_BEHIND: Final = 2.0  # seconds for which boards may keep the next explanation waiting
 _MOST: Final = 8
 
 
@@ -43,8 +46,8 @@ class Turns:
             return min(len(self._line), self.at_once)
 
     @contextmanager
-    def turn(self, say: Callable[[int], None]) -> Iterator[None]:
-        """Run the block when its turn comes; until then `say` gets the number that come before it, twice a second.
+    def turn(self, say: Callable[[int], None], every: float = _PATIENCE) -> Iterator[None]:
+        """Run the block when its turn comes; until then `say` gets the number that come before it, so often.
 
         What `say` raises ends the wait.  A thread whose turn it is already goes straight on.
         """
@@ -55,7 +58,7 @@ class Turns:
         with self._changed:
             self._line.append(ticket)
         try:
-            self._wait(ticket, say)
+            self._wait(ticket, say, every)
             self._held.one = True
             yield
         finally:
@@ -64,7 +67,7 @@ class Turns:
                 self._line.remove(ticket)
                 self._changed.notify_all()
 
-    def _wait(self, ticket: object, say: Callable[[int], None]) -> None:
+    def _wait(self, ticket: object, say: Callable[[int], None], every: float) -> None:
         while True:
             with self._changed:
                 before = self._line.index(ticket) - self.at_once + 1
@@ -73,7 +76,42 @@ class Turns:
             say(before)
             with self._changed:
                 if self._line.index(ticket) >= self.at_once:
-                    self._changed.wait(_PATIENCE)
+                    self._changed.wait(every)
+
+
+class Precedence:
+    """Work that others look at and is soon done, and work that waits while such is under way, `at_once` at a time.
+
+    >>> order = Precedence(1)
+    >>> with order.first(), order.first():
+    ...     order.urgent
+    2
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.urgent = 0
+        self._changed = threading.Condition()
+        self._later = Turns(at_once)
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Run the block at once, before what waits."""
+        with self._changed:
+            self.urgent += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.urgent -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def afterwards(self, say: Callable[[int], None]) -> Iterator[None]:
+        """Run the block in its turn and while nothing urgent is under way, or after _BEHIND seconds of that."""
+        with self._later.turn(say, _LOOK):
+            with self._changed:
+                self._changed.wait_for(lambda: self.urgent == 0, _BEHIND)
+            yield
 
 
 def cores() -> int:
@@ -84,6 +122,21 @@ def cores() -> int:
 @st.cache_resource(show_spinner=False)
 def _turns() -> Turns:
     return Turns(max(1, min(_MOST, cores() - 1)))  # one core is left for everybody's clicks
+
+
+@st.cache_resource(show_spinner=False)
+def _precedence() -> Precedence:
+    return Precedence(max(1, min(_MOST, cores() - 1)))
+
+
+def first() -> AbstractContextManager[None]:
+    """The block draws what a click shows first, the board."""
+    return _precedence().first()
+
+
+def afterwards() -> AbstractContextManager[None]:
+    """The block draws what takes longer; while others' boards are drawn it waits, and ends if its visitor clicks."""
+    return _precedence().afterwards(lambda before: st.session_state.get("game"))
 
 
 def waiting_words(before: int) -> str:

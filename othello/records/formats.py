@@ -13,11 +13,16 @@ from othello.records.game import GameRecord, strict
 from othello.records.ggf import scan_ggf, write_ggf
 from othello.records.obf import ScoredPosition, scan_obf, write_obf
 from othello.records.pgn import scan_pgn, write_pgn
-from othello.records.positions import looks_like_picture, scan_positions, write_positions
+from othello.records.positions import (
+    looks_like_line,
+    looks_like_picture,
+    scan_positions,
+    write_positions,
+)
 from othello.records.sgf import scan_sgf, write_sgf
 from othello.records.transcripts import scan_transcripts, write_transcripts
 from othello.records.wthor import scan_wthor, write_wthor
-from othello.rules.notation import looks_like_board, plain
+from othello.rules.notation import plain
 
 FORMATS: Final = ("transcript", "ggf", "sgf", "pgn", "wthor", "obf", "positions")
 _SUFFIXES: Final = {
@@ -37,6 +42,7 @@ _WRITERS: Final = {
     "positions": write_positions,
 }
 _SCANNERS: Final = {"ggf": scan_ggf, "sgf": scan_sgf, "pgn": scan_pgn, "positions": scan_positions}
+_BRACKETED = re.compile(r"\(\s{0,9};")
 _PGN_TAG = re.compile(r'\[\s*[A-Za-z0-9_]+\s+"')
 
 
@@ -52,15 +58,17 @@ def guess_format(data: bytes, name: str = "") -> str:
         return "wthor"
     if _PGN_TAG.match(head):
         return "pgn"
-    if "(;" in head:
+    if _BRACKETED.search(head):
         return "ggf" if "Othello" in head or "BO[" in head else "sgf"
     lines = [line.partition("%")[0].strip() for line in head.split("\n")]
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    if looks_like_board(first[:16]) or (not first and "%" in head):
-        return "obf" if ";" in first or not first else "positions"
+    if looks_like_line(first) or (not first and "%" in head):
+        _, scored, field = first.partition(";")
+        fields = scored and (":" in field or not field.strip("; "))
+        return "obf" if fields or not first else "positions"
     if looks_like_picture(head):
         return "positions"
-    if first[:1].isalnum() or suffix == "txt":
+    if first.lstrip("([\"'")[:1].isalnum() or suffix == "txt":
         return "transcript"
     raise ParseError(
         f"format of {name or 'the text'} is unknown: accepted are {', '.join(FORMATS)}"

@@ -153,12 +153,12 @@ def strict(found: Iterable[_Read | OthelloError]) -> list[_Read]:
 
 
 _NUMBER = re.compile(
-    r"[+-]?([0-9]{1,20}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?", re.ASCII
+    r"[+-]?([0-9]{1,20}([.,][0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,3})?", re.ASCII
 )
 
 
 def parse_number(text: str, what: str) -> float | None:
-    """A finite decimal number, perhaps with an exponent as Java and C write it; None for empty text.
+    """A finite decimal number, perhaps with an exponent or a decimal comma as Java and C write it; None for empty text.
 
     >>> parse_number("+12.5", "score"), parse_number("2.7680000000000002", "time"), parse_number("9.0E-4", "time")
     (12.5, 2.7680000000000002, 0.0009)
@@ -166,7 +166,7 @@ def parse_number(text: str, what: str) -> float | None:
     text = text.strip()
     if not text:
         return None
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    number = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.nan
     if not math.isfinite(number):
         raise ParseError(
             f"{what} {excerpt(text)}: a decimal number such as +12.5 or 9.0E-4 is accepted"

@@ -26,7 +26,8 @@ from othello.rules.notation import (
     square_name,
 )
 
-_UNKNOWN = ("NaN", "Infinity")
+_UNKNOWN = ("NaN", "Infinity", "-", "?")
+_BEGIN, _END = re.compile(r"\(\s{0,9};"), re.compile(r";\s{0,9}\)")
 _KNOWN = ("GM", "BO", "RE", "PB", "PW", "DT", "PC", "RB", "RW", "TI", "KM", "TY")
 _COUNT = re.compile(r"[0-9]{1,9}(?=\s*\(;)", re.ASCII)
 
@@ -51,15 +52,16 @@ def scan_ggf(text: str) -> Iterator[GameRecord | OthelloError]:
 def _read_game(text: str, place: int) -> tuple[list[Property], int]:
     if count := _COUNT.match(text, place):
         place = blanks_end(text, count.end())
-    if not text.startswith("(;", place):
+    begin = _BEGIN.match(text, place)
+    if begin is None:
         raise ParseError(
             f"character {place + 1}: {excerpt(text[place : place + 99], 16)}; a game that begins with (; is accepted"
         )
-    start, place = place, blanks_end(text, place + 2)
+    start, place = place, blanks_end(text, begin.end())
     properties: list[Property] = []
     while place < len(text):
-        if text.startswith(";)", place):
-            return properties, place + 2
+        if end := _END.match(text, place):
+            return properties, end.end()
         found, place = read_property(text, place)
         properties.append(found)
         place = blanks_end(text, place)
@@ -99,9 +101,9 @@ def _record(properties: list[Property]) -> GameRecord:
 
 
 def _rating(facts: dict[str, str], key: str) -> float | None:
-    """A rating; servers write `-` or `?` for a player who has none."""
-    text = facts.get(key, "").strip()
-    return None if text in ("-", "?", *_UNKNOWN) else parse_number(text, key)
+    """A rating, behind which a server may write how certain it is; `-` or `?` for a player who has none."""
+    text = facts.get(key, "").partition("@")[0].strip()
+    return None if text in _UNKNOWN else parse_number(text, key)
 
 
 def _start(text: str) -> Board:
@@ -119,7 +121,7 @@ def _result(text: str) -> tuple[float | None, Ending | None]:
     if why not in ("", *(ending.value for ending in Ending)):
         raise ParseError(f"RE {excerpt(text)}: a score, then perhaps :r, :t, :s or :l is accepted")
     ending = Ending(why) if why else None
-    return (None if number.strip() == "?" else parse_number(number, "RE")), ending
+    return (None if number.strip() in ("?", "*") else parse_number(number, "RE")), ending
 
 
 def read_ply(text: str, size: int) -> Ply:
@@ -130,7 +132,8 @@ def read_ply(text: str, size: int) -> Ply:
 
 def _note(text: str, what: str) -> float | None:
     """A number of a move; NaN and infinities, which Java programs write where they know nothing, are none."""
-    return None if text.strip().lstrip("+-") in _UNKNOWN else parse_number(text, what)
+    known = text.strip() not in _UNKNOWN and text.strip().lstrip("+-") not in _UNKNOWN
+    return parse_number(text, what) if known else None
 
 
 def read_seconds(text: str) -> float | None:

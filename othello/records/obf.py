@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from othello.errors import OthelloError, ParseError
 from othello.records.game import GameRecord, format_number, parse_number, strict
 from othello.rules.board import Board
-from othello.rules.notation import excerpt, parse_square, square_name
+from othello.rules.notation import excerpt, parse_placement, parse_square, plain, square_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ScoredPosition:
 
 
 def read_obf(text: str) -> list[ScoredPosition]:
-    """The positions of an OBF text; `%` starts a comment.  Errors say the line.
+    """The positions of an OBF text; `%` starts a comment, the last `;` of a line may lack.  Errors say the line.
 
     >>> position, = read_obf("---------------------------OX------XO--------------------------- X; d3:+0; % start")
     >>> position.scores
@@ -36,8 +36,8 @@ def read_obf(text: str) -> list[ScoredPosition]:
 def scan_obf(text: str) -> Iterator[ScoredPosition | OthelloError]:
     """As `read_obf`, line by line; one that is wrong comes as the error that says so."""
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.partition("%")[0].strip()
-        if line:
+        line = plain(line).partition("%")[0].strip()
+        if line and not line.startswith("#"):
             try:
                 yield _read_line(line)
             except OthelloError as error:
@@ -45,19 +45,15 @@ def scan_obf(text: str) -> Iterator[ScoredPosition | OthelloError]:
 
 
 def _read_line(line: str) -> ScoredPosition:
-    squares, end, rest = line.partition(";")
-    if not end:
-        raise ParseError(f"{excerpt(line)} has no ;, which ends every field")
-    board = Board.parse(squares)
-    if not squares.strip().upper().endswith((" X", " O", " *", " B", " W")):
+    squares, _, rest = line.partition(";")
+    placed = parse_placement(squares)
+    if placed.side is None:
         raise ParseError(
             f"{excerpt(squares[-8:])}: the side to move, X or O, is accepted behind the squares"
         )
-    *fields, tail = rest.split(";")
-    if tail.strip():
-        raise ParseError(f"{excerpt(tail.strip())} has no ;, which ends every field")
+    board = Board(placed.black, placed.white, placed.side, placed.size)
     scores = []
-    for entry in fields:
+    for entry in rest.split(";"):
         if not entry.strip():
             continue
         move, colon, score = entry.partition(":")

@@ -19,6 +19,7 @@ _BROKEN = ""  # the key under which a line stands that begins like a tag and is 
 _TAG = re.compile(r'\s*\[\s*([A-Za-z0-9_]{1,40})\s+"((?:[^"\\]|\\.)*+)"\s*\]\s*', re.ASCII)
 _COMMENT = re.compile(r"(\{[^}]*+\}?|;[^\n]*)")
 _NOTE = re.compile(r"\[%(eval|emt)\s+([^\]\s]{1,400})\s*\]")
+_GLYPH = re.compile(r"\$[0-9]{1,3}", re.ASCII)  # what an annotator thinks of a move
 _END = re.compile(r"(?:^|\s)(?:1-0|0-1|1/2-1/2|\*)\s*$")
 _UNKNOWN = ("?", "-", "????.??.??")
 _SCORE = re.compile(r"([0-9]{1,2})\s*-\s*([0-9]{1,2})", re.ASCII)
@@ -54,6 +55,8 @@ def _parts(text: str) -> Iterator[tuple[dict[str, str], str]]:
     facts: dict[str, str] = {}
     moves: list[str] = []
     for line in text.split("\n"):
+        if line.startswith("%"):  # an escape: for other programs
+            continue
         place = 0
         while tag := _TAG.match(line, place):
             if moves:
@@ -96,17 +99,36 @@ def _record(facts: dict[str, str], text: str) -> GameRecord:
 
 
 def _plies(text: str, size: int) -> tuple[Ply, ...]:
-    """The moves, each with the notes of the comments behind it."""
+    """The moves, each with the notes of the comments behind it; variations, in parentheses, are left out."""
     plies: list[Ply] = []
+    depth = 0
     for piece in _COMMENT.split(text):
         if piece[:1] not in ("{", ";"):
-            plies += (Ply(action) for action in parse_moves(piece, size))
-        elif plies:
+            main, depth = _main_line(_GLYPH.sub("", piece), depth)
+            plies += (Ply(action) for action in parse_moves(main, size))
+        elif plies and not depth:
             notes = {key: parse_number(value, key) for key, value in _NOTE.findall(piece)}
             last = plies[-1]
             value, seconds = notes.get("eval", last.value), notes.get("emt", last.seconds)
             plies[-1] = Ply(last.action, value, seconds)
+    if depth:
+        raise ParseError("a variation has no closing )")
     return tuple(plies)
+
+
+def _main_line(text: str, depth: int) -> tuple[str, int]:
+    """What of a text is in no parentheses, where it begins in so many, and in how many it ends."""
+    kept = []
+    for piece in re.split(r"([()])", text):
+        if piece == "(":
+            depth += 1
+        elif piece == ")":
+            depth -= 1
+        elif depth == 0:
+            kept.append(piece)
+    if depth < 0:
+        raise ParseError(f"{excerpt(text)}: a ) without its (")
+    return " ".join(kept), depth
 
 
 def _text(facts: dict[str, str], key: str) -> str:

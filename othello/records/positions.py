@@ -15,6 +15,7 @@ from othello.rules.board import Board
 from othello.rules.notation import excerpt, looks_like_board, parse_picture, parse_placement, plain
 
 _SIDES = {"black": "X", "white": "O", "0": "O"}
+_LABEL = re.compile(r"(?:[A-Za-z]{0,12}\s?[0-9]{1,5}[.:)]?)\s+(?=[Xx*BbOoWw.-]{8})")
 _GAP = re.compile(r"\n[ \t\r]*\n")
 
 
@@ -37,6 +38,11 @@ def scan_positions(text: str) -> Iterator[GameRecord | OthelloError]:
                 yield type(error)(f"positions, line {number}: {error}")
 
 
+def looks_like_line(text: str) -> bool:
+    """Whether a line begins with a board, perhaps behind a number or with slashes between its rows."""
+    return looks_like_board(_LABEL.sub("", text, count=1).replace("/", "")[:16])
+
+
 def looks_like_picture(text: str) -> bool:
     """Whether the first part of a text, up to an empty line, is a board drawn on several lines."""
     first = _GAP.split(text.strip()[:4096], maxsplit=1)[0]
@@ -54,9 +60,14 @@ def _pictures(text: str) -> Iterator[GameRecord | OthelloError]:
 
 
 def _read_line(line: str) -> Board:
-    """The board whose squares the first words of a line write, and the side that the next word names."""
+    """The board whose squares the first words of a line write, and the side that the next word names.
+
+    A number may stand before them, and a slash between the rows.
+    """
+    line = _LABEL.sub("", line, count=1)
     placement = parse_placement(line) if looks_like_board(line) else None
     if placement is None:
+        line = line.replace("/", "")
         squares, side = [*line[:4096].replace(";", " ").split(), "", ""][:2]
         placement = parse_placement(f"{squares} {_SIDES.get(side.lower(), side)}")
     if placement.side is None:

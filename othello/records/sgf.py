@@ -98,10 +98,8 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
     }
     if facts.get("GM", "2").strip() != "2":
         raise ParseError(f"GM {excerpt(facts['GM'])}: 2, Othello, is accepted")
-    size = parse_number(facts.get("SZ", "8"), "SZ") or 8
-    if size not in SIZES:
-        raise ParseError(f"SZ {excerpt(facts['SZ'])}: 4, 6 and 8 are accepted")
-    start = _start(entries, facts, int(size))
+    size = _size(facts.get("SZ", ""))
+    start = _start(entries, facts, size)
     result, ending = _result(facts.get("RE", ""), start.size)
     return GameRecord(
         _read_plies(nodes, start),
@@ -119,22 +117,47 @@ def _record(nodes: list[list[Property]]) -> GameRecord:
     )
 
 
+def _size(text: str) -> int:
+    """The side of the board: one number, or columns and rows as `8:8`; 8 if the file does not say."""
+    columns, colon, rows = text.strip().lower().replace("x", ":").partition(":")
+    sizes = {str(size): size for size in SIZES} | {"": 8}
+    if columns.strip() not in sizes or (colon and columns.strip() != rows.strip()):
+        raise ParseError(f"SZ {excerpt(text)}: 4, 6 and 8 are accepted, also as 8:8")
+    return sizes[columns.strip()]
+
+
+def _squares(text: str, size: int) -> list[int]:
+    """The squares of a setup value: one, or a rectangle such as `c3:f4` by two opposite corners."""
+    corners = [_square(word, size) for word in text.split(":")]
+    if len(corners) > 2 or size * size in corners:
+        raise ParseError(f"{excerpt(text)}: squares and rectangles such as c3:f4 are accepted")
+    top, bottom = sorted(corner // size for corner in (corners[0], corners[-1]))
+    left, right = sorted(corner % size for corner in (corners[0], corners[-1]))
+    return [
+        row * size + column for row in range(top, bottom + 1) for column in range(left, right + 1)
+    ]
+
+
 def _start(entries: list[Property], facts: dict[str, str], size: int) -> Board:
-    placed = {"AB": 0, "AW": 0}
+    """The position that AB, AW and AE, which empties squares, set up; its side is PL, else that of the first move."""
+    placed = {"AB": 0, "AW": 0, "AE": 0}
     for entry in entries:
         if entry.key in placed:
-            squares = [_square(value, size) for value in entry.values]
-            if size * size in squares:
-                raise ParseError(
-                    f"character {entry.place}: {entry.key} without a square; squares are accepted"
-                )
-            placed[entry.key] |= squares_word(squares, size)
-    player = facts.get("PL", "B").strip().upper()[:1]
+            try:
+                squares = [square for value in entry.values for square in _squares(value, size)]
+            except ParseError as error:
+                raise ParseError(f"character {entry.place}: {entry.key} {error}") from None
+            word = squares_word(squares, size)
+            placed = {key: discs & ~word for key, discs in placed.items()}
+            placed[entry.key] |= word
+    placing = placed["AB"] | placed["AW"]
+    moves = (entry.key for entry in entries if entry.key in ("B", "W") and placing)
+    player = facts.get("PL", next(moves, "B")).strip().upper()[:1]
     if player not in ("B", "W", "1", "2"):
         raise ParseError(f"PL {excerpt(facts['PL'])}: B and W are accepted")
     side: Side = "X" if player in ("B", "1") else "O"
     initial = Board.initial(size)
-    if placed["AB"] | placed["AW"]:
+    if placing:
         return Board(placed["AB"], placed["AW"], side, size)
     return Board(initial.black, initial.white, side, size)
 

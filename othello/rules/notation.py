@@ -22,26 +22,27 @@ MAX_TEXT: Final = 4096  # characters; the longest transcript anybody writes is f
 _BOARD_LETTERS = frozenset(BLACK_LETTERS + WHITE_LETTERS + EMPTY_LETTERS)
 _PASS_WORDS = frozenset({"pass", "pa", "ps", "--"})
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
-_DRAWN = str.maketrans("●⚫○⚪·・□_–—", "XXOO------")
+_DRAWN = str.maketrans("●⚫○⚪·・□🟩＋_–—−│┃", "XXOO---------||", "\u200b\u2060\ufe0e\ufe0f\ufeff")
 _PLAIN: Final = _FULL_WIDTH | _DRAWN
-_SEPARATORS = re.compile(r"(?:[\s,;\"']|(?<!-)-(?!-))+")
+_SEPARATORS = re.compile(r"(?:[\s,;\"'/|>_!?…]|(?<!-)-(?!-))+|\.+(?=[\s.]|[a-h])", re.IGNORECASE)
 _TOKEN = re.compile(r"(?P<square>[a-h][1-8])|(?P<skip>pass|pa|ps|--)", re.IGNORECASE | re.ASCII)
 _ROW_FIRST = re.compile(r"(?:[1-8][a-h])++(?![a-z0-9])", re.IGNORECASE | re.ASCII)
 _MOVE_NUMBER = re.compile(
-    r"[0-9]{1,3}(?:\s*[.):]+|(?=\s)|(?=[a-h][1-8]))", re.IGNORECASE | re.ASCII
+    r"[(\[]?[0-9]{1,3}(?:\s*[.):\]]+|(?=\s)|(?=[a-h][1-8]))", re.IGNORECASE | re.ASCII
 )
 _SCORE = re.compile(
-    r"(?<=[\s,;:(\[])(?:(?P<black>[0-9]{1,2})\s{0,3}[-:]\s{0,3}(?P<white>[0-9]{1,2})"
+    r"(?<=[\s,;:(\[=])(?:(?P<black>[0-9]{1,2})\s{0,3}[-:/]\s{0,3}(?P<white>[0-9]{1,2})"
     r"|(?P<winner>[bw]?)(?P<lead>[+-][0-9]{1,2}(?:\.[0-9]{1,9})?))[)\]]?$",
     re.IGNORECASE | re.ASCII,
 )
 _CELL = "[Xx*BbOoWw.-]"
 _DRAWN_ROW = re.compile(
-    rf"[\s|]*(?:([1-8])[\s|]*)?({_CELL}(?:[\s|]{{0,4}}{_CELL}){{3,7}})[\s|]*(?:\1|$)"
+    rf"[\s|>]*(?:([1-8])[\s|]*)?({_CELL}(?:[\s|]{{0,4}}{_CELL}){{3,7}})[\s|]*(?:\1|$|\s\s\S)"
 )
 _TO_MOVE = re.compile(
-    r"\b(?P<before>black|white|[xo])(?:'s)?\s{1,3}(?:to (?:move|play)|turn)\b"
-    r"|\b(?:to move|to play|turn|next)\s{0,3}[:=]?\s{0,3}(?P<after>black|white|[xo])\b",
+    r"(?<!\w)(?P<before>black|white|[xo*])(?:'s)?\s{1,3}(?:to (?:move|play)|turn)\b"
+    r"|\b(?:to move|to play|turn|next|side|player)\s{0,3}[:=]?\s{0,3}(?P<after>black|white|[xo*])(?!\w)"
+    r"|(?P<kanji>[黒白])の?番",
     re.IGNORECASE,
 )
 
@@ -165,7 +166,7 @@ def split_score(text: str, size: int = 8) -> tuple[str, float | None]:
         score = float(found["black"]) - float(found["white"])
         if int(found["black"]) + int(found["white"]) > size * size:
             return text, None
-    return text[: found.start()].rstrip(" \t,;:(["), score
+    return text[: found.start()].rstrip(" \t,;:=(["), score
 
 
 def format_moves(actions: Iterable[int], size: int = 8, passes: bool = False) -> str:
@@ -223,30 +224,38 @@ def parse_placement(text: str) -> Placement:
 def parse_picture(text: str) -> Placement | None:
     """The placement that a board drawn on lines of its own shows, with row numbers or frames; None for other text.
 
-    In a frame with a bar between all squares a blank is an empty one.
+    In a frame with a bar between all squares a blank is an empty one; a star beside discs X marks an empty square where
+    one may move.  Rows numbered from the last one down are turned over; in any other order they are no picture.
     The side is the one that `Black to move`, `O's turn` or `to move: X` names.  `Board.diagram` is such a picture.
     """
-    rows: list[str] = []
-    for line in plain(text).splitlines():
-        if row := _drawn_row(line.replace("_", "-")):
-            rows.append(row)
+    found = [
+        row for line in plain(text).splitlines() if (row := _drawn_row(line.replace("_", "-")))
+    ]
+    numbers, rows = [number for number, _ in found if number], [squares for _, squares in found]
     if len(rows) not in SIZES or any(len(row) != len(rows) for row in rows):
         return None
-    placement = parse_placement("".join(rows))
+    if numbers == sorted(numbers, reverse=True) and len(numbers) == len(rows):
+        rows.reverse()
+    elif numbers != sorted(numbers):
+        return None
+    squares = "".join(rows)
+    placement = parse_placement(squares.replace("*", "-") if "X" in squares.upper() else squares)
     said = _TO_MOVE.search(text)
     if said is None:
         return placement
+    if said["kanji"]:
+        return placement._replace(side="X" if said["kanji"] == "黒" else "O")
     return placement._replace(side=parse_side((said["before"] or said["after"])[0]))
 
 
-def _drawn_row(line: str) -> str:
-    """The squares of one line of a drawn board, "" for a line that shows none."""
-    cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    if len(cells) in SIZES:
-        drawn = all(not cell or cell in _BOARD_LETTERS for cell in cells)
-        return "".join(cell or "-" for cell in cells) if drawn else ""
+def _drawn_row(line: str) -> tuple[str, str] | None:
+    """The number and the squares of one line of a drawn board, None for a line that shows none."""
+    before, *cells = (cell.strip() for cell in line.split("|"))
+    if cells and len(cells) - 1 in SIZES:
+        drawn = all(not cell or cell in _BOARD_LETTERS for cell in cells[:-1])
+        return (before, "".join(cell or "-" for cell in cells[:-1])) if drawn else None
     row = _DRAWN_ROW.match(line)
-    return "".join(row[2].replace("|", "").split()) if row else ""
+    return (row[1] or "", "".join(row[2].replace("|", "").split())) if row else None
 
 
 def parse_side(letter: str) -> Side:

@@ -12,7 +12,7 @@ import numpy as np
 
 from othello.jit import kernel, lowest_bit_index, popcount
 from othello.rules.bitboard import Integer, final_score, flip_mask, legal_mask
-from othello.solver.workspace import BOARD, FEW, LEFT, NODES, TOP, call, load, store
+from othello.solver.workspace import BOARD, FEW, LEFT, NODES, TOP, call, count_node, load, store
 
 NONE: Final = -100  # below every score: no move tried yet
 _ZERO = np.uint64(0)
@@ -237,7 +237,8 @@ def solve_few(
     empties = board & ~(own | opp)
     if popcount(empties) == 4:
         return solve_four(own, opp, alpha, beta, empties, memory)
-    store(memory, NODES, load(memory, NODES) + _ONE)
+    if not count_node(memory):
+        return np.int64(0)
     moves = legal_mask(own, opp, board)
     if moves == _ZERO:
         if legal_mask(opp, own, board) == _ZERO:

@@ -9,7 +9,7 @@ import numpy as np
 
 from othello.jit import kernel, lowest_bit_index, popcount
 from othello.rules.bitboard import Integer, flip_mask, legal_mask
-from othello.solver.workspace import BOARD, LOOK_AHEAD, NODES, call, load, store
+from othello.solver.workspace import BOARD, LOOK_AHEAD, call, count_node, load
 
 _U = np.uint64
 _ZERO = np.uint64(0)
@@ -121,7 +121,8 @@ def look_ahead(
     board = load(memory, BOARD)
     if depth <= 0:
         return estimate(own, opp, board)
-    store(memory, NODES, load(memory, NODES) + _ONE)
+    if not count_node(memory):
+        return np.int64(0)
     moves = legal_mask(own, opp, board)
     if moves == _ZERO:
         if legal_mask(opp, own, board) == _ZERO:

@@ -44,6 +44,7 @@ from othello.solver.workspace import (
     bounds,
     bucket_of,
     call,
+    count_node,
     find,
     load,
     lower_of,
@@ -166,11 +167,7 @@ def search(
     empties = popcount(board & ~(own | opp))
     if empties <= FEWEST:
         return call(memory, FEW, own, opp, alpha, beta, 0)
-    nodes = load(memory, NODES) + _ONE
-    store(memory, NODES, nodes)
-    if nodes >= load(memory, LIMIT):
-        store(memory, STOP, _ONE)
-    if load(memory, STOP):
+    if not count_node(memory):
         return np.int64(0)
     moves = legal_mask(own, opp, board)
     if moves == _ZERO:

@@ -101,7 +101,8 @@ class Solver:
             return None
         best = squares_of(bits, board.size) or board.legal_actions()
         left = None if seconds is None else max(0.0, seconds - (time.perf_counter() - start))
-        pv = self._line(board, score, best, left) if line else best[:1]
+        rest = None if nodes is None else nodes - spent
+        pv = self._line(board, score, best, left, rest) if line else best[:1]
         return Solution(score, best, pv, spent, time.perf_counter() - start)
 
     def solve_wld(
@@ -136,9 +137,14 @@ class Solver:
         return scores
 
     def _line(
-        self, board: Board, score: int, best: tuple[int, ...], seconds: float | None
+        self,
+        board: Board,
+        score: int,
+        best: tuple[int, ...],
+        seconds: float | None,
+        nodes: int | None,
     ) -> tuple[int, ...]:
-        """Best play from `board` to the end of the game, or as far as `seconds` go."""
+        """Best play from `board` to the end of the game, or as far as `seconds` and `nodes` go."""
         start, moves, action = time.perf_counter(), list(best[:1]), best[0] if best else None
         while action is not None:
             board, score, action = board.play(action), -score, None
@@ -148,7 +154,10 @@ class Solver:
                 left = (
                     None if seconds is None else max(0.0, seconds - (time.perf_counter() - start))
                 )
-                found, bits = self._run(self._search(board, score - 1, score + 1), board, left)
+                limit = _node_limit(None if nodes is None else max(1, nodes))
+                search = self._search(board, score - 1, score + 1, limit)
+                found, bits = self._run(search, board, left)
+                nodes = None if nodes is None else nodes - int(self._workspace[NODES])
                 if found != UNSOLVED:
                     action = squares_of(bits, board.size)[0]
             if action is not None:

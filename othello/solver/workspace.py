@@ -54,6 +54,7 @@ LIST: Final = (
 )
 TABLE: Final = MOVES + 65 * LIST * 4 + 8 - (MOVES + 65 * LIST * 4) % 8
 _ZERO = np.uint64(0)
+_ONE = np.uint64(1)
 _U = np.uint64
 
 
@@ -134,6 +135,16 @@ def allocate(size: int = 8, table_bits: int = 16) -> Workspace:
     workspace[MARK] = MARK_WORD
     workspace[LIMIT] = np.iinfo(np.int64).max
     return workspace
+
+
+@kernel
+def count_node(memory: Integer) -> bool:
+    """Count one more node; false if the search has to unwind, because it was told to or this node reached its limit."""
+    nodes = load(memory, NODES) + _ONE
+    store(memory, NODES, nodes)
+    if nodes >= load(memory, LIMIT):
+        store(memory, STOP, _ONE)
+    return load(memory, STOP) == _ZERO
 
 
 @kernel

@@ -275,9 +275,14 @@ def bar(share: float, text: str) -> dict[str, Any]:
     return {"share": share, "text": text}
 
 
+def reported(component: str, event: str) -> Any:
+    """What a component says of an event; None where it says nothing, or where a browser speaks for one not drawn."""
+    return getattr(st.session_state.get(component), event, None)
+
+
 def picked(component: str, event: str, name: str = "value") -> Any:
     """What a click on a component reports under a name; None where it reports nothing of the kind."""
-    found = getattr(st.session_state[component], event)
+    found = reported(component, event)
     return found.get(name) if isinstance(found, dict) else None
 
 

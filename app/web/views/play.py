@@ -38,35 +38,41 @@ def page() -> None:
 @st.fragment
 def _table() -> None:
     with state.drawing():
-        game = state.game()
-        commands.title(game)
-        welcome.tour(game)
-        state.messages("link_error", "move_error")
-        left, right = st.columns([11, 10], gap="large")
-        view = options.reading()
-        options.settle(game)
-        with st.container():  # below the columns, but before all that takes time
-            record.write("play")
+        with turns.first():
+            game = state.game()
+            commands.title(game)
+            welcome.tour(game)
+            state.messages("link_error", "move_error")
+            left, right = st.columns([11, 10], gap="large")
+            view = options.reading()
+            options.settle(game)
+            with st.container():  # below the columns, but before all that takes time
+                record.write("play")
+            with left:
+                _board(game, view)
+                waiting = st.empty()
         with left:
-            _board(game, view)
-            waiting = st.empty()
             _let_agent_move(
                 game, waiting
             )  # and draw again: the rest of the page stays as it is meanwhile
             if st.session_state.get("restored"):
                 why.restore(game, view)
                 st.session_state.restored = False
-            if said := _evaluation(game):
-                waiting.caption(said)
-            else:
-                waiting.empty()
-            welcome.what_next(game, review=panel.search_all, report=lambda: panel.report_of(game))
-            reasons = st.container()
-            _toolbar(game)
-        with right:
-            panel.draw(game, view)
-        with reasons:  # last, so that nothing else waits for them
-            why.under_board(game, view)
+        with turns.afterwards():
+            with left:
+                if said := _evaluation(game):
+                    waiting.caption(said)
+                else:
+                    waiting.empty()
+                welcome.what_next(
+                    game, review=panel.search_all, report=lambda: panel.report_of(game)
+                )
+                reasons = st.container()
+                _toolbar(game)
+            with right:
+                panel.draw(game, view)
+            with reasons:  # last, so that nothing else waits for them
+                why.under_board(game, view)
 
 
 def _board(game: Session, view: options.Choices) -> None:
@@ -125,7 +131,7 @@ def _status(game: Session) -> str:
 
 
 def _on_move() -> None:
-    game, event = state.game(), st.session_state.board.move
+    game, event = state.game(), parts.reported("board", "move")
     if not isinstance(event, dict):
         return
     try:

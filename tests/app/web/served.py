@@ -36,6 +36,26 @@ def census(*_):
     kept = [type(thing) for thing in gc.get_objects()]
     print(f"CENSUS networks {kept.count(Network)} sessions {kept.count(Session)}", flush=True)
 
+def timed():  # tell how long the server takes from a click to the message with the board after it
+    import time
+    from streamlit.runtime import Runtime
+    from streamlit.web.server.starlette.starlette_websocket import StarletteSessionClient
+    came, handle, write = {}, Runtime.handle_backmsg, StarletteSessionClient.write_forward_msg
+
+    def handled(self, session_id, message, *, client=None):
+        if any(each.id.endswith("__events") for each in message.rerun_script.widget_states.widgets):
+            came[client] = time.perf_counter()
+        return handle(self, session_id, message, client=client)
+
+    def written(self, message):
+        board = message.delta.new_element.bidi_component
+        if board.component_name == "othello_board" and (began := came.pop(self, None)):
+            print(f"SERVED {time.perf_counter() - began:.4f}", flush=True)
+        return write(self, message)
+
+    Runtime.handle_backmsg, StarletteSessionClient.write_forward_msg = handled, written
+
+timed()
 checkpoint.load = counted
 signal.signal(signal.SIGUSR1, census)
 """  # a server that tells how often it loads a checkpoint and, when asked, what it keeps in memory
@@ -65,6 +85,10 @@ class Served:
     def loads(self) -> int:
         """How many checkpoints a server started with `census=True` has loaded."""
         return self.words().count("LOADED")
+
+    def served(self) -> list[float]:
+        """Seconds from each click's coming to the board's going, as a server started with `census=True` tells them."""
+        return [float(found) for found in re.findall(r"SERVED ([0-9.]+)", self.words())]
 
     def census(self) -> Census:
         """What a server started with `census=True` holds now."""

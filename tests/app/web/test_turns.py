@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.web import turns
-from app.web.turns import Turns
+from app.web.turns import Precedence, Turns
 
 
 def until(true: Any) -> None:
@@ -71,6 +71,53 @@ def test_who_leaves_while_waiting_or_fails_while_searching_makes_room() -> None:
     with pytest.raises(ZeroDivisionError), line.turn(leave):
         raise ZeroDivisionError
     assert line.under_way == 0
+
+
+def test_what_is_urgent_comes_before_what_waits_and_never_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order, began = Precedence(1), list[int]()
+
+    def work(number: int) -> None:
+        with order.afterwards(lambda before: None):
+            began.append(number)
+
+    late = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    with order.first():
+        with order.first():  # does not wait for the other
+            for thread in late:
+                thread.start()
+                time.sleep(0.02)
+        assert began == [] and order.urgent == 1
+    for thread in late:
+        thread.join(60)
+    assert began == [0, 1, 2] and order.urgent == 0
+    monkeypatch.setattr(turns, "_BEHIND", 0.01)
+    with order.first():
+        work(3)  # boards may keep it waiting for so long, and no longer
+    assert began[-1] == 3
+
+
+def test_who_waits_for_boards_may_leave() -> None:
+    order, gate, began = Precedence(1), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with order.afterwards(lambda before: None):
+            began.set()
+            assert gate.wait(60)
+
+    def leave(before: int) -> None:
+        raise KeyboardInterrupt
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert began.wait(60)
+    with pytest.raises(KeyboardInterrupt), order.afterwards(leave):
+        raise AssertionError("it was not its turn")
+    gate.set()
+    holder.join(60)
+    with order.afterwards(leave):
+        pass
 
 
 def test_a_search_within_a_search_does_not_wait_for_itself() -> None:

@@ -32,11 +32,14 @@ class Visitor:
     shown: dict[str, Any] = field(default_factory=dict)  # the board's data
     clicked: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)  # from a click to the board with its disc
+    settled: list[float] = field(default_factory=list)  # from a click until all is drawn
     problems: list[str] = field(default_factory=list)
+    pages: set[str] = field(default_factory=set)  # as the server names them
     _board: str = ""
     _fragment: str = ""
     _page: str = ""
     _running: bool = False
+    _began: float | None = None
     _selects: dict[str, str] = field(default_factory=dict)
     _known: dict[str, ForwardMsg] = field(default_factory=dict)
 
@@ -72,25 +75,45 @@ class Visitor:
     async def click(self, square: int) -> None:
         """Play a move; returns with the server's board after it."""
         ply = int(self.shown["ply"])
-        event = {"square": square, "ply": ply, "serial": self.shown["serial"]}
+        message = self.move(square)
+        message.rerun_script.fragment_id = self._fragment
+        for each in self._selects.values() if self.forged else ():
+            message.rerun_script.widget_states.widgets.add(id=each, string_value=self.forged)
+        self.clicked.append(square)
+        self._began = time.perf_counter()
+        await self._send(message)
+        await self._follow(lambda: int(self.shown["ply"]) > ply)
+        self.seconds.append(time.perf_counter() - self._began)
+
+    async def run(self, message: BackMsg) -> None:
+        """Send what a page may or may not have said; returns when the server has drawn."""
+        await self._send(message)
+        await self._follow(lambda: not self._running)
+
+    async def visit(self, page: str) -> None:
+        """Open another page with the game; returns when it is drawn."""
+        message = BackMsg()
+        message.rerun_script.page_script_hash = page
+        message.rerun_script.cached_message_hashes.extend(self._known)
+        await self.run(message)
+
+    def move(self, square: int) -> BackMsg:
+        """What the page says when somebody clicks a square."""
+        event = {"square": square, "ply": int(self.shown["ply"]), "serial": self.shown["serial"]}
         message = BackMsg()
         run = message.rerun_script
         run.query_string, run.page_script_hash = self.query, self._page
-        run.fragment_id = self._fragment
         run.cached_message_hashes.extend(self._known)
         widget = run.widget_states.widgets.add(id=EVENT.format(self._board))
         widget.json_trigger_value = json.dumps([{"event": "move", "value": event}])
-        for each in self._selects.values() if self.forged else ():
-            run.widget_states.widgets.add(id=each, string_value=self.forged)
-        self.clicked.append(square)
-        began = time.perf_counter()
-        await self._send(message)
-        await self._follow(lambda: int(self.shown["ply"]) > ply)
-        self.seconds.append(time.perf_counter() - began)
+        return message
 
     async def settle(self) -> None:
         """Wait until the server draws no more and nobody thinks."""
         await self._follow(lambda: not (self._running or self.shown["busy"]))
+        if self._began is not None:
+            self.settled.append(time.perf_counter() - self._began)
+            self._began = None
 
     async def _send(self, message: BackMsg) -> None:
         self._running = True
@@ -113,6 +136,7 @@ class Visitor:
             self._running = message.session_status_changed.script_is_running
         if self.forged and self.forged.encode() in message.SerializeToString():
             self.problems.append(f"the server says {self.forged}")
+        self.pages.update(page.page_script_hash for page in message.navigation.app_pages)
         element = message.delta.new_element
         what = element.WhichOneof("type")
         if what == "exception":

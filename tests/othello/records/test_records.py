@@ -294,7 +294,7 @@ def test_wthor_keeps_the_theoretical_score_and_its_depth() -> None:
         (read_sgf, "(;GM[2]", "closing \\)"),
         (read_sgf, "(;SZ[19])", "4, 6 and 8"),
         (read_sgf, "(;SZ[1E300])", "4, 6 and 8"),
-        (read_obf, "\n" + "-" * 64 + " X", "line 2: .* no ;"),
+        (read_obf, "\n" + "-" * 64 + ";", "line 2: .* side to move"),
         (read_obf, "-" * 27 + "OX------XO" + "-" * 27 + " X; a1:+2;", "line 1: a1 is illegal"),
         (read_obf, "-" * 27 + "OX------XO" + "-" * 27 + " X; d3:nan;", "decimal number"),
     ],

@@ -68,6 +68,112 @@ def test_a_bad_game_is_skipped_with_its_number_and_reason(
         read_games(text.encode(), kind)
 
 
+START = str(Board.initial())
+ROWS = [START[8 * row : 8 * row + 8] for row in range(8)]
+SPELLINGS: dict[str, tuple[str, ...]] = {  # what is another way to write: the first of each
+    "transcript": (
+        "f5d6c3",
+        "f5/d6/c3",
+        "f5.d6.c3",
+        "f5 > d6 > c3",
+        "f5|d6|c3",
+        "f5! d6? c3!?",
+        "f5…d6…c3",
+        "f5\u200bd6c3",
+        "(1) f5 (2) d6 (3) c3",
+        "[1]f5 [2]d6 [3]c3",
+        "1. f5 d6\n2. c3",
+        "1 F5\n2 D6\n3 C3",
+        "An opening: f5d6c3",
+        "Ada - Alan: f5 d6 c3",
+        "f5d6c3 (An opening)",
+        "ｆ５－ｄ６－ｃ３",
+    ),
+    "transcript ": (
+        "f5d6c3 34-30",
+        "f5d6c3 = 34-30",
+        "f5d6c3 34/30",
+        "f5d6c3 [34:30]",
+        "f5d6c3: 34–30",
+    ),
+    "sgf": (
+        "(;GM[2];B[f5];W[d6])",
+        "(;GM[2]SZ[8:8];B[f5];W[d6])",
+        "(;GM[2]SZ[8x8];B[fe];W[df])",
+        "(;GM[2]AB[d5][e4]AW[d4][e5];B[f5];W[d6])",
+        "(;GM[2]AB[d4:e5]AW[d4][e5];B[f5];W[d6])",
+        "(;GM[2]AB[ed:dd][de]AW[dd]AW[ee:ee];B[f5];W[d6])",
+        "(;GM[2]AB[a1:h8]AE[a1:h3][a6:h8][a4:c5][f4:h5]AW[d4][e5];B[f5];W[d6])",
+    ),
+    "sgf ": ("(;GM[2]AB[dd]AW[de][ed]PL[W];W[dc])", "(;GM[2]AB[dd]AW[de][ed];W[dc])"),
+    "pgn": (
+        '[Black "a"]\n\n1. f5 {[%eval 1.5]} d6 2. c3',
+        '[Black "a"]\n\n1. f5 $1 {[%eval 1,5]} d6 (1... f6 2. e6 (2. d3)) 2. c3',
+        '[Black "a"]\n\n% for others\n1. f5! {[%eval 1.5]} d6?! 2. c3 ({[%eval 9]} 2. d3 {why})',
+    ),
+    "ggf": (
+        "(;GM[Othello]RB[1500]B[F5/1.5/2]W[D6];)",
+        "( ;GM[Othello]RB[1500@350]B[F5/1,5/2]W[D6/-/?]; )",
+        "(;GM[Othello]RB[1500 @ 33.1]RW[?]RE[*]B[F5/+1.50/0:02]W[D6/NaN];)",
+    ),
+    "obf": (
+        f"{START}; D3:-2; C4:+0;",
+        f"{START}; D3:-2; C4:+0",
+        f"{START.replace(' ', '')};d3:−2;c4:0",
+        f"# a\n{START};D3:-2;C4:0",
+    ),
+    "positions": (
+        START,
+        f"{START} ; 40 empties",
+        f"FFO 40 {START}",
+        f"1: {START}",
+        f"{'/'.join(ROWS)} X",
+        "\n".join(f"> {row}" for row in ROWS),
+        "\n".join(f"│{row}│" for row in ROWS) + "\n黒番",
+        "\n".join(ROWS).translate(str.maketrans("XO-", "⚫⚪🟩")),
+        "\n".join(ROWS).translate(str.maketrans("XO-", "●○＋")),
+        "\n".join(f"{8 - n} {row[::-1]}" for n, row in enumerate(ROWS)) + "\nPlayer: black",
+        "\n".join(f"{n} {' '.join(row)}   Black: 2" for n, row in enumerate(ROWS, 1)),
+        "\n".join(f"{n} {row if n != 3 else '---*----'}" for n, row in enumerate(ROWS, 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_other_spellings_of_a_game_are_that_game(kind: str) -> None:
+    first, *others = SPELLINGS[kind]
+    wanted = read_games(first.encode(), kind.strip())
+    for other in others:
+        assert read_games(other.encode(), kind.strip()) == wanted, other
+        assert guess_format(other.encode()) == kind.strip()
+
+
+@pytest.mark.parametrize(
+    "kind, text, reason",
+    [
+        ("sgf", "(;GM[2]SZ[8:6];B[f5])", "SZ '8:6': 4, 6 and 8 are accepted"),
+        ("sgf", "(;GM[2]AB[a1:c2:d3])", "AB 'a1:c2:d3': squares and rectangles"),
+        ("sgf", "(;GM[2]AB[a1:k2])", "character 8: AB square 'k2'"),
+        ("pgn", "1. f5 d6 (1... f6 2. e6", "variation has no closing"),
+        ("pgn", "1. f5 d6) 2. c3", "without its"),
+        (
+            "positions",
+            "\n".join(f"{n} {row}" for n, row in zip("13245678", ROWS)),
+            "line 1: board string of 8",
+        ),
+    ],
+)
+def test_what_looks_like_another_spelling_and_is_none_is_refused(
+    kind: str, text: str, reason: str
+) -> None:
+    with pytest.raises(OthelloError, match=reason):
+        read_games(text.encode(), kind)
+
+
+def test_numbered_openings_stay_games_of_their_own() -> None:
+    assert len(read_games(b"1. f5d6c3\n2. c4c3\n3. d3c5", "transcript")) == 3
+
+
 @pytest.mark.parametrize(
     "data",
     [b"f5d6c3\rf5d6\r", "f5d6c3\r\nf5d6".encode("utf-16"), b"# named\nf5d6c3\n% and\nf5d6"],

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -18,6 +19,7 @@ from othello.rules.notation import square_name
 from othello.solver.move_ordering import corners_of, edges_of, stable_discs
 from othello.solver.search import UNSOLVED, new_workspace, solve_best, solve_exact
 from othello.solver.solver import Result, Solution, Solver, exact_scores, solve, solve_wld
+from othello.solver.workspace import NODES
 from tests.othello.positions import position_with_empties, random_position
 
 FFO = [
@@ -199,6 +201,29 @@ def test_limits_end_a_search_without_an_answer() -> None:
     assert solver.solve(board) is None  # it would take years
     late = position_with_empties(random.Random(3), 12)
     assert solver.solve(late, seconds=60).score == solve(late).score  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("empties", [8, 14, 20])
+@pytest.mark.parametrize("line", [False, True])
+def test_a_node_limit_holds_also_while_moves_are_ordered_and_a_line_is_found(
+    empties: int, line: bool
+) -> None:
+    generator, solver = random.Random(empties), Solver(8, 12)
+    for limit in (1, 200, 3000):
+        position = position_with_empties(generator, empties)
+        counted: list[int] = []
+        run = solver._run
+
+        def counting(*asked: Any, run: Any = run, counted: list[int] = counted) -> Any:
+            answer = run(*asked)
+            counted.append(int(solver._workspace[NODES]))
+            return answer
+
+        solver._run = counting  # type: ignore[method-assign]
+        found = solver.solve(position, nodes=limit, line=line)
+        solver._run = run  # type: ignore[method-assign]
+        assert sum(counted) <= 1.5 * limit + 100
+        assert found is None or found.nodes <= limit
 
 
 def test_what_does_not_fit_is_refused() -> None:
