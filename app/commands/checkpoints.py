@@ -10,11 +10,14 @@ import typer
 from app.commands.options import (
     AsJson,
     Force,
+    Output,
     check_no_checkpoint,
     check_writable,
     ending,
     print_json,
 )
+from app.commands.progress import ProgressLine
+from app.option_records import spread
 from othello import atomic
 from othello.network import checkpoint as checkpoints
 from othello.network import onnx_export
@@ -54,6 +57,7 @@ def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
 
 
 @group.command("import")
+@spread
 def import_foreign(
     file: Annotated[
         Path,
@@ -63,16 +67,18 @@ def import_foreign(
         Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")
     ] = Path("checkpoints/imported"),
     force: Force = False,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Read the weights of an alpha-zero-general file, and only those, into a checkpoint folder."""
     check_no_checkpoint(folder, force)
-    network, meta = import_alpha_zero_general(file)
+    with ProgressLine(f"reading {file.name} in a process of its own", quiet=output.quiet):
+        network, meta = import_alpha_zero_general(file)
     checkpoints.save(network, folder, meta, replace=force)
-    _report("checkpoint-info", checkpoints.info(folder), as_json)
+    _report("checkpoint-info", checkpoints.info(folder), output.as_json)
 
 
 @group.command()
+@spread
 def export(
     checkpoint: Folder = None,
     onnx: Annotated[
@@ -80,14 +86,15 @@ def export(
         typer.Option(metavar="FILE", help="The file to write.", callback=ending(".onnx")),
     ] = None,
     force: Force = False,
-    as_json: AsJson = False,
+    output: Output = Output(),
 ) -> None:
     """Write a network as an ONNX model with a free batch size, compared in ONNX Runtime with the original."""
     if onnx is None:
         raise typer.BadParameter("say what to write: --onnx FILE")
     check_writable(onnx, force=force)
     loaded = checkpoints.load(checkpoint or checkpoints.default_checkpoint(8))
-    data, difference = onnx_export.export(loaded)
+    with ProgressLine("writing and comparing", quiet=output.quiet):
+        data, difference = onnx_export.export(loaded)
     atomic.write_bytes(onnx, data)
     a = cast(Network, loaded.network).architecture
     shapes = {
@@ -96,7 +103,9 @@ def export(
         "value": "[B]",
     }
     told = {"file": str(onnx), "size": len(data), "checkpoint": loaded.sha256}
-    _report("checkpoint-export", {**told, "shapes": shapes, "difference": difference}, as_json)
+    _report(
+        "checkpoint-export", {**told, "shapes": shapes, "difference": difference}, output.as_json
+    )
 
 
 def _report(schema: str, meta: dict[str, Any], as_json: bool) -> None:

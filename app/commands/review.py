@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,9 +22,16 @@ from app.commands.options import (
     print_json,
 )
 from app.commands.progress import ProgressLine
-from app.commands.reasons import reasons_for
 from app.explain.reasons.sentence import Reasons
-from app.game.judged import EXACT_EMPTIES, JudgedGame, judge_game
+from app.game.judged import (
+    EXACT_EMPTIES,
+    Judged,
+    JudgedGame,
+    judge,
+    judge_game,
+    judge_moves,
+    reasons_of,
+)
 from app.models import Model, load_model_for
 from app.present.report import report
 from othello import atomic
@@ -34,9 +41,6 @@ from othello.rules.board import Board
 from othello.rules.notation import square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import Mark, MoveReview, values_of_search
-from othello.strength.review import review as review_game
-
-_EMPTIES = 14  # from which on the terminal's review is exact
 
 Source = Annotated[
     str,
@@ -56,13 +60,7 @@ WhyEach = Annotated[
     bool, typer.Option("--why", help="Say why each move, or what was wrong with it.")
 ]
 Empties = Annotated[
-    int | None,
-    typer.Option(
-        "--solve",
-        min=0,
-        max=24,
-        help=f"Exact from so many empty squares: {_EMPTIES}, or {EXACT_EMPTIES} with --html.",
-    ),
+    int, typer.Option("--solve", min=0, max=24, help="Exact from so many empty squares.")
 ]
 Html = Annotated[
     Path | None,
@@ -81,7 +79,7 @@ class ReviewOptions:
 
     number: Number = 1
     simulations: Simulations = 100
-    empties: Empties = None
+    empties: Empties = EXACT_EMPTIES
     why: WhyEach = False
     html: Html = None
     force: Force = False
@@ -94,10 +92,10 @@ def review(
     checkpoint: CheckpointOption = None,
     output: Output = Output(),
 ) -> None:
-    """Value of every move of a game before and after, its loss against the best one, blunders marked.
+    """What every move of a game was worth in discs, its loss against the best one, blunders marked.
 
-    Exact in discs where the solver reaches, before that in [-1, 1] by a search of every position.  A report counts all
-    losses in discs: inaccuracy from 2, mistake from 6, blunder from 10.  Ctrl-C prints what is reviewed so far.
+    Exact where the solver reaches, before that estimated by a search of every position.  Inaccuracy from 2 discs of
+    loss, mistake from 6, blunder from 10.  Ctrl-C prints what is reviewed so far.
     """
     check_writable(how.html, force=how.force)
     if how.html is not None and how.why:
@@ -109,8 +107,9 @@ def review(
         if how.html is None:
             _in_the_terminal(game, model, how, output.as_json, line)
             return
-        exact = EXACT_EMPTIES if how.empties is None else how.empties
-        judged = judge_game(game, model, how.simulations, exact, lambda move: line.at(move.number))
+        judged = judge_game(
+            game, model, how.simulations, how.empties, lambda move: line.at(move.number)
+        )
     text = report(judged)
     atomic.write_text(how.html, text)
     _say_written(how.html, judged, len(text.encode()), output.as_json)
@@ -134,24 +133,25 @@ def _in_the_terminal(
     game: GameRecord, model: Model, how: ReviewOptions, as_json: bool, line: ProgressLine
 ) -> None:
     """Print the review of every move, with reasons if they are asked for, as far as Ctrl-C lets it."""
-    search = cache(Search(model.evaluator).run)
-    values = values_of_search(search, how.simulations)
-    moves: list[MoveReview] = []
+    run = cache(Search(model.evaluator).run)
+    found, reasons, stop = list[MoveReview](), list[Reasons | None](), None
 
     def told(move: MoveReview) -> None:
-        moves.append(move)
+        found.append(move)
         line.at(move.number)
 
-    exact = _EMPTIES if how.empties is None else how.empties
-    stop, reasons = None, list[Reasons | None]()
     try:
-        review_game(game, values, solve_empties=exact, seconds=60.0, on_move=told)
+        judge_moves(game, model, values_of_search(run, how.simulations), how.empties, told)
         if how.why:
-            reasons = _reasons(
-                game, moves, model, lambda board: search(board, how.simulations), line
-            )
+            line.doing = "finding reasons"
+            for each in found:
+                line.at(len(reasons))
+                reasons.append(
+                    _reasons(game, each, model, lambda board: run(board, how.simulations))
+                )
     except KeyboardInterrupt:
-        stop = f"interrupted after {len(moves)} of {len(game.actions)} moves"
+        stop = f"interrupted after {len(found)} of {len(game.actions)} moves"
+    moves = [judge(each, game.boards[each.number - 1], model) for each in found]
     with line.paused():
         _print_moves(game, moves, reasons if how.why else None, as_json)
     if stop is not None:
@@ -159,52 +159,41 @@ def _in_the_terminal(
 
 
 def _reasons(
-    game: GameRecord,
-    moves: Sequence[MoveReview],
-    model: Model,
-    search: Callable[[Board], SearchResult],
-    line: ProgressLine,
-) -> list[Reasons | None]:
-    """Why each move was played rather than the better one, or than the search's; None for one that was forced."""
-    line.doing, found = "finding reasons", list[Reasons | None]()
-    line.at(0)
-    for board, move in zip(game.boards, moves):
-        better = move.best[0] if move.best and move.action not in move.best else None
-        free = len(board.legal_moves()) > 1
-        found.append(reasons_for(model, board, move.action, better, search) if free else None)
-        line.at(len(found))
-    return found
+    game: GameRecord, move: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+) -> Reasons | None:
+    """Why a move was played rather than the better one, or than the search's; None for one that was forced."""
+    board = game.boards[move.number - 1]
+    if len(board.legal_moves()) < 2:
+        return None
+    return reasons_of(judge(move, board, model), move, model, search)
 
 
 def _print_moves(
     game: GameRecord,
-    moves: list[MoveReview],
+    moves: list[Judged],
     reasons: list[Reasons | None] | None,
     as_json: bool,
 ) -> None:
     given = [*(reasons or []), *[None] * len(moves)][: len(moves)]
     if as_json:
-        rows = [move.as_json(game.start.size) for move in moves]
+        rows = [move.as_json() for move in moves]
         if reasons is not None:
             rows = [row | {"why": each and each.as_json()} for row, each in zip(rows, given)]
         told = {"black": game.black, "white": game.white, "transcript": game.transcript}
         print_json("review", told | {"moves": rows})
         return
-    print(
-        f"{game.black or 'black'} – {game.white or 'white'}; values for the player of the move, d in discs"
-    )
+    names = f"{game.black or 'black'} – {game.white or 'white'}"
+    print(f"{names}; discs to the player of the move, about so many where there is a point")
     for move, each in zip(moves, given):
-        print(_line(move, game.start.size))
+        print(_line(move))
         if each is not None:
             print(f"      {each.sentence}")
 
 
-def _line(move: MoveReview, size: int) -> str:
-    name = square_name(move.action, size)
-    if move.before is None or move.after is None or move.loss is None:
-        return f"{move.number:3d} {move.side} {name:4s}"
-    unit, form = ("d", "+.0f") if move.exact else (" ", "+.2f")
-    best = " ".join(square_name(action, size) for action in move.best)
-    mark = move.mark.value if move.mark and move.mark.value not in ("best", "good") else ""
-    figures = f"{move.before:{form}}{unit} -> {move.after:{form}}{unit}  loss {move.loss:{form[1:]}}{unit}"
-    return f"{move.number:3d} {move.side} {name:4s} {figures:34s} best {best:12s} {mark}".rstrip()
+def _line(move: Judged) -> str:
+    form = "+.0f" if move.exact else "+.1f"
+    figures = f"{move.before:{form}} -> {move.after:{form}}  loss {move.loss:{form[1:]}}"
+    best = " ".join(square_name(action, move.board.size) for action in move.best)
+    mark = "" if move.mark in (Mark.BEST, Mark.GOOD) else move.mark.value
+    head = f"{move.ply + 1:3d} {move.board.side} {move.name:4s}"
+    return f"{head} {figures:28s} best {best:12s} {mark}".rstrip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,6 @@ class Interval:
         if np.isnan(self.low):
             return f"{number(self.mean)} [one unit, no interval]"
         return f"{number(self.mean)} [{number(self.low)}, {number(self.high)}]"
-
-    @property
-    def above_zero(self) -> bool:
-        """Whether the whole interval lies above 0."""
-        return self.low > 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON wants it."""
@@ -150,3 +145,32 @@ def proportion(successes: float, count: int) -> Interval:
         z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     )
     return Interval(share, float(max(0.0, centre - half)), float(min(1.0, centre + half)), count)
+
+
+class Ranking(NamedTuple):
+    """Units by a score within their kind: each unit's place [U], which equal ones share, and each place's kind [P]."""
+
+    place: NDArray[np.int64]
+    kind: NDArray[np.int64]
+
+
+def ranking(scores: NDArray[Any], kind: NDArray[np.int64]) -> Ranking:
+    """Units with these scores [U] and kinds [U] (0, 1, …), lowest kind and score first."""
+    _, rank = np.unique(scores, return_inverse=True)
+    top = int(rank.max()) + 1
+    places, place = np.unique(kind * top + rank, return_inverse=True)
+    return Ranking(place, places // top)
+
+
+def weighted_area(ranked: Ranking, happen: NDArray[np.bool_], weight: NDArray[np.int64]) -> float:
+    """The area under the ROC curve of units that count `weight` [U] times, over pairs of the same kind alone.
+
+    Ties count half; NaN where there is no pair.
+    """
+    place, kind = ranked
+    inside, outside = (np.bincount(place, weight * side, len(kind)) for side in (happen, ~happen))
+    ins, outs = (np.bincount(kind, each) for each in (inside, outside))
+    earlier = np.cumsum(outs) - outs  # of other kinds
+    below = np.cumsum(outside) - outside / 2 - earlier[kind]
+    pairs = float(ins @ outs)
+    return float(inside @ below / pairs) if pairs else float("nan")

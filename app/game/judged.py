@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.explain.ask import explain
 from app.explain.points import in_points
 from app.explain.reasons.outlook import Outlook
-from app.explain.reasons.sentence import discs_of, why
+from app.explain.reasons.sentence import Reasons, discs_of, why
 from app.explain.targets import Target
 from app.game.tries import with_tries
 from app.models import Model
@@ -165,8 +165,7 @@ def judge_game(
     turns = []
     for move in sorted(worst, key=lambda move: move.ply):
         if move.loss >= _LEAST:
-            result = _with_worths(move, found[move.ply], simulations, run)
-            turns.append(_turn(move, model, result))
+            turns.append(_turn(move, found[move.ply], model, lambda board: run(board, simulations)))
     return JudgedGame(
         record=record,
         model=model.name,
@@ -188,10 +187,10 @@ def judge_moves(
     """The review of every action, passes too, and the same in discs: the one definition of what a move cost."""
     found = review(record, values, solve_empties=solve_empties, nodes=_NODES, on_move=on_move)
     boards = record.boards
-    return found, [_judged(each, boards[each.number - 1], model) for each in found]
+    return found, [judge(each, boards[each.number - 1], model) for each in found]
 
 
-def _judged(move: MoveReview, board: Board, model: Model) -> Judged:
+def judge(move: MoveReview, board: Board, model: Model) -> Judged:
     """The review of a move in discs; estimates by which it is worth more than the best one make it the best one."""
     assert move.before is not None and move.after is not None and move.mark is not None
     before, later, mark, best = move.before, move.after, move.mark, move.best
@@ -238,30 +237,40 @@ def _standing(side: str, worth: float, discs: float, exact: bool) -> Standing:
     return Standing(found.percent / 100, found.discs, exact)
 
 
+def reasons_of(
+    move: Judged, found: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+) -> Reasons:
+    """Why a move rather than the better one, or than the next that was tried, worth what its review says.
+
+    Raises ParseError where no game reaches the position.
+    """
+    rival = None if move.action in move.best else move.best[0]
+    known = {move.action: move.after, move.best[0]: move.before} if move.exact else None
+    return why(model, _with_worths(move, found, search), move.action, rival, known)
+
+
 def _with_worths(
-    move: Judged, found: MoveReview, simulations: int, run: Callable[[Board, int], SearchResult]
+    move: Judged, found: MoveReview, search: Callable[[Board], SearchResult]
 ) -> SearchResult:
     """The search before a move, in which this and the better move have what the review says, the better one first."""
     best, values = move.best[0], dict[int, float]()
     if not move.exact:
         assert found.after is not None and found.before is not None
         values = {move.action: found.after, best: found.before}
-    result = with_tries(
-        run(move.board, simulations), (move.action, best), lambda board: run(board, simulations)
-    )
+    result = with_tries(search(move.board), (move.action, best), search)
     entries = [replace(entry, q=values.get(entry.square, entry.q)) for entry in result.moves]
     entries.sort(key=lambda entry: entry.square != best)
     return replace(result, moves=tuple(entries))
 
 
-def _turn(move: Judged, model: Model, result: SearchResult) -> Turn:
-    best = move.best[0]
-    known = {move.action: move.after, best: move.before} if move.exact else None
+def _turn(
+    move: Judged, found: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+) -> Turn:
     try:
-        sentence = why(model, result, move.action, best, known).sentence
+        sentence = reasons_of(move, found, model, search).sentence
     except ParseError:  # a position that no game reaches: nothing is claimed but the loss
         sentence = f"{move.name}? Better {move.better}, costs {move.loss:.0f} discs."
-    played, better = (_picture(move.board, square, model) for square in (move.action, best))
+    played, better = (_picture(move.board, square, model) for square in (move.action, move.best[0]))
     return Turn(move, sentence, played, better)
 
 

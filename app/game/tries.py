@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from othello.rules.board import Board
 from othello.search.search import SearchResult
-from othello.strength.review import TRIED
+from othello.strength.review import TRIED, values_of_tries
 
 
 def after(board: Board, move: int) -> Board:
@@ -44,9 +44,11 @@ def with_tries(
 def _looked_at(
     board: Board, search_of: Callable[[Board], SearchResult | None]
 ) -> tuple[int, float] | None:
-    """How often a position was looked at, and its value to its side to move; None where nobody searched."""
+    """How often a position was looked at, and its best move's value to its side; None where nobody searched."""
     if board.is_over:
         score = board.score() if board.side == "X" else -board.score()
         return 1, float((score > 0) - (score < 0))
     found = search_of(board)
-    return None if found is None else (found.simulations, found.value)
+    if found is None:
+        return None
+    return found.simulations, max(values_of_tries(board, found.moves, found.simulations).values())

@@ -9,8 +9,10 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from lrp.errors import InvalidInput, LRPError, UnsupportedOperation
 from lrp.tracing.calls import Call, results
+from lrp.tracing.content import slots
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, silence
 from lrp.tracing.reading import Reader, foreign
@@ -47,10 +50,7 @@ def twin(
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
     for t in model.buffers():
         shared[id(t)] = t.detach().clone() if buffers else t
-    for module in model.modules():
-        for t in vars(module).values():
-            if isinstance(t, Tensor) and not t.is_leaf:
-                shared[id(t)] = t
+    shared |= {id(t): t for t in _computed(model)}
     try:
         other = copy.deepcopy(model, dict(shared))
     except Exception as error:
@@ -60,6 +60,27 @@ def twin(
         if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)):
             vars(module)["forward"] = _mask_as_it_is(module.forward)
     return other
+
+
+def _computed(model: nn.Module) -> Iterator[Tensor]:
+    """Tensors that were computed with a gradient and are kept in the modules' attributes, which refuse to be copied."""
+    pending: list[Any] = [vars(module) for module in model.modules()]
+    seen: dict[int, Any] = {}
+    while pending:
+        value = pending.pop()
+        if id(value) in seen or isinstance(value, (type, ModuleType, FunctionType)):
+            continue
+        seen[id(value)] = value
+        if isinstance(value, Tensor):
+            if not value.is_leaf:
+                yield value
+        elif isinstance(value, Mapping):
+            pending += value.values()
+        elif isinstance(value, (list, tuple, set, deque)):
+            pending += value
+        else:
+            pending += getattr(value, "__dict__", {}).values()
+            pending += (getattr(value, name, None) for name in slots(type(value)))
 
 
 def _mask_as_it_is(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -226,7 +226,7 @@ class Content:
             kept = {k: v for k, v in attributes.items() if not module or k not in IDLE}
             parts += [tuple(kept), self._notes(kept.values()), self._note(kind)]
             known = True
-        for name in _slots(kind):
+        for name in slots(kind):
             if hasattr(value, name):
                 self.guards.slots.append((value, name))
                 parts.append((name, self._note(getattr(value, name))))
@@ -285,7 +285,7 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _slots(kind: type) -> Iterator[str]:
+def slots(kind: type) -> Iterator[str]:
     """Names of the slots of a class that is not a library's."""
     for base in kind.__mro__:
         if not _library(base.__module__):

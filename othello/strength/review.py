@@ -14,7 +14,7 @@ from typing import Final
 from othello.records.game import GameRecord
 from othello.rules.board import Board
 from othello.rules.notation import Side, square_name
-from othello.search.result import SearchResult, pooled
+from othello.search.result import MoveStatistics, SearchResult, pooled
 from othello.solver.solver import Solver, table_bits_for
 
 ActionValues = Callable[[Board], Mapping[int, float]]
@@ -208,16 +208,22 @@ def values_of_search(run: Callable[[Board, int], SearchResult], simulations: int
     def values(board: Board) -> dict[int, float]:
         if board.must_pass:
             return {board.size**2: -max(values(board.pass_turn()).values())}
-        moves = run(board, simulations).moves
-        together = pooled(board, moves)
-        _, best = together.get(moves[0].square, (0, None))
-        return {
-            square: q
-            for square, (visits, q) in together.items()
-            if visits >= simulations * TRIED or q == best
-        }
+        return values_of_tries(board, run(board, simulations).moves, simulations)
 
     return values
+
+
+def values_of_tries(
+    board: Board, moves: Sequence[MoveStatistics], simulations: int
+) -> dict[int, float]:
+    """The values in [−1, 1] of the moves that a search tried well, as `values_of_search` takes them."""
+    together = pooled(board, moves)
+    _, best = together.get(moves[0].square, (0, None))
+    return {
+        square: q
+        for square, (visits, q) in together.items()
+        if visits >= simulations * TRIED or q == best
+    }
 
 
 def losses(moves: Sequence[MoveReview]) -> dict[Side, dict[str, float]]:

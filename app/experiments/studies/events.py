@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments.nearness import STEPS
-from app.experiments.statistics import Interval, ranks
+from app.experiments.statistics import Interval, ranking, weighted_area
 from app.explain.reasons.facts import (
     corners,
     empty_region,
@@ -302,17 +302,17 @@ def _kind(square: int) -> str:
 
 def _intervals(units: Units, games: int, seed: int) -> dict[str, Interval]:
     random = np.random.default_rng((seed, len(units.game)))
-    order = np.round(ranks(units.scores.T) * 2).astype(np.int64)  # [6, U]: equal scores share one
     steps = -units.scores[:, -1].astype(np.int64)
     groups = {"alike": units.kind, "matched": units.kind * 8 + steps}
-    kinds = [groups.get(name, 0 * steps) for name in COLUMNS]
+    orders = [
+        ranking(scores, groups.get(name, 0 * steps))
+        for name, scores in zip(COLUMNS, units.scores.T)
+    ]
     drawn = np.empty((RESAMPLES + 1, len(COLUMNS)))
     for row in range(RESAMPLES + 1):  # first as they are
         draw = random.integers(0, games, games) if row else np.arange(games)
         weight = np.bincount(draw, minlength=games)[units.game]
-        drawn[row] = [
-            weighted_area(rank, units.happen, weight, kind) for rank, kind in zip(order, kinds)
-        ]
+        drawn[row] = [weighted_area(order, units.happen, weight) for order in orders]
     columns = dict(zip(COLUMNS, drawn.T))
     columns |= {gap: columns[name] - columns["value"] for gap, name in GAPS.items()}
     columns["over_nearness"] = columns["relevance"] - columns["nearness"]
@@ -322,25 +322,3 @@ def _intervals(units: Units, games: int, seed: int) -> dict[str, Interval]:
 def _interval(drawn: NDArray[np.float64], count: int) -> Interval:
     low, high = np.nanquantile(drawn[1:], (0.025, 0.975))
     return Interval(float(drawn[0]), float(low), float(high), count)
-
-
-def weighted_area(
-    rank: NDArray[np.int64],
-    happen: NDArray[np.bool_],
-    weight: NDArray[np.int64],
-    kind: NDArray[np.int64],
-) -> float:
-    """The area under the ROC curve of units that count `weight` times, over pairs of the same kind (0, 1, …) alone.
-
-    Ties count half; NaN where there is no pair.
-    """
-    top = int(rank.max()) + 1
-    shape = int(kind.max()) + 1, top
-    place = kind * top + rank
-    inside, outside = (
-        np.bincount(place, weight * side, shape[0] * top).reshape(shape)
-        for side in (happen, ~happen)
-    )
-    below = np.cumsum(outside, axis=1) - outside / 2
-    pairs = float(inside.sum(1) @ outside.sum(1))
-    return float((inside * below).sum() / pairs) if pairs else float("nan")

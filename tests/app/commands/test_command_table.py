@@ -98,8 +98,8 @@ TABLE = {
     "checkpoint": Row(""),
     "checkpoint info": Row("checkpoint info", "checkpoint-info"),
     "checkpoint verify": Row("checkpoint verify othello6", "checkpoint-verify"),
-    "checkpoint import": Row("", "checkpoint-info"),
-    "checkpoint export": Row("", "checkpoint-export"),
+    "checkpoint import": Row("", "checkpoint-info", long=True),
+    "checkpoint export": Row("", "checkpoint-export", long=True),
 }
 PIPED = (
     "solve",
@@ -335,17 +335,17 @@ def test_an_interrupted_search_is_reported(
 def test_an_interrupted_review_shows_the_moves_so_far(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    review = review_command.review_game
+    judge_moves = review_command.judge_moves
 
-    def stopping(*given: Any, on_move: Any, **settings: Any) -> list[MoveReview]:
+    def stopping(*given: Any) -> Any:
         def stop_at_three(move: MoveReview) -> None:
-            on_move(move)
+            given[-1](move)
             if move.number == 3:
                 raise KeyboardInterrupt
 
-        return review(*given, on_move=stop_at_three, **settings)
+        return judge_moves(*given[:-1], stop_at_three)
 
-    monkeypatch.setattr(review_command, "review_game", stopping)
+    monkeypatch.setattr(review_command, "judge_moves", stopping)
     assert run(["review", GAME, "-n", "4", "--json"]) == 130
     out, err = capsys.readouterr()
     assert len(json.loads(out)["moves"]) == 3

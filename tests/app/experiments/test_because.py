@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.experiments.statistics import area_under_roc
+from app.experiments.statistics import area_under_roc, ranking, weighted_area
 from app.experiments.studies.because import answers
-from app.experiments.studies.events import EVENTS, Event, Played, areas, weighted_area
+from app.experiments.studies.events import EVENTS, Event, Played, areas
 from app.experiments.studies.second_look import PLACED, false_facts, false_squares, look, says_so
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
@@ -105,15 +105,15 @@ def test_a_weight_counts_as_so_many_units() -> None:
     whole = np.repeat(np.arange(40), weight)
     expected = area_under_roc(rank[whole].astype(float), happen[whole])
     one = np.zeros(40, np.int64)
-    assert weighted_area(rank, happen, weight, one) == pytest.approx(expected)
-    assert np.isnan(weighted_area(rank, np.zeros(40, bool), weight, one))
+    assert weighted_area(ranking(rank, one), happen, weight) == pytest.approx(expected)
+    assert np.isnan(weighted_area(ranking(rank, one), np.zeros(40, bool), weight))
 
 
 def test_what_only_knows_kinds_of_squares_has_one_half_among_squares_of_a_kind() -> None:
     source = np.random.default_rng(1)
     kind, happen = source.integers(0, 3, 90), source.random(90) < 0.4
     weight = source.integers(1, 4, 90)
-    assert weighted_area(kind, happen, weight, kind) == pytest.approx(0.5)
+    assert weighted_area(ranking(kind, kind), happen, weight) == pytest.approx(0.5)
     rank = source.integers(0, 8, 90)
     wins = pairs = 0.0
     for a in np.flatnonzero(happen):
@@ -121,7 +121,7 @@ def test_what_only_knows_kinds_of_squares_has_one_half_among_squares_of_a_kind()
             times = weight[a] * weight[b]
             wins += times * ((rank[a] > rank[b]) + (rank[a] == rank[b]) / 2)
             pairs += times
-    assert weighted_area(rank, happen, weight, kind) == pytest.approx(wins / pairs)
+    assert weighted_area(ranking(rank, kind), happen, weight) == pytest.approx(wins / pairs)
 
 
 def test_false_facts_are_of_the_same_kinds_and_elsewhere() -> None:

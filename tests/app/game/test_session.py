@@ -229,7 +229,8 @@ def test_a_move_that_the_search_did_not_try_is_judged_by_the_search_after_it(mod
     found = game.why(2, move)
     assert found is not None and later is not None
     assert found.tries == 40 and "40 of 100 tries" in found.sentence
-    assert found.expected_percent == pytest.approx(50 * (1 - later.value))  # white is to move there
+    best = later.moves[0].q  # white is to move there
+    assert best is not None and found.expected_percent == pytest.approx(50 * (1 - best))
     first = result.moves[0].square
     assert game.why(2, first).tries == result.moves[0].visits  # type: ignore[union-attr]
 
