@@ -1,5 +1,7 @@
 """What `othello app` serves: the entry script, behind a check of the host that every request names.
 
+Its visitors' threads come and go, and so does the memory of their explanations: it is given back at once.
+
 A page of another site can let its name lead to this machine (DNS rebinding); its requests then name that site as host.
 """
 
@@ -15,6 +17,9 @@ from starlette.routing import Route
 from streamlit import config
 from streamlit.starlette import App
 
+from othello.operating_system import give_memory_back
+
+give_memory_back()
 hosts = Middleware(
     TrustedHostMiddleware,
     allowed_hosts=list(config.get_option("server.allowedHosts")),

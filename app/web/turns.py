@@ -90,20 +90,34 @@ class Precedence:
 
     def __init__(self, at_once: int) -> None:
         self.urgent = 0
+        self._mine = threading.local()
         self._changed = threading.Condition()
         self._later = Turns(at_once)
 
     @contextmanager
     def first(self) -> Iterator[None]:
         """Run the block at once, before what waits."""
-        with self._changed:
-            self.urgent += 1
+        self._count(1)
         try:
             yield
         finally:
-            with self._changed:
-                self.urgent -= 1
-                self._changed.notify_all()
+            self._count(-1)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Run the block, a part of one that is urgent, with nobody waiting for it: it may take long."""
+        held = getattr(self._mine, "count", 0)
+        self._count(-held)
+        try:
+            yield
+        finally:
+            self._count(held)
+
+    def _count(self, step: int) -> None:
+        self._mine.count = getattr(self._mine, "count", 0) + step
+        with self._changed:
+            self.urgent += step
+            self._changed.notify_all()
 
     @contextmanager
     def afterwards(self, say: Callable[[int], None]) -> Iterator[None]:
@@ -158,7 +172,7 @@ def searching(place: DeltaGenerator | None = None) -> Iterator[None]:
         shown = st.empty() if shown is None else shown
         shown.caption(waiting_words(before))
 
-    with _turns().turn(say):
+    with _precedence().aside(), _turns().turn(say):
         if shown is not None:
             shown.empty()
         yield

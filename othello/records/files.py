@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from othello.errors import OthelloError, ParseError
 from othello.records.formats import FORMATS, guess_format, read_games, scan_games, write_games
 from othello.records.game import GameRecord, strict
 from othello.records.wthor import scan_wthor, write_wthor
+from othello.rules.notation import excerpt
 
 _NAMES = ("jou", "trn")
+_MOST = 1 << 30  # bytes of a file; WTHOR's largest base has some 10 MB
 
 
 def load_games(path: str | Path, kind: str | None = None, size: int = 8) -> list[GameRecord]:
@@ -30,7 +34,7 @@ def scan_file(
     """
     file = Path(path)
     try:
-        data = file.read_bytes()
+        data = read_file(file)
         names = _names(file) if file.suffix.lower() == ".wtb" or kind == "wthor" else [None, None]
     except OSError as error:
         raise ParseError(f"{error.filename or file}: cannot be read: {error.strerror}") from None
@@ -59,7 +63,7 @@ def open_game(source: str, number: int = 1, size: int = 8) -> GameRecord:
     Raises ParseError or IllegalMove.
     """
     file = Path(source)
-    if not file.is_file():
+    if not os.path.isfile(file):
         if any(character in source for character in "/\\."):
             raise ParseError(f"{source}: no such file")
         return GameRecord.from_transcript(source, size=size)
@@ -90,13 +94,26 @@ def save_games(path: str | Path, games: Iterable[GameRecord], kind: str) -> list
     return list(parts)
 
 
+def read_file(file: Path) -> bytes:
+    """The bytes of a file or a pipe, at most 1 GiB; ParseError for a device, OSError."""
+    if "\0" in str(file):
+        raise ParseError(f"{excerpt(str(file))}: no file can have this name")
+    with open(file, "rb") as source:
+        if stat.S_ISCHR(os.fstat(source.fileno()).st_mode):
+            raise ParseError(f"{file}: a device; a file or a pipe is accepted")
+        data = source.read(_MOST + 1)
+    if len(data) > _MOST:
+        raise ParseError(f"{file}: more than {_MOST >> 20} MiB; such a file is accepted in parts")
+    return data
+
+
 def _names(file: Path) -> list[bytes | None]:
     """The bytes of the .jou and the .trn file that belong to a .wtb file, None for one that is missing."""
     near = {other.name.lower(): other for other in file.absolute().parent.iterdir()}
     found: list[bytes | None] = []
     for suffix in _NAMES:
         names = near.get(f"{file.stem}.{suffix}".lower()) or near.get(f"wthor.{suffix}")
-        found.append(names.read_bytes() if names is not None and names.is_file() else None)
+        found.append(read_file(names) if names is not None and names.is_file() else None)
     return found
 
 

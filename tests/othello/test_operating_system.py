@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -227,3 +228,30 @@ def test_no_other_file_names_what_systems_differ_in() -> None:
             if path.name != "operating_system.py":
                 found = [name for name in names if name in path.read_text("utf-8")]
                 assert not found, path
+
+
+FREED = """
+import ctypes, sys
+import numpy as np
+from othello.operating_system import give_memory_back
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+given_back = sys.argv[1] == "True" and give_memory_back()
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+np.ones(1 << 21)  # 16 MiB: from now on glibc keeps blocks of this size
+before = held()
+blocks = [np.ones(1 << 16) for _ in range(200)]
+pin = libc.malloc(200_000)  # behind them
+del blocks
+print(int(held() - before))
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="glibc keeps memory")
+def test_freed_blocks_go_back_to_the_system_only_where_that_is_asked_for() -> None:
+    kept = [
+        int(subprocess.check_output([sys.executable, "-c", FREED, asked], cwd=ROOT))
+        for asked in ("True", "False")
+    ]
+    assert kept[0] < 20 and kept[1] > 60  # MiB of 100

@@ -89,6 +89,9 @@ def test_what_is_urgent_comes_before_what_waits_and_never_for_long(
                 thread.start()
                 time.sleep(0.02)
         assert began == [] and order.urgent == 1
+        with order.aside():  # a search, for which nobody waits
+            late[0].join(60)
+        assert began[:1] == [0] and order.urgent == 1
     for thread in late:
         thread.join(60)
     assert began == [0, 1, 2] and order.urgent == 0

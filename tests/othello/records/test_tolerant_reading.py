@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import struct
@@ -13,8 +14,10 @@ from othello.errors import OthelloError, ParseError
 from othello.records import (
     FORMATS,
     GameRecord,
+    files,
     guess_format,
     load_games,
+    open_game,
     read_games,
     scan_file,
     scan_games,
@@ -303,3 +306,17 @@ def test_a_long_text_of_beginnings_takes_time_in_proportion(kind: str, unit: str
         unit * (300_000 // len(unit))
     ).encode()  # hours, if every beginning were read to the end
     assert not [each for each in scan_games(data, kind) if isinstance(each, GameRecord)]
+
+
+def test_what_is_no_file_of_games_is_refused_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "games.txt").write_text("f5d6c3\n" * 20)
+    assert len(scan_file(tmp_path / "games.txt")) == 20
+    monkeypatch.setattr(files, "_MOST", 100)
+    devices = [os.devnull, "/dev/zero"] if os.path.exists("/dev/zero") else [os.devnull]
+    for name in (*devices, "a\0b", str(tmp_path), "x" * 5000, str(tmp_path / "games.txt")):
+        for read in (scan_file, open_game):
+            with pytest.raises(ParseError) as refused:
+                read(name)
+            assert "\n" not in str(refused.value), name
