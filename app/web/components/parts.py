@@ -49,6 +49,7 @@ class BoardOptions(TypedDict, total=False):
     names: Sequence[str]  # of black and white
     status: str  # one line under the board, read out
     label: str  # what the board is, for screen readers
+    games: int  # how many were begun here: one more brings the board into view
 
 
 class Over(TypedDict, total=False):
@@ -209,11 +210,13 @@ def moves(
     verb: str = "",
     serial: int = 0,
     shows: str = "",
+    news: int = 0,
     on_pick: Callable[[], None] | None = None,
 ) -> None:
     """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports.
 
-    shows: the CSS selector of what a click changes, which is scrolled into view.
+    shows: the CSS selector of what a click changes, which is scrolled into view.  news: another number than before
+    scrolls the table itself into view.
     """
     _MOVES(
         key=key,
@@ -225,6 +228,7 @@ def moves(
             "verb": verb,
             "serial": serial,
             "shows": shows,
+            "news": news,
         },
         on_pick_change=on_pick or _nothing,
     )

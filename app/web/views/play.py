@@ -91,6 +91,7 @@ def _board(game: Session, view: options.Choices) -> None:
         serial=game.serial,
         ply=game.cursor,
         busy=game.agent_to_move and not st.session_state.get("paused"),
+        games=st.session_state.get("games", 0),
         last=game.last_move,
         names=player_names(game.line, _opponent(game)),
         status=_status(game),
