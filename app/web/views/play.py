@@ -50,6 +50,9 @@ def _table() -> None:
         with left:
             _board(game, view)
             waiting = st.empty()
+            welcome.what_next(game, review=panel.search_all, report=lambda: panel.report_of(game))
+            reasons = st.container()
+            _toolbar(game)  # before the agent thinks: its menu closes, and who watches can pause
             _let_agent_move(
                 game, waiting
             )  # and draw again: the rest of the page stays as it is meanwhile
@@ -60,9 +63,6 @@ def _table() -> None:
                 waiting.caption(said)
             else:
                 waiting.empty()
-            welcome.what_next(game, review=panel.search_all, report=lambda: panel.report_of(game))
-            reasons = st.container()
-            _toolbar(game)
         with right:
             panel.draw(game, view)
         with reasons:  # last, so that nothing else waits for them
