@@ -193,9 +193,11 @@ def bars(
 
 def _bar(axes: Axes, place: float, found: Interval, chance: float, **looks: Any) -> None:
     colour = COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
-    looks = {"color": colour, "linewidth": 2} | looks
-    axes.plot([found.low, found.high], [place, place], solid_capstyle="round", **looks)
-    axes.plot([found.mean], [place], "o", markersize=4.5, **looks)
+    looks.setdefault("linewidth", 2)
+    axes.plot(
+        [found.low, found.high], [place, place], solid_capstyle="round", color=colour, **looks
+    )
+    axes.plot([found.mean], [place], "o", markersize=4.5, color=colour, **looks)
 
 
 def heat_table(

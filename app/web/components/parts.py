@@ -201,6 +201,11 @@ def graph(
     )
 
 
+def into_view(key: str) -> None:
+    """Let the table of that key be scrolled into view when it is drawn next."""
+    st.session_state[f"news_{key}"] = st.session_state.get(f"news_{key}", 0) + 1
+
+
 def moves(
     columns: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
@@ -210,13 +215,11 @@ def moves(
     verb: str = "",
     serial: int = 0,
     shows: str = "",
-    news: int = 0,
     on_pick: Callable[[], None] | None = None,
 ) -> None:
     """A table; a cell is a text or {"share": 0..1, "text": …}; rows carry a `value` that a click reports.
 
-    shows: the CSS selector of what a click changes, which is scrolled into view.  news: another number than before
-    scrolls the table itself into view.
+    shows: the CSS selector of what a click changes, which is scrolled into view.
     """
     _MOVES(
         key=key,
@@ -228,7 +231,7 @@ def moves(
             "verb": verb,
             "serial": serial,
             "shows": shows,
-            "news": news,
+            "news": st.session_state.get(f"news_{key}", 0),
         },
         on_pick_change=on_pick or _nothing,
     )

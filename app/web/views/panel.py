@@ -198,7 +198,6 @@ def _review(game: Session, view: options.Choices) -> None:
         verb="show it",
         serial=game.serial,
         shows=".st-key-board",
-        news=st.session_state.get("reviews", 0),
         on_pick=_on_loss,
     )
     make = report_of(game)
@@ -230,7 +229,7 @@ def search_all() -> None:
     with turns.searching():
         st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
-    st.session_state.reviews = st.session_state.get("reviews", 0) + 1
+    parts.into_view("losses")
     game.goto(game.cursor)
 
 
