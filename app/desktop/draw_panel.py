@@ -206,7 +206,7 @@ def _gradient(width: int, height: int) -> Surface:
 def _moves(surface: Surface, view: View, rect: Rect, unit: int, palette: Palette) -> None:
     """The search's moves: a bar of visits, the share, the prior and black's chance."""
     small = round(unit * 0.86)
-    columns = (rect.right - 7.4 * unit, rect.right - 3.6 * unit, rect.right)
+    columns = (rect.right - 8 * unit, rect.right - 4.3 * unit, rect.right)
     y = rect.y + 0.9 * unit
     write(
         surface,

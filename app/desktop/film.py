@@ -59,7 +59,7 @@ class Film:
 
         @cache
         def still(ply: int) -> View:
-            return self._still(game, line.goto(ply))
+            return self._still(game, line.goto(ply), self.side)
 
         for frame in film.frames(line, self.side, self.seconds):
             if frame.phase == 1.0:
@@ -85,12 +85,13 @@ class Film:
         return replace(black, name=self.names[0]), replace(white, name=self.names[1])
 
     def still(self, game: Session, ply: int) -> View:
-        """The picture of a ply."""
-        return self._still(game, game.line.goto(ply))
+        """The picture of a ply, which explains whoever is to move."""
+        line = game.line.goto(ply)
+        return self._still(game, line, line.board.side)
 
-    def _still(self, game: Session, line: GameLine) -> View:
+    def _still(self, game: Session, line: GameLine, side: Side) -> View:
         board, ply = line.board, line.cursor
-        stands = film.stands(board, self.side)
+        stands = film.stands(board, side)
         found = game.search_of(board)
         if found is None and self.simulations and stands:
             found = game.analyse(board, self.simulations)

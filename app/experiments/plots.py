@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -169,22 +170,34 @@ def band(
 
 
 def bars(
-    axes: Axes, entries: Mapping[str, Interval], title: str, label: str, *, chance: float = 0.0
+    axes: Axes,
+    entries: Mapping[str, Interval],
+    title: str,
+    label: str,
+    *,
+    chance: float = 0.0,
+    controls: Mapping[str, Interval] | None = None,
 ) -> None:
-    """One point with its interval a name, the first on top, and a line at chance."""
+    """One point with its interval a name, the first on top, and a line at chance; `controls` hollow below them."""
     places = np.arange(len(entries))[::-1]
-    for place, found in zip(places, entries.values()):
-        colour = (
-            COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
-        )
-        ends = [found.low, found.high]
-        axes.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
-        axes.plot([found.mean], [place], "o", color=colour, markersize=4.5)
+    for place, (name, found) in zip(places, entries.items()):
+        _bar(axes, place, found, chance)
+        if controls is not None:
+            _bar(axes, place - 0.32, controls[name], chance, markerfacecolor="white", linewidth=1)
     axes.axvline(chance, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.set_yticks(places, list(entries))
+    axes.set_yticks(places, [fill(name, 28) for name in entries])
     axes.tick_params(axis="y", length=0)
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(label)
+
+
+def _bar(axes: Axes, place: float, found: Interval, chance: float, **looks: Any) -> None:
+    colour = COLOURS[0] if found.low > chance else COLOURS[1] if found.high < chance else "#888888"
+    looks.setdefault("linewidth", 2)
+    axes.plot(
+        [found.low, found.high], [place, place], solid_capstyle="round", color=colour, **looks
+    )
+    axes.plot([found.mean], [place], "o", markersize=4.5, color=colour, **looks)
 
 
 def heat_table(

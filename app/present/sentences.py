@@ -141,7 +141,7 @@ def _players_target(explanation: Explanation) -> str:
     if target.kind == "policy" and target.against is not None:
         more, less = (square_name(move, target.size) for move in target.actions)
         more, less = (more, less) if value >= 0 else (less, more)
-        times = f"{math.exp(min(abs(value), 7)):.1f}"
+        times = f"{math.exp(min(abs(value), 7)):.2g}" if abs(value) < 4 else "more than 50"
         return f"{subject}: at first sight {more} is {times} times as likely as {less}."
     if target.kind == "policy":
         return f"{subject}, at first sight."

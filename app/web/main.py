@@ -25,7 +25,15 @@ st.html(
     ".st-key-why > :first-child p { font-weight: 600; line-height: 1.4; }"
     "@media (prefers-color-scheme: dark) { .st-key-why { border-left-color: #63c197; } }"
     "@media (min-width: 641px) and (max-height: 800px) { .stMainBlockContainer { padding-top: 0.3rem; } }"
-    "@media (max-width: 640px) { .st-key-board { scroll-margin-top: 76px; } }"  # below the tour
+    "@media (max-width: 640px) { .st-key-board { scroll-margin-top: 76px; }"  # below the tour
+    " .stMainBlockContainer:has(.st-key-tour_place) { padding-top: 0.2rem; }"  # a phone shows the whole answer
+    " .stMainBlockContainer:has(.st-key-tour_place) > [data-testid=stVerticalBlock] { gap: 0.5rem; }"
+    " .stMain div:has(> .st-key-tour_place .otht[hidden]) { margin-top: -0.5rem; }"
+    " .stMain:has(.otht:not([hidden])) .othg p { display: none; }"
+    " .st-key-e_cards > * { width: 100% !important; }"
+    " [data-testid=stPopoverBody] { inset: auto auto 8px 0 !important; transform: translateX(8px) !important;"
+    " max-height: 70dvh !important; } }"  # menus rise from the lower edge, wherever their button is
+    ".st-key-why_chips button { white-space: normal; height: auto; max-width: 100%; text-align: left; }"
     "@media (max-width: 640px) {"  # the pages' links stand in one row without their icons
     " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; }"
     " .st-key-pages { gap: 0; } [data-testid=stPageLink-NavLink] { padding: 0 0.37rem; justify-content: center; }"

@@ -266,16 +266,15 @@ def sentence_table(said: dict[str, Any]) -> Table:
 
 
 def figure(events: dict[str, Any]) -> Figure:
-    """The areas of relevance and of the value's change."""
-    canvas, axes = plots.canvas(2, width=6.4, height=6.4)
+    """The areas of relevance, and below each that of the value's change."""
+    canvas, (axes,) = plots.canvas(1, width=4.6, height=7.4)  # a phone shows it legibly
     told = {name: found for name, found in events.items() if "relevance" in found}
-    seen = []
     titles = {"relevance": "relevance on the event's squares", "value": "the value's change alone"}
-    for drawing, (key, title) in zip(axes, titles.items()):
-        entries = {name: found[key] for name, found in told.items()}
-        if entries:
-            plots.bars(drawing, entries, title, "area under the ROC curve", chance=0.5)
-        seen.append(alt.of_bars(entries, title, 0.5))
+    areas_ = {key: {name: found[key] for name, found in told.items()} for key in titles}
+    full, hollow = titles.values()
+    title, label = f"full: {full}\nhollow: {hollow}", "area under the ROC curve"
+    plots.bars(axes, areas_["relevance"], title, label, chance=0.5, controls=areas_["value"])
+    seen = [alt.of_bars(areas_[key], title, 0.5) for key, title in titles.items()]
     caption = "How well a move's change tells which events it brings about, 95 % intervals by game."
     return Figure("", caption, canvas, alt.sentence(*seen))
 

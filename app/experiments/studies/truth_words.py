@@ -181,7 +181,7 @@ def _by_set(title: str, found: dict[str, Any], columns: dict[str, str]) -> Table
 
 def figure(rule: dict[str, Any], solved: dict[str, Any]) -> Figure:
     """Detection of each set, of turned discs at equal distance, and the agreement with the solver."""
-    canvas, axes = plots.canvas(5, width=3.5, height=3.6)
+    canvas, axes = plots.canvas(1, 5, width=4.6, height=3.2)  # a phone shows it legibly
     names, seen = (*METHODS, *NEARNESS), []
     for drawing, kind in zip(axes, SETS):
         found = column(column(rule, kind, names), "detection")

@@ -1,5 +1,6 @@
 // The board: draws what `data` says, knows no rule of the game beyond the flips it is told, reports moves as triggers.
 const COLUMNS = "abcdefgh";
+let games = 0; // begun on this page so far: where a menu far below began one, the board is brought into view
 const nameOf = (square, n) => COLUMNS[square % n] + (Math.floor(square / n) + 1);
 const make = (parent, tag, className) => {
   const element = document.createElement(tag);
@@ -186,4 +187,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   preview(board, -1);
   paint(root, board, data);
   if (hovered >= 0 && hovered !== null) preview(board, hovered);
+  if (data.games && data.games !== games) requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" }));
+  games = data.games ?? games;
 }

@@ -38,10 +38,8 @@ export default function ({ data, parentElement }) {
     draw(svg, "line", { x1: left, x2: right, y1: y(value), y2: y(value), stroke: "currentColor", opacity: 0.12 });
     draw(svg, "text", { x: left - 6, y: y(value) + 3.5, "text-anchor": "end" }, nice(value));
   }
-  for (let i = 0; i <= 5; i++) {
-    const value = Math.round(first + ((last - first) * i) / 5);
-    draw(svg, "text", { x: x(value), y: low + 14, "text-anchor": "middle" }, value);
-  }
+  for (const value of round(first, last).filter(Number.isInteger))
+    draw(svg, "text", { x: x(value), y: low + 14, "text-anchor": "middle" }, nice(value));
   data.series.forEach((series, i) => {
     const points = series.values.map((v, k) => (v === null ? null : `${x(data.x[k]).toFixed(1)},${y(v).toFixed(1)}`)).filter(Boolean);
     draw(svg, "polyline", { points: points.join(" "), fill: "none", stroke: COLOURS[i % 4], "stroke-width": 1.8, "stroke-linejoin": "round",

@@ -7,6 +7,8 @@ const make = (parent, tag, className, text) => {
   return element;
 };
 
+let news = 0; // tables that were asked for and brought into view
+
 export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".othp");
   if (!root) root = make(parentElement, "div", "othp");
@@ -38,4 +40,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (data.shows) document.querySelector(data.shows)?.scrollIntoView({ block: "nearest" }); // far away on a phone
     });
   }
+  if (data.news && data.news !== news) { news = data.news; requestAnimationFrame(() => root.scrollIntoView({ block: "nearest" })); }
 }

@@ -49,6 +49,7 @@ class BoardOptions(TypedDict, total=False):
     names: Sequence[str]  # of black and white
     status: str  # one line under the board, read out
     label: str  # what the board is, for screen readers
+    games: int  # how many were begun here: one more brings the board into view
 
 
 class Over(TypedDict, total=False):
@@ -200,6 +201,11 @@ def graph(
     )
 
 
+def into_view(key: str) -> None:
+    """Let the table of that key be scrolled into view when it is drawn next."""
+    st.session_state[f"news_{key}"] = st.session_state.get(f"news_{key}", 0) + 1
+
+
 def moves(
     columns: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
@@ -225,6 +231,7 @@ def moves(
             "verb": verb,
             "serial": serial,
             "shows": shows,
+            "news": st.session_state.get(f"news_{key}", 0),
         },
         on_pick_change=on_pick or _nothing,
     )

@@ -50,7 +50,7 @@ def again(*, other_side: bool = False, stronger: bool = False) -> None:
     if stronger:
         strengthen(1)
     game.new_game(start=game.start)
-    st.session_state.paused = False
+    options.begun()
 
 
 def take_seat(seat: str) -> None:

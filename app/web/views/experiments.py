@@ -183,7 +183,8 @@ def _results(chosen: Experiment) -> None:
 def _figure(file: Path, figure: dict[str, Any]) -> None:
     """A figure with its words for those who do not see it, which st.image cannot carry; narrow pages scroll it."""
     words, data = figure.get("alt", figure["caption"]), file.read_bytes()
-    least = min(680, Image.open(io.BytesIO(data)).width)
+    wide = Image.open(io.BytesIO(data)).width
+    least = min(680, wide) if wide > 600 else 0  # narrow ones stay legible on a phone
     picture = _image(data, words, f"max-width: 100%; min-width: {least}px; border-radius: 6px")
     look = "overflow-x: auto; max-width: 100%"
     st.html(f'<div role="group" aria-label="Figure" tabindex="0" style="{look}">{picture}</div>')

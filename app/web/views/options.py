@@ -179,10 +179,16 @@ def _start() -> None:
             game.open(text, seat=seat)
         else:
             game.new_game(seat=seat, start=Board.initial(game.start.size))
-        st.session_state.paused = False
+        begun()
     except OthelloError as error:
         game.goto(game.cursor)
         st.session_state.move_error = str(error)
+
+
+def begun() -> None:
+    """Let a new game go on at once, with its board in view."""
+    st.session_state.paused = False
+    st.session_state.games = st.session_state.get("games", 0) + 1
 
 
 def _all_opponents() -> dict[str, str]:

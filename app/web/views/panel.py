@@ -229,6 +229,7 @@ def search_all() -> None:
     with turns.searching():
         st.session_state.review = game.review(SIMULATIONS)
     st.session_state.reviewed = game.actions
+    parts.into_view("losses")
     game.goto(game.cursor)
 
 

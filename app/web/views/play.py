@@ -51,6 +51,13 @@ def _table() -> None:
             with left:
                 _board(game, view)
                 waiting = st.empty()
+                welcome.what_next(
+                    game, review=panel.search_all, report=lambda: panel.report_of(game)
+                )
+                reasons = st.container()
+                _toolbar(
+                    game
+                )  # before the agent thinks: its menu closes, and who watches can pause
         with left:
             _let_agent_move(
                 game, waiting
@@ -64,11 +71,6 @@ def _table() -> None:
                     waiting.caption(said)
                 else:
                     waiting.empty()
-                welcome.what_next(
-                    game, review=panel.search_all, report=lambda: panel.report_of(game)
-                )
-                reasons = st.container()
-                _toolbar(game)
             with right:
                 panel.draw(game, view)
             with reasons:  # last, so that nothing else waits for them
@@ -97,6 +99,7 @@ def _board(game: Session, view: options.Choices) -> None:
         serial=game.serial,
         ply=game.cursor,
         busy=game.agent_to_move and not st.session_state.get("paused"),
+        games=st.session_state.get("games", 0),
         last=game.last_move,
         names=player_names(game.line, _opponent(game)),
         status=_status(game),

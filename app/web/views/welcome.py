@@ -19,7 +19,7 @@ STEPS: Final = (
     ),
     guide.TourStep(
         "Ask why: the sentence under the board. Press a reason to see its squares.",  # three lines on a phone
-        ".st-key-why, .stMain .oth-status",
+        ".st-key-why, .stMain:not(:has(.st-key-why)) .oth-status",
     ),
     guide.TourStep(
         "Look inside: Always paints on the board what the network sees, red for one side and blue for the other. "

@@ -148,10 +148,14 @@ def told(found: Reasons) -> Why:
 def _chip(found: Reasons, weight: Weight) -> Chip:
     mover, other = ("black", "white") if found.board.side == "X" else ("white", "black")
     gains = mover if weight.effect > 0 else other
+    most = (
+        found.board.size**2
+    )  # what a game can end with: the network's discs go further where they are not to be read
+    discs = f"{abs(weight.effect):.1f}" if abs(weight.effect) <= most else f"more than {most}"
     return Chip(
         phrase(weight, found.board, found.move),
         weight.about or (found.move,),
-        f"{abs(weight.effect):.1f} discs for {gains}",
+        f"{discs} discs for {gains}",
     )
 
 

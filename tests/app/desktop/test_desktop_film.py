@@ -82,6 +82,8 @@ def test_every_still_picture_is_its_own_explanation_from_one_side(model: Model) 
 
 
 def test_the_best_move_that_is_explained_is_the_one_the_search_found(model: Model) -> None:
+    other = Film(heat="value", simulations=0).still(game_of(model, LINE), 7)
+    assert other.heat is not None  # a picture explains who is to move, be it not the film's side
     view = Film(heat="move", simulations=16).still(game_of(model, LINE), 8)
     assert view.ledger is not None and view.ledger.title.endswith(f" {view.candidates[0].name}")
 

@@ -253,10 +253,13 @@ def test_after_the_game_there_is_something_to_do(browser: Any, server: str) -> N
         page.get_by_role("region", name="Tour").get_by_role("button", name="Skip").click()
         first = page.locator(".st-key-why p").first  # in the first view, below what is next
         until(lambda: first.evaluate("one => one.getBoundingClientRect().bottom") <= 844, 20, "why")
-        page.set_viewport_size({"width": 1400, "height": 1000})
         after.get_by_role("button", name="Where it turned").click()
-        page.locator(".st-key-losses tbody tr").first.wait_for()
+        row = page.locator(".st-key-losses tbody tr").first
+        row.wait_for()
         settled(page)
+        bottom = "one => one.getBoundingClientRect().bottom"
+        until(lambda: 0 < row.evaluate(bottom) <= 844, 20, "the moves that cost most in view")
+        page.set_viewport_size({"width": 1400, "height": 1000})
         with page.expect_download() as download:
             after.get_by_role("button", name="Save the report").click()
         assert Path(download.value.path()).read_text("utf-8").startswith("<!DOCTYPE html>")

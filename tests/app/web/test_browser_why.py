@@ -171,6 +171,8 @@ def test_the_sentence_is_in_the_first_view_and_a_finger_finds_every_target(
             if height > 500:
                 assert tour.is_visible()
                 assert page.locator(".st-key-why p").first.evaluate(box)[2] <= height
+            if (width, height) == (390, 844) and (chip := page.locator(CHIPS).first).count():
+                assert chip.evaluate(box)[2] <= height
             if width <= 390 or height <= 500:
                 sizes = page.locator(targets).evaluate_all(f"all => all.map({box})")
                 small = [one for one in sizes if one[0] > 1 and min(one[:2]) < 44]

@@ -16,6 +16,7 @@ from tests.app.web.browser_page import (
     settled,
     wait_for_my_turn,
 )
+from tests.app.web.served import until
 
 pytestmark = pytest.mark.browser
 
@@ -77,8 +78,17 @@ def test_two_games_in_a_row_are_played_with_the_search_that_the_menu_shows(
     menu.wait_for(state="detached")
     page.wait_for_function("!location.search.includes('moves=')")
     settled(page)
+    seen = "one => { const box = one.getBoundingClientRect(); return box.top >= 0 && box.bottom < innerHeight }"
+    frame = page.locator(".st-key-board .oth-frame")  # far above the menu on a phone
+    until(lambda: frame.evaluate(seen), 10, "the board of the new game in view")
     move(page, 2)
     assert "after 100 simulations" in searched(page)
+    menu = open_menu(page, "New")
+    menu.get_by_text("Watch").click()
+    settled(page)
+    menu.get_by_role("button", name="Start").click()
+    menu.wait_for(state="detached")  # while the agents play
+    page.get_by_role("button", name="Pause").wait_for()
 
 
 def test_a_strength_that_was_chosen_stays_through_moves_closed_menus_and_other_pages(
