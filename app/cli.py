@@ -68,7 +68,7 @@ COMMANDS = {  # command -> (module of app.commands : what it runs, the line `oth
     "convert": ("records:convert", "Convert a file of games or positions into another format."),
     "review": (
         "review:review",
-        "Value of every move of a game before and after, its loss against the best one, blunders marked.",
+        "What every move of a game was worth in discs, its loss against the best one, blunders marked.",
     ),
     "ladder": (
         "strength:ladder",

@@ -10,7 +10,7 @@ import threading
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType, ModuleType
 from typing import Any
@@ -74,8 +74,8 @@ def _computed(model: nn.Module) -> Iterator[Tensor]:
         if isinstance(value, Tensor):
             if not value.is_leaf:
                 yield value
-        elif isinstance(value, Mapping):
-            pending += value.values()
+        elif isinstance(value, dict):
+            pending += dict.values(value)  # as stored: a class's own may compute them
         elif isinstance(value, (list, tuple, set, deque)):
             pending += value
         else:
