@@ -141,17 +141,19 @@ def _in_the_terminal(
         line.at(move.number)
 
     try:
-        judge_moves(game, model, values_of_search(run, how.simulations), how.empties, told)
+        _, moves = judge_moves(
+            game, model, values_of_search(run, how.simulations), how.empties, told
+        )
         if how.why:
             line.doing = "finding reasons"
-            for each in found:
+            for each, move in zip(found, moves):
                 line.at(len(reasons))
                 reasons.append(
-                    _reasons(game, each, model, lambda board: run(board, how.simulations))
+                    _reasons(each, move, model, lambda board: run(board, how.simulations))
                 )
     except KeyboardInterrupt:
         stop = f"interrupted after {len(found)} of {len(game.actions)} moves"
-    moves = [judge(each, game.boards[each.number - 1], model) for each in found]
+        moves = [judge(each, board, model) for each, board in zip(found, game.boards)]
     with line.paused():
         _print_moves(game, moves, reasons if how.why else None, as_json)
     if stop is not None:
@@ -159,13 +161,12 @@ def _in_the_terminal(
 
 
 def _reasons(
-    game: GameRecord, move: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+    found: MoveReview, move: Judged, model: Model, search: Callable[[Board], SearchResult]
 ) -> Reasons | None:
     """Why a move was played rather than the better one, or than the search's; None for one that was forced."""
-    board = game.boards[move.number - 1]
-    if len(board.legal_moves()) < 2:
+    if len(move.board.legal_moves()) < 2:
         return None
-    return reasons_of(judge(move, board, model), move, model, search)
+    return reasons_of(move, found, model, search)
 
 
 def _print_moves(

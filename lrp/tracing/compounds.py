@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lrp.tracing.canonizers import EXPANSIONS, Writer
+from lrp.tracing.canonizers import EXPANSIONS, Expansion, Writer
 from lrp.tracing.graph import Node, Param
 
 
@@ -55,29 +55,27 @@ def _addmm(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "sum", "aten.add.Tensor", (c, z), node.shape, alpha=alpha)
 
 
-def _addcmul(writer: Writer, node: Node) -> Any:
-    """x + value · a · b."""
-    x, a, b = writer.moved(node.args)[:3]
-    factor = float(node.kwargs.get("value", 1))
-    z = writer.emit(node, "product", "aten.mul.Tensor", (a, b), node.shape)
-    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
+def _with_added(operation: str) -> Expansion:
+    """Expansion of x + value · (a ∘ b) for the operation ∘."""
 
+    def expand(writer: Writer, node: Node) -> Any:
+        x, a, b = writer.moved(node.args)[:3]
+        factor = float(node.kwargs.get("value", 1))
+        z = writer.emit(node, "product", operation, (a, b), node.shape)
+        return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
 
-def _addcdiv(writer: Writer, node: Node) -> Any:
-    """x + value · a / b."""
-    x, a, b = writer.moved(node.args)[:3]
-    factor = float(node.kwargs.get("value", 1))
-    z = writer.emit(node, "quotient", "aten.div.Tensor", (a, b), node.shape)
-    return writer.emit(node, "sum", "aten.add.Tensor", (x, z), node.shape, alpha=factor)
+    return expand
 
 
 def _lerp(writer: Writer, node: Node) -> Any:
-    """(1 − w) x + w y."""
+    """(1 − w) x + w y for a number w or a tensor."""
     x, y, weight = writer.moved(node.args)
-    rest: Any = 1 - weight if isinstance(weight, (int, float)) else None
-    if rest is None:
+    rest: Any
+    if isinstance(weight, int | float):
+        product, rest = "aten.mul.Scalar", 1 - weight
+    else:
+        product = "aten.mul.Tensor"
         rest = writer.emit(node, "rest", "aten.rsub.Scalar", (weight, 1), None)
-    product = "aten.mul.Scalar" if isinstance(rest, float | int) else "aten.mul.Tensor"
     first = writer.emit(node, "first", product, (x, rest), node.shape)
     second = writer.emit(node, "second", product, (y, weight), node.shape)
     return writer.emit(node, "sum", "aten.add.Tensor", (first, second), node.shape)
@@ -93,7 +91,7 @@ EXPANSIONS["aten.cosine_similarity.default"] = _cosine
 EXPANSIONS["aten.bilinear.default"] = _bilinear
 EXPANSIONS["aten.inner.default"] = _inner
 EXPANSIONS["aten.addmm.default"] = _addmm
-EXPANSIONS["aten.addcmul.default"] = _addcmul
-EXPANSIONS["aten.addcdiv.default"] = _addcdiv
+EXPANSIONS["aten.addcmul.default"] = _with_added("aten.mul.Tensor")
+EXPANSIONS["aten.addcdiv.default"] = _with_added("aten.div.Tensor")
 EXPANSIONS["aten.lerp.Scalar"] = EXPANSIONS["aten.lerp.Tensor"] = _lerp
 EXPANSIONS["aten.hstack.default"] = _hstack

@@ -150,7 +150,7 @@ def _chip(found: Reasons, weight: Weight) -> Chip:
     gains = mover if weight.effect > 0 else other
     most = (
         found.board.size**2
-    )  # what a game can end with: the network's discs go further where they are not to be read
+    )  # discs a game can end with; the network's weight of a fact may lie beyond
     discs = f"{abs(weight.effect):.1f}" if abs(weight.effect) <= most else f"more than {most}"
     return Chip(
         phrase(weight, found.board, found.move),
