@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
@@ -20,7 +21,7 @@ _PATIENCE: Final = (
     0.5  # seconds between two looks at a visitor who waits and may have gone elsewhere
 )
 _LOOK: Final = 0.1  # the same for one whose board is drawn
-_BEHIND: Final = 2.0  # seconds for which boards may keep the next explanation waiting
+_BEHIND: Final = 2.0  # seconds after which boards no longer keep an explanation waiting
 _MOST: Final = 8
 
 
@@ -121,10 +122,11 @@ class Precedence:
 
     @contextmanager
     def afterwards(self, say: Callable[[int], None]) -> Iterator[None]:
-        """Run the block in its turn and while nothing urgent is under way, or after _BEHIND seconds of that."""
+        """Run the block in its turn and while nothing urgent is under way, or once it has waited _BEHIND seconds."""
+        latest = time.monotonic() + _BEHIND
         with self._later.turn(say, _LOOK):
             with self._changed:
-                self._changed.wait_for(lambda: self.urgent == 0, _BEHIND)
+                self._changed.wait_for(lambda: self.urgent == 0, latest - time.monotonic())
             yield
 
 
