@@ -138,7 +138,7 @@ def test_weights_of_the_posts_network_are_imported_and_explained_by_the_command(
     file, folder = tmp_path / "best.pth.tar", tmp_path / "imported"
     torch.save({"state_dict": network.state_dict()}, file)
     assert command(["checkpoint", "import", str(file), "--to", str(folder)]) == 0
-    for name in ("value-flat", "empty-board", "value-plus", "policy", "prior"):
+    for name in ("value-plus", "policy", "prior"):
         words = [
             "experiments",
             name,

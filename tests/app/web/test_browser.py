@@ -123,6 +123,7 @@ def test_a_square_that_is_not_legal_does_nothing(page: Any) -> None:
     assert position(page) == str(Board.initial())[:64] and transcript(page) == ""
 
 
+@pytest.mark.long  # the next one plays a whole game too
 def test_a_whole_game_by_clicks(page: Any) -> None:
     played_through(page, lambda square: cell(page, square).click())
     assert status(page).endswith("The game is over.")

@@ -49,8 +49,7 @@ def carries(page: Any, wanted: dict[str, str]) -> None:
     until(lambda: record(page) == wanted, 30, f"{wanted}, the address says {record(page)}")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_reload_keeps_the_game(name: str, browser: Any, server: str) -> None:
+def test_a_reload_keeps_the_game_on_every_page(browser: Any, server: str) -> None:
     with opened(browser, server) as (page, _):
         settled(page)
         move(page, 2)
@@ -58,17 +57,16 @@ def test_a_reload_keeps_the_game(name: str, browser: Any, server: str) -> None:
         page.get_by_role("button", name="Undo").click()
         page.wait_for_function("location.search.includes('ply=2')")
         settled(page)
-        shown = position(page)
-        if name != "Play":
-            go_to(page, name)
-        known = record(page)
+        shown, known = position(page), record(page)
         assert len(known["moves"]) == 8 and known["ply"] == "2"
-        page.reload()
-        page.get_by_text(PAGES[name]).first.wait_for()
-        settled(page)
-        carries(page, known)
-        if name != "Play":
-            go_to(page, "Play")
+        for name, words in PAGES.items():
+            if name != "Play":
+                go_to(page, name)
+            page.reload()
+            page.get_by_text(words).first.wait_for()
+            settled(page)
+            carries(page, known)
+        go_to(page, "Play")
         wait_for_position(page, shown)
         carries(page, known)
 
