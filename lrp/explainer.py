@@ -238,7 +238,7 @@ class LRP(CallReader, Portable):
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)
         if len(chosen) == 1:
-            check_explained(program, chosen, steps)
+            check_explained(program, chosen)
         return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
     def _forward(
@@ -268,7 +268,7 @@ class LRP(CallReader, Portable):
         pairs = zip(plan.chosen, flows, strict=True)
         used = tuple(index for index, flow in pairs if flow is not None)
         if len(plan.chosen) > 1:
-            check_explained(plan.program, used, plan.program.path(used))
+            check_explained(plan.program, used)
         check_finite([run.values[i] for i in used])
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 

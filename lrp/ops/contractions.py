@@ -141,6 +141,12 @@ def tensordot(lowering: Lowering, node: Node) -> Step:
     return contraction(lowering, replace(node, function=function, args=(a, b)), a, b, function)
 
 
+@operation("kron", "matmul")
+def kron(lowering: Lowering, node: Node) -> Step:
+    """Every number of one tensor times the whole other one."""
+    return contraction(lowering, node, *node.args[:2], torch.kron)
+
+
 @operation("matmul mm bmm mv", "matmul")
 def matmul(lowering: Lowering, node: Node) -> Step:
     """a @ b: of two signals, or a linear layer where one is a parameter."""

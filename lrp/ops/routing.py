@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
-from lrp.errors import UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, Unary
 from lrp.ops.registry import Lowering, inherited, operation
 from lrp.tracing.graph import Node
@@ -31,9 +30,6 @@ class Transparent(Unary):
     inherited,
 )
 def identity(lowering: Lowering, node: Node) -> Step:
-    if "dropout" in node.operation and node.args[1] and node.args[2]:
-        reason = "dropout that stays on in eval mode is random"
-        raise UnsupportedOperation(node.operation, node.module, reason)
     return Transparent(node, lowering.source(node))
 
 

@@ -132,6 +132,17 @@ def extremum(lowering: Lowering, node: Node) -> Step:
     return MaxPool(node, lowering.source(node), lowering.rule(node), average)
 
 
+@operation("cummax cummin", "maxpool", inherited)
+def running_extremum(lowering: Lowering, node: Node) -> Step:
+    """The largest or smallest value so far along a dimension."""
+    dim = node.args[1]
+
+    def average(x: Tensor) -> Tensor:
+        return x.cumsum(dim) / torch.ones_like(x).cumsum(dim)
+
+    return MaxPool(node, lowering.source(node), lowering.rule(node), average)
+
+
 class Choice(Step):
     """Each output copies one of several candidates; what a constant candidate takes is bias relevance.
 

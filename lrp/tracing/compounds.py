@@ -81,6 +81,26 @@ def _lerp(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "sum", "aten.add.Tensor", (first, second), node.shape)
 
 
+def _pairwise_distance(writer: Writer, node: Node) -> Any:
+    """‖x − y + ε‖ along the last dimension."""
+    given = {"p": 2.0, "eps": 1e-6, "keepdim": False, **node.kwargs}
+    given.update(zip(("x", "y", "p", "eps", "keepdim"), writer.moved(node.args), strict=False))
+    z = writer.emit(node, "difference", "aten.sub.Tensor", (given["x"], given["y"]), None)
+    z = writer.emit(node, "offset", "aten.add.Tensor", (z, given["eps"]), None)
+    parts = (z, given["p"], [-1], given["keepdim"])
+    return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
+
+
+def _cdist(writer: Writer, node: Node) -> Any:
+    """‖x_i − y_j‖ for every row of either."""
+    x, y, *power = writer.moved(node.args)
+    first = writer.emit(node, "first", "aten.unsqueeze", (x, -2), None)
+    second = writer.emit(node, "second", "aten.unsqueeze", (y, -3), None)
+    z = writer.emit(node, "difference", "aten.sub.Tensor", (first, second), None)
+    parts = (z, power[0] if power else 2.0, [-1])
+    return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
+
+
 def _hstack(writer: Writer, node: Node) -> Any:
     """Concatenation along the second dimension."""
     parts = writer.moved(node.args[0])
@@ -94,4 +114,6 @@ EXPANSIONS["aten.addmm.default"] = _addmm
 EXPANSIONS["aten.addcmul.default"] = _with_added("aten.mul.Tensor")
 EXPANSIONS["aten.addcdiv.default"] = _with_added("aten.div.Tensor")
 EXPANSIONS["aten.lerp.Scalar"] = EXPANSIONS["aten.lerp.Tensor"] = _lerp
+EXPANSIONS["aten.pairwise_distance.default"] = _pairwise_distance
+EXPANSIONS["aten.cdist.default"] = _cdist
 EXPANSIONS["aten.hstack.default"] = _hstack
