@@ -18,7 +18,7 @@ import lrp.ops.routing
 import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
-from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
+from lrp.errors import MIXES, InvalidInput, InvalidTarget, UnsupportedOperation
 from lrp.ops.affine import AffineStep
 from lrp.ops.budget import Budget
 from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
@@ -55,7 +55,7 @@ class Program:
             if index in needed or index not in self.steps:
                 continue
             needed.add(index)
-            if not (relevant and _cuts(self.steps[index].node)):
+            if not (relevant and makes_constants(self.steps[index])):
                 stack.extend(self.steps[index].reads)
         return tuple(self.steps[i] for i in sorted(needed))
 
@@ -232,8 +232,7 @@ class Compiler(Lowering):
         fixed = node.shape is not None and not node.free
         batched = bool(self.graph.batch_symbols) and not self.message_passing
         if batched and fixed and any(read.free for read in reads):
-            reason = "it mixes the samples of a batch"
-            raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+            raise UnsupportedOperation(node.operation, node.module, MIXES, registrable=False)
 
     def _step(self, node: Node) -> Step:
         if node.index not in self.signal:
@@ -288,9 +287,10 @@ def _is_random(node: Node) -> bool:
     return torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ())
 
 
-def _cuts(node: Node) -> bool:
+def makes_constants(step: Step) -> bool:
     """Whether an operation makes a constant of what it reads, whatever that is."""
-    return node.operation in STATIC or node.integral or node.dtype == torch.bool
+    exact = step.node.integral or step.node.dtype == torch.bool
+    return isinstance(step, Static) and (exact or step.node.operation in STATIC)
 
 
 def finite(tensors: Mapping[str, Tensor]) -> None:

@@ -202,7 +202,7 @@ class LRP(CallReader, Portable):
             chosen = each_index(indices, y)
             runs = []
             values = []
-            wide = plan.graph.batch_first and not plan.program.whole
+            wide = not (plan.layouts or plan.program.whole) and plan.graph.batch_first
             for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
                 gain = gain.squeeze(0) if plan.program.whole else gain

@@ -134,14 +134,19 @@ def capture(
     call: Call,
     quiet: Quiet = frozenset(),
     free: Sequence[frozenset[int]] = (),
+    fixed: bool = False,
 ) -> Graph:
     """The operations of `model` in calls like this one, with a free batch size where the model has one.
+
+    fixed: whether the batch size is to be this call's in any case.
 
     The model is explained as in eval mode whatever its mode is; the mode is not switched. `quiet`: hooks to leave out.
     free: for each tensor, dimensions besides the batch whose size is to be free too, where the model has them so.
     Raises UnsupportedOperation if the model cannot be traced (data-dependent Python control flow).
     """
     free = free or (frozenset(),) * len(call.tensors)
+    if fixed:
+        return _exported(model, call, quiet, (False,) * len(call.tensors), free)
     graph = _captured(model, call.change(_at_least_two, batched=True), quiet, free)
     alone = call.batch == 1 and not graph.batch_symbols
     return _captured(model, call, quiet, free) if alone else graph
