@@ -50,7 +50,7 @@ def twin(
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
     for t in model.buffers():
         shared[id(t)] = t.detach().clone() if buffers else t
-    shared |= {id(t): t for t in _computed(model)}
+    shared |= {id(t): t for t in computed(model)}
     try:
         other = copy.deepcopy(model, dict(shared))
     except Exception as error:
@@ -62,9 +62,9 @@ def twin(
     return other
 
 
-def _computed(model: nn.Module) -> Iterator[Tensor]:
-    """Tensors that were computed with a gradient and are kept in the modules' attributes, which refuse to be copied."""
-    pending: list[Any] = [vars(module) for module in model.modules()]
+def computed(owner: Any) -> Iterator[Tensor]:
+    """Tensors that were computed with a gradient and are kept in an object's attributes, which refuse to be copied."""
+    pending: list[Any] = [owner]
     seen: dict[int, Any] = {}
     while pending:
         value = pending.pop()
