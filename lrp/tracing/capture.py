@@ -45,7 +45,7 @@ def twin(
 ) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
-    torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
+    What cannot be copied, such as a lock, is shared too. torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
     """
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
     for t in model.buffers():
@@ -53,8 +53,8 @@ def twin(
     shared |= {id(t): t for t in computed(model)}
     try:
         other = copy.deepcopy(model, dict(shared))
-    except Exception as error:
-        raise LRPError(f"the model's structure cannot be copied for capture: {error}") from error
+    except Exception:
+        other = _copied_in_part(model, shared)
     for module in other.modules():
         module.training = False
         if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)):
@@ -62,19 +62,38 @@ def twin(
     return other
 
 
+def _copied_in_part(model: nn.Module, shared: dict[int, Any]) -> nn.Module:
+    """A copy of the module that shares what refuses to be copied."""
+    for value in reversed(list(reachable(model))):
+        if not isinstance(value, nn.Module):
+            try:
+                copy.deepcopy(value, dict(shared))
+            except Exception:
+                shared[id(value)] = value
+    try:
+        return copy.deepcopy(model, dict(shared))
+    except Exception as error:
+        raise LRPError(f"the model's structure cannot be copied for capture: {error}") from error
+
+
 def computed(owner: Any) -> Iterator[Tensor]:
     """Tensors that were computed with a gradient and are kept in an object's attributes, which refuse to be copied."""
+    return (x for x in reachable(owner) if isinstance(x, Tensor) and not x.is_leaf)
+
+
+def reachable(owner: Any) -> Iterator[Any]:
+    """An object and all that its attributes, their items and their attributes hold, each once."""
     pending: list[Any] = [owner]
     seen: dict[int, Any] = {}
     while pending:
         value = pending.pop()
-        if id(value) in seen or isinstance(value, (type, ModuleType, FunctionType)):
+        if id(value) in seen:
             continue
         seen[id(value)] = value
-        if isinstance(value, Tensor):
-            if not value.is_leaf:
-                yield value
-        elif isinstance(value, dict):
+        yield value
+        if isinstance(value, (type, ModuleType, FunctionType, Tensor)):
+            continue
+        if isinstance(value, dict):
             pending += dict.values(value)  # as stored: a class's own may compute them
         elif isinstance(value, (list, tuple, set, deque)):
             pending += value
