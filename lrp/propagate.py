@@ -157,6 +157,9 @@ def probe(
             owners[index] = 0
         else:
             layouts[index] = layout
+    if owners:
+        clean = forward(program, steps, examples, {})
+        owners = {i: own for i, own in owners.items() if not clean.values[i].isnan().any()}
     if owners and not program.graph.batch_symbols:
         for sample in range(1, batch):
             for index in _spoiled(program, steps, examples, sample)[1].keys() - layouts.keys():
