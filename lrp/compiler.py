@@ -264,6 +264,7 @@ class Compiler(Lowering):
 
 STATIC = {
     "aten.sym_size.int",
+    "aten.zero.default",
     "aten.zeros_like.default",
     "aten.ones_like.default",
     "aten.full_like.default",
@@ -284,6 +285,8 @@ def _is_random(node: Node) -> bool:
     """Whether an operation draws random numbers, as dropout does where it stays on in eval mode."""
     if "dropout" in node.operation:
         return all(node.args[1:3])
+    if node.operation == "aten.rrelu.default":
+        return any(node.args[3:4])
     return torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ())
 
 

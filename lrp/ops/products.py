@@ -116,7 +116,8 @@ class Homogeneous(Linear1):
 
 
 operation(
-    "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm",
+    "var.correction std.correction var.dim std.dim var_mean.correction std_mean.correction "
+    "norm.ScalarOpt_dim linalg_vector_norm linalg_norm",
     "activation",
     gate=True,
 )(Homogeneous)

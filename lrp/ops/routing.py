@@ -73,7 +73,8 @@ def permute(lowering: Lowering, node: Node) -> Step:
 
 
 @operation(
-    "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int tile broadcast_to "
+    "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int "
+    "repeat_interleave.self_Tensor as_strided tile broadcast_to "
     "pixel_shuffle pixel_unshuffle channel_shuffle index.Tensor gather take_along_dim swapaxes movedim.int "
     "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim kthvalue max_unpool2d "
     "max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d to.dtype to.device "

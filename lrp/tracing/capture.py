@@ -45,7 +45,8 @@ def twin(
 ) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
-    What cannot be copied, such as a lock, is shared too. torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
+    What cannot be copied, such as a lock, is shared too. torch.export swaps parameters while it traces; doing that to a
+    twin leaves the model alone.
     """
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
     for t in model.buffers():

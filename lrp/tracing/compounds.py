@@ -1,11 +1,48 @@
-"""Operations that are several in one, written out as products and sums."""
+"""Operations that are several in one, written out: some by hand, the others as PyTorch computes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lrp.tracing.canonizers import EXPANSIONS, Expansion, Writer
-from lrp.tracing.graph import Node, Param
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from lrp.tracing.canonizers import EXPANSIONS, RULES, Expansion, Writer
+from lrp.tracing.graph import Node, Param, leaves
+
+
+def written_out(fx: Any) -> Any:
+    """The module of an operation without a rule that PyTorch makes of others that have one; None of any other."""
+    target = fx.target
+    if _explained(fx) or not target._can_decompose():
+        return None
+    given = [x.meta["val"] for x in fx.all_input_nodes]
+    if any(isinstance(x, Tensor) and x.is_complex() for x in given):
+        return None
+
+    def parts(*values: Any) -> Any:
+        known = dict(zip(fx.all_input_nodes, values, strict=True))
+        args, kwargs = torch.fx.node.map_arg((fx.args, fx.kwargs), known.__getitem__)
+        return target.decompose(*args, **kwargs)
+
+    try:
+        module = make_fx(parts, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*given)
+    except Exception:
+        return None
+    for inner in module.graph.nodes:
+        inner.meta = {**fx.meta, "val": inner.meta.get("val")}
+    return module if all(map(_explained, module.graph.nodes)) else None
+
+
+def _explained(fx: Any) -> bool:
+    """Whether an operation has a rule, or makes nothing that relevance could pass through."""
+    if not isinstance(fx.target, torch._ops.OpOverload):
+        return True
+    values = leaves(fx.meta.get("val"))
+    signal = any(isinstance(x, Tensor) and x.is_floating_point() for x in values)
+    name = str(fx.target)
+    return not signal or name in RULES or name in EXPANSIONS or name == "aten.detach.default"
 
 
 def _cosine(writer: Writer, node: Node) -> Any:
