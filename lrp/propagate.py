@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from lrp.compiler import Program, Refused, makes_constants
+from lrp.compiler import Plan, Program, Refused, makes_constants
 from lrp.errors import MIXES, InvalidInput, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Embedding
@@ -72,6 +72,11 @@ def _forget(run: Execution, index: int, passed: Collection[int]) -> None:
     value = run.values[index]
     if index not in passed and isinstance(value, Tensor) and value.is_floating_point():
         run.values[index] = None
+
+
+def laid(run: Execution, plan: Plan) -> list[Layout]:
+    """Where the samples lie in the values that are explained."""
+    return [run.layout(run.nodes[index]) for index in plan.chosen]
 
 
 DONE = Flow()
@@ -166,8 +171,10 @@ def probe(
                 owners[index] = None if index in owners else sample
     for index in program.graph.outputs:
         rows = layouts.get(index)
-        if isinstance(rows, Rows) and rows.moves(run):
-            owners[index] = None
+        if isinstance(rows, Rows) and len(rows.owners(run)) == batch:
+            del layouts[index]
+            if rows.moves(run):
+                owners[index] = None
     for index, owner in owners.items():
         node = run.nodes[index]
         if owner is None or program.graph.batch_symbols:

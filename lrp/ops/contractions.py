@@ -144,7 +144,8 @@ def tensordot(lowering: Lowering, node: Node) -> Step:
 @operation("kron", "matmul")
 def kron(lowering: Lowering, node: Node) -> Step:
     """Every number of one tensor times the whole other one."""
-    return contraction(lowering, node, *node.args[:2], torch.kron)
+    a, b = node.args[:2]
+    return contraction(lowering, node, a, b, torch.kron)
 
 
 @operation("matmul mm bmm mv", "matmul")

@@ -23,9 +23,8 @@ class Rows(Layout):
         return Owned(owner=self.owners(run))
 
     def moves(self, run: Execution) -> bool:
-        """Whether there is one row a sample, and not in the samples' order."""
-        owners = self.owners(run)
-        return len(owners) == run.batch and not bool((owners.diff() == 1).all())
+        """Whether the rows are not in the order of their samples."""
+        return not bool((self.owners(run).diff() == 1).all())
 
     def owners(self, run: Execution) -> Tensor:
         """[M]: the sample of each row."""

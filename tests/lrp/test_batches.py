@@ -124,3 +124,36 @@ def test_numbers_made_of_the_input_are_looked_up_while_it_is_tried_out() -> None
     x = torch.randn(SIZE, 4)
     r = lrp.LRP(model, lrp.rules.Zero(), x).attribute(x, 1)
     torch.testing.assert_close(r.target, model(x)[:, 1].detach())
+
+
+class InColumns(nn.Module):
+    """Logits of every step, as recurrent networks lay them out: steps, then samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [L, B, 3] of x [B, L, 4]."""
+        return self.b(torch.relu(self.a(x.transpose(0, 1))))
+
+
+@pytest.mark.parametrize(("batch", "length"), [(2, 3), (3, 3), (1, 3), (2, 1)])
+def test_samples_that_are_columns_of_an_output_are_not_taken_for_rows(
+    batch: int, length: int
+) -> None:
+    torch.manual_seed(0)
+    model, x = InColumns().double().eval(), torch.randn(batch, length, 4, dtype=torch.float64)
+    explainer = lrp.LRP(model, lrp.rules.Zero(), x)
+    for target in ((0, 1), "argmax", [(0, 1)] * batch):
+        with pytest.raises(lrp.InvalidTarget, match="rows are not the samples"):
+            explainer.attribute(x, target)
+    with pytest.raises(lrp.InvalidTarget, match="rows are not the samples"):
+        explainer.attribute_each(x, [(0, 1)])
+    r = explainer.attribute(x, lambda y: y[0, :, 1])
+    torch.testing.assert_close(r.target, model(x)[0, :, 1].detach())
+    assert float(r.closure.abs().max()) < 1e-12 and not r.input[:, 1:].any()
+    initial = torch.rand(length, batch, 3, dtype=torch.float64)
+    given = explainer.attribute(x, initial)
+    torch.testing.assert_close(given.target, initial.sum((0, 2)))
+    assert float(given.closure.abs().max()) < 1e-12
