@@ -19,7 +19,7 @@ from lrp.composites import Composite
 from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperation
 from lrp.explainer import LRP
 from lrp.ops.context import Flow
-from lrp.propagate import backward, forward
+from lrp.propagate import backward, forward, laid
 from lrp.result import Relevance
 from lrp.rules import Rule, Zero
 from lrp.targets import Outputs, Target, seeds
@@ -84,14 +84,14 @@ class Baseline(ABC):
         plan = self._lrp.plan(self._lrp.checked(x), output)
 
         def value(inputs: Tensor) -> Tensor:
-            run = forward(plan.program, plan.steps, (inputs,), {})
+            run = forward(plan.program, plan.steps, (inputs,), plan.layouts)
             outputs = [run.values[i] for i in plan.chosen]
             if callable(target) and not isinstance(target, Tensor):
                 return target(Outputs(plan.names, outputs) if plan.names else outputs[0])
             repeated = target
             if isinstance(target, Tensor) and target.dim() == 1:
                 repeated = target.repeat_interleave(run.batch // len(target))
-            return seeds(repeated, outputs, plan.names, run.batch)[1]
+            return seeds(repeated, outputs, plan.names, run.batch, laid(run, plan))[1]
 
         return value
 
@@ -223,7 +223,7 @@ class _ByRelu(Baseline):
             plan = explainer.plan(call, output)
             run = forward(plan.program, plan.steps, (x,), plan.layouts)
             values = [run.values[i] for i in plan.chosen]
-            flows, explained = seeds(target, values, plan.names, run.batch)
+            flows, explained = seeds(target, values, plan.names, run.batch, laid(run, plan))
             pairs = zip(plan.chosen, flows, strict=True)
             starts = {index: flow for index, flow in pairs if flow is not None}
             backward(run, starts, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import lrp.ops.routing
 import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
-from lrp.errors import InvalidInput, InvalidTarget, UnsupportedOperation
+from lrp.errors import MIXES, InvalidInput, InvalidTarget, UnsupportedOperation
 from lrp.ops.affine import AffineStep
 from lrp.ops.budget import Budget
 from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
@@ -46,15 +46,17 @@ class Program:
     def path(
         self,
         outputs: tuple[int, ...],
+        relevant: bool = False,
     ) -> tuple[Step, ...]:
-        """The steps that lead to these nodes, in order of computation."""
+        """The steps that lead to these nodes, in order of computation; `relevant`: not past what makes constants."""
         needed, stack = set(), list(outputs)
         while stack:
             index = stack.pop()
             if index in needed or index not in self.steps:
                 continue
             needed.add(index)
-            stack.extend(self.steps[index].reads)
+            if not (relevant and makes_constants(self.steps[index])):
+                stack.extend(self.steps[index].reads)
         return tuple(self.steps[i] for i in sorted(needed))
 
     def explains(self, index: int) -> bool:
@@ -68,8 +70,11 @@ class Program:
         outputs: tuple[int, ...],
     ) -> UnsupportedOperation | None:
         """Why these outputs cannot be explained; None if they can."""
-        found = (step.error for step in self.path(outputs) if isinstance(step, Refused))
-        return next(found, None)
+        relevant = self.path(outputs, relevant=True)
+        for step in self.path(outputs):
+            if isinstance(step, Refused) and (step in relevant or _is_random(step.node)):
+                return step.error
+        return None
 
     def check(self) -> None:
         """Raises UnsupportedOperation where no output can be explained."""
@@ -119,10 +124,9 @@ class Compiler(Lowering):
                 if node.floating or node.index in self.tokens:
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
-                _deterministic(node)
-                self.constants[node.index] = node.function(
-                    *self.value(node.args), **self.value(node.kwargs)
-                )
+                if not _is_random(node):
+                    args, kwargs = self.value(node.args), self.value(node.kwargs)
+                    self.constants[node.index] = node.function(*args, **kwargs)
             elif self._carries(node):
                 self.signal.add(node.index)
 
@@ -214,7 +218,9 @@ class Compiler(Lowering):
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
-        _deterministic(node)
+        if _is_random(node):
+            reason = "it is random: two passes would not be the same model"
+            raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
         reads = [self.graph.nodes[ref] for ref in node.refs if ref in self.signal]
         if node.dtype is not None and node.dtype.is_complex and reads:
             reason = "complex numbers carry no relevance"
@@ -226,8 +232,7 @@ class Compiler(Lowering):
         fixed = node.shape is not None and not node.free
         batched = bool(self.graph.batch_symbols) and not self.message_passing
         if batched and fixed and any(read.free for read in reads):
-            reason = "it mixes the samples of a batch"
-            raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+            raise UnsupportedOperation(node.operation, node.module, MIXES, registrable=False)
 
     def _step(self, node: Node) -> Step:
         if node.index not in self.signal:
@@ -259,6 +264,7 @@ class Compiler(Lowering):
 
 STATIC = {
     "aten.sym_size.int",
+    "aten.zero.default",
     "aten.zeros_like.default",
     "aten.ones_like.default",
     "aten.full_like.default",
@@ -275,14 +281,19 @@ STATIC = {
 }
 
 
-def _deterministic(node: Node) -> None:
-    """Raises UnsupportedOperation for an operation that draws random numbers."""
-    if (
-        torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ())
-        and "dropout" not in node.operation
-    ):
-        reason = "it is random: two passes would not be the same model"
-        raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
+def _is_random(node: Node) -> bool:
+    """Whether an operation draws random numbers, as dropout does where it stays on in eval mode."""
+    if "dropout" in node.operation:
+        return all(node.args[1:3])
+    if node.operation == "aten.rrelu.default":
+        return any(node.args[3:4])
+    return torch.Tag.nondeterministic_seeded in getattr(node.function, "tags", ())
+
+
+def makes_constants(step: Step) -> bool:
+    """Whether an operation makes a constant of what it reads, whatever that is."""
+    exact = step.node.integral or step.node.dtype == torch.bool
+    return isinstance(step, Static) and (exact or step.node.operation in STATIC)
 
 
 def finite(tensors: Mapping[str, Tensor]) -> None:
@@ -315,7 +326,6 @@ class Plan:
 def check_explained(
     program: Program,
     chosen: tuple[int, ...],
-    steps: Sequence[Step],
 ) -> None:
     """Raises InvalidTarget for a constant, UnsupportedOperation for what an operation without a rule leads to."""
     for index in chosen:
@@ -325,9 +335,9 @@ def check_explained(
             raise InvalidTarget(
                 f"{name} depends on no input through operations that carry relevance"
             )
-    for step in steps:
-        if isinstance(step, Refused):
-            raise step.error
+    refused = program.refused(chosen)
+    if refused is not None:
+        raise refused
 
 
 def _check_complex(program: Program, index: int) -> None:

@@ -11,6 +11,8 @@ LRPError (ValueError)
 
 from __future__ import annotations
 
+MIXES = "it mixes the samples of a batch"
+
 
 class LRPError(ValueError):
     """Base of every error that lrp raises on purpose."""
@@ -29,6 +31,8 @@ class UnsupportedOperation(LRPError):
     ) -> None:
         self.operation = operation
         self.where = where
+        self.of_batch = operation == "tracing" or reason == MIXES
+        """Whether a batch size that the model does not leave free may be the cause."""
         place = where or "the model itself"
         detail = f" ({reason})" if reason else ""
         if "." not in operation:

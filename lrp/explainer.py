@@ -16,10 +16,10 @@ from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperati
 from lrp.live import Compiled, Live
 from lrp.ops.context import Execution, Flow, Step
 from lrp.ops.routing import Reshape, Transparent
-from lrp.propagate import backward, check_finite, forward, project
+from lrp.propagate import backward, check_finite, forward, laid, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
+from lrp.targets import Target, check_samples, each_index, masks, one_hot, seeds, seeds_of_graph
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
@@ -167,7 +167,7 @@ class LRP(CallReader, Portable):
             run = self._forward(plan, call, not (layers or create_graph), through)
             values = [run.values[i] for i in plan.chosen]
             seeded = seeds_of_graph if plan.program.whole else seeds
-            flows, value = seeded(target, values, plan.names, run.batch)
+            flows, value = seeded(target, values, plan.names, run.batch, laid(run, plan))
             self._send(run, self._sent(run, plan, flows, through), flows)
             again = partial(
                 self.attribute, call, target=target, output=output, through=through, layers=True
@@ -199,10 +199,11 @@ class LRP(CallReader, Portable):
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
             y = y.unsqueeze(0) if plan.program.whole else y
+            check_samples(y, run.batch, laid(run, plan)[0])
             chosen = each_index(indices, y)
             runs = []
             values = []
-            wide = plan.graph.batch_first and not plan.program.whole
+            wide = not (plan.layouts or plan.program.whole) and plan.graph.batch_first
             for part in torch.split(chosen, max(1, FOLD // run.batch) if wide else 1):
                 gain = one_hot(part, y)
                 gain = gain.squeeze(0) if plan.program.whole else gain
@@ -238,7 +239,7 @@ class LRP(CallReader, Portable):
         chosen, names = self._chosen(program, output)
         steps = self._steps(program, chosen)
         if len(chosen) == 1:
-            check_explained(program, chosen, steps)
+            check_explained(program, chosen)
         return Plan(program, steps, chosen, names, {}, compiled.flat, compiled.layouts)
 
     def _forward(
@@ -268,7 +269,7 @@ class LRP(CallReader, Portable):
         pairs = zip(plan.chosen, flows, strict=True)
         used = tuple(index for index, flow in pairs if flow is not None)
         if len(plan.chosen) > 1:
-            check_explained(plan.program, used, plan.program.path(used))
+            check_explained(plan.program, used)
         check_finite([run.values[i] for i in used])
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 

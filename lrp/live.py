@@ -16,9 +16,9 @@ import lrp.tracing.compounds
 import lrp.tracing.recurrent  # noqa: F401  (each fills the expansions)
 from lrp.compiler import Compiler, Program, Refused, finite
 from lrp.composites import Composite, as_composite
-from lrp.errors import ModelMismatch, UnsupportedOperation
+from lrp.errors import LRPError, ModelMismatch, UnsupportedOperation
 from lrp.ops.context import Layout, Step
-from lrp.propagate import forward, probe
+from lrp.propagate import forward, mixes, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
 from lrp.tracing.agreement import called, close
@@ -30,13 +30,8 @@ from lrp.tracing.content import Content
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, hooked, quiet
-from lrp.tracing.known import Known, alike, freed
+from lrp.tracing.known import Known, alike, freed, newest
 from lrp.tracing.watch import Values, counted, registered
-
-SIZES = 8
-"""Graphs that one explainer keeps, each for one size of inputs or for many; of more, the newest."""
-FREE_SIZES = 1024
-"""Sizes of inputs that one explainer has compared with the model and remembers; of more, the newest."""
 
 
 @dataclass(frozen=True)
@@ -180,16 +175,36 @@ class Live:
         if entry is None and known and None not in known:
             entry = self._freed(call, content, known[0])
             graph = None if entry is None else entry.graph
-            self._known.add(key, graph, shared=_is_shared(content, graph))
+            self._known.add(key, graph, content)
         if entry is None:
-            graph = self._graph(call, frozenset() if anew else self._quiet(call))
-            self._known.add(key, graph, shared=_is_shared(content, graph))
-            entry = self._entry(graph, content, call)
+            entry = self._first(call, content, frozenset() if anew else self._quiet(call))
+            self._known.add(key, entry.graph, content)
         self._compiled(entry)
         entry.examples = None
         batch = None if entry.graph.batch_symbols else call.batch
-        self._entries = _newest({**self._entries, (batch, (call.form, call.sizes)): entry})
+        self._entries = newest({**self._entries, (batch, (call.form, call.sizes)): entry})
         return entry
+
+    def _first(self, call: Call, content: Content, quiet: Quiet) -> _Captured:
+        """A capture for every batch size, or for this one where the model needs it (it counts its samples)."""
+        try:
+            found = self._entry(self._graph(call, quiet), content, call)
+            if not (found.graph.batch_symbols and mixes(self._compiled(found).program)):
+                return found
+            refusal = None
+        except Exception as error:
+            if isinstance(error, LRPError) and not getattr(error, "of_batch", False):
+                raise
+            refusal = error
+        try:
+            fixed = self._entry(self._graph(call, quiet, fixed=True), content, call)
+            if not mixes(self._compiled(fixed).program):
+                return fixed
+        except Exception as error:
+            raise refusal or error from None
+        if refusal is not None:
+            raise refusal
+        return found
 
     def _entry(
         self,
@@ -210,13 +225,14 @@ class Live:
         call: Call,
         quiet: Quiet,
         free: Sequence[frozenset[int]] = (),
+        fixed: bool = False,
     ) -> Graph:
         """The captured operations in the form that the compiler knows."""
         types = {
             p: f"{type(m).__module__}.{type(m).__qualname__}" for p, m in self.model.named_modules()
         }
-        found = real_maps(canonical(collapsed(capture(self.model, call, quiet, free), types)))
-        return folded(alive(found))
+        captured = capture(self.model, call, quiet, free, fixed)
+        return folded(alive(real_maps(canonical(collapsed(captured, types)))))
 
     def _freed(
         self,
@@ -256,16 +272,13 @@ class Live:
         if compiled is not None and compiled.values.same():
             return compiled
         with torch.inference_mode(False), torch.no_grad():
-            values, tensors, graph = (
-                Values(counted(self.model)),
-                self._tensors(entry),
-                entry.graph,
-            )
+            values, graph = Values(counted(self.model)), entry.graph
+            tensors = self._tensors(entry)
             finite(tensors)
             base, flat = self._programs(graph, tensors)
             program = base
             layouts: Mapping[int, Layout] = {}
-            if not graph.batch_first and not base.whole:
+            if not base.whole:
                 layouts, mixing = entry.layouts or probe(base, entry.twice())
                 entry.layouts = layouts, mixing
                 program = replace(base, steps={**base.steps, **mixing})
@@ -334,15 +347,3 @@ class Live:
         run = forward(program, steps, call.tensors, compiled.layouts)
         found = [run.values[i] for i in graph.outputs]
         return len(found) == len(wanted) and all(map(close, found, wanted))
-
-
-def _is_shared(content: Content, graph: Graph | None) -> bool:
-    """Whether a graph is the model's whatever explainer made it: it holds nothing known by identity alone."""
-    return content.complete and not content.own and (graph is None or not graph.constants)
-
-
-def _newest(entries: dict[Any, _Captured]) -> dict[Any, _Captured]:
-    """Those of the newest graphs and sizes."""
-    found = list(entries.items())[-FREE_SIZES:]
-    graphs = list(dict.fromkeys(id(entry.graph) for _, entry in reversed(found)))[:SIZES]
-    return {key: entry for key, entry in found if id(entry.graph) in graphs}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import isqrt
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from lrp.compiler import Program, Refused
-from lrp.errors import InvalidInput, UnsupportedOperation
-from lrp.ops.context import Execution, Flow, Layout, Sent, Step
+from lrp.compiler import Plan, Program, Refused, makes_constants
+from lrp.errors import MIXES, InvalidInput, UnsupportedOperation
+from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Embedding
-from lrp.ops.rows import rows_of
+from lrp.ops.rows import Owned, Rows, rows_of
+from lrp.tracing.graph import Node
 from lrp.tracing.tokens import tokens
 
 
@@ -71,6 +72,11 @@ def _forget(run: Execution, index: int, passed: Collection[int]) -> None:
     value = run.values[index]
     if index not in passed and isinstance(value, Tensor) and value.is_floating_point():
         run.values[index] = None
+
+
+def laid(run: Execution, plan: Plan) -> list[Layout]:
+    """Where the samples lie in the values that are explained."""
+    return [run.layout(run.nodes[index]) for index in plan.chosen]
 
 
 DONE = Flow()
@@ -138,7 +144,7 @@ def project(run: Execution, steps: Sequence[Step], flat: Program) -> None:
 def probe(
     program: Program, examples: Sequence[Tensor]
 ) -> tuple[dict[int, Layout], dict[int, Step]]:
-    """Where the batch lies in every node's value, found by making the first sample NaN and seeing what turns NaN.
+    """Where the batch lies in every node's value, if not whole in front, found by making one sample NaN.
 
     Also, refused, the steps whose value mixes the samples of a batch.
     """
@@ -146,32 +152,88 @@ def probe(
     mixing: dict[int, Step] = {}
     if batch == 1 or program.whole:
         return {}, mixing
-    spoiled = [x.clone() for x in examples]
-    for x in spoiled:
-        if x.is_floating_point():
-            x[0] = torch.nan
     steps = program.path(tuple(program.graph.outputs))
-    looked_up = _of_first_sample(program, steps, examples)
-    run = forward(program, steps, spoiled, {}, looked_up)
+    run, spoiled = _spoiled(program, steps, examples, 0)
     layouts: dict[int, Layout] = {}
+    owners: dict[int, int | None] = {}
+    for index, numbers in spoiled.items():
+        layout = rows_of(run.nodes[index], layouts, run, numbers) or _layout(numbers, batch)
+        if layout is None:
+            owners[index] = 0
+        else:
+            layouts[index] = layout
+    if owners:
+        clean = forward(program, steps, examples, {})
+        owners = {i: own for i, own in owners.items() if not clean.values[i].isnan().any()}
+    if owners and not program.graph.batch_symbols:
+        for sample in range(1, batch):
+            for index in _spoiled(program, steps, examples, sample)[1].keys() - layouts.keys():
+                owners[index] = None if index in owners else sample
+    for index in program.graph.outputs:
+        rows = layouts.get(index)
+        if isinstance(rows, Rows) and len(rows.owners(run)) == batch:
+            del layouts[index]
+            if rows.moves(run):
+                owners[index] = None
+    for index, owner in owners.items():
+        node = run.nodes[index]
+        if owner is None or program.graph.batch_symbols:
+            error = UnsupportedOperation(node.operation, node.module, MIXES, registrable=False)
+            mixing[index] = Refused(node, error.at(node.line))
+        else:
+            layouts[index] = Owned(owner=torch.tensor([owner]))
+    return {i: layout for i, layout in layouts.items() if layout != Layout()}, mixing
+
+
+class _Known(Static):
+    """A value that is known before."""
+
+    def __init__(self, node: Node, value: Any) -> None:
+        super().__init__(node)
+        self.value = value
+
+    def forward(self, run: Execution) -> Any:
+        return self.value
+
+
+def mixes(program: Program) -> bool:
+    """Whether steps mix samples, as all do that read a fixed number of them from a free batch."""
+    refused = (step.error for step in program.steps.values() if isinstance(step, Refused))
+    return any(error.of_batch for error in refused)
+
+
+def _spoiled(
+    program: Program, steps: Sequence[Step], examples: Sequence[Tensor], sample: int
+) -> tuple[Execution, dict[int, Tensor]]:
+    """A run with one sample made NaN, and which numbers turned NaN of those steps' values where any did.
+
+    What no relevance passes through, of which NaN may make anything, is as it is without.
+    """
+    held = [step for step in steps if isinstance(step, Refused) or makes_constants(step)]
+    if held:
+        clean = forward(program, steps, examples, {})
+        known = {step: _Known(step.node, clean.values[step.node.index]) for step in held}
+        steps = [known.get(step, step) for step in steps]
+    others = [x.clone() for x in examples]
+    for x in others:
+        if x.is_floating_point():
+            x[sample] = torch.nan
+    looked_up = _ids_of(program, steps, examples, sample)
+    run = forward(program, steps, others, {}, looked_up)
+    found = {}
     for step in steps:
         value = run.values[step.node.index]
-        if isinstance(value, Tensor) and value.is_floating_point() and value.isnan().any():
-            layout = rows_of(step.node, layouts, run) or _layout(value.isnan(), batch)
-            if layout is None:
-                node = step.node
-                reason = "it mixes the samples of a batch"
-                error = UnsupportedOperation(node.operation, node.module, reason, registrable=False)
-                mixing[node.index] = Refused(node, error.at(node.line))
-            else:
-                layouts[step.node.index] = layout
-    return layouts, mixing
+        if isinstance(value, Tensor) and value.is_floating_point():
+            numbers = value.isnan()
+            if numbers.any():
+                found[step.node.index] = numbers
+    return run, found
 
 
-def _of_first_sample(
-    program: Program, steps: Sequence[Step], examples: Sequence[Tensor]
+def _ids_of(
+    program: Program, steps: Sequence[Step], examples: Sequence[Tensor], sample: int
 ) -> dict[int, Tensor]:
-    """Which ids that an embedding looks up are the first sample's: those that change when its tokens do."""
+    """Which ids that an embedding looks up are one sample's: those that change when its tokens do."""
     tables = [step for step in steps if isinstance(step, Embedding)]
     if not tables:
         return {}
@@ -179,7 +241,7 @@ def _of_first_sample(
     others = [x.clone() for x in examples]
     for index, x in zip(program.graph.inputs, others, strict=True):
         if index in ids:
-            x[0] = (x[0] == 0).to(x.dtype)
+            x[sample] = (x[sample] == 0).to(x.dtype)
     now = forward(program, steps, examples, {})
     then = forward(program, steps, others, {})
     found = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lrp.compiler import Program
 from lrp.errors import InvalidTarget
-from lrp.ops.context import Execution, Flow
+from lrp.ops.context import Execution, Flow, Layout
 from lrp.tracing.graph import Node
 
 Target: TypeAlias = (
@@ -52,13 +52,14 @@ def seeds(
     outputs: Sequence[Tensor],
     names: Sequence[str],
     batch: int,
+    layouts: Sequence[Layout],
 ) -> tuple[list[Flow | None], Tensor]:
     """The relevance each output starts with (None: a function does not read it) and the target's value [B].
 
-    outputs: tensors [B, ...]; names: theirs where a function receives several of them.
+    outputs: tensors [B, ...]; names: theirs where a function receives several of them; layouts: where samples lie.
     """
     if callable(target) and not isinstance(target, Tensor):
-        return _function(target, outputs, names, batch)
+        return _function(target, outputs, names, batch, layouts)
     if len(outputs) != 1:
         raise InvalidTarget(
             f"the model has {len(outputs)} outputs: choose one with output=NAME_OR_INDEX, or give a function of all"
@@ -71,9 +72,8 @@ def seeds(
         if not bool(torch.isfinite(target).all()):
             raise InvalidTarget("the initial relevance contains NaN or Inf")
         r = target.to(y)
-        return [Flow(rest=r)], r.reshape(batch, -1).sum(1)
-    if not y.dim() or y.shape[0] != batch:
-        raise InvalidTarget(f"the output has shape {tuple(y.shape)}: it is not one of each sample")
+        return [Flow(rest=r)], layouts[0].sum(r, batch)
+    check_samples(y, batch, layouts[0])
     gain = y.new_zeros(y.shape)
     flat = gain.view(batch, -1)
     index = _index(target, y, batch)
@@ -82,11 +82,21 @@ def seeds(
     return [Flow(gain=gain)], y.reshape(batch, -1)[rows, index]
 
 
+def check_samples(y: Tensor, batch: int, layout: Layout) -> None:
+    """Raises InvalidTarget for an output whose rows are not the samples."""
+    if not y.dim() or y.shape[0] != batch or layout != Layout():
+        raise InvalidTarget(
+            f"the output has shape {tuple(y.shape)}: its rows are not the samples; give a function of it, such as "
+            "lambda y: y[0, :, 1] where samples are columns"
+        )
+
+
 def seeds_of_graph(
     target: Any,
     outputs: Sequence[Tensor],
     names: Sequence[str],
     batch: int,
+    layouts: Sequence[Layout],
 ) -> tuple[list[Flow | None], Tensor]:
     """The same where the inputs are one sample, a graph: targets are of its rows, and their values are added up.
 
@@ -95,9 +105,9 @@ def seeds_of_graph(
     y = outputs[0]
     entry = isinstance(target, tuple) and len(outputs) == 1 and len(target) == y.dim()
     if entry:
-        flows, value = seeds(target, [y.unsqueeze(0)], names, 1)
+        flows, value = seeds(target, [y.unsqueeze(0)], names, 1, layouts)
         return [None if f is None else f.map(lambda t: t.squeeze(0)) for f in flows], value
-    flows, value = seeds(target, outputs, names, y.shape[0] if y.dim() else 1)
+    flows, value = seeds(target, outputs, names, y.shape[0] if y.dim() else 1, layouts)
     return flows, value.sum().reshape(batch)
 
 
@@ -255,6 +265,7 @@ def _function(
     outputs: Sequence[Tensor],
     names: Sequence[str],
     batch: int,
+    layouts: Sequence[Layout],
 ) -> tuple[list[Flow | None], Tensor]:
     with torch.enable_grad():
         leaves = [y.detach().clone().requires_grad_(y.is_floating_point()) for y in outputs]
@@ -271,14 +282,14 @@ def _function(
     value = value.detach()
     total, size = torch.zeros_like(value), torch.zeros_like(value)
     flows: list[Flow | None] = []
-    for y in leaves:
+    for y, layout in zip(leaves, layouts, strict=True):
         g = next(gains) if y.requires_grad else None
         flows.append(None if g is None else Flow(gain=g))
         if g is None:
             continue
         y = y.detach()
-        total = total + (g * y).reshape(batch, -1).sum(1)
-        size = size + (g * y).abs().reshape(batch, -1).sum(1)
+        total = total + layout.sum(g * y, batch)
+        size = size + layout.sum((g * y).abs(), batch)
     apart = (total - value).abs()
     allowed = 1e-4 * (size + value.abs()) + 1e-12
     if not bool((apart <= allowed).all()):

@@ -14,6 +14,7 @@ from lrp.composites import Composite
 from lrp.errors import InvalidInput, LRPError
 from lrp.live import Live
 from lrp.tracing.calls import Call
+from lrp.tracing.capture import computed
 
 COPYING = {"cloudpickle", "copy", "dill"}
 """Packages that copy more than pickle does, and that say for themselves what they cannot."""
@@ -33,6 +34,14 @@ class Portable:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._live = Live(self.model, self.composite)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy with a copy of the model; tensors that these keep with their history are copied without it."""
+        state = self.__getstate__()
+        memo.update({id(t): t.detach().clone() for t in computed(state)})
+        other = memo[id(self)] = object.__new__(type(self))
+        other.__setstate__(copy.deepcopy(state, memo))
+        return other
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """As usual; raises LRPError, before anything is written, where a part of the explainer cannot be pickled."""

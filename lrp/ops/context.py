@@ -150,18 +150,14 @@ class Execution:
         """The batch layout of this node's value."""
         return self.layouts.get(node.index, _BATCH_FIRST).at(self)
 
-    def epsilon_of(
-        self,
-        node: Node,
-        rule: Stabilizer,
-        d: Tensor,
-    ) -> float | Tensor:
+    def epsilon_of(self, node: Node, rule: Stabilizer, d: Tensor) -> float | Tensor:
         """The rule's ε for this node's denominators d: a number, or ε·rms(d) of each sample, to broadcast."""
         if not rule.relative or rule.epsilon == 0:
             return float(rule.epsilon)
         layout = self.layout(node)
-        rms = (layout.sum(d.square(), self.batch) * (self.batch / d.numel())).sqrt() * rule.epsilon
-        return layout.spread(rms, d)
+        count = layout.sum(d.new_ones(()).expand(d.shape), self.batch)
+        rms = (layout.sum(d.square(), self.batch) / count).sqrt()
+        return layout.spread(rms * rule.epsilon, d)
 
     def per_sample(self, node: Node, t: Tensor) -> Tensor:
         """[T·B]: sums over each sample."""

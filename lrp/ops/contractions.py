@@ -141,6 +141,13 @@ def tensordot(lowering: Lowering, node: Node) -> Step:
     return contraction(lowering, replace(node, function=function, args=(a, b)), a, b, function)
 
 
+@operation("kron", "matmul")
+def kron(lowering: Lowering, node: Node) -> Step:
+    """Every number of one tensor times the whole other one."""
+    a, b = node.args[:2]
+    return contraction(lowering, node, a, b, torch.kron)
+
+
 @operation("matmul mm bmm mv", "matmul")
 def matmul(lowering: Lowering, node: Node) -> Step:
     """a @ b: of two signals, or a linear layer where one is a parameter."""

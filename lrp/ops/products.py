@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lrp.bias import BiasMode, settle
 from lrp.errors import UnsupportedOperation
@@ -78,7 +79,7 @@ class Statistic(Step):
         raise UnsupportedOperation(self.node.operation, self.node.module, reason)
 
 
-@operation("logsumexp", "activation", gate=True)
+@operation("logsumexp logcumsumexp", "activation", gate=True)
 @operation("log_softmax.int _log_softmax", "activation")
 class Taylor(Linear1):
     """y = f(x) by its first-order expansion: R_j = x_j ∂f/∂x_j · R / y; what that leaves of R is not conserved."""
@@ -99,22 +100,28 @@ class Homogeneous(Linear1):
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm())
-        gain = torch.nan_to_num(self.pull(run, s), 0.0, 0.0, 0.0)
-        return ((self.source, Flow(gain / self._degree(run))),)
+        gain = torch.nan_to_num(self.pull(run, s / self._degree(run)), 0.0, 0.0, 0.0)
+        return ((self.source, Flow(gain)),)
 
-    def _degree(self, run: Execution) -> int:
-        if "prod" in self.node.operation:
-            dim = self.node.args[1]
-            return int(run.values[self.source].shape[dim])
+    def _degree(self, run: Execution) -> int | Tensor:
+        """d: how many numbers each product has, 2 for squares, else 1."""
+        x = run.values[self.source]
+        if self.node.operation == "aten.prod.dim_int":
+            return int(x.shape[self.node.args[1]])
+        if self.node.operation == "aten.cumprod.default":
+            dim = self.node.args[1] % x.dim()
+            counts = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
+            return counts.reshape([-1 if d == dim else 1 for d in range(x.dim())])
         return 2 if "var" in self.node.operation else 1
 
 
 operation(
-    "var.correction std.correction var.dim std.dim norm.ScalarOpt_dim linalg_vector_norm linalg_norm",
+    "var.correction std.correction var.dim std.dim var_mean.correction std_mean.correction "
+    "norm.ScalarOpt_dim linalg_vector_norm linalg_norm",
     "activation",
     gate=True,
 )(Homogeneous)
-operation("prod.dim_int", "product")(Homogeneous)
+operation("prod.dim_int cumprod", "product")(Homogeneous)
 
 
 def shares(rule: Rule | None, *gates: bool) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from lrp.bias import BiasMode
 from lrp.errors import UnsupportedOperation
 from lrp.ops.context import Step
 from lrp.rules import Rule
+from lrp.tracing.canonizers import RULES
 from lrp.tracing.graph import Graph, Node, Param, Ref, rewrite
 
 
@@ -112,7 +113,7 @@ class Operation:
     carrier: int | None = None
 
 
-OPERATIONS: dict[str, Operation] = {}
+OPERATIONS: dict[str, Operation] = RULES
 Made = TypeVar("Made", bound=Callable[..., Step])
 
 

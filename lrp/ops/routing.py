@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
-from lrp.errors import UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Linear1, Sent, Step, Unary
 from lrp.ops.registry import Lowering, inherited, operation
 from lrp.tracing.graph import Node
@@ -31,9 +30,6 @@ class Transparent(Unary):
     inherited,
 )
 def identity(lowering: Lowering, node: Node) -> Step:
-    if "dropout" in node.operation and node.args[1] and node.args[2]:
-        reason = "dropout that stays on in eval mode is random"
-        raise UnsupportedOperation(node.operation, node.module, reason)
     return Transparent(node, lowering.source(node))
 
 
@@ -77,7 +73,8 @@ def permute(lowering: Lowering, node: Node) -> Step:
 
 
 @operation(
-    "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int tile broadcast_to "
+    "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int "
+    "repeat_interleave.self_Tensor as_strided tile broadcast_to "
     "pixel_shuffle pixel_unshuffle channel_shuffle index.Tensor gather take_along_dim swapaxes movedim.int "
     "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim kthvalue max_unpool2d "
     "max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d to.dtype to.device "

@@ -1,4 +1,4 @@
-"""Rows that a model puts into an order of its own (tokens sorted by their experts): whose sample each row is."""
+"""Rows in an order of the model's own (tokens sorted by their experts, samples apart): whose sample each row is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ class Rows(Layout):
         """The layout in one run, where the numbers are known."""
         return Owned(owner=self.owners(run))
 
+    def moves(self, run: Execution) -> bool:
+        """Whether the rows are not in the order of their samples."""
+        return not bool((self.owners(run).diff() == 1).all())
+
     def owners(self, run: Execution) -> Tensor:
         """[M]: the sample of each row."""
         rows: Tensor = run.values[self.source]
@@ -33,37 +37,40 @@ class Rows(Layout):
 
 @dataclass(frozen=True)
 class Owned(Layout):
-    """Row i belongs to sample owner[i]."""
+    """Row i belongs to sample owner[i]; of one owner everything does."""
 
     owner: Tensor | None = None
 
     def sum(self, t: Tensor, batch: int) -> Tensor:
+        owner = self._owner(t)
+        return t.new_zeros(batch).index_add(0, owner, t.reshape(len(owner), -1).sum(1))
+
+    def _owner(self, t: Tensor) -> Tensor:
         assert self.owner is not None
-        return t.new_zeros(batch).index_add(0, self.owner, t.reshape(len(t), -1).sum(1))
+        return self.owner.to(t.device)
 
     def spread(self, v: Tensor, like: Tensor) -> Tensor:
-        assert self.owner is not None
-        return v[self.owner].reshape(-1, *[1] * (like.dim() - 1))
+        along = v[self._owner(v)]
+        return along.reshape(-1, *[1] * (like.dim() - 1)) if like.dim() else along[0]
 
 
-def rows_of(node: Node, layouts: dict[int, Layout], run: Execution) -> Rows | None:
+def rows_of(node: Node, layouts: dict[int, Layout], run: Execution, spoiled: Tensor) -> Rows | None:
     """The layout of a node that picks whole rows by numbers made in the run, or that works row by row on such rows.
 
-    None for other nodes. `run`: one in which exactly the first sample was made NaN.
+    None for other nodes. `spoiled`: which of its numbers depend on the first sample.
     """
-    value = run.values[node.index]
     found = _picked(node, layouts)
     for index in node.refs:
         before = layouts.get(index)
         if found is None and isinstance(before, Rows):
             found = before
-    if found is None or not value.dim():
+    if found is None or not spoiled.dim():
         return None
     owners = found.owners(run)
-    if len(owners) != len(value):
+    if len(owners) != len(spoiled):
         return None
-    spoiled = value.isnan().reshape(len(value), -1).any(1)
-    return found if bool((owners[spoiled] == 0).all()) else None
+    rows = spoiled.reshape(len(spoiled), -1).any(1)
+    return found if bool((owners[rows] == 0).all()) else None
 
 
 def _picked(node: Node, layouts: dict[int, Layout]) -> Rows | None:

@@ -121,13 +121,24 @@ for _n in (1, 2, 3):
     operation(f"adaptive_max_pool{_n}d", "maxpool", inherited)(adaptive_max_pool(_n))
 
 
-@operation("max.dim min.dim amax amin", "maxpool", inherited)
+@operation("max.dim min.dim amax amin aminmax aten.aminmax.default[1]", "maxpool", inherited)
 def extremum(lowering: Lowering, node: Node) -> Step:
     """The largest or smallest value along dimensions."""
     places, keep = arguments_of(node, "input dim keepdim", dim=[], keepdim=False)[1:]
 
     def average(x: Tensor) -> Tensor:
         return x.mean(places if isinstance(places, int) else places or None, keepdim=bool(keep))
+
+    return MaxPool(node, lowering.source(node), lowering.rule(node), average)
+
+
+@operation("cummax cummin", "maxpool", inherited)
+def running_extremum(lowering: Lowering, node: Node) -> Step:
+    """The largest or smallest value so far along a dimension."""
+    dim = node.args[1]
+
+    def average(x: Tensor) -> Tensor:
+        return x.cumsum(dim) / torch.ones_like(x).cumsum(dim)
 
     return MaxPool(node, lowering.source(node), lowering.rule(node), average)
 
@@ -262,12 +273,14 @@ class Written(Choice):
         return flow.relevance(run.lift(z)) * run.lift(self.node.function(*known))
 
 
-SOURCES = {"scatter": 3, "index_put": 2}
+SOURCES = {"scatter": 3, "index_put": 2, "index_copy": 3, "index_fill": 3, "masked_scatter": 2}
 """Where the written values stand among the arguments, if not behind the tensor that is written into."""
 
 
 @operation(
-    "slice_scatter select_scatter diagonal_scatter scatter.src scatter.value index_put", "route"
+    "slice_scatter select_scatter diagonal_scatter scatter.src scatter.value index_put index_copy "
+    "index_fill.int_Scalar index_fill.int_Tensor masked_scatter",
+    "route",
 )
 def written(lowering: Lowering, node: Node) -> Step:
     name = node.operation.split(".")[1]
@@ -279,6 +292,8 @@ def written(lowering: Lowering, node: Node) -> Step:
         if name == "scatter":
             base, dim, index, source = args
             return torch.scatter(base, dim, index, torch.as_tensor(source).expand(index.shape))
+        if name == "index_fill":
+            return torch.index_fill(*args)
         return function(*args, **kwargs)  # type: ignore[no-any-return]
 
     candidates = (0, SOURCES.get(name, 1))

@@ -46,7 +46,8 @@ class Mean(Linear1):
     "average",
 )
 @operation(
-    "mean.dim mean sum.dim_IntList sum avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "mean.dim mean sum.dim_IntList sum nansum var_mean.correction[1] std_mean.correction[1] "
+    "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
     "adaptive_avg_pool3d upsample_nearest1d.vec upsample_nearest2d.vec upsample_nearest3d.vec "
     "_upsample_nearest_exact1d.vec _upsample_nearest_exact2d.vec _upsample_nearest_exact3d.vec upsample_linear1d.vec "
     "upsample_bilinear2d.vec _upsample_bilinear2d_aa.vec upsample_trilinear3d.vec grid_sampler grid_sampler_2d "

@@ -14,6 +14,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lrp.tracing.content import is_array, numbers, slots
+
 _WHOLE = (type, FunctionType, MethodType, BuiltinFunctionType, ModuleType, nn.Module)
 """What stands for itself: nothing inside is looked at."""
 
@@ -175,12 +177,17 @@ def _parts(value: Any) -> dict[Any, Any] | None:
     """What a container or an object holds; None for what stands for itself."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list, deque)):
         return dict(enumerate(value))
+    if isinstance(value, slice):
+        return {"start": value.start, "stop": value.stop, "step": value.step}
     if isinstance(value, _WHOLE):
         return None
-    found = getattr(value, "__dict__", None)
-    return found if isinstance(found, dict) else None
+    found = {name: getattr(value, name) for name in slots(type(value)) if hasattr(value, name)}
+    attributes = getattr(value, "__dict__", None)
+    if isinstance(attributes, dict):
+        return {**attributes, **found}
+    return found or None
 
 
 def _form(
@@ -194,12 +201,29 @@ def _form(
         return "tensor"
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         return type(value), value
+    if is_array(value):
+        return type(value), numbers(value)
+    if isinstance(value, (set, frozenset)):
+        return type(value), frozenset(value)
     parts = None if id(value) in above else _parts(value)
     if parts is None:
-        return (type(value), value if _hashable(value) else id(value))
+        return (type(value), value if _hashable(value) else _Same(value))
     inside = above | {id(value)}
     forms = [_form(part, found, inside) for part in parts.values()]
     return type(value), tuple(parts), tuple(forms)
+
+
+@dataclass(frozen=True)
+class _Same:
+    """Something that only equals itself."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def _hashable(value: Any) -> bool:

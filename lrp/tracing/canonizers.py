@@ -89,6 +89,8 @@ class Writer:
         return self.nodes[argument.index].shape or ()
 
 
+RULES: dict[str, Any] = {}
+"""Operations that have a rule, filled by lrp.ops.registry."""
 Expansion = Callable[[Writer, Node], Any]
 EXPANSIONS: dict[str, Expansion] = {}
 """Operations that are rewritten as several nodes: the function returns the new reference, or a tuple of them."""

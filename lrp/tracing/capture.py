@@ -45,16 +45,17 @@ def twin(
 ) -> nn.Module:
     """A copy of the module's structure in eval mode that shares the module's parameters and, unless copied, buffers.
 
-    torch.export swaps parameters while it traces; doing that to a twin leaves the model alone.
+    What cannot be copied, such as a lock, is shared too. torch.export swaps parameters while it traces; doing that to a
+    twin leaves the model alone.
     """
     shared: dict[int, Any] = {id(t): t for t in model.parameters()}
     for t in model.buffers():
         shared[id(t)] = t.detach().clone() if buffers else t
-    shared |= {id(t): t for t in _computed(model)}
+    shared |= {id(t): t for t in computed(model)}
     try:
         other = copy.deepcopy(model, dict(shared))
-    except Exception as error:
-        raise LRPError(f"the model's structure cannot be copied for capture: {error}") from error
+    except Exception:
+        other = _copied_in_part(model, shared)
     for module in other.modules():
         module.training = False
         if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)):
@@ -62,19 +63,38 @@ def twin(
     return other
 
 
-def _computed(model: nn.Module) -> Iterator[Tensor]:
-    """Tensors that were computed with a gradient and are kept in the modules' attributes, which refuse to be copied."""
-    pending: list[Any] = [vars(module) for module in model.modules()]
+def _copied_in_part(model: nn.Module, shared: dict[int, Any]) -> nn.Module:
+    """A copy of the module that shares what refuses to be copied."""
+    for value in reversed(list(reachable(model))):
+        if not isinstance(value, nn.Module):
+            try:
+                copy.deepcopy(value, dict(shared))
+            except Exception:
+                shared[id(value)] = value
+    try:
+        return copy.deepcopy(model, dict(shared))
+    except Exception as error:
+        raise LRPError(f"the model's structure cannot be copied for capture: {error}") from error
+
+
+def computed(owner: Any) -> Iterator[Tensor]:
+    """Tensors that were computed with a gradient and are kept in an object's attributes, which refuse to be copied."""
+    return (x for x in reachable(owner) if isinstance(x, Tensor) and not x.is_leaf)
+
+
+def reachable(owner: Any) -> Iterator[Any]:
+    """An object and all that its attributes, their items and their attributes hold, each once."""
+    pending: list[Any] = [owner]
     seen: dict[int, Any] = {}
     while pending:
         value = pending.pop()
-        if id(value) in seen or isinstance(value, (type, ModuleType, FunctionType)):
+        if id(value) in seen:
             continue
         seen[id(value)] = value
-        if isinstance(value, Tensor):
-            if not value.is_leaf:
-                yield value
-        elif isinstance(value, dict):
+        yield value
+        if isinstance(value, (type, ModuleType, FunctionType, Tensor)):
+            continue
+        if isinstance(value, dict):
             pending += dict.values(value)  # as stored: a class's own may compute them
         elif isinstance(value, (list, tuple, set, deque)):
             pending += value
@@ -134,14 +154,19 @@ def capture(
     call: Call,
     quiet: Quiet = frozenset(),
     free: Sequence[frozenset[int]] = (),
+    fixed: bool = False,
 ) -> Graph:
     """The operations of `model` in calls like this one, with a free batch size where the model has one.
+
+    fixed: whether the batch size is to be this call's in any case.
 
     The model is explained as in eval mode whatever its mode is; the mode is not switched. `quiet`: hooks to leave out.
     free: for each tensor, dimensions besides the batch whose size is to be free too, where the model has them so.
     Raises UnsupportedOperation if the model cannot be traced (data-dependent Python control flow).
     """
     free = free or (frozenset(),) * len(call.tensors)
+    if fixed:
+        return _exported(model, call, quiet, (False,) * len(call.tensors), free)
     graph = _captured(model, call.change(_at_least_two, batched=True), quiet, free)
     alone = call.batch == 1 and not graph.batch_symbols
     return _captured(model, call, quiet, free) if alone else graph

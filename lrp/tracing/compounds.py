@@ -1,11 +1,48 @@
-"""Operations that are several in one, written out as products and sums."""
+"""Operations that are several in one, written out: some by hand, the others as PyTorch computes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lrp.tracing.canonizers import EXPANSIONS, Expansion, Writer
-from lrp.tracing.graph import Node, Param
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from lrp.tracing.canonizers import EXPANSIONS, RULES, Expansion, Writer
+from lrp.tracing.graph import Node, Param, leaves
+
+
+def written_out(fx: Any) -> Any:
+    """The module of an operation without a rule that PyTorch makes of others that have one; None of any other."""
+    target = fx.target
+    if _explained(fx) or not target._can_decompose():
+        return None
+    given = [x.meta["val"] for x in fx.all_input_nodes]
+    if any(isinstance(x, Tensor) and x.is_complex() for x in given):
+        return None
+
+    def parts(*values: Any) -> Any:
+        known = dict(zip(fx.all_input_nodes, values, strict=True))
+        args, kwargs = torch.fx.node.map_arg((fx.args, fx.kwargs), known.__getitem__)
+        return target.decompose(*args, **kwargs)
+
+    try:
+        module = make_fx(parts, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*given)
+    except Exception:
+        return None
+    for inner in module.graph.nodes:
+        inner.meta = {**fx.meta, "val": inner.meta.get("val")}
+    return module if all(map(_explained, module.graph.nodes)) else None
+
+
+def _explained(fx: Any) -> bool:
+    """Whether an operation has a rule, or makes nothing that relevance could pass through."""
+    if not isinstance(fx.target, torch._ops.OpOverload):
+        return True
+    values = leaves(fx.meta.get("val"))
+    signal = any(isinstance(x, Tensor) and x.is_floating_point() for x in values)
+    name = str(fx.target)
+    return not signal or name in RULES or name in EXPANSIONS or name == "aten.detach.default"
 
 
 def _cosine(writer: Writer, node: Node) -> Any:
@@ -81,6 +118,26 @@ def _lerp(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "sum", "aten.add.Tensor", (first, second), node.shape)
 
 
+def _pairwise_distance(writer: Writer, node: Node) -> Any:
+    """‖x − y + ε‖ along the last dimension."""
+    given = {"p": 2.0, "eps": 1e-6, "keepdim": False, **node.kwargs}
+    given.update(zip(("x", "y", "p", "eps", "keepdim"), writer.moved(node.args), strict=False))
+    z = writer.emit(node, "difference", "aten.sub.Tensor", (given["x"], given["y"]), None)
+    z = writer.emit(node, "offset", "aten.add.Tensor", (z, given["eps"]), None)
+    parts = (z, given["p"], [-1], given["keepdim"])
+    return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
+
+
+def _cdist(writer: Writer, node: Node) -> Any:
+    """‖x_i − y_j‖ for every row of either."""
+    x, y, *power = writer.moved(node.args)
+    first = writer.emit(node, "first", "aten.unsqueeze", (x, -2), None)
+    second = writer.emit(node, "second", "aten.unsqueeze", (y, -3), None)
+    z = writer.emit(node, "difference", "aten.sub.Tensor", (first, second), None)
+    parts = (z, power[0] if power else 2.0, [-1])
+    return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
+
+
 def _hstack(writer: Writer, node: Node) -> Any:
     """Concatenation along the second dimension."""
     parts = writer.moved(node.args[0])
@@ -94,4 +151,6 @@ EXPANSIONS["aten.addmm.default"] = _addmm
 EXPANSIONS["aten.addcmul.default"] = _with_added("aten.mul.Tensor")
 EXPANSIONS["aten.addcdiv.default"] = _with_added("aten.div.Tensor")
 EXPANSIONS["aten.lerp.Scalar"] = EXPANSIONS["aten.lerp.Tensor"] = _lerp
+EXPANSIONS["aten.pairwise_distance.default"] = _pairwise_distance
+EXPANSIONS["aten.cdist.default"] = _cdist
 EXPANSIONS["aten.hstack.default"] = _hstack

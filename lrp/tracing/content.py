@@ -108,14 +108,9 @@ class Content:
             return self._builtin(value)
         if isinstance(value, ModuleType):
             return "module", value.__name__
-        if _is_array(value):
+        if is_array(value):
             self.guards.arrays.append(value)
-            return (
-                "array",
-                str(getattr(value, "dtype", "")),
-                getattr(value, "shape", None),
-                bytes(value) if isinstance(value, bytearray) else value.tobytes(),
-            )
+            return "array", numbers(value)
         return self._container(value)
 
     def _tensor(self, value: Tensor) -> Any:
@@ -248,7 +243,7 @@ def _is_plain(kind: type) -> bool:
     return _library(maker.__module__)
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
     """A NumPy array or scalar of numbers, or a bytearray."""
     if isinstance(value, bytearray):
         return True
@@ -258,6 +253,13 @@ def _is_array(value: Any) -> bool:
         and hasattr(value, "tobytes")
         and not value.dtype.hasobject
     )
+
+
+def numbers(array: Any) -> tuple[Any, ...]:
+    """An array's type, shape and bytes."""
+    if isinstance(array, bytearray):
+        return (bytes(array),)
+    return str(array.dtype), array.shape, array.tobytes()
 
 
 def _home(value: Any) -> str:

@@ -9,10 +9,15 @@ from typing import Any
 from torch import nn
 
 from lrp.tracing.calls import Call
+from lrp.tracing.content import Content
 from lrp.tracing.graph import Graph
 
 KEPT = 4
 """Graphs that are remembered for one model; of more, the newest."""
+SIZES = 8
+"""Graphs that one explainer keeps, each for one size of inputs or for many; of more, the newest."""
+FREE_SIZES = 1024
+"""Sizes of inputs that one explainer has compared with the model and remembers; of more, the newest."""
 _LOCK = threading.Lock()
 _SHARED: weakref.WeakKeyDictionary[nn.Module, list[tuple[Any, Graph | None]]] = (
     weakref.WeakKeyDictionary()
@@ -32,9 +37,10 @@ class Known:
             everything = [*self._own, *_SHARED.get(self._model, [])]
         return [graph for other, graph in reversed(everything) if other == key]
 
-    def add(self, key: Any, graph: Graph | None, shared: bool) -> None:
-        """Remembers a graph; `shared`: for all explainers of the model."""
+    def add(self, key: Any, graph: Graph | None, content: Content) -> None:
+        """Remembers a graph; for all explainers of the model where it holds nothing known by identity alone."""
         with _LOCK:
+            shared = content.complete and not content.own and not (graph and graph.constants)
             known = _SHARED.setdefault(self._model, []) if shared else self._own
             known.append((key, graph))
             kinds = ([one for one in known if one[1] is None], [one for one in known if one[1]])
@@ -68,3 +74,10 @@ def alike(graph: Graph, other: Graph) -> bool:
 
 def _operations(graph: Graph) -> list[tuple[str, str]]:
     return [(node.name, node.operation) for node in graph.nodes if not node.is_size]
+
+
+def newest(entries: dict[Any, Any]) -> dict[Any, Any]:
+    """Of what was captured for sizes of inputs that of the newest graphs and sizes."""
+    found = list(entries.items())[-FREE_SIZES:]
+    graphs = list(dict.fromkeys(id(entry.graph) for _, entry in reversed(found)))[:SIZES]
+    return {key: entry for key, entry in found if id(entry.graph) in graphs}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lrp.errors import InvalidInput, UnsupportedOperation
+from lrp.tracing.compounds import written_out
 from lrp.tracing.graph import SIZE, Free, Graph, Node, Param, Ref, rewrite
 
 ROOT = "model"
@@ -136,7 +137,11 @@ class Reader:
             elif fx.target is operator.getitem and isinstance(self.value[fx.args[0]], tuple):
                 self.value[fx] = self.value[fx.args[0]][fx.args[1]]
             else:
-                self.value[fx] = self._operation(fx, casts)
+                several = written_out(fx)
+                if several is None:
+                    self.value[fx] = self._operation(fx, casts)
+                else:
+                    self.value[fx] = self._inline(several, fx.all_input_nodes, casts)
         end = next(fx for fx in graph.nodes if fx.op == "output")
         return self._known(end.args[0])
 
@@ -162,15 +167,23 @@ class Reader:
     ) -> tuple[Any, ...]:
         """A block under no_grad or autocast, its operations put in line."""
         place = REGIONS[region]
-        inner = self.value[fx.args[place]]
-        given = fx.args[place + 1 :]
+        if region == "wrap_with_autocast":
+            casts = bool(fx.args[2])
+        found = self._inline(self.value[fx.args[place]], fx.args[place + 1 :], casts)
+        return found if isinstance(found, tuple) else (found,)
+
+    def _inline(
+        self,
+        inner: Any,
+        given: Iterable[Any],
+        casts: bool,
+    ) -> Any:
+        """What the operations of another module return, put in line."""
         starts = [n for n in inner.graph.nodes if n.op == "placeholder"]
         for start, leaf in zip(starts, given, strict=True):
             self.value[start] = self._known(leaf)
-        if region == "wrap_with_autocast":
-            casts = bool(fx.args[2])
         found = self._read(inner.graph, inner, casts)
-        return tuple(found) if isinstance(found, (tuple, list)) else (found,)
+        return tuple(found) if isinstance(found, list) else found
 
     def _known(self, tree: Any) -> Any:
         """Arguments of a region or what it returns, as values."""

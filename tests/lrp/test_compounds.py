@@ -21,6 +21,20 @@ COMPOUNDS: dict[str, Compound] = {
     "lerp, weight by weight": lambda x, h, w, v: torch.lerp(x, h, v),
     "inner": lambda x, h, w, v: torch.inner(h, w),
     "hstack": lambda x, h, w, v: torch.hstack([x[:, :3], h[:, 3:]]),
+    "kron": lambda x, h, w, v: torch.kron(h[:, :3], w[:1, :2]),
+    "kron of the input's rows": lambda x, h, w, v: torch.kron(h, w[:2, :1])[::2],
+    "cdist": lambda x, h, w, v: torch.cdist(h, w),
+    "cdist of signals": lambda x, h, w, v: torch.cdist(
+        h.view(-1, 3, 2), x.view(-1, 3, 2)[:, :2], 1.0
+    ).flatten(1),
+    "pairwise_distance": lambda x, h, w, v: x * torch.pairwise_distance(x, v)[:, None].detach(),
+    "pairwise_distance, p = 3": lambda x, h, w, v: torch.pairwise_distance(
+        h, x, 3.0, 0.1, True
+    ).expand(-1, 6),
+    "cummax": lambda x, h, w, v: x.cummax(1)[0] - h.cummin(1)[0],
+    "rounded, straight through": lambda x, h, w, v: x + (x.round() - x).detach(),
+    "floor of a detached part": lambda x, h, w, v: h * (4 * h.detach()).floor(),
+    "rounded integers": lambda x, h, w, v: h + x.round().long() * v,
     "fmax": lambda x, h, w, v: torch.fmax(torch.fmin(h, x), -x),
 }
 

@@ -180,3 +180,41 @@ def test_grouped_queries_are_repeated_keys_and_values() -> None:
     found, expected = explain(grouped, x, halves), explain(repeated, x, halves)
     torch.testing.assert_close(found.target, grouped(x).flatten(1).sum(1))
     torch.testing.assert_close(found.input, expected.input)
+
+
+WRITTEN_OUT: dict[str, Callable[[Tensor], Tensor]] = {
+    "vstack": lambda x: torch.vstack([x[:, 0].T, x[:, 1].T]).T,
+    "column_stack": lambda x: torch.column_stack([x[:, 0], x.flatten(1)]),
+    "dstack": lambda x: torch.dstack([x, 2 * x]),
+    "atleast_3d": lambda x: torch.atleast_3d(x[:, 0]),
+    "hsplit": lambda x: torch.hsplit(x, 3)[1],
+    "matrix_norm": lambda x: torch.linalg.matrix_norm(x),
+    "multi_dot": lambda x: torch.linalg.multi_dot([x[:, 0], WEIGHT, WEIGHT.T]),
+    "vecdot": lambda x: torch.linalg.vecdot(x, WEIGHT[:, 0]),
+    "nanmean": lambda x: torch.nanmean(x, 1),
+    "cumulative_trapezoid": lambda x: torch.cumulative_trapezoid(x, dim=2),
+    "std_mean": lambda x: sum(torch.std_mean(x, 2)),
+    "var_mean": lambda x: torch.var_mean(x, 2)[1],
+    "aminmax": lambda x: sum(torch.aminmax(x, dim=2)),
+    "swapdims": lambda x: x.swapdims(1, 2),
+    "repeat_interleave": lambda x: x.repeat_interleave(torch.tensor([1, 0, 2]), dim=1),
+    "as_strided": lambda x: x.contiguous().as_strided((2, 3), (12, 2)),
+    "index_copy": lambda x: x.index_copy(1, torch.tensor([0, 2]), 2 * x[:, :2]),
+    "index_fill": lambda x: x.index_fill(1, torch.tensor([0]), 0.0),
+    "masked_scatter": lambda x: x.masked_scatter(x > 9, x).masked_scatter(EVEN, x[:, :, :2]),
+    "rrelu": lambda x: F.rrelu(x, 0.2, 0.2),
+    "zero_": lambda x: torch.cat([x.clone().zero_(), x], 1),
+}
+WEIGHT = torch.randn(4, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+EVEN = torch.tensor([True, False, True, False]).expand(2, 3, 4)
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_what_is_made_of_other_operations_or_moves_numbers_is_explained(name: str) -> None:
+    """Each is homogeneous of degree 1 in its input: gradient × input."""
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    leaf = x.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(WRITTEN_OUT[name](leaf).sum(), leaf)
+    r = explain(lambda x: WRITTEN_OUT[name](x).reshape(len(x), -1), x)
+    torch.testing.assert_close(r.input, x * gradient)
+    assert r.closure.abs().max() < 1e-12

@@ -19,6 +19,8 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "std": (lambda h: h.view(-1, 2, 3).std(-1), 2),
     "var": (lambda h: h.view(-1, 2, 3).var(-1), 2),
     "prod": (lambda h: h.view(-1, 2, 3).prod(-1), 2),
+    "cumprod": (lambda h: h.view(-1, 2, 3).cumprod(-1), 6),
+    "logcumsumexp": (lambda h: h.logcumsumexp(1), 6),
     "lp_pool1d": (lambda h: F.lp_pool1d(h.unsqueeze(1), 2, 2), 3),
     "lp_pool2d": (lambda h: F.lp_pool2d(h.view(-1, 1, 2, 3), 2, (2, 1)), 3),
     "padding with 0.5": (lambda h: F.pad(h, (1, 2), value=0.5), 9),
@@ -27,6 +29,9 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "diff": (lambda h: h.diff(dim=1), 5),
     "trapezoid": (lambda h: torch.trapezoid(h, dim=1).unsqueeze(1), 1),
 }
+
+
+HALVES = torch.tensor([0.5, 0.5, 0.0, 0.0])
 
 
 class Around(nn.Module):
@@ -54,8 +59,9 @@ def test_the_ledger_closes(name: str) -> None:
     [
         (lambda x: x.norm(dim=1, keepdim=True), lambda x: x.square() / x.norm(dim=1, keepdim=True)),
         (lambda x: x.prod(1, keepdim=True), lambda x: x.prod(1, keepdim=True).expand(2, 4) / 4),
+        (lambda x: x.cumprod(1)[:, 1:2], lambda x: x.cumprod(1)[:, 1:2] * HALVES),
     ],
-    ids=["norm", "product"],
+    ids=["norm", "product", "product of the first two"],
 )
 def test_each_input_takes_its_share(
     function: Callable[[Tensor], Tensor], share: Callable[[Tensor], Tensor]
