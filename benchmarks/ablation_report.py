@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.experiments.plots import COLOURS, INK, canvas, lines, png
+from app.experiments.plots import COLOURS, INK, canvas, lines, svg
 from othello import atomic
 
 BUDGETS = {"evaluations": 1_600_000.0, "core_seconds": 75.0}  # a run
@@ -126,7 +126,7 @@ def draw(ablation: Ablation, found: Sequence[Estimate], seeds: int) -> bytes:
         panel.axhline(0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         lines(panel, f"{player}", unit, "Elo above the base, 95 %")
     figure.suptitle(f"{ablation.title} (6×6, {seeds} seeds)", fontsize=10)
-    return png(figure)
+    return svg(figure)
 
 
 def report(docs: Path, found: list[Estimate], seeds: Sequence[int], scale: float) -> None:
@@ -146,7 +146,7 @@ def report(docs: Path, found: list[Estimate], seeds: Sequence[int], scale: float
     for ablation in ABLATIONS:
         mine = [one for one in found if one.ablation == ablation.name]
         if mine:
-            atomic.write_bytes(docs / f"{ablation.name}.png", draw(ablation, mine, len(seeds)))
+            atomic.write_bytes(docs / f"{ablation.name}.svg", draw(ablation, mine, len(seeds)))
     print(f"{'arm':10}{'player':16}{'budget':>12}{'Elo above the base, 95 %':>30}   verdict")
     for one in found:
         interval = f"{one.elo:+.0f} [{one.low:+.0f}, {one.high:+.0f}]"

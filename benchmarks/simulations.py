@@ -11,8 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from app.experiments.plots import COLOURS, INK, canvas, lines, svg
 from benchmarks.harness import options
 from othello import atomic
 from othello.players.endgame import SOLVE_EMPTIES
@@ -60,19 +59,15 @@ def draw(data: dict[str, Any], file: Path) -> None:
         [0.0 if row["low"] is None else row["elo"] - row["low"] for _, row in rows],
         [0.0 if row["high"] is None else row["high"] - row["elo"] for _, row in rows],
     ]
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(0, color="0.7", linewidth=1)
-    axes.errorbar(counts, elos, yerr=bars, fmt="o-", color="#1b7837", capsize=3)
+    figure, (axes,) = canvas(1, width=5.4, height=3.4)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.errorbar(counts, elos, yerr=bars, fmt="o-", color=COLOURS[0], capsize=3)
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
-    axes.set(
-        xlabel="simulations a move",
-        ylabel="Elo difference to " + data["settings"]["against"].removeprefix("gtp:"),
-        title="What more search is worth",
-    )
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=150)
+    opponent = data["settings"]["against"].removeprefix("gtp:")
+    title, height = "What more search is worth", f"Elo difference to {opponent}, 95 %"
+    lines(axes, title, "simulations a move", height, legend=False)
+    atomic.write_bytes(file, svg(figure))
 
 
 def main() -> None:
@@ -85,7 +80,7 @@ def main() -> None:
         solve={"default": SOLVE_EMPTIES, "metavar": "EMPTIES"},
         counts=list(COUNTS),
         json={"default": Path("docs/simulations.json"), "type": Path},
-        plot={"default": Path("docs/simulations.png"), "type": Path},
+        plot={"default": Path("docs/simulations.svg"), "type": Path},
     )
     settings = {
         name: getattr(chosen, name) for name in ("checkpoint", "against", "games", "seed", "solve")

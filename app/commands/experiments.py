@@ -123,7 +123,7 @@ def experiments(
         print_json("experiment", record)
         return
     _print_record(record)
-    files = [f"{record['name']}.json", *results.files(record, pictures=("png",)), *exported]
+    files = [f"{record['name']}.json", *results.files(record), *exported]
     if not output.quiet:
         names = ", ".join(str(out / file) for file in files)
         print(f"\n{'kept from before' if known else 'written'}: {names}")

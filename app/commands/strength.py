@@ -19,6 +19,7 @@ from app.commands.options import (
     print_json,
 )
 from app.commands.progress import ProgressLine
+from othello import atomic
 from othello.errors import OthelloError
 from othello.network import checkpoint
 from othello.strength.arena import MatchSettings, play_match
@@ -110,10 +111,9 @@ def _climbed(run: Path, settings: LadderSettings, output: Output) -> Sequence[Ru
 
 def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
     """Elo of the generations with 95 % bars; fixed opponents as lines."""
-    from matplotlib.figure import Figure
+    from app.experiments import plots  # loads matplotlib
 
-    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = plots.canvas(1, width=5.4, height=3.6)
     climbers = sorted(
         (r for r in rungs if r.generation is not None and r.rating.elo is not None), key=_generation
     )
@@ -122,10 +122,10 @@ def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
         [0.0 if r.rating.low is None else elo - r.rating.low for elo, r in zip(elos, climbers)],
         [0.0 if r.rating.high is None else r.rating.high - elo for elo, r in zip(elos, climbers)],
     ]
-    axes.errorbar(numbers, elos, yerr=bars, fmt="o-", color="#1b7837", capsize=3, label=kind)
+    axes.errorbar(numbers, elos, yerr=bars, fmt="o-", color=plots.COLOURS[0], capsize=3, label=kind)
     for rung in rungs:
         if rung.generation is None and rung.rating.elo is not None:
-            axes.axhline(rung.rating.elo, color="0.75", linewidth=1, zorder=0)
+            axes.axhline(rung.rating.elo, color="#919191", linewidth=1, zorder=0)
             axes.annotate(
                 rung.player.removeprefix("gtp:"),
                 (0.995, rung.rating.elo),
@@ -133,15 +133,14 @@ def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
                 ha="right",
                 xycoords=("axes fraction", "data"),
                 fontsize=8,
-                color="0.35",
+                color=plots.SOFT,
             )
-    axes.set(
-        xlabel="generation",
-        ylabel="Elo, random = 0",
-        title="Strength of the generations, 95 % intervals",
-    )
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=150)
+    title = "Strength of the generations, 95 % intervals"
+    plots.lines(axes, title, "generation", "Elo, random = 0", legend=False)
+    if file.suffix == ".svg":
+        atomic.write_bytes(file, plots.svg(figure))
+    else:
+        figure.savefig(file, dpi=150)
 
 
 def _generation(rung: Rung) -> int:

@@ -6,6 +6,7 @@ Figures are made without pyplot, so that several threads may draw at once.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
@@ -14,10 +15,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PatchCollection, QuadMesh
+from matplotlib.collections import EllipseCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from app.experiments.statistics import Interval
@@ -30,41 +31,56 @@ Map = NDArray[np.float64]
 DIVERGING = LinearSegmentedColormap.from_list(
     "relevance", (np.array(MAPS["blue–red"]) / 255).tolist()
 )
-INK, SOFT, GRID = "#222222", "#777777", "#dddddd"
-COLOURS = (
-    "#2166ac",
-    "#b2182b",
-    "#4d9221",
-    "#e08214",
-    "#7b3294",
-    "#01665e",
-    "#8c510a",
-    "#c51b7d",
-    "#555555",
-    "#35978f",
-    "#bf812d",
-    "#999999",
-    "#1b9e77",
-    "#d95f02",
-    "#7570b3",
+PAGE, INK, SOFT, GRID = "#fefefe", "#222222", "#6b6b6b", "#dddddd"
+ON_LIGHT = "#1c1c1c"  # ink on a pale square, which stays pale in the dark
+DARK = {PAGE: "#16181c", INK: "#e4e6ea", "#000000": "#e4e6ea", SOFT: "#a3a8b0", GRID: "#33373d"}
+COLOURS = (  # each at least three times as bright as the dark page or as dark as the light one
+    "#2c75be",
+    "#d9263c",
+    "#4e8d25",
+    "#d07c1b",
+    "#a04dbc",
+    "#078379",
+    "#a56313",
+    "#d02587",
+    "#737373",
+    "#39938c",
+    "#b87f33",
+    "#919191",
+    "#209874",
+    "#d1600b",
+    "#7772b0",
 )
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.sans-serif": ["Inter", "Helvetica", "Arial", "DejaVu Sans"], "font.size": 9,
     "axes.edgecolor": "#999999", "axes.labelcolor": INK, "text.color": INK, "xtick.color": SOFT, "ytick.color": SOFT,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5,
-    "svg.hashsalt": "othello", "svg.fonttype": "path", "axes.grid": False, "figure.facecolor": "white",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.facecolor": PAGE,
+    "svg.hashsalt": "othello", "svg.fonttype": "none", "axes.grid": False, "figure.facecolor": PAGE,
 }  # fmt: skip
+WIDEST = 5.8  # inches: what is wider has letters below 8 pixels where a phone fits it in its 390
 
 
 def canvas(
     columns: int, rows: int = 1, width: float = 3.2, height: float = 3.4
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure of `rows` × `columns` drawings, in inches each, and its axes in reading order."""
+    """An empty figure of `rows` × `columns` drawings, in inches each, and its axes in reading order.
+
+    What would be wider than a phone is turned on its side if that helps, else its drawings flow into more rows.
+    """
+    most, count = max(1, int(WIDEST / width)), rows * columns
+    turned = columns > most >= rows > 1
+    if turned:
+        columns, rows = rows, columns
+    elif columns > most:
+        columns, rows = most, -(-count // most)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, columns, squeeze=False)
-    return figure, list(axes.flat)
+        grid = figure.subplots(rows, columns, squeeze=False)
+    axes = list((grid.T if turned else grid).flat)
+    for spare in axes[count:]:
+        spare.set_visible(False)
+    return figure, axes[:count]
 
 
 def board_map(
@@ -113,15 +129,21 @@ def _colour_bar(axes: Axes, mesh: QuadMesh, full: float) -> None:
     bar = axes.figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.01)
     bar.set_ticks([-1, 0, 1], labels=[f"{MINUS}{full:.3g} against", "0", f"for +{full:.3g}"])
     bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0, labelsize=7, labelcolor=SOFT, pad=2)
+    bar.solids.set_rasterized(True)  # else hundreds of slivers, a third of the file
+    bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=SOFT, pad=2)
     low, _, high = bar.ax.get_xticklabels()
     low.set_horizontalalignment("left")
     high.set_horizontalalignment("right")
 
 
 def _discs(axes: Axes, word: int, n: int, face: str, edge: str) -> None:
-    discs = [Circle((square % n + 0.5, square // n + 0.5), 0.27) for square in squares_of(word, n)]
-    axes.add_collection(PatchCollection(discs, facecolor=face, edgecolor=edge, linewidth=0.8))
+    squares = np.array(list(squares_of(word, n)), np.int64)
+    centres = np.stack([squares % n, squares // n], 1) + 0.5
+    size, look = [0.54], {"facecolor": face, "edgecolor": edge, "linewidth": 0.8}
+    discs = EllipseCollection(
+        size, size, [0], units="xy", offsets=centres, offset_transform=axes.transData, **look
+    )
+    axes.add_collection(discs)
 
 
 def picture(axes: Axes, pixels: Map, title: str) -> None:
@@ -149,7 +171,7 @@ def picture_map(axes: Axes, relevance: Map, title: str, *, scale: float | None =
 
 
 def _bare(axes: Axes) -> None:
-    axes.tick_params(length=0, labelsize=7.5)
+    axes.tick_params(length=0, labelsize=8.5)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -183,7 +205,7 @@ def bars(
     for place, (name, found) in zip(places, entries.items()):
         _bar(axes, place, found, chance)
         if controls is not None:
-            _bar(axes, place - 0.32, controls[name], chance, markerfacecolor="white", linewidth=1)
+            _bar(axes, place - 0.32, controls[name], chance, markerfacecolor=PAGE, linewidth=1)
     axes.axvline(chance, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(places, [fill(name, 28) for name in entries])
     axes.tick_params(axis="y", length=0)
@@ -206,7 +228,8 @@ def heat_table(
     """A table [R, C] of numbers on diverging colours."""
     full = max(float(np.nanmax(np.abs(values))), 1e-30)
     axes.imshow(values, cmap=DIVERGING, vmin=-full, vmax=full, aspect="auto")
-    axes.set_xticks(range(len(columns)), columns)
+    slant = {"rotation": 30, "ha": "right"} if len(columns) > 5 else {}
+    axes.set_xticks(range(len(columns)), columns, **slant)
     axes.set_yticks(range(len(rows)), rows)
     for row in range(len(rows)):
         for column in range(len(columns)):
@@ -218,7 +241,7 @@ def heat_table(
                 ha="center",
                 va="center",
                 fontsize=8,
-                color="white" if dark else INK,
+                color="white" if dark else ON_LIGHT,
             )
     _bare(axes)
     axes.set_title(title)
@@ -234,20 +257,30 @@ def lines(axes: Axes, title: str, x: str, y: str, *, legend: bool = True) -> Non
         axes.legend(frameon=False, fontsize=8)
 
 
-def png(figure: Figure, resolution: int = 110) -> bytes:
-    """The figure as a PNG file's contents; its layout, which is slow to find, is kept from then on."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return _written(figure, format="png", dpi=resolution, metadata={"Software": None})
-
-
 def svg(figure: Figure) -> bytes:
-    """The figure as an SVG file's contents, the same bytes every time."""
-    return _written(figure, format="svg", metadata={"Date": None})
+    """The figure as an SVG file's contents, the same bytes every time, dark where its reader prefers dark pages.
 
-
-def _written(figure: Figure, **options: Any) -> bytes:
-    buffer = io.BytesIO()
+    Only the page, words and lines turn dark; what stands for numbers keeps its colours.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is slow to find and is kept from here on
+    written = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, **options)
-    return buffer.getvalue()
+        figure.savefig(written, format="svg", metadata={"Date": None})
+    short = re.sub(rb' d="[^"]*"', _hundredths, written.getvalue())
+    rules = f"text{{fill: {INK}}}{_turned_dark()}</style>"
+    return short.replace(b"</style>", rules.encode(), 1)
+
+
+def _hundredths(path: re.Match[bytes]) -> bytes:
+    """The path, its points cut to hundredths."""
+    return re.sub(rb"(\.\d\d)\d+", rb"\1", path[0])
+
+
+def _turned_dark() -> str:
+    """The style rules that give the page, words and lines of a figure their dark colours."""
+    rules = f"text{{fill: {DARK[INK]}}}"
+    for light, dark in DARK.items():
+        for part in ("fill", "stroke"):
+            rules += f'[style*="{part}: {light}"]{{{part}: {dark} !important}}'
+    return f"@media (prefers-color-scheme: dark){{{rules}}}"

@@ -25,7 +25,7 @@ body { font: 16px/1.55 Inter, system-ui, sans-serif; max-width: 62rem; margin: 2
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
 p.shows { opacity: .75; font-style: italic; } figure { margin: 1.2rem 0; }
 figcaption { font-size: .85rem; opacity: .8; }
-img { max-width: 100%; background: #fff; border-radius: 6px; } .wide { overflow-x: auto; }
+img { max-width: 100%; border-radius: 6px; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; margin: .8rem 0; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; } th, td { padding: .2rem .7rem .2rem 0;
 border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; } footer { font-size: .8rem; opacity: .7; }
@@ -45,7 +45,7 @@ def publish(records: Sequence[Record], folder: Path, docs: Path) -> Path:
     figures = docs / "experiments"
     figures.mkdir(parents=True, exist_ok=True)
     for record in records:
-        for name in (f"{record['name']}.json", *results.files(record, pictures=("png",))):
+        for name in (f"{record['name']}.json", *results.files(record)):
             atomic.write_bytes(figures / name, (folder / name).read_bytes())
     page = docs / MARKDOWN
     atomic.write_text(page, markdown(records, "experiments/"))
@@ -81,7 +81,7 @@ def outranks(records: Sequence[Record], docs: Path) -> str:
         shipped = ""
     if weights - {shipped}:
         return "these are not the weights that come with the project"
-    there = [stored(docs / "experiments", record["name"], pictures=("png",)) for record in records]
+    there = [stored(docs / "experiments", record["name"]) for record in records]
     full = any(
         r
         and not r["settings"]["quick"]
@@ -108,7 +108,7 @@ def markdown(records: Sequence[Record], figures: str) -> str:
         lines += ["", f"## {_heading(record)}", "", f"*{record['shows']}*", "", record["reading"]]
         for figure in record["figures"]:
             alt = figure["alt"].replace("[", "(").replace("]", ")")
-            lines += ["", f"![{alt}]({figures}{figure['file']}.png)", "", figure["caption"]]
+            lines += ["", f"![{alt}]({figures}{figure['file']}.svg)", "", figure["caption"]]
         for table in record["tables"]:
             lines += ["", f"**{table['title']}**", ""]
             lines += [_row(table["header"]), "|---" * len(table["header"]) + "|"]
@@ -140,8 +140,8 @@ def html(records: Sequence[Record], folder: Path) -> str:
             f'<p class="shows">{escape(record["shows"])}</p><p>{escape(record["reading"])}</p>'
         )
         for figure in record["figures"]:
-            data = base64.b64encode((folder / f"{figure['file']}.png").read_bytes()).decode()
-            picture = f'<img alt="{escape(figure["alt"], quote=True)}" src="data:image/png;base64,{data}">'
+            data = base64.b64encode((folder / f"{figure['file']}.svg").read_bytes()).decode()
+            picture = f'<img alt="{escape(figure["alt"], quote=True)}" src="data:image/svg+xml;base64,{data}">'
             body.append(
                 f"<figure>{picture}<figcaption>{escape(figure['caption'])}</figcaption></figure>"
             )

@@ -1,4 +1,4 @@
-"""Results on disk: JSON, PNG, SVG, NPZ and CSV, each written atomically, and the key that says if one is still good.
+"""Results on disk: JSON, SVG, NPZ and CSV, each written atomically, and the key that says if one is still good.
 
 The key is a hash of the experiment and its version, the settings, the weights' SHA-256, the sources that decide its
 numbers and the library versions.  A folder that holds the key's JSON and the files it names needs no new run.
@@ -66,7 +66,6 @@ def _write_figures(folder: Path, name: str, found: Findings) -> list[dict[str, s
     entries = []
     for figure in found.figures:
         file = f"{name}-{figure.name}" if figure.name else name
-        atomic.write_bytes(folder / f"{file}.png", plots.png(figure.canvas))
         atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
         words = {"caption": figure.caption, "alt": figure.alt or figure.caption}
         entries.append({"file": file, **words})
@@ -97,18 +96,18 @@ def _write_each(folder: Path, name: str, found: PerPosition) -> str:
     return file
 
 
-def files(record: Record, pictures: tuple[str, ...] = ("png", "svg")) -> list[str]:
+def files(record: Record) -> list[str]:
     """The names of the files beside a record's JSON."""
-    names = [f"{figure['file']}.{kind}" for figure in record["figures"] for kind in pictures]
+    names = [f"{figure['file']}.svg" for figure in record["figures"]]
     return names + [f"{file}.{kind}" for file in record.get("each", []) for kind in ("npz", "csv")]
 
 
-def stored(folder: Path, name: str, pictures: tuple[str, ...] = ("png", "svg")) -> Record | None:
+def stored(folder: Path, name: str) -> Record | None:
     """The record of an experiment in `folder`, or None where there is none, it is damaged or lacks one of its files."""
     try:
         record: Record = json.loads((folder / f"{name}.json").read_text("utf-8"))
         complete = record["format"] == FORMAT and record["name"] == name
-        there = all((folder / file).is_file() for file in files(record, pictures))
+        there = all((folder / file).is_file() for file in files(record))
         return record if complete and there else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

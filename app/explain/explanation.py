@@ -18,7 +18,7 @@ from torch import Tensor
 
 from app.explain.targets import Target
 from othello.rules.board import Board
-from othello.rules.symmetry import transform_board, transform_planes
+from othello.rules.symmetry import SYMMETRIES, action_map
 
 if TYPE_CHECKING:
     from lrp import Relevance
@@ -119,16 +119,20 @@ class Explanation:
         *,
         rows: slice | Tensor = slice(None),
         layers: tuple[str, ...] | None = None,
+        symmetric: bool = False,
         **about: Any,
     ) -> Self:
         """Σ weights[b] · the explanation of sample b, over the chosen rows of a batch; weights is [rows] in float64.
 
         names: of the input planes.  layers: names of those with weights, if maps and accounts of layers are wanted.
-        about: as for `zero`.
+        symmetric: the rows are the board's eight images, whose maps are turned back.  about: as for `zero`.
         """
 
         def total(tensor: Tensor) -> Tensor:
-            summed: Tensor = torch.tensordot(weights, tensor[rows].double(), 1)
+            chosen = tensor[rows].double()
+            if symmetric and on_squares(chosen, side):
+                chosen = _turned_back(chosen)
+            summed: Tensor = torch.tensordot(weights, chosen, 1)
             return summed
 
         side = about["board"].size
@@ -148,6 +152,7 @@ class Explanation:
             bias={name: float(tensor.sum()) for name, tensor in kept.items()},
             bias_maps={name: kept[name].sum(0).numpy() for name in spatial},
             stabilizer=float(sum(map(total, relevance.stabilizer.values()))),
+            symmetric=symmetric,
             **more,
             **about,
         )
@@ -180,20 +185,6 @@ class Explanation:
             for name, plane in self.planes.items()
         }
         return -replace(self, planes=planes)
-
-    def turned(self, symmetry: int) -> Self:
-        """The same on the board's image under a symmetry, with every map turned along."""
-        parts: dict[str, Any] = {}
-        for name in ("planes", "bias_maps", "layers"):
-            maps = getattr(self, name)
-            parts[name] = {part: transform_planes(one, symmetry) for part, one in maps.items()}
-        return replace(
-            self,
-            board=transform_board(self.board, symmetry),
-            target=self.target.turned(symmetry),
-            squares=transform_planes(self.squares, symmetry),
-            **parts,
-        )
 
     @property
     def bias_squares(self) -> Map:
@@ -259,6 +250,14 @@ class Explanation:
 def on_squares(relevance: Tensor, side: int) -> bool:
     """Whether a tensor [B, K, N, N] has a unit, or several, on every square of the board."""
     return relevance.dim() == 4 and tuple(relevance.shape[2:]) == (side, side)
+
+
+def _turned_back(images: Tensor) -> Tensor:
+    """Maps [8, K, N, N] of a board's eight images, each turned back to the board's own."""
+    side = images.shape[-1]
+    places = np.stack([action_map(symmetry, side)[:-1] for symmetry in SYMMETRIES])
+    index = torch.from_numpy(places)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, index).reshape(images.shape)
 
 
 def _added(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from app.explain.targets import Target
 from app.models import Model, encode_words, plane_names
 from othello.errors import ParseError
 from othello.rules.board import Board
-from othello.rules.symmetry import SYMMETRIES, inverse, transform_board
+from othello.rules.symmetry import SYMMETRIES, transform_board
 
 if TYPE_CHECKING:
     from lrp import Relevance
@@ -50,20 +49,17 @@ def explain_many(
         asked += [target.turned(turn) for turn in turns]
     relevance = attribute(model, planes_of(model, images), asked, composite, bias)
     weighted = _weighted(model) if layers else None
+    evenly = torch.full((len(turns),), 1 / len(turns), dtype=torch.float64)
     found = []
-    for row, (board, target) in enumerate(zip(images, asked)):
+    for place, (board, target) in enumerate(zip(boards, targets)):
         about = labels(model, board, target, composite, bias)
-        one = slice(row, row + 1)
-        found.append(Explanation.of(relevance, ONE, rows=one, layers=weighted, **about))
-    if not symmetric:
-        return found
-    return [_mean(found[start : start + 8]) for start in range(0, len(found), 8)]
-
-
-def _mean(images: Sequence[Explanation]) -> Explanation:
-    """The mean of the explanations of a board's eight images, all turned back."""
-    first, *others = (one.turned(inverse(s)) for s, one in zip(SYMMETRIES, images))
-    return replace(0.125 * sum(others, first), symmetric=True)
+        rows = slice(place * len(turns), (place + 1) * len(turns))
+        found.append(
+            Explanation.of(
+                relevance, evenly, rows=rows, layers=weighted, symmetric=symmetric, **about
+            )
+        )
+    return found
 
 
 def labels(model: Model, board: Board, target: Target, composite: str, bias: str) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def _recipe(network: str, srg: dict[str, Interval]) -> str:
 
 def _maps(x: Tensor, y: Tensor, drawn: dict[str, dict[str, Maps]]) -> Figure:
     count = min(4, len(x))
-    canvas, axes = plots.canvas(1 + len(COMPOSITES), len(drawn) * count, width=1.3, height=1.35)
+    canvas, axes = plots.canvas(1 + len(COMPOSITES), len(drawn) * count, width=1.08, height=1.2)
     cells = iter(axes)
     for name, maps in drawn.items():
         for i in range(count):

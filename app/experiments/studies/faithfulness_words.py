@@ -129,12 +129,12 @@ def tables(numbers: dict[str, Any]) -> list[Table]:
 
 def figure(srg: dict[str, Any], count: int) -> Figure:
     """A panel of intervals a corruption and target."""
-    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=4.0, height=3.5)
+    canvas, axes = plots.canvas(len(TARGETS), len(CORRUPTIONS), width=2.7, height=3.3)
     seen = ["twelve panels of intervals by method"]
     for panel, (kind, target) in zip(axes, product(CORRUPTIONS, TARGETS)):
         unit = "SRG, value in [−1, 1]" if target == "value" else "SRG, logit"
         cells = column(column(srg, kind), target)
-        seen.append(bars(panel, cells, f"{target}: {kind}", unit, f"{target} under {kind}"))
+        seen.append(bars(panel, cells, f"{target}:\n{kind}", unit, f"{target} under {kind}"))
     caption = (
         f"SRG of {len(srg)} methods and controls on {count} positions with 95 % bootstrap intervals; 0 is a random "
         "order."

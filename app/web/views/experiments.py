@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from PIL import Image
 
 from app.experiments.catalogue import experiment, experiments
 from app.experiments.results import stored
@@ -83,20 +82,8 @@ def _small_figure(one: Experiment) -> None:
         st.caption("Not measured yet.")
         return
     figure, folder = found[0]["figures"][0], found[1]
-    file = folder / f"{figure['file']}.png"
-    words = figure.get("alt", figure["caption"])
-    style = "width: 100%; background: #fff; border-radius: 6px"
-    st.html(_image(_thumbnail(str(file), file.stat().st_mtime), words, style))
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _thumbnail(file: str, changed: float) -> bytes:
-    """The first part of a figure, 560 × 300 pixels, as PNG; `changed` is when its file was written."""
-    whole, out = Image.open(file), io.BytesIO()
-    scale = max(560 / whole.width, 300 / whole.height)
-    small = whole.resize((round(scale * whole.width), round(scale * whole.height)))
-    small.crop((0, 0, 560, 300)).save(out, "PNG")
-    return out.getvalue()
+    style = "width: 100%; aspect-ratio: 28 / 15; object-fit: cover; object-position: top; border-radius: 6px"
+    st.html(_image((folder / f"{figure['file']}.svg").read_bytes(), figure, style))
 
 
 def _controls(chosen: Experiment) -> None:
@@ -153,7 +140,7 @@ def _ended() -> None:
 def _record(name: str) -> tuple[dict[str, Any], Path] | None:
     """The newest result: of this folder, else the one that came with the project."""
     for folder in (FOLDER, SHIPPED):
-        record = stored(folder, name, pictures=("png",))
+        record = stored(folder, name)
         if record is not None:
             return record, folder
     return None
@@ -170,7 +157,7 @@ def _results(chosen: Experiment) -> None:
     record, folder = found
     st.subheader(state.plain(record["title"]))
     for figure in record["figures"]:
-        _figure(folder / f"{figure['file']}.png", figure)
+        _figure(folder / f"{figure['file']}.svg", figure)
     st.markdown(state.plain(record["reading"]))
     for table in record["tables"]:
         st.markdown(f"**{state.plain(table['title'])}**")
@@ -182,18 +169,21 @@ def _results(chosen: Experiment) -> None:
 
 def _figure(file: Path, figure: dict[str, Any]) -> None:
     """A figure with its words for those who do not see it, which st.image cannot carry; narrow pages scroll it."""
-    words, data = figure.get("alt", figure["caption"]), file.read_bytes()
-    wide = Image.open(io.BytesIO(data)).width
-    least = min(680, wide) if wide > 600 else 0  # narrow ones stay legible on a phone
-    picture = _image(data, words, f"max-width: 100%; min-width: {least}px; border-radius: 6px")
+    data = file.read_bytes()
+    points = re.search(rb'<svg [^>]*width="([0-9.]+)pt"', data)
+    wide = float(points[1]) * 4 / 3 if points else 0.0
+    least = 680 if wide > 680 else 0  # narrow ones stay legible on a phone
+    picture = _image(data, figure, f"max-width: 100%; min-width: {least}px; border-radius: 6px")
     look = "overflow-x: auto; max-width: 100%"
     st.html(f'<div role="group" aria-label="Figure" tabindex="0" style="{look}">{picture}</div>')
     st.caption(state.plain(figure["caption"]))
 
 
-def _image(picture: bytes, words: str, style: str) -> str:
-    data = base64.b64encode(picture).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(words)}" style="{style}">'
+def _image(svg: bytes, figure: dict[str, Any], style: str) -> str:
+    words, data = figure.get("alt", figure["caption"]), base64.b64encode(svg).decode()
+    return (
+        f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(words)}" style="{style}">'
+    )
 
 
 def _origin(record: dict[str, Any], folder: Path) -> None:
@@ -212,8 +202,7 @@ def _origin(record: dict[str, Any], folder: Path) -> None:
         )
         for number, figure in enumerate(record["figures"]):
             file = folder / f"{figure['file']}.svg"
-            if file.is_file():
-                st.download_button("SVG", file.read_bytes(), file.name, key=f"e_svg{number}")
+            st.download_button("SVG", file.read_bytes(), file.name, key=f"e_svg{number}")
     with st.expander("Every number"):
         st.json(record["numbers"], expanded=1)
 

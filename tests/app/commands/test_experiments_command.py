@@ -40,9 +40,9 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(
             runner.run(name, runner.Request(folder, positions=3, seed=seed, quick=True))[1] is False
         )
     first, second, other = (files(folder) for folder in folders)
-    assert first == second and {f"{name}.json", f"{name}.png", f"{name}.svg"} <= set(first)
+    assert first == second and {f"{name}.json", f"{name}.svg"} <= set(first)
     assert json.loads(other[f"{name}.json"])["key"] != json.loads(first[f"{name}.json"])["key"]
-    assert name != "heads" or first["heads.png"] != other["heads.png"]
+    assert name != "heads" or first["heads.svg"] != other["heads.svg"]
 
 
 @pytest.mark.long
@@ -109,7 +109,7 @@ def test_what_is_finished_is_kept_and_a_damaged_or_changed_result_is_made_again(
         runner.run("policy", runner.Request(tmp_path, positions=2, quick=True, again=True))[1]
         is False
     )
-    (tmp_path / "policy.png").unlink()
+    (tmp_path / "policy.svg").unlink()
     assert results.stored(tmp_path, "policy") is None and runner.run("policy", request)[1] is False
     (tmp_path / "policy.json").write_text("{")
     assert runner.run("policy", request)[1] is False
@@ -273,7 +273,7 @@ def test_the_report_holds_every_figure_and_reading_with_words_for_those_who_cann
     records = runner.run_all(runner.Request(out, positions=2, quick=True), ("empty-board", "prior"))
     page, text = report.write(records, out)
     html = page.read_text()
-    assert html.count("data:image/png;base64,") == 2 and "http" not in html.replace(
+    assert html.count("data:image/svg+xml;base64,") == 2 and "http" not in html.replace(
         "http-equiv", ""
     )
     for record in records:
@@ -295,7 +295,7 @@ def test_the_report_holds_every_figure_and_reading_with_words_for_those_who_cann
         in published
     )
     assert {file.name for file in (docs / "experiments").iterdir()} == {
-        f"{name}.{kind}" for name in ("empty-board", "prior") for kind in ("json", "png")
+        f"{name}.{kind}" for name in ("empty-board", "prior") for kind in ("json", "svg")
     }
 
 

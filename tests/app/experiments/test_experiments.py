@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -333,7 +334,6 @@ def test_every_experiment_runs_small_and_writes_its_files(
     stored = json.loads((tmp_path / f"{name}.json").read_text())
     assert stored == record
     for figure in record["figures"]:
-        assert (tmp_path / f"{figure['file']}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (tmp_path / f"{figure['file']}.svg").read_text()
 
 
@@ -354,9 +354,50 @@ def test_a_map_has_a_colour_bar_with_its_ends_and_its_sides_below_the_board() ->
     figure, (axes, beside) = plots.canvas(2, width=2.6, height=2.9)
     for cell in (axes, beside):
         plots.board_map(cell, BOARD_31, np.linspace(-0.25, 0.5, 64).reshape(8, 8), "value")
-    plots.png(figure)  # lays it out
+    plots.svg(figure)  # lays it out
     bar = figure.axes[2]
     assert [text.get_text() for text in bar.get_xticklabels()] == ["−0.5 against", "0", "for +0.5"]
+    assert figure.get_size_inches().tolist() == [5.2, 2.9]
     boxes = [one.get_tightbbox() for one in figure.axes]
     assert boxes[2].y1 < boxes[0].y0 + 1 and boxes[2].y0 > 0, "neither cut nor over the board"
     assert boxes[0].x1 < boxes[1].x0 and boxes[0].y1 <= figure.bbox.height
+
+
+def drawn_map() -> bytes:
+    """A figure of a map and of a table of colours."""
+    figure, (board, table) = plots.canvas(2, width=2.6, height=2.9)
+    plots.board_map(board, BOARD_31, np.linspace(-0.25, 0.625, 64).reshape(8, 8), "value")
+    plots.heat_table(table, np.array([[1.0, -0.1]]), ["row"], ["a", "b"], "table")
+    return plots.svg(figure)
+
+
+def test_a_figure_is_the_same_twice_and_turns_dark_all_but_what_stands_for_numbers() -> None:
+    figure = drawn_map()
+    assert figure == drawn_map() and b"<dc:date>" not in figure
+    light, _, dark = figure.decode().partition("@media (prefers-color-scheme: dark)")
+    dark, _, body = dark.partition("</style>")
+    turned = set(re.findall(r'\[style\*="(?:fill|stroke): (#\w+)"', dark))
+    assert (
+        f"text{{fill: {plots.INK}}}" in light and f"text{{fill: {plots.DARK[plots.INK]}}}" in dark
+    )
+    cells = body[body.index("QuadMesh") : body.index("matplotlib.axis")]
+    kept = set(re.findall(r"(?:fill|stroke): (#\w+)", cells))
+    assert len(kept) > 30 and not kept & turned, "squares and discs keep their colours"
+    words = re.findall(r"<text style=\"([^\"]*)\"[^>]*>([^<]*)", body)
+    fixed = {
+        text
+        for style, text in words
+        if (found := re.search(r"fill: (#\w+)", style)) and found[1] not in turned
+    }
+    assert fixed == {"1.00", "−0.10"}, "numbers on coloured squares"
+    assert ">−0.625 against<" in body, "numbers are not cut with the paths"
+
+
+def test_what_is_wider_than_a_phone_is_turned_or_flows_into_rows() -> None:
+    for asked, made in (((6, 1), (2, 3)), ((5, 2), (2, 5)), ((4, 4), (2, 8)), ((2, 3), (2, 3))):
+        figure, axes = plots.canvas(*asked, width=2.6, height=3.0)
+        assert len(axes) == asked[0] * asked[1]
+        assert figure.get_size_inches().tolist() == [2.6 * made[0], 3.0 * made[1]]
+    _, axes = plots.canvas(5, 2, width=2.6, height=3.0)
+    first, last = axes[0].get_subplotspec(), axes[4].get_subplotspec()
+    assert first.colspan.start == last.colspan.start == 0 and last.rowspan.start == 4

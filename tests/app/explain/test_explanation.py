@@ -83,18 +83,6 @@ def test_mirrored_is_the_other_sides_view(three: list[Explanation]) -> None:
     assert_alike(other.mirrored(), found)
 
 
-@pytest.mark.parametrize("symmetry", SYMMETRIES)
-def test_a_turned_explanation_is_turned_back_by_the_inverse(
-    symmetry: int, three: list[Explanation]
-) -> None:
-    turned = three[0].turned(symmetry)
-    assert turned.board == transform_board(three[0].board, symmetry)
-    np.testing.assert_array_equal(turned.squares, transform_planes(three[0].squares, symmetry))
-    back = turned.turned(inverse(symmetry))
-    assert_alike(back, three[0])
-    assert back.board == three[0].board
-
-
 def test_the_start_positions_map_is_symmetric_and_symmetric_moves_get_equal_numbers(
     model: Model,
 ) -> None:
@@ -109,9 +97,8 @@ def test_the_start_positions_map_is_symmetric_and_symmetric_moves_get_equal_numb
         alike = [explain(model, start, f"{kind}:{move}") for move in ("d3", "c4", "f5", "e6")]
         values = [one.value for one in alike]
         assert max(values) - min(values) < 2e-5, kind
-        moved = alike[0].turned(4)  # d3 becomes c4
-        np.testing.assert_allclose(moved.squares, alike[1].squares, atol=5e-6)
-        assert str(moved.target) == f"{kind}:c4"
+        moved = transform_planes(alike[0].squares, 4)  # d3 becomes c4
+        np.testing.assert_allclose(moved, alike[1].squares, atol=5e-6)
 
 
 @pytest.mark.parametrize("target", ["value", "policy:c4", "policy:c4-d3", "change:c4"])

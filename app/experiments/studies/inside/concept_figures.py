@@ -20,7 +20,7 @@ def by_stage(told: dict[str, Any]) -> Figure:
     stages = list(next(iter(told.values()))["r2"])
     names = sorted(told, key=lambda name: -told[name]["over_planes"].mean)
     values = np.array([[told[name]["r2"][stage].mean for stage in stages] for name in names])
-    canvas, (axes,) = plots.canvas(1, width=9.0, height=0.3 * len(names) + 1.0)
+    canvas, (axes,) = plots.canvas(1, width=5.4, height=0.3 * len(names) + 1.0)
     plots.heat_table(axes, np.clip(values, -1, 1), names, stages, "R² on held-out games")
     top = names[0]
     words = (
@@ -38,7 +38,7 @@ def effect_bars(heard: dict[str, Any]) -> Figure:
     """How far the value moves along each probe, in standard deviations of random directions."""
     names = sorted(heard, key=lambda name: heard[name]["sizes"])
     sizes = [heard[name]["sizes"] for name in names]
-    canvas, (axes,) = plots.canvas(1, width=9.0, height=0.26 * len(names) + 1.2)
+    canvas, (axes,) = plots.canvas(1, width=5.4, height=0.26 * len(names) + 1.2)
     colours = {1: plots.COLOURS[1], -1: plots.COLOURS[0], 0: "#888888"}
     shades = [colours[heard[name]["theory"]] for name in names]
     axes.barh(range(len(names)), sizes, color=shades, height=0.65)

@@ -301,7 +301,7 @@ def match_table(numbers: dict[str, Any]) -> Table:
 
 
 def figure(model: Model, twin: Model) -> Figure:
-    """Board 31 under five composites, the agent above and the twin below."""
+    """Board 31 under five composites, the agent on the left and the twin on the right."""
     own, opp = (np.array([word], np.uint64) for word in (BOARD_31.own, BOARD_31.opp))
     at = Positions(own, opp, np.zeros((1, 2), np.int64))
     canvas, axes = plots.canvas(len(COMPOSITES), 2, width=2.6, height=3.2)
@@ -312,7 +312,7 @@ def figure(model: Model, twin: Model) -> Figure:
             cell = axes[row * len(COMPOSITES) + column]
             plots.board_map(cell, BOARD_31, relevance, f"{who}: {composite}")
             words.append(alt.of_map(relevance, f"the {who}'s value by {composite}", 3))
-    caption = "Board 31: the value's maps of the agent (above) and of its homogeneous twin (below)."
+    caption = "Board 31: the value's maps of the agent (left) and of its homogeneous twin (right)."
     return Figure("", caption, canvas, alt.sentence(*words))
 
 
