@@ -52,11 +52,11 @@ def input_pass(frozen: Network, x: Tensor) -> None:
 FULL, INPUT = "F: forward + backward", "F input: input gradient only"
 LOGITS = "all 65 logits, in 65 F"
 COMPOSITES: dict[str, tuple[object, dict[int, float]]] = {
-    "EpsilonPlusFlat, sink": (lrp.composites.EpsilonPlusFlat(), {1: 1.3, 64: 1.5}),
+    "EpsilonPlusFlat, sink": (lrp.composites.EpsilonPlusFlat(), {1: 1.05, 64: 1.05}),
     "epsilon in every layer": (lrp.rules.Epsilon(), {1: 1.1, 64: 1.1}),
-    "EpsilonAlpha2Beta1": (lrp.composites.EpsilonAlpha2Beta1(), {1: 1.15, 64: 1.4}),
+    "EpsilonAlpha2Beta1": (lrp.composites.EpsilonAlpha2Beta1(), {1: 1.4, 64: 1.4}),
     "EpsilonPlus": (lrp.composites.EpsilonPlus(), {}),
-    "EpsilonGammaBox": (lrp.composites.EpsilonGammaBox(), {1: 1.15, 64: 1.4}),
+    "EpsilonGammaBox": (lrp.composites.EpsilonGammaBox(), {1: 1.15, 64: 1.15}),
 }
 
 

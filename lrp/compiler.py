@@ -72,7 +72,7 @@ class Program:
         """Why these outputs cannot be explained; None if they can."""
         relevant = self.path(outputs, relevant=True)
         for step in self.path(outputs):
-            if isinstance(step, Refused) and (step in relevant or _is_random(step.node)):
+            if isinstance(step, Refused) and (step in relevant or is_random(step.node)):
                 return step.error
         return None
 
@@ -124,7 +124,7 @@ class Compiler(Lowering):
                 if node.floating or node.index in self.tokens:
                     self.signal.add(node.index)
             elif not node.refs or all(ref in self.constants for ref in node.refs):
-                if not _is_random(node):
+                if not is_random(node):
                     args, kwargs = self.value(node.args), self.value(node.kwargs)
                     self.constants[node.index] = node.function(*args, **kwargs)
             elif self._carries(node):
@@ -218,7 +218,7 @@ class Compiler(Lowering):
 
     def _supported(self, node: Node) -> None:
         """Raises UnsupportedOperation for a signal without a rule, or one that mixes the samples of a batch."""
-        if _is_random(node):
+        if is_random(node):
             reason = "it is random: two passes would not be the same model"
             raise UnsupportedOperation(node.operation, node.module, reason, registrable=False)
         reads = [self.graph.nodes[ref] for ref in node.refs if ref in self.signal]
@@ -240,7 +240,7 @@ class Compiler(Lowering):
         found = OPERATIONS.get(node.operation)
         cast = node.operation.startswith(("aten.to.", "aten._to_copy."))
         if found is None or (node.index in self.tokens and (cast or found.kind != "route")):
-            return Relabelled(node, self.source(node))
+            return Relabelled(node, tuple(ref for ref in node.refs if ref in self.signal))
         step = found.build(self, node)
         if found.nonnegative(self, node):
             self.positive.add(node.index)
@@ -281,7 +281,7 @@ STATIC = {
 }
 
 
-def _is_random(node: Node) -> bool:
+def is_random(node: Node) -> bool:
     """Whether an operation draws random numbers, as dropout does where it stays on in eval mode."""
     if "dropout" in node.operation:
         return all(node.args[1:3])

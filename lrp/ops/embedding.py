@@ -33,12 +33,18 @@ def embedding(lowering: Lowering, node: Node) -> Embedding:
     return Embedding(node, node.args[1].index)
 
 
-class Relabelled(Unary):
-    """Arithmetic on token ids: the new id stands for the old one, R_in = R_out."""
+class Relabelled(Step):
+    """Arithmetic on token ids: the new id stands for the old ones, which share its relevance evenly."""
+
+    def __init__(self, node: Node, sources: tuple[int, ...]) -> None:
+        super().__init__(node)
+        self.sources = sources
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        r = flow.relevance(run.lift(run.values[self.node.index]))
-        return ((self.source, Flow(rest=fitted(r, run.shape(run.values[self.source])))),)
+        share = flow.relevance(run.lift(run.values[self.node.index])) / len(self.sources)
+        shapes = [run.shape(run.values[index]) for index in self.sources]
+        parts = [Flow(rest=fitted(share, shape)) for shape in shapes]
+        return tuple(zip(self.sources, parts, strict=True))
 
 
 @operation("lrp.bag", "average", inherited)

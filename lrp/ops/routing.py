@@ -97,8 +97,9 @@ def like(lowering: Lowering, node: Node) -> Step:
 
 
 def overwritten(base: Tensor, source: Tensor) -> Tensor:
-    """The source in the shape of what it is copied over."""
-    return source.to(base.dtype).expand(base.shape)
+    """The source in the shape and the type of what it is copied over; relevance of integers stays what it is."""
+    moved = source.is_floating_point() and not base.is_floating_point()
+    return (source if moved else source.to(base.dtype)).expand(base.shape)
 
 
 @operation("copy fill.Tensor fill.Scalar", "route", carrier=1)

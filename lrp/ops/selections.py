@@ -164,7 +164,7 @@ class Choice(Step):
         run: Execution,
         flow: Flow,
     ) -> Sent:
-        args = list(run.resolve(self.node.args))
+        args = self._candidates(run, flow)
         back = []
         for place, index in self.signals:
             back.append((index, self._sent(run, flow, place, args, run.values[index])))
@@ -173,6 +173,15 @@ class Choice(Step):
             if left is not None:
                 back += self._evenly(run, left)
         return back
+
+    def _candidates(self, run: Execution, flow: Flow) -> list[Any]:
+        """The arguments; token ids as numbers of the relevance's type, through which relevance can be pulled."""
+        args = list(run.resolve(self.node.args))
+        if not run.values[self.node.index].is_floating_point():
+            like = flow.relevance(run.lift(run.values[self.node.index]))
+            for place in (*self.constants, *(place for place, _ in self.signals)):
+                args[place] = torch.as_tensor(args[place]).to(like)
+        return args
 
     def _claimed(
         self,

@@ -142,6 +142,8 @@ def _item(
             parent.module_type,
             node.shape,
             node.floating,
+            node.dtype,
+            node.line,
         )
     )
     return Ref(index)

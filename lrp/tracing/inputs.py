@@ -49,8 +49,6 @@ class CallReader:
             if not own and x.is_floating_point() and not self._is_graph():
                 sizes = f"{call.batch} and {x.shape[0]}"
                 raise InvalidInput(f"inputs have different batch sizes: {sizes}")
-        if not call.batch:
-            raise InvalidInput("the batch is empty")
         return call if history else call.change(plain)
 
     def _is_graph(self) -> bool:
@@ -142,5 +140,7 @@ def check_kinds(call: Call) -> None:
     for place, x in enumerate(call.tensors):
         if x.dim() == 0 and (place == 0 or x.is_floating_point()):
             raise InvalidInput("an input needs a batch dimension: shape [B, ...]")
+        if x.dim() and not x.numel() and call.batched[place]:
+            raise InvalidInput("the batch is empty")
         if x.is_complex():
             raise InvalidInput(f"inputs are floating point, not {x.dtype}: convert them")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from lrp.tracing.graph import Graph, Node, Ref
+from lrp.tracing.graph import Graph, Node, Ref, leaves
 
 EMBEDDING = "aten.embedding.default"
 BAGS = ("lrp.bag", "lrp.largest_of_bag")
-COUNTED = ("aten.cumsum", "aten.sum", "aten.argmax", "aten.argmin", "aten.argsort", "aten.bincount")
-"""Operations whose integers are counts or places, not ids."""
-
+COUNTED = (
+    *("aten.cumsum", "aten.sum", "aten.argmax", "aten.argmin", "aten.argsort", "aten.bincount"),
+    *("aten.new_", "aten.zeros_like", "aten.ones_like", "aten.full_like", "aten.empty_like"),
+)
+"""How operations begin whose integers are counts, places or constants, not ids."""
+OVERWRITING = ("aten.copy.", "aten.fill.")
+"""Operations that hold the numbers of their second argument alone."""
 
 INDEXED = ("index", "index_select", "gather", "index_add", "index_put", "scatter", "scatter_add")
 """Operations that read or write rows by numbers; those that reduce are beside them."""
@@ -46,7 +50,8 @@ def tokens(graph: Graph) -> frozenset[int]:
     """
     made: set[int] = set()
     for node in graph.nodes:
-        own = node.operation == "input" or any(ref in made for ref in node.refs)
+        held = leaves(node.args[node.operation.startswith(OVERWRITING) :])
+        own = node.operation == "input" or any(isinstance(x, Ref) and x.index in made for x in held)
         if own and node.integral and not node.operation.startswith(COUNTED):
             made.add(node.index)
     found: set[int] = set()

@@ -139,6 +139,26 @@ def test_a_rule_that_does_not_fit_its_layer_is_refused(model: nn.Module) -> None
         lrp.LRP(model, lrp.Composite(("conv1", rules.Stop())), GOOD)
 
 
+def test_an_empty_batch_is_refused(explainer: lrp.LRP) -> None:
+    for call in (
+        lambda: lrp.LRP(nn.Linear(2, 2), rules.Zero(), torch.rand(0, 2)),
+        lambda: explainer.attribute(GOOD[:0], 0, output=0),
+    ):
+        with pytest.raises(lrp.InvalidInput, match="the batch is empty"):
+            call()
+
+
+def test_random_numbers_refuse_only_the_outputs_that_need_them() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x * 2, x + torch.rand(2).detach()
+
+    explainer = lrp.LRP(Noisy(), rules.Zero(), torch.rand(1, 2))
+    assert float(explainer.attribute(torch.ones(1, 2), 1, output=0).target) == 2
+    with pytest.raises(lrp.UnsupportedOperation, match="it is random"):
+        explainer.attribute(torch.ones(1, 2), 1, output=1)
+
+
 def test_weights_that_are_not_finite_are_refused() -> None:
     model = nn.Linear(2, 2)
     explainer = lrp.LRP(model, rules.Zero(), torch.rand(1, 2))

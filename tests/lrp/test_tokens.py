@@ -42,7 +42,18 @@ def test_tokens_receive_the_sum_over_their_vectors(batch_first: bool) -> None:
     torch.testing.assert_close(explainer.attribute(ids[1:2], 1).input[0], r.input[1])
 
 
+def written(ids: Tensor) -> Tensor:
+    """Ids shifted to the right behind a start token, as encoder-decoders shift them."""
+    found = ids.new_zeros(ids.shape)
+    found[:, 1:] = ids[:, :-1].clone()
+    found[:, 0] = 1
+    return found
+
+
 WAYS = {
+    "written behind a start": written,
+    "taken apart": lambda ids: torch.stack(ids.unbind(1), 1),
+    "in pairs": lambda ids: (3 * ids + ids.roll(1, 1)) % 12,
     "reshaped": lambda ids: ids.view(-1, ids.shape[-1]),
     "transposed twice": lambda ids: ids.t().contiguous().t(),
     "with an offset": lambda ids: ids + 2,
@@ -74,7 +85,9 @@ def test_ids_may_be_moved_and_relabelled_on_their_way_to_the_table(way: str) -> 
     torch.testing.assert_close(r.target, model(ids)[:, 1].detach())
     assert r.input.shape == ids.shape and r.closure.abs().max() < 1e-12
     expected = vectors
-    if way == "shifted right":
+    if way == "in pairs":
+        expected = (vectors + vectors.roll(-1, 1)) / 2
+    if way in ("shifted right", "written behind a start"):
         expected = torch.cat([vectors[:, 1:], torch.zeros(3, 1, dtype=vectors.dtype)], 1)
     if way == "masked":
         expected = vectors.masked_fill(ids == 3, 0.0)

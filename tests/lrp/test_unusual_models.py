@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+import types
 from collections.abc import Callable
 
 import pytest
@@ -226,3 +228,19 @@ def test_an_output_that_no_relevance_can_leave_is_refused() -> None:
 
     with pytest.raises(lrp.InvalidTarget, match="depends on no input"):
         lrp.LRP(Counts(), lrp.rules.Zero(), torch.rand(2, 3)).attribute(torch.rand(2, 3), 0)
+
+
+def test_a_model_may_hold_what_cannot_be_copied() -> None:
+    class Locked(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(3, 2)
+            self.lock, self.library = threading.Lock(), torch.nn.functional
+            self.settings = {"view": types.MappingProxyType({"scale": 2.0})}
+
+        def forward(self, x: Tensor) -> Tensor:
+            with self.lock:
+                return self.library.relu(super().forward(x)) * self.settings["view"]["scale"]
+
+    model, x = Locked(), torch.rand(2, 3)
+    r = lrp.LRP(model, lrp.rules.Zero(), x).attribute(x, 1)
+    torch.testing.assert_close(r.target, model(x)[:, 1].detach())
