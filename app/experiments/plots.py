@@ -269,6 +269,7 @@ def svg(figure: Figure) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(written, format="svg", metadata={"Date": None})
     short = re.sub(rb' d="[^"]*"', _hundredths, written.getvalue())
+    short = re.sub(rb"(?<!\w)-(?=\d[^<>]*</text>)", MINUS.encode(), short)
     rules = f"text{{fill: {INK}}}{_turned_dark()}</style>"
     return short.replace(b"</style>", rules.encode(), 1)
 
