@@ -129,6 +129,7 @@ def _colour_bar(axes: Axes, mesh: QuadMesh, full: float) -> None:
     bar = axes.figure.colorbar(mesh, ax=axes, location="bottom", aspect=32, pad=0.01)
     bar.set_ticks([-1, 0, 1], labels=[f"{MINUS}{full:.3g} against", "0", f"for +{full:.3g}"])
     bar.outline.set_visible(False)
+    assert bar.solids is not None
     bar.solids.set_rasterized(True)  # else hundreds of slivers, a third of the file
     bar.ax.tick_params(length=0, labelsize=8.5, labelcolor=SOFT, pad=2)
     low, _, high = bar.ax.get_xticklabels()
@@ -228,8 +229,8 @@ def heat_table(
     """A table [R, C] of numbers on diverging colours."""
     full = max(float(np.nanmax(np.abs(values))), 1e-30)
     axes.imshow(values, cmap=DIVERGING, vmin=-full, vmax=full, aspect="auto")
-    slant = {"rotation": 30, "ha": "right"} if len(columns) > 5 else {}
-    axes.set_xticks(range(len(columns)), columns, **slant)
+    rotation, side = (30, "right") if len(columns) > 5 else (0, "center")
+    axes.set_xticks(range(len(columns)), columns, rotation=rotation, ha=side)
     axes.set_yticks(range(len(rows)), rows)
     for row in range(len(rows)):
         for column in range(len(columns)):
@@ -268,6 +269,7 @@ def svg(figure: Figure) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(written, format="svg", metadata={"Date": None})
     short = re.sub(rb' d="[^"]*"', _hundredths, written.getvalue())
+    short = re.sub(rb"(?<!\w)-(?=\d[^<>]*</text>)", MINUS.encode(), short)
     rules = f"text{{fill: {INK}}}{_turned_dark()}</style>"
     return short.replace(b"</style>", rules.encode(), 1)
 

@@ -366,7 +366,7 @@ def test_a_map_has_a_colour_bar_with_its_ends_and_its_sides_below_the_board() ->
 def drawn_map() -> bytes:
     """A figure of a map and of a table of colours."""
     figure, (board, table) = plots.canvas(2, width=2.6, height=2.9)
-    plots.board_map(board, BOARD_31, np.linspace(-0.25, 0.625, 64).reshape(8, 8), "value")
+    plots.board_map(board, BOARD_31, np.linspace(-0.25, 0.625, 64).reshape(8, 8), "value -0.5")
     plots.heat_table(table, np.array([[1.0, -0.1]]), ["row"], ["a", "b"], "table")
     return plots.svg(figure)
 
@@ -391,6 +391,7 @@ def test_a_figure_is_the_same_twice_and_turns_dark_all_but_what_stands_for_numbe
     }
     assert fixed == {"1.00", "−0.10"}, "numbers on coloured squares"
     assert ">−0.625 against<" in body, "numbers are not cut with the paths"
+    assert ">value −0.5<" in body, "and have minus signs"
 
 
 def test_what_is_wider_than_a_phone_is_turned_or_flows_into_rows() -> None:
