@@ -9,9 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.experiments.positions import numbered_games
+from app.experiments.record import Settings, silent
 from app.experiments.statistics import area_under_roc, ranking, weighted_area
-from app.experiments.studies.because import answers
-from app.experiments.studies.events import EVENTS, Event, Played, areas
+from app.experiments.studies.because import further_words, searched
+from app.experiments.studies.event_moves import ENOUGH, RARE, answers, drawn, further
+from app.experiments.studies.events import EVENTS, Event, Played, areas, wedges
 from app.experiments.studies.second_look import PLACED, false_facts, false_squares, look, says_so
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
@@ -72,6 +75,55 @@ def test_events_happen_as_often_as_the_facts_say() -> None:
         turned = len(squares_of(played.after.opp, 8)) - len(squares_of(played.board.own, 8)) - 1
         assert happening(by_name["disc turned"], played) == turned
     assert min(seen[name] for name in ("corner given", "corner threatened", "corner closed")) > 0
+
+
+def test_a_wedge_is_asked_about_wherever_it_might_be_and_nowhere_else() -> None:
+    by_name = {event.name: event for event in EVENTS}
+    seen: Counter[str] = Counter()
+    for played in moves(400, seed=7):
+        free = played.empty
+        edges = {s for s in range(64) if {s // 8, s % 8} & {0, 7}} - {0, 7, 56, 63}
+        beside = {s: (s - 8, s + 8) if s % 8 in (0, 7) else (s - 1, s + 1) for s in edges}
+        might = {s for s in free & edges if not free & {*beside[s]}}
+        for name, boards in (
+            ("wedge available", played.theirs),
+            ("own wedge available", played.own),
+        ):
+            before, now = (wedges(board) for board in boards)
+            assert now <= might
+            units = list(by_name[name].units(played))
+            assert {unit.square for unit in units} == might - before
+            assert {unit.square for unit in units if unit.happens} == now - before
+            closes = {"wedge available": "wedge closed", "own wedge available": "own wedge lost"}
+            squares = {unit.square for unit in by_name[closes[name]].units(played)}
+            assert squares == before & free
+            seen[name] += len(units)
+            seen[closes[name]] += len(squares)
+    assert min(seen.values()) > 0 and len(seen) == 4
+
+
+def test_more_moves_of_a_rare_event_are_chosen_by_what_is_asked_not_by_what_happens(
+    model: Model,
+) -> None:
+    closed, lost = (e for e in RARE if e.name in ("corner closed", "corner lost"))
+    settings = Settings(positions=8, seed=8, quick=True, games=8)
+    found = further(model, settings, {closed: 0, lost: ENOUGH}, 4, silent)
+    assert found[lost] == []
+    games = numbered_games(model, settings, range(8, 12))
+    expected = [
+        (board, move)
+        for _, board, moves in drawn(games, settings, np.random.default_rng((8, 0)))
+        for move in moves
+        if {0, 7, 56, 63} & {*seen_by_other(board).legal_moves()} - {move}
+    ]
+    assert [(played.board, played.move) for game in found[closed] for played in game] == expected
+    assert len(found[closed]) == 4 and expected
+    assert all(np.any(played.change) for game in found[closed] for played in game)
+    events = {"corner closed": areas(closed, found[closed], seed=0)}
+    numbers = {"further": searched(found, 4), "events": events}
+    assert f"corner closed 4 games with {len(expected)} such moves" in further_words(numbers)
+    assert "limit of games ended the search for corner closed" in further_words(numbers)
+    assert further_words({"further": searched({}, 0), "events": {}}) == ""
 
 
 def test_a_map_that_knows_has_area_one_and_noise_one_half() -> None:
