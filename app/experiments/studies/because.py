@@ -180,7 +180,8 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
         + (f" In fewer positions: {', '.join(few)}." if few else "")
         + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
         + (f" Not above nearness to the move: {', '.join(near)}." if near else "")
-        + " The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
+        + " A wedge is asked about where one can be, on empty edge squares between two discs. "
+        "The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
         "lies there with the right sign is what is measured. "
         f"Sentences: {said['with_sentence']} of the moves get a reason. Of the facts said {said['confirmed']} are "
         "confirmed by their intervention on the four images of the board that took no part in the choice "
