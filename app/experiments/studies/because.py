@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.experiments import alt, plots
 from app.experiments.positions import board_of, one_a_game, self_play
@@ -20,12 +21,13 @@ from app.experiments.record import (
     Experiment,
     Figure,
     Findings,
+    PerPosition,
     Progress,
     Settings,
     Table,
     part,
 )
-from app.experiments.statistics import proportion
+from app.experiments.statistics import Interval, proportion
 from app.experiments.studies.event_moves import (
     EMPTIES,
     ENOUGH,
@@ -45,6 +47,7 @@ from othello.search.search import search_many
 if TYPE_CHECKING:
     from app.models import Model
 
+Count = NDArray[np.float64]
 REACHED: Final = (
     0.95,
     0.2,
@@ -59,41 +62,62 @@ def counted(looked: Looked, spread: dict[str, float]) -> str | None:
     return max(gap, key=lambda name: gap[name], default=None)
 
 
-def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
-    """Shares over all sentences, with Wilson's intervals."""
-    spread = {}
-    for name in COUNTED:
-        gaps = [_gap(look, name) for look in looks]
-        spread[name] = float(np.std(gaps)) or 1.0
-    said = [(look, weight) for look in looks for weight in look.spoken()]
-    held = [look.confirmed(weight.name) for look, weight in said]
-    false = [weight for look in looks for weight in look.false.values() if weight.claim]
-    plain = [(look, counted(look, spread)) for look in looks]
-    named = [(look, name) for look, name in plain if name is not None]
-    against = [look.speaks_against() for look in looks if look.reasons.spoken]
-    kinds = Counter(weight.name for _, weight in said)
-    kept = Counter(weight.name for (_, weight), fine in zip(said, held) if fine)
-    spoken_false = Counter(weight.name for weight in false if weight.holds)
-    tried_false = Counter(weight.name for weight in false)
+def by_position(looks: Sequence[Looked]) -> dict[str, Count]:
+    """Counts [P] by column: the facts said, what became of them, false ones, and what counts alone would name."""
+    spread = {name: float(np.std([_gap(look, name) for look in looks])) or 1.0 for name in COUNTED}
+    rows = []
+    for looked in looks:
+        said, named = [weight.name for weight in looked.spoken()], counted(looked, spread)
+        false = [weight for weight in looked.false.values() if weight.claim]
+        rows.append(
+            {
+                "move": looked.reasons.move,
+                "rival": -1 if looked.reasons.rival is None else looked.reasons.rival,
+                "reasons": len(said),
+                "by rule": sum(map(looked.by_rule, said)),
+                "confirmed": sum(map(looked.confirmed, said)),
+                "beyond control": sum(map(looked.beyond, said)),
+                "square against": bool(said) and looked.speaks_against(),
+                "false tried": len(false),
+                "false said": sum(weight.holds for weight in false),
+                "counts name": named is not None,
+                "counts confirmed": named is not None and looked.confirmed(named),
+            }
+        )
+    return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+
+
+def sentences(looks: Sequence[Looked], at: dict[str, Count]) -> dict[str, Any]:
+    """Shares over all sentences, with Wilson's intervals, of the looks and their counts by position."""
+
+    def share(some: str, whole: str) -> Interval:
+        return proportion(float(at[some].sum()), int(at[whole].sum()))
+
+    given = int((at["reasons"] > 0).sum())
     return {
         "positions": len(looks),
-        "with_sentence": proportion(sum(bool(look.reasons.spoken) for look in looks), len(looks)),
-        "by_rule": proportion(sum(look.by_rule(weight.name) for look, weight in said), len(said)),
-        "confirmed": proportion(sum(held), len(said)),
-        "beyond_control_again": proportion(sum(look.beyond(w.name) for look, w in said), len(said)),
-        "false_spoken": proportion(sum(spoken_false.values()), len(false)),
-        "squares_against": proportion(sum(against), len(against)),
-        "counts_confirmed": proportion(sum(look.confirmed(n) for look, n in named), len(named)),
-        "kinds": {
-            name: {
-                "spoken": kinds[name],
-                "confirmed": kept[name],
-                "false_spoken": spoken_false[name],
-                "false": tried_false[name],
-            }
-            for name in BETTER
-        },
+        "with_sentence": proportion(given, len(looks)),
+        "by_rule": share("by rule", "reasons"),
+        "confirmed": share("confirmed", "reasons"),
+        "beyond_control_again": share("beyond control", "reasons"),
+        "false_spoken": share("false said", "false tried"),
+        "squares_against": proportion(float(at["square against"].sum()), given),
+        "counts_confirmed": share("counts confirmed", "counts name"),
+        "kinds": by_kind(looks),
     }
+
+
+def by_kind(looks: Sequence[Looked]) -> dict[str, dict[str, int]]:
+    """How often each fact is said, confirmed, and false ones of it tried and said."""
+    said = [(look, weight.name) for look in looks for weight in look.spoken()]
+    false = [weight for look in looks for weight in look.false.values() if weight.claim]
+    counts = {
+        "spoken": Counter(name for _, name in said),
+        "confirmed": Counter(name for look, name in said if look.confirmed(name)),
+        "false_spoken": Counter(weight.name for weight in false if weight.holds),
+        "false": Counter(weight.name for weight in false),
+    }
+    return {name: {key: count[name] for key, count in counts.items()} for name in BETTER}
 
 
 def _gap(look: Looked, name: str) -> int:
@@ -121,7 +145,8 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         share = number / max(1, len(results))
         part(progress, 0.6, 1.0)(share, f"sentences, position {number + 1} of {len(results)}")
         looks.append(look(model, why(model, result)))
-    said = sentences(looks)
+    at = by_position(looks)
+    said = sentences(looks, at)
     moves = [move for game in played for move in game]
     numbers = {
         "positions": len({move.board for move in moves}),
@@ -136,6 +161,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         reading(numbers, said),
         (figure(events),),
         (*event_tables(events), sentence_table(said)),
+        (PerPosition("sentences", own, opp, at),),
     )
 
 

@@ -12,10 +12,17 @@ import pytest
 from app.experiments.positions import numbered_games
 from app.experiments.record import Settings, silent
 from app.experiments.statistics import area_under_roc, ranking, weighted_area
-from app.experiments.studies.because import further_words, searched
+from app.experiments.studies.because import by_position, further_words, searched, sentences
 from app.experiments.studies.event_moves import ENOUGH, RARE, answers, drawn, further
 from app.experiments.studies.events import EVENTS, Event, Played, areas, wedges
-from app.experiments.studies.second_look import PLACED, false_facts, false_squares, look, says_so
+from app.experiments.studies.second_look import (
+    PLACED,
+    Looked,
+    false_facts,
+    false_squares,
+    look,
+    says_so,
+)
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
 from app.explain.reasons.sentence import why
@@ -220,19 +227,25 @@ def test_a_chosen_square_is_the_rules_and_a_false_one_is_there_after_both_moves(
 
 
 def test_the_second_look_is_at_the_squares_that_were_named(model: Model) -> None:
-    search, seen = Search(model.evaluator), 0
+    search, looks = Search(model.evaluator), list[Looked]()
     for played in moves(12, seed=6):
-        if seen == 2:
+        if len(looks) == 2:
             break
         found = why(model, search.run(played.board, 20))
         if not set(found.spoken) & set(CHOSEN):
             continue
-        seen += 1
-        looked = look(model, found)
+        looks.append(looked := look(model, found))
         for weight in looked.spoken():
             assert looked.again[weight.name].squares == weight.squares
             assert looked.by_rule(weight.name)
-    assert seen > 0
+    counts = by_position(looks)
+    shares = sentences(looks, counts)
+    assert counts["reasons"].tolist() == [len(looked.spoken()) for looked in looks]
+    held = [looked.confirmed(weight.name) for looked in looks for weight in looked.spoken()]
+    assert held and shares["confirmed"].mean == np.mean(held)
+    assert sum(kind["confirmed"] for kind in shares["kinds"].values()) == sum(held)
+    false = [w for looked in looks for w in looked.false.values() if w.claim]
+    assert shares["false_spoken"].mean == np.mean([weight.holds for weight in false])
 
 
 def test_an_answer_is_the_legal_move_that_the_policy_likes_best(model: Model) -> None:
