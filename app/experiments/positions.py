@@ -64,26 +64,37 @@ class Positions(NamedTuple):
 
 def self_play(model: Model, settings: Settings, progress: Progress = silent) -> Games:
     """The held-out games of these settings; from the cache if they are there."""
-    count = settings.games
-    rules = SelfPlaySettings(
-        simulations=16 if settings.quick else 32, slots=min(count, 64), solve_empties=12
-    )
+    count, rules = settings.games, _rules(settings)
     name = f"games {model.sha256} {settings.seed} {count} {rules}"
     file = None
     if settings.cache is not None:
         file = settings.cache / f"games-{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"
         if file.is_file() and (found := _read(file)) is not None:
             return found
-    parts = []
-    for start in range(0, count, STEP):
-        progress(start / count, f"self-play, game {start} of {count}")
-        numbers = range(start, min(start + STEP, count))
-        parts.append(play_games(model.evaluator, rules, settings.seed, HELD_OUT, numbers)[0])
-    played = Samples.concatenate(parts)
-    games = Games(played.own, played.opp, played.game)
+    games = numbered_games(model, settings, range(count), progress)
     if file is not None:
         _write(file, games)
     return games
+
+
+def numbered_games(
+    model: Model, settings: Settings, numbers: range, progress: Progress = silent
+) -> Games:
+    """Held-out games by their numbers, which may go beyond those of the settings."""
+    parts = []
+    for start in range(0, len(numbers), STEP):
+        progress(start / len(numbers), f"self-play, game {start} of {len(numbers)}")
+        some = numbers[start : start + STEP]
+        parts.append(
+            play_games(model.evaluator, _rules(settings), settings.seed, HELD_OUT, some)[0]
+        )
+    played = Samples.concatenate(parts)
+    return Games(played.own, played.opp, played.game)
+
+
+def _rules(settings: Settings) -> SelfPlaySettings:
+    simulations, slots = (16 if settings.quick else 32), min(settings.games, 64)
+    return SelfPlaySettings(simulations=simulations, slots=slots, solve_empties=12)
 
 
 def _read(file: Path) -> Games | None:

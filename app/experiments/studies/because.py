@@ -13,94 +13,46 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.experiments import alt, plots
-from app.experiments.positions import (
-    Games,
-    board_of,
-    legal_table,
-    one_a_game,
-    self_play,
-    several_a_game,
-)
+from app.experiments.positions import board_of, one_a_game, self_play
 from app.experiments.record import (
     Experiment,
     Figure,
     Findings,
+    PerPosition,
     Progress,
     Settings,
     Table,
     part,
 )
-from app.experiments.statistics import proportion
-from app.experiments.studies.events import COLUMNS, EVENTS, GAPS, Played, areas
+from app.experiments.statistics import Interval, proportion
+from app.experiments.studies.event_moves import (
+    EMPTIES,
+    ENOUGH,
+    FURTHER,
+    RARE,
+    ByGame,
+    further,
+    sampled,
+    with_event,
+)
+from app.experiments.studies.events import COLUMNS, EVENTS, GAPS, Event, areas
 from app.experiments.studies.second_look import Looked, look
-from app.explain.reasons.questions import After
 from app.explain.reasons.sentence import why
-from app.explain.reasons.weights import BETTER, LEAST, change_maps
-from othello.rules.board import Board
+from app.explain.reasons.weights import BETTER, LEAST
 from othello.search.search import search_many
 
 if TYPE_CHECKING:
     from app.models import Model
 
-EMPTIES: Final = (13, 40)
-EACH: Final = 6  # positions of a game whose moves' events are looked at
-MOVES: Final = 8  # of a position whose change is explained
+Count = NDArray[np.float64]
 REACHED: Final = (
     0.95,
     0.2,
 )  # the area that counts as reached, and how far above the value's change alone
-ENOUGH: Final = 500  # positions with an event of a kind
 COUNTED: Final = ("mobility", "own_mobility", "frontier", "stable", "gives_corner", "takes_corner")
-
-
-def events_by_game(
-    model: Model, games: Games, settings: Settings, progress: Progress
-) -> list[list[Played]]:
-    """The moves of each game's positions whose events are looked at."""
-    own, opp, game = several_a_game(games, settings, 2 if settings.quick else EACH, EMPTIES)
-    free = legal_table(own, opp).any(1)
-    boards = [board_of(o, p) for o, p in zip(own[free], opp[free])]
-    found: list[list[Played]] = [[] for _ in range(int(game.max()) + 1)]
-    for place, moves in zip(game[free], played_moves(model, boards, settings.seed, progress)):
-        found[place] += moves
-    return found
-
-
-def played_moves(
-    model: Model, boards: Sequence[Board], seed: int, progress: Progress
-) -> list[list[Played]]:
-    """For each board up to `MOVES` of its moves with their change maps, drawn without replacement."""
-    random = np.random.default_rng((seed, 3))
-    found = []
-    for number, board in enumerate(boards):
-        progress(number / len(boards), f"change maps, position {number + 1} of {len(boards)}")
-        legal = board.legal_moves()
-        moves = sorted(random.permutation(legal)[:MOVES].tolist())
-        moves = [move for move in moves if not board.play(move).is_over]
-        afters = [After.of(model, board, move) for move in moves]
-        changes = change_maps(model, board, afters)
-        replies = answers(model, [after.reply for after in afters])
-        rows = zip(moves, changes, replies)
-        found.append(
-            [Played(board, m, c.squares, c.replies, c.own_moves, c.whole, r) for m, c, r in rows]
-        )
-    return found
-
-
-def answers(model: Model, boards: Sequence[Board]) -> list[int | None]:
-    """What the network's policy would play on each board; None where the side to move has no move."""
-    if not boards:
-        return []
-    own = np.array([board.own for board in boards], np.uint64)
-    opp = np.array([board.opp for board in boards], np.uint64)
-    logits, _ = model.evaluator(own, opp)
-    found: list[int | None] = []
-    for board, row in zip(boards, logits):
-        moves = board.legal_moves()
-        found.append(moves[int(np.argmax(row[list(moves)]))] if moves else None)
-    return found
 
 
 def counted(looked: Looked, spread: dict[str, float]) -> str | None:
@@ -110,41 +62,62 @@ def counted(looked: Looked, spread: dict[str, float]) -> str | None:
     return max(gap, key=lambda name: gap[name], default=None)
 
 
-def sentences(looks: Sequence[Looked]) -> dict[str, Any]:
-    """Shares over all sentences, with Wilson's intervals."""
-    spread = {}
-    for name in COUNTED:
-        gaps = [_gap(look, name) for look in looks]
-        spread[name] = float(np.std(gaps)) or 1.0
-    said = [(look, weight) for look in looks for weight in look.spoken()]
-    held = [look.confirmed(weight.name) for look, weight in said]
-    false = [weight for look in looks for weight in look.false.values() if weight.claim]
-    plain = [(look, counted(look, spread)) for look in looks]
-    named = [(look, name) for look, name in plain if name is not None]
-    against = [look.speaks_against() for look in looks if look.reasons.spoken]
-    kinds = Counter(weight.name for _, weight in said)
-    kept = Counter(weight.name for (_, weight), fine in zip(said, held) if fine)
-    spoken_false = Counter(weight.name for weight in false if weight.holds)
-    tried_false = Counter(weight.name for weight in false)
+def by_position(looks: Sequence[Looked]) -> dict[str, Count]:
+    """Counts [P] by column: the facts said, what became of them, false ones, and what counts alone would name."""
+    spread = {name: float(np.std([_gap(look, name) for look in looks])) or 1.0 for name in COUNTED}
+    rows = []
+    for looked in looks:
+        said, named = [weight.name for weight in looked.spoken()], counted(looked, spread)
+        false = [weight for weight in looked.false.values() if weight.claim]
+        rows.append(
+            {
+                "move": looked.reasons.move,
+                "rival": -1 if looked.reasons.rival is None else looked.reasons.rival,
+                "reasons": len(said),
+                "by rule": sum(map(looked.by_rule, said)),
+                "confirmed": sum(map(looked.confirmed, said)),
+                "beyond control": sum(map(looked.beyond, said)),
+                "square against": bool(said) and looked.speaks_against(),
+                "false tried": len(false),
+                "false said": sum(weight.holds for weight in false),
+                "counts name": named is not None,
+                "counts confirmed": named is not None and looked.confirmed(named),
+            }
+        )
+    return {name: np.array([row[name] for row in rows], np.float64) for name in rows[0]}
+
+
+def sentences(looks: Sequence[Looked], at: dict[str, Count]) -> dict[str, Any]:
+    """Shares over all sentences, with Wilson's intervals, of the looks and their counts by position."""
+
+    def share(some: str, whole: str) -> Interval:
+        return proportion(float(at[some].sum()), int(at[whole].sum()))
+
+    given = int((at["reasons"] > 0).sum())
     return {
         "positions": len(looks),
-        "with_sentence": proportion(sum(bool(look.reasons.spoken) for look in looks), len(looks)),
-        "by_rule": proportion(sum(look.by_rule(weight.name) for look, weight in said), len(said)),
-        "confirmed": proportion(sum(held), len(said)),
-        "beyond_control_again": proportion(sum(look.beyond(w.name) for look, w in said), len(said)),
-        "false_spoken": proportion(sum(spoken_false.values()), len(false)),
-        "squares_against": proportion(sum(against), len(against)),
-        "counts_confirmed": proportion(sum(look.confirmed(n) for look, n in named), len(named)),
-        "kinds": {
-            name: {
-                "spoken": kinds[name],
-                "confirmed": kept[name],
-                "false_spoken": spoken_false[name],
-                "false": tried_false[name],
-            }
-            for name in BETTER
-        },
+        "with_sentence": proportion(given, len(looks)),
+        "by_rule": share("by rule", "reasons"),
+        "confirmed": share("confirmed", "reasons"),
+        "beyond_control_again": share("beyond control", "reasons"),
+        "false_spoken": share("false said", "false tried"),
+        "squares_against": proportion(float(at["square against"].sum()), given),
+        "counts_confirmed": share("counts confirmed", "counts name"),
+        "kinds": by_kind(looks),
     }
+
+
+def by_kind(looks: Sequence[Looked]) -> dict[str, dict[str, int]]:
+    """How often each fact is said, confirmed, and false ones of it tried and said."""
+    said = [(look, weight.name) for look in looks for weight in look.spoken()]
+    false = [weight for look in looks for weight in look.false.values() if weight.claim]
+    counts = {
+        "spoken": Counter(name for _, name in said),
+        "confirmed": Counter(name for look, name in said if look.confirmed(name)),
+        "false_spoken": Counter(weight.name for weight in false if weight.holds),
+        "false": Counter(weight.name for weight in false),
+    }
+    return {name: {key: count[name] for key, count in counts.items()} for name in BETTER}
 
 
 def _gap(look: Looked, name: str) -> int:
@@ -157,11 +130,14 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     games = self_play(model, settings, part(progress, 0.0, 0.2))
     own, opp = one_a_game(games, settings.positions, settings.seed, empties=EMPTIES, moves=2)
     boards = [board_of(o, p) for o, p in zip(own, opp)]
-    played = events_by_game(model, games, settings, part(progress, 0.2, 0.5))
+    played = sampled(model, games, settings, part(progress, 0.2, 0.4))
+    most = 0 if settings.quick else FURTHER * settings.positions
+    have = {event: len(with_event(event, played)) for event in RARE}
+    more = further(model, settings, have, most, part(progress, 0.4, 0.55))
     events: dict[str, Any] = {}
     for event in EVENTS:
-        progress(0.5 + 0.1 * len(events) / len(EVENTS), f"events: {event.name}")
-        events[event.name] = areas(event, played, settings.seed)
+        progress(0.55 + 0.05 * len(events) / len(EVENTS), f"events: {event.name}")
+        events[event.name] = areas(event, [*played, *more.get(event, ())], settings.seed)
     progress(0.6, "searches")
     results = search_many(model.evaluator, boards, 32 if settings.quick else 100)
     looks = []
@@ -169,12 +145,14 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         share = number / max(1, len(results))
         part(progress, 0.6, 1.0)(share, f"sentences, position {number + 1} of {len(results)}")
         looks.append(look(model, why(model, result)))
-    said = sentences(looks)
+    at = by_position(looks)
+    said = sentences(looks, at)
     moves = [move for game in played for move in game]
     numbers = {
         "positions": len({move.board for move in moves}),
         "games": len(played),
         "moves": len(moves),
+        "further": searched(more, most),
         "reached": {name: reached(events, *keys) for name, keys in MEASURES.items()},
         "events": events,
     }
@@ -183,7 +161,14 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         reading(numbers, said),
         (figure(events),),
         (*event_tables(events), sentence_table(said)),
+        (PerPosition("sentences", own, opp, at),),
     )
+
+
+def searched(more: dict[Event, ByGame], most: int) -> dict[str, Any]:
+    """What the search for rare events took: the games allowed, and by event the games and moves that it gave."""
+    counts = {e.name: {"games": len(g), "moves": sum(map(len, g))} for e, g in more.items() if g}
+    return {"most": most, "events": counts}
 
 
 MEASURES: Final = {
@@ -217,10 +202,12 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
         f"of the change on an event's squares reaches an area of {REACHED[0]}, and {REACHED[1]} more than the value's "
         f"change alone, for {good}; among squares of the same kind (corner, X, C, edge, inside) for {alike}; among "
         f"those as far from the move, too, for {matched}; on the plane of the moves in question alone for {plane}."
+        + further_words(numbers)
         + (f" In fewer positions: {', '.join(few)}." if few else "")
         + (f" Too rare to tell: {', '.join(rare)}." if rare else "")
         + (f" Not above nearness to the move: {', '.join(near)}." if near else "")
-        + " The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
+        + " A wedge is asked about where one can be, on empty edge squares between two discs. "
+        "The network is shown both sides' moves, so an event that changes them is in its input; that its relevance "
         "lies there with the right sign is what is measured. "
         f"Sentences: {said['with_sentence']} of the moves get a reason. Of the facts said {said['confirmed']} are "
         "confirmed by their intervention on the four images of the board that took no part in the choice "
@@ -231,6 +218,24 @@ def reading(numbers: dict[str, Any], said: dict[str, Any]) -> str:
         "take away, so that only discs can fail), and instead of a chosen square one that both moves leave alike. "
         f"The gate was tuned on other games: a fact is said if its effect is {LEAST} discs at least, has the sign of "
         "its relevance, and exceeds what matched squares give in 17 of 20."
+    )
+
+
+def further_words(numbers: dict[str, Any]) -> str:
+    """How rare events were searched for, and what ended it."""
+    most, found = numbers["further"]["most"], numbers["further"]["events"]
+    if not found:
+        return ""
+    each = "; ".join(
+        f"{name} {rare['games']} games with {rare['moves']} such moves"
+        for name, rare in found.items()
+    )
+    ended = [name for name in found if numbers["events"][name]["positions_with"] < ENOUGH]
+    return (
+        f" Rare events that few moves are asked about were searched for in at most {most} further games like these, by "
+        "the rules alone: maps were made of the moves that such an event is asked about, whether it happens or not, "
+        f"until {ENOUGH} positions had it, and these count for that event alone, as in a larger sample: {each}."
+        + (f" The limit of games ended the search for {', '.join(ended)}." if ended else "")
     )
 
 
@@ -287,5 +292,5 @@ EXPERIMENT = Experiment(
     run,
     positions=(24, 512),
     games=True,
-    version=2,
+    version=3,
 )

@@ -106,23 +106,40 @@ def corner_moves(board: Board) -> set[int]:
     return legal(board).intersection(corners(board.size))
 
 
+def along_edge(square: int, size: int) -> set[int]:
+    """The two neighbours along the edge of a square between two corners; none for every other square."""
+    row, column = divmod(square, size)
+    across, down = row in (0, size - 1), column in (0, size - 1)
+    step = 1 if across else size
+    return {square - step, square + step} if across != down else set()
+
+
 def wedges(board: Board) -> set[int]:
     """Its moves on an edge between two discs of the other side."""
-    size, opp = board.size, set(squares_of(board.opp, board.size))
-    found = set()
-    for square in board.legal_moves():
-        row, column = divmod(square, size)
-        across, down = row in (0, size - 1), column in (0, size - 1)
-        step = 1 if across else size
-        if across != down and {square - step, square + step} <= opp:
-            found.add(square)
-    return found
+    opp = set(squares_of(board.opp, board.size))
+    beside = {square: along_edge(square, board.size) for square in board.legal_moves()}
+    return {square for square, pair in beside.items() if pair and pair <= opp}
 
 
-def access(name: str, places: Places, among: Sequence[str], *, mover: bool, opens: bool) -> Event:
-    """A place that opens to a side, or closes: of every empty square of some kinds where it could not go, or could.
+Where = Callable[[Played], set[int]]
 
-    places: where a side may go.  mover: whether that side is the mover, as if it were to move again.
+
+def of_kind(*among: str) -> Where:
+    """The empty squares of some kinds."""
+    return lambda played: {s for s in played.empty if region_kind(s, played.board.size) in among}
+
+
+def between_discs(played: Played) -> set[int]:
+    """The empty edge squares between two discs, the only ones where a wedge can be."""
+    beside = {square: along_edge(square, played.board.size) for square in played.empty}
+    return {square for square, pair in beside.items() if pair and not pair & played.empty}
+
+
+def access(name: str, places: Places, where: Where, *, mover: bool, opens: bool) -> Event:
+    """A place that opens to a side, or closes: of every square `where` it might, if the side could not go there before.
+
+    places: where a side may go; where it closes, the squares where the side could.  mover: whether that side is the
+    mover, as if it were to move again.
     """
     side = 1 if mover else -1
     good = side if opens else -side
@@ -130,10 +147,10 @@ def access(name: str, places: Places, among: Sequence[str], *, mover: bool, open
     def units(played: Played) -> Iterator[Unit]:
         before, now = (places(board) for board in (played.own if mover else played.theirs))
         plane = played.own_moves if mover else played.replies
-        for square in sorted(played.empty & before if not opens else played.empty - before):
-            if region_kind(square, played.board.size) in among:
-                happens = (square in now) == opens
-                yield Unit(happens, good * played.change[square], good * plane[square], square)
+        asked = where(played)
+        for square in sorted(asked - before if opens else asked & before):
+            happens = (square in now) == opens
+            yield Unit(happens, good * played.change[square], good * plane[square], square)
 
     return Event(name, good, units)
 
@@ -229,7 +246,7 @@ def wipe_out(played: Played) -> Iterator[Unit]:
         yield Unit(deadly, score, plane)
 
 
-_CORNER, _EDGE = ("corner",), ("edge", "C")
+_CORNER, _EMPTY = of_kind("corner"), of_kind(*KINDS)
 EVENTS: Final = (
     access("corner given", corner_moves, _CORNER, mover=False, opens=True),
     Event("corner given beside an X- or C-square move", -1, corner_given_beside),
@@ -237,14 +254,14 @@ EVENTS: Final = (
     access("corner threatened", corner_moves, _CORNER, mover=True, opens=True),
     access("corner closed", corner_moves, _CORNER, mover=False, opens=False),
     access("corner lost", corner_moves, _CORNER, mover=True, opens=False),
-    access("wedge available", wedges, _EDGE, mover=False, opens=True),
-    access("wedge closed", wedges, _EDGE, mover=False, opens=False),
-    access("own wedge available", wedges, _EDGE, mover=True, opens=True),
-    access("own wedge lost", wedges, _EDGE, mover=True, opens=False),
-    access("reply opened", legal, KINDS, mover=False, opens=True),
-    access("reply closed", legal, KINDS, mover=False, opens=False),
-    access("own move opened", legal, KINDS, mover=True, opens=True),
-    access("own move lost", legal, KINDS, mover=True, opens=False),
+    access("wedge available", wedges, between_discs, mover=False, opens=True),
+    access("wedge closed", wedges, between_discs, mover=False, opens=False),
+    access("own wedge available", wedges, between_discs, mover=True, opens=True),
+    access("own wedge lost", wedges, between_discs, mover=True, opens=False),
+    access("reply opened", legal, _EMPTY, mover=False, opens=True),
+    access("reply closed", legal, _EMPTY, mover=False, opens=False),
+    access("own move opened", legal, _EMPTY, mover=True, opens=True),
+    access("own move lost", legal, _EMPTY, mover=True, opens=False),
     Event("answer", -1, answer),
     Event("mobility drop", 1, mobility_drop),
     Event("forced pass", 1, forced_pass),

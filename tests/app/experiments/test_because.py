@@ -9,10 +9,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.experiments.positions import numbered_games
+from app.experiments.record import Settings, silent
 from app.experiments.statistics import area_under_roc, ranking, weighted_area
-from app.experiments.studies.because import answers
-from app.experiments.studies.events import EVENTS, Event, Played, areas
-from app.experiments.studies.second_look import PLACED, false_facts, false_squares, look, says_so
+from app.experiments.studies.because import by_position, further_words, searched, sentences
+from app.experiments.studies.event_moves import ENOUGH, RARE, answers, drawn, further
+from app.experiments.studies.events import EVENTS, Event, Played, areas, wedges
+from app.experiments.studies.second_look import (
+    PLACED,
+    Looked,
+    false_facts,
+    false_squares,
+    look,
+    says_so,
+)
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import facts_of, region_kind, seen_by_other
 from app.explain.reasons.sentence import why
@@ -72,6 +82,55 @@ def test_events_happen_as_often_as_the_facts_say() -> None:
         turned = len(squares_of(played.after.opp, 8)) - len(squares_of(played.board.own, 8)) - 1
         assert happening(by_name["disc turned"], played) == turned
     assert min(seen[name] for name in ("corner given", "corner threatened", "corner closed")) > 0
+
+
+def test_a_wedge_is_asked_about_wherever_it_might_be_and_nowhere_else() -> None:
+    by_name = {event.name: event for event in EVENTS}
+    seen: Counter[str] = Counter()
+    for played in moves(400, seed=7):
+        free = played.empty
+        edges = {s for s in range(64) if {s // 8, s % 8} & {0, 7}} - {0, 7, 56, 63}
+        beside = {s: (s - 8, s + 8) if s % 8 in (0, 7) else (s - 1, s + 1) for s in edges}
+        might = {s for s in free & edges if not free & {*beside[s]}}
+        for name, boards in (
+            ("wedge available", played.theirs),
+            ("own wedge available", played.own),
+        ):
+            before, now = (wedges(board) for board in boards)
+            assert now <= might
+            units = list(by_name[name].units(played))
+            assert {unit.square for unit in units} == might - before
+            assert {unit.square for unit in units if unit.happens} == now - before
+            closes = {"wedge available": "wedge closed", "own wedge available": "own wedge lost"}
+            squares = {unit.square for unit in by_name[closes[name]].units(played)}
+            assert squares == before & free
+            seen[name] += len(units)
+            seen[closes[name]] += len(squares)
+    assert min(seen.values()) > 0 and len(seen) == 4
+
+
+def test_more_moves_of_a_rare_event_are_chosen_by_what_is_asked_not_by_what_happens(
+    model: Model,
+) -> None:
+    closed, lost = (e for e in RARE if e.name in ("corner closed", "corner lost"))
+    settings = Settings(positions=8, seed=8, quick=True, games=8)
+    found = further(model, settings, {closed: 0, lost: ENOUGH}, 4, silent)
+    assert found[lost] == []
+    games = numbered_games(model, settings, range(8, 12))
+    expected = [
+        (board, move)
+        for _, board, moves in drawn(games, settings, np.random.default_rng((8, 0)))
+        for move in moves
+        if {0, 7, 56, 63} & {*seen_by_other(board).legal_moves()} - {move}
+    ]
+    assert [(played.board, played.move) for game in found[closed] for played in game] == expected
+    assert len(found[closed]) == 4 and expected
+    assert all(np.any(played.change) for game in found[closed] for played in game)
+    events = {"corner closed": areas(closed, found[closed], seed=0)}
+    numbers = {"further": searched(found, 4), "events": events}
+    assert f"corner closed 4 games with {len(expected)} such moves" in further_words(numbers)
+    assert "limit of games ended the search for corner closed" in further_words(numbers)
+    assert further_words({"further": searched({}, 0), "events": {}}) == ""
 
 
 def test_a_map_that_knows_has_area_one_and_noise_one_half() -> None:
@@ -168,19 +227,25 @@ def test_a_chosen_square_is_the_rules_and_a_false_one_is_there_after_both_moves(
 
 
 def test_the_second_look_is_at_the_squares_that_were_named(model: Model) -> None:
-    search, seen = Search(model.evaluator), 0
+    search, looks = Search(model.evaluator), list[Looked]()
     for played in moves(12, seed=6):
-        if seen == 2:
+        if len(looks) == 2:
             break
         found = why(model, search.run(played.board, 20))
         if not set(found.spoken) & set(CHOSEN):
             continue
-        seen += 1
-        looked = look(model, found)
+        looks.append(looked := look(model, found))
         for weight in looked.spoken():
             assert looked.again[weight.name].squares == weight.squares
             assert looked.by_rule(weight.name)
-    assert seen > 0
+    counts = by_position(looks)
+    shares = sentences(looks, counts)
+    assert counts["reasons"].tolist() == [len(looked.spoken()) for looked in looks]
+    held = [looked.confirmed(weight.name) for looked in looks for weight in looked.spoken()]
+    assert held and shares["confirmed"].mean == np.mean(held)
+    assert sum(kind["confirmed"] for kind in shares["kinds"].values()) == sum(held)
+    false = [w for looked in looks for w in looked.false.values() if w.claim]
+    assert shares["false_spoken"].mean == np.mean([weight.holds for weight in false])
 
 
 def test_an_answer_is_the_legal_move_that_the_policy_likes_best(model: Model) -> None:
