@@ -35,7 +35,7 @@ from app.commands.play import Root
 from app.commands.progress import ProgressLine
 from app.commands.reasons import AskedReasons, say_why
 from app.explain.ask import explain as explain_position
-from app.explain.composites import build_composite
+from app.explain.composites import check_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
 from app.explain.targets import Target
@@ -74,7 +74,10 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the noise of a Gumb
 TargetOption = Annotated[
     str, typer.Option("--target", "-t", help="value, policy:c4, policy:c4-d3, q:c4 or change:c4.")
 ]
-CompositeOption = Annotated[str, typer.Option("--composite", help="A composite of rules.")]
+CompositeOption = Annotated[
+    str,
+    typer.Option("--composite", help="A composite of rules, IntegratedGradients or OwnerSwap."),
+]
 BiasOption = Annotated[
     str, typer.Option("--bias", help="sink, absorb, ignore, uniform, proportional or project.")
 ]
@@ -296,7 +299,7 @@ def _checked(board: Board, question: ExplainOptions, reasons: AskedReasons) -> T
 def _explained(
     board: Board, wanted: Target, question: ExplainOptions, checkpoint: str | None
 ) -> Explanation:
-    build_composite(question.composite, question.bias)
+    check_composite(question.composite, question.bias)
     return explain_position(
         load_model_for(board.size, checkpoint),
         board,

@@ -26,7 +26,7 @@ from app.commands.options import (
 )
 from app.commands.progress import ProgressLine
 from app.experiments.maps.bench import QUESTIONS, Method, drawn, over_a_set, self_played
-from app.explain.composites import build_composite
+from app.explain.composites import check_composite
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.models import Model, load_model_for
 from app.present.sentences import q_words
@@ -54,7 +54,11 @@ Asked = Annotated[
     ),
 ]
 Composites = Annotated[
-    list[str] | None, typer.Option("--composite", help="A composite of rules; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--composite",
+        help="A composite of rules, IntegratedGradients or OwnerSwap; may be repeated.",
+    ),
 ]
 Biases = Annotated[list[str] | None, typer.Option("--bias", help="A bias mode; may be repeated.")]
 Most = Annotated[int, typer.Option("--most", min=1, max=100_000, help="Positions drawn of a file.")]
@@ -85,7 +89,7 @@ class BenchOptions:
         pairs = product(self.composites or [DEFAULT_COMPOSITE], self.biases or [DEFAULT_BIAS])
         methods = [Method(composite, bias) for composite, bias in dict.fromkeys(pairs)]
         for method in methods:
-            build_composite(method.composite, method.bias)
+            check_composite(method.composite, method.bias)
         return methods
 
 

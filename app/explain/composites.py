@@ -1,4 +1,4 @@
-"""The composites the app offers by name, each with one line that says what its map shows."""
+"""The composites the app offers by name, and their rivals, each with one line that says what its map shows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from app.explain.default import DEFAULT_BIAS, DEFAULT_COMPOSITE, DEFAULT_NOTE
 from app.explain.overrides import overridden
+from app.explain.rivals import RIVALS, RivalMethod
 from app.models import Model, encode_words
 from lrp import LRP, Composite
 from lrp.bias import MODES, BiasMode, checked_mode
@@ -31,6 +32,7 @@ MEANINGS: Final[dict[str, str]] = {
 }
 
 MEANINGS[DEFAULT_COMPOSITE] += f" {DEFAULT_NOTE}"
+MEANINGS.update(RIVALS)
 
 BIAS_MEANINGS: Final[dict[str, str]] = {
     "sink": "the bias keeps its share, unit by unit: nothing is lost",
@@ -43,9 +45,9 @@ BIAS_MEANINGS: Final[dict[str, str]] = {
 
 
 def composite_names() -> tuple[str, ...]:
-    """Names that `build_composite` knows, the default first."""
+    """Names that `method_of` knows, the default first and the rivals last."""
     names = [name for name in MEANINGS if name in PRESETS or name == "LRPZero"]
-    names += [name for name in PRESETS if name not in names]
+    names += [name for name in PRESETS if name not in names] + list(RIVALS)
     return tuple(sorted(names, key=lambda name: name != DEFAULT_COMPOSITE))
 
 
@@ -69,6 +71,14 @@ def build_composite(name: str, bias: str = DEFAULT_BIAS) -> Composite:
     return PRESETS[name](bias=bias)
 
 
+def check_composite(name: str, bias: str) -> None:
+    """Raises CompositeError or RuleError for a name or a bias mode that does not exist."""
+    if name in RIVALS:
+        checked_mode(bias)
+    else:
+        build_composite(name, bias)
+
+
 def explainer_of(model: Model, composite: str, bias: str) -> LRP:
     """The LRP object of a model under a composite's name and a bias mode, made once and kept with the model.
 
@@ -82,6 +92,14 @@ def explainer_of(model: Model, composite: str, bias: str) -> LRP:
     return model.kept((composite, bias), make)
 
 
+def method_of(model: Model, name: str, bias: str) -> LRP | RivalMethod:
+    """The same, or the rival of that name, which has no rules and no biases; made once, too."""
+    if name not in RIVALS:
+        return explainer_of(model, name, bias)
+    check_composite(name, bias)
+    return model.kept((name, ""), lambda: RivalMethod(model, name))
+
+
 __all__ = [
     "BIAS_MEANINGS",
     "DEFAULT_BIAS",
@@ -89,6 +107,8 @@ __all__ = [
     "MEANINGS",
     "MODES",
     "build_composite",
+    "check_composite",
     "composite_names",
     "explainer_of",
+    "method_of",
 ]

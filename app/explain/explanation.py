@@ -69,6 +69,18 @@ class LayerAccount:
 
 
 @dataclass(frozen=True)
+class Attributed:
+    """What a method that propagates no relevance says of a batch, in the fields that an explanation reads."""
+
+    inputs: tuple[Tensor, ...]  # scores [B, C, N, N] of the planes
+    target: Tensor  # [B]
+    stabilizer: dict[str, Tensor]  # [B], what its steps leave over
+    given: dict[str, Tensor]  # [B], what it puts on no square
+    bias: dict[str, Tensor] = field(default_factory=dict)
+    layers: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Where the value of one target comes from; maps are [N, N], row 0 on top, all from the side to move's view.
 
@@ -87,8 +99,8 @@ class Explanation:
     bias_mode: str
     checkpoint: str  # SHA-256 of the weights
     given: dict[str, float] = field(default_factory=dict)
-    """Shares that no position's map explains: "solved", of finished or solved positions below a searched move, and
-    "even prior", what every move would get of the exploration bonus."""
+    """Shares that no position's map explains: "solved", of finished or solved positions below a searched move, "even
+    prior", what every move would get of the exploration bonus, and what `rivals` put on no square."""
     layers: dict[str, Map] = field(default_factory=dict)
     """Relevance at layers that lie on squares, if asked for."""
     accounts: tuple[LayerAccount, ...] = ()  # every layer's, from the input to the output, if asked
@@ -113,7 +125,7 @@ class Explanation:
     @classmethod
     def of(
         cls,
-        relevance: Relevance,
+        relevance: Relevance | Attributed,
         weights: Tensor,
         names: tuple[str, ...],
         *,
@@ -139,12 +151,6 @@ class Explanation:
         received = total(relevance.inputs[0]).numpy()
         kept = {name: total(tensor) for name, tensor in relevance.bias.items()}
         spatial = [name for name, tensor in relevance.bias.items() if on_squares(tensor, side)]
-        more: dict[str, Any] = {}
-        if layers is not None:
-            more = {
-                "layers": _layer_maps(relevance, total, side),
-                "accounts": _accounts(relevance, total, layers),
-            }
         return cls(
             value=float(total(relevance.target)),
             squares=received.sum(0),
@@ -153,7 +159,7 @@ class Explanation:
             bias_maps={name: kept[name].sum(0).numpy() for name in spatial},
             stabilizer=float(sum(map(total, relevance.stabilizer.values()))),
             symmetric=symmetric,
-            **more,
+            **_more(relevance, total, side, layers),
             **about,
         )
 
@@ -243,6 +249,7 @@ class Explanation:
             "bias_share": self.bias_share,
             "checkpoint": self.checkpoint,
             "symmetric": self.symmetric,
+            "given": dict(self.given),
             **({"leaves": self.leaves} if self.leaves else {}),
         }
 
@@ -268,6 +275,23 @@ def _added(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]
 
 def _by_name(accounts: tuple[LayerAccount, ...]) -> dict[str, LayerAccount]:
     return {account.name: account for account in accounts}
+
+
+def _more(
+    relevance: Relevance | Attributed,
+    total: Callable[[Tensor], Tensor],
+    side: int,
+    layers: tuple[str, ...] | None,
+) -> dict[str, Any]:
+    """What is given, of a method without rules; else the maps and accounts of layers if they are wanted."""
+    if isinstance(relevance, Attributed):
+        return {"given": {name: float(total(part)) for name, part in relevance.given.items()}}
+    if layers is None:
+        return {}
+    return {
+        "layers": _layer_maps(relevance, total, side),
+        "accounts": _accounts(relevance, total, layers),
+    }
 
 
 def _layer_maps(

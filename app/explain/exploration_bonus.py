@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.explain.composites import explainer_of
+from app.explain.composites import method_of
 from app.explain.explanation import Explanation
 from app.explain.network import ONE, POLICY, labels
 from app.explain.search import root_edge
@@ -64,12 +64,12 @@ def explain_bonus(
     def share(outputs: Tensor) -> Tensor:
         return (outputs * gains.to(outputs.dtype)).sum(1)
 
-    relevance = explainer_of(model, composite, bias).attribute(
+    relevance = method_of(model, composite, bias).attribute(
         planes, share, output=POLICY, layers=True
     )
     about = labels(model, board, Target("u", action, size=board.size), composite, bias)
     found, even = Explanation.of(relevance, ONE, **about), scale / count
-    return replace(found, value=even + found.value, given={"even prior": even})
+    return replace(found, value=even + found.value, given=found.given | {"even prior": even})
 
 
 def prior_gains(logits: Vector, place: int) -> Vector:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE, explainer_of
-from app.explain.explanation import Explanation
+from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE, method_of
+from app.explain.explanation import Attributed, Explanation
 from app.explain.targets import Target
 from app.models import Model, encode_words, plane_names
 from othello.errors import ParseError
@@ -83,14 +83,14 @@ def planes_of(model: Model, boards: Sequence[Board]) -> Tensor:
 
 def attribute(
     model: Model, planes: Tensor, targets: Sequence[Target], composite: str, bias: str
-) -> Relevance:
+) -> Relevance | Attributed:
     """The relevance of a batch whose targets are all values or all policy logits (or differences of them)."""
-    lrp = explainer_of(model, composite, bias)
+    method = method_of(model, composite, bias)
     if targets[0].kind == "value":
-        return lrp.attribute(planes, None, output=VALUE, layers=True)
+        return method.attribute(planes, None, output=VALUE, layers=True)
     moves = torch.tensor([target.action for target in targets])
     if all(target.against is None for target in targets):
-        return lrp.attribute(planes, moves, output=POLICY, layers=True)
+        return method.attribute(planes, moves, output=POLICY, layers=True)
     others = torch.tensor(
         [target.action if target.against is None else target.against for target in targets]
     )
@@ -100,7 +100,7 @@ def attribute(
         first = logits.gather(1, moves[:, None]) + sign[:, None] * logits.gather(1, others[:, None])
         return first[:, 0]
 
-    return lrp.attribute(planes, difference, output=POLICY, layers=True)
+    return method.attribute(planes, difference, output=POLICY, layers=True)
 
 
 def _weighted(model: Model) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.explain.composites import explainer_of
+from app.explain.composites import method_of
 from app.explain.explanation import Explanation
 from app.explain.network import VALUE, labels
 from app.explain.targets import Target
@@ -64,7 +64,7 @@ def explain_tree(
     for start in range(0, len(nodes), BATCH):
         chosen = nodes[start : start + BATCH]
         planes = encode_words(model, tree.own[chosen], tree.opp[chosen])
-        relevance = explainer_of(model, composite, bias).attribute(
+        relevance = method_of(model, composite, bias).attribute(
             planes, None, output=VALUE, layers=True
         )
         z = relevance.target.double()
@@ -74,7 +74,7 @@ def explain_tree(
         found += Explanation.of(relevance, -scale[other], rows=other, **about).mirrored()
     solved = float((weights * tree.value)[tree.state == EXACT].sum())
     leaves = int(np.count_nonzero(weights))
-    return replace(found, value=value, given={"solved": solved}, leaves=leaves)
+    return replace(found, value=value, given=found.given | {"solved": solved}, leaves=leaves)
 
 
 def move_weights(tree: TreeView, action: int, size: int) -> tuple[Weights, float]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.explain.explanation import Explanation
 from app.explain.points import in_points, unit_of
+from app.explain.rivals import NOTHING, RIVALS, TOGETHER
 from app.explain.targets import Target
 from app.present.numbers import fixed, percent, signed
 from othello.rules.board import Board
@@ -85,15 +86,18 @@ def account_words(explanation: Explanation, number: Callable[[float], str] = sig
     squares, bias, solved = (
         float(explanation.squares.sum()),
         explanation.bias_total,
-        abs(explanation.given_total) / whole,
+        abs(explanation.exact) / whole,
     )
     said = []
     if explanation.target.kind == "u":
-        said.append(f"{percent(solved)} of it any move would get from an even prior.")
+        even = abs(explanation.given["even prior"]) / whole
+        said.append(f"{percent(even)} of it any move would get from an even prior.")
     if explanation.leaves and solved > 0.005:
         said.append(f"{percent(solved)} of it comes from positions the search solved.")
         if solved > 0.995:
             return " ".join(said)
+    if explanation.composite in RIVALS:
+        return " ".join([*said, *_rivals_words(explanation, whole)])
     lost, share = abs(explanation.stabilizer) / whole, abs(bias) / whole
     if not explanation.bias and explanation.bias_mode not in ("sink", "absorb"):
         said.append("Biases were not kept apart: their share is on the squares.")
@@ -111,6 +115,18 @@ def account_words(explanation: Explanation, number: Callable[[float], str] = sig
     if lost > 0.02 and explanation.bias_mode != "absorb":
         said.append(f"The stabilizers keep {percent(lost)}.")
     return " ".join(said)
+
+
+def _rivals_words(explanation: Explanation, whole: float) -> list[str]:
+    """What a method without rules puts on no square."""
+    nothing, together = (
+        abs(explanation.given.get(name, 0.0)) / whole for name in (NOTHING, TOGETHER)
+    )
+    said = [
+        f"{percent(nothing)} of it the network says of planes of nothing, too." if nothing else "",
+        f"{percent(together)} of it no disc brings about alone." if together else "",
+    ]
+    return [part for part in said if part]
 
 
 def _whole(explanation: Explanation) -> float:

@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from app.explain.ask import explain
-from app.explain.composites import build_composite
+from app.explain.composites import check_composite
 from app.explain.explanation import Explanation
 from app.explain.targets import Kind, Target
 from app.web import state, widgets
@@ -59,7 +59,7 @@ class Pin:
         board = state.parse_position(fields[0])
         target = Target.parse(fields[1], board.size)
         target.check(board)
-        build_composite(*fields[2:4])
+        check_composite(*fields[2:4])
         return cls(board, target, fields[2], fields[3], max(1, int(fields[4])))
 
     def explain(self) -> Explanation:
