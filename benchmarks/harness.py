@@ -60,15 +60,28 @@ def seconds(job: Callable[[], object], clock: Clock = time.thread_time) -> float
 
 
 def most_bytes(job: Callable[[], object]) -> int:
-    """The most bytes that a job has allocated at once through torch, on the CPU."""
+    """The most bytes that a job has allocated at once through torch, on the CPU; what was there before does not count.
+
+    The profiler takes an address for what an earlier job had there, so that only what this one allocated is freed.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         job()
-    events: Any = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
-    changes = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())
+    pending: list[Any] = list(watched.profiler.kineto_results.experimental_event_tree())  # type: ignore[union-attr]
+    changes = []
+    while pending:
+        event = pending.pop()
+        pending += event.children
+        if event.name == "[memory]":
+            changes.append((event.start_time_ns, event.extra_fields))
+    sizes: dict[int, int] = {}
     held = most = 0
-    for change in changes:
-        held += change.nbytes()
-        most = max(most, held)
+    for _, change in sorted(changes, key=lambda pair: pair[0]):
+        if change.alloc_size > 0:
+            sizes[change.ptr] = change.alloc_size
+            held += change.alloc_size
+            most = max(most, held)
+        else:
+            held -= sizes.pop(change.ptr, 0)
     return most
 
 

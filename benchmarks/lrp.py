@@ -50,7 +50,7 @@ def input_pass(frozen: Network, x: Tensor) -> None:
 
 
 FULL, INPUT = "F: forward + backward", "F input: input gradient only"
-LOGITS = "all 65 logits, in 65 F"
+LOGITS, LOOK = "all 65 logits, in 65 F", "look whether the net has changed"
 COMPOSITES: dict[str, tuple[object, dict[int, float]]] = {
     "EpsilonPlusFlat, sink": (lrp.composites.EpsilonPlusFlat(), {1: 1.05, 64: 1.05}),
     "epsilon in every layer": (lrp.rules.Epsilon(), {1: 1.1, 64: 1.1}),
@@ -74,11 +74,13 @@ def speed(batch: int, rounds: int) -> list[dict[str, object]]:
     if batch == 1:
         each = explainers["EpsilonPlusFlat, sink"]
         jobs[LOGITS] = lambda: each.attribute_each(x, output=0)
+        jobs[LOOK] = lambda: each.program
     found = interleaved(jobs, rounds)
     rows: list[dict[str, object]] = []
     for name, seconds in found.items():
         many = 65 if name == LOGITS else 1
-        gate = 0.2 if many > 1 else COMPOSITES[name][1].get(batch) if name in COMPOSITES else None
+        gates = COMPOSITES[name][1] if name in COMPOSITES else {}
+        gate = {LOGITS: 0.2, LOOK: 0.02}.get(name, gates.get(batch))
         rows.append(
             {
                 "what": name,
@@ -169,11 +171,11 @@ def main() -> None:
     print(
         f"{processor()}: medians of {chosen.rounds} interleaved rounds, one thread; gates are in units of F"
     )
-    print(f"{'':<30}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
+    print(f"{'':<34}{'batch':>6}{'ms':>10}{'× F':>8}{'× F input':>11}{'gate':>7}")
     for row in rows:
         gate = "" if row["gate"] is None else f"{row['gate']:.2f}"
         print(
-            f"{row['what']:<30}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}"
+            f"{row['what']:<34}{row['batch']:>6}{row['ms']:>10.2f}{row['F']:>8.2f}{row['F input']:>11.2f}{gate:>7}"
         )
     print(f"capture, once per model: {wall:.2f} s, {busy:.2f} s of processor time (gate 3)")
     ratio = memory["LRP"] / memory["F"]

@@ -19,7 +19,7 @@ from lrp.ops.routing import Reshape, Transparent
 from lrp.propagate import backward, check_finite, forward, laid, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
-from lrp.targets import Target, check_samples, each_index, masks, one_hot, seeds, seeds_of_graph
+from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
@@ -199,8 +199,7 @@ class LRP(CallReader, Portable):
             plan = self._sent(run, plan, [Flow()], through)
             y = run.values[plan.chosen[0]]
             y = y.unsqueeze(0) if plan.program.whole else y
-            check_samples(y, run.batch, laid(run, plan)[0])
-            chosen = each_index(indices, y)
+            chosen = each_index(indices, y, run.batch, laid(run, plan)[0])
             runs = []
             values = []
             wide = not (plan.layouts or plan.program.whole) and plan.graph.batch_first

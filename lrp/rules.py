@@ -187,7 +187,8 @@ class Gamma(AffineRule):
         _, upper, lower = self.mirrored(layer)
         if nonnegative:
             return upper, lower
-        up, down = upper.terms[0].weight, lower.terms[0].weight
+        up = upper.terms[0].weight
+        down = lower.terms[0].weight
         above = replace(upper, terms=_signed(up, down, nonnegative))
         return above, replace(lower, terms=_signed(down, up, nonnegative))
 
@@ -251,7 +252,8 @@ class ZBox(AffineRule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = torch.as_tensor(self.low), torch.as_tensor(self.high)
+        low = torch.as_tensor(self.low)
+        high = torch.as_tensor(self.high)
         if not (
             bool(torch.isfinite(low).all())
             and bool(torch.isfinite(high).all())

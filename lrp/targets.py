@@ -73,7 +73,7 @@ def seeds(
             raise InvalidTarget("the initial relevance contains NaN or Inf")
         r = target.to(y)
         return [Flow(rest=r)], layouts[0].sum(r, batch)
-    check_samples(y, batch, layouts[0])
+    _check_samples(y, batch, layouts[0])
     gain = y.new_zeros(y.shape)
     flat = gain.view(batch, -1)
     index = _index(target, y, batch)
@@ -82,7 +82,7 @@ def seeds(
     return [Flow(gain=gain)], y.reshape(batch, -1)[rows, index]
 
 
-def check_samples(y: Tensor, batch: int, layout: Layout) -> None:
+def _check_samples(y: Tensor, batch: int, layout: Layout) -> None:
     """Raises InvalidTarget for an output whose rows are not the samples."""
     if not y.dim() or y.shape[0] != batch or layout != Layout():
         raise InvalidTarget(
@@ -217,8 +217,11 @@ def _no_position(
 def each_index(
     indices: Any,
     y: Tensor,
+    batch: int,
+    layout: Layout,
 ) -> Tensor:
     """Flat positions [T] in an output [B, ...]; None means all."""
+    _check_samples(y, batch, layout)
     count, sizes = y[0].numel(), tuple(y.shape[1:])
     if indices is None:
         return torch.arange(count, device=y.device)

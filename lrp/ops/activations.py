@@ -45,7 +45,8 @@ class PositiveGain(Unary):
         self.masked = masked
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, y = run.lift(run.values[self.source]), run.lift(run.values[self.node.index])
+        x = run.lift(run.values[self.source])
+        y = run.lift(run.values[self.node.index])
         arrived = flow.relevance(y)
         gain = gain_at(run, self.node, flow, run.values[self.node.index], Norm()).clamp(min=0)
         if self.masked:

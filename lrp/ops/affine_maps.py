@@ -109,7 +109,8 @@ class Convolution(Affine):
         )
 
     def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        kernel, more = weight.shape[2:], self.after or (0,) * len(self.padding)
+        kernel = weight.shape[2:]
+        more = self.after or (0,) * len(self.padding)
         beyond = [0] * len(self.padding)
         if not self.transposed:
             for i, (stride, size) in enumerate(zip(self.stride, s.shape[2:], strict=True)):

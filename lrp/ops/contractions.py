@@ -101,7 +101,8 @@ def contraction(
 ) -> Step:
     """The step of function(x, y): an affine layer where one of them is a parameter."""
     if lowering.is_signal(x) and lowering.is_signal(y):
-        rule, factors = product_rule(lowering, node), (x.index, y.index)
+        rule = product_rule(lowering, node)
+        factors = (x.index, y.index)
         parts = shares(rule, *(i in lowering.gates for i in factors))
         kind = MatMul if function is torch.matmul else TwoSignals
         return kind(node, function, factors, parts, rule)
@@ -116,7 +117,8 @@ def contraction(
 @operation("einsum", "matmul")
 def einsum(lowering: Lowering, node: Node) -> Step:
     """einsum of one or two tensors; of more, write it as several."""
-    equation, operands = node.args[0], list(node.args[1])
+    equation = node.args[0]
+    operands = list(node.args[1])
     if len(operands) == 1:
         return Mean(node, lowering.source(node))
     if len(operands) != 2:

@@ -66,7 +66,8 @@ def grouped_mm(lowering: Lowering, node: Node) -> GroupedStep:
     """Rows [M, J] by the weights [G, J, K] of groups of rows that end at `offs` [G]."""
     names = "input weight offs bias" if "aten" in node.operation else "input weight offs"
     _, w, ends, *bias = arguments_of(node, names)
-    weight, source = lowering.tensor(node, w, "weight"), lowering.source(node)
+    weight = lowering.tensor(node, w, "weight")
+    source = lowering.source(node)
     if ends is None or weight.dim() != 3 or lowering.rank(source) != 2 or any(bias):
         reason = "only rows by the weights of their groups, without bias"
         raise UnsupportedOperation(node.operation, node.module, reason)

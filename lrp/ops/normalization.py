@@ -179,7 +179,8 @@ def _by_channel(
 
 
 def _normalization(lowering: Lowering, node: Node, norm: Normalization) -> Step:
-    rule, source = lowering.rule(node) or Epsilon(), lowering.source(node)
+    rule = lowering.rule(node) or Epsilon()
+    source = lowering.source(node)
     if isinstance(rule, Pass):
         return Activation(node, source)
     return NormalizationStep(node, source, norm, rule, lowering.mode(rule))

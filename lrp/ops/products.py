@@ -61,7 +61,8 @@ class Quotient(Unary):
         self.denominator = denominator
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        y, x = run.lift(run.resolve(self.denominator)), run.values[self.source]
+        y = run.lift(run.resolve(self.denominator))
+        x = run.values[self.source]
         s = gain_at(run, self.node, flow, run.values[self.node.index], Norm()) / y
         return ((self.source, Flow(fitted(s, run.shape(x)))),)
 
@@ -85,7 +86,8 @@ class Taylor(Linear1):
     """y = f(x) by its first-order expansion: R_j = x_j ∂f/∂x_j · R / y; what that leaves of R is not conserved."""
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, y = run.lift(run.values[self.source]), run.values[self.node.index]
+        x = run.lift(run.values[self.source])
+        y = run.values[self.node.index]
         s = gain_at(run, self.node, flow, y, Norm())
         gain = self.pull(run, s)
         arrived = torch.where(s == 0, 0.0, s * run.lift(y))
@@ -147,7 +149,8 @@ def product(lowering: Lowering, node: Node) -> Step:
     x, y = node.args[:2]
     if lowering.is_signal(x) != lowering.is_signal(y):
         return Mean(node, lowering.source(node))
-    rule, factors = product_rule(lowering, node), (x.index, y.index)
+    rule = product_rule(lowering, node)
+    factors = (x.index, y.index)
     return Product(node, factors, shares(rule, *(i in lowering.gates for i in factors)), rule)
 
 
@@ -178,7 +181,8 @@ class Softmax(Unary):
         self.dim, self.rule = dim, rule
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, y = run.values[self.source], run.lift(run.values[self.node.index])
+        x = run.values[self.source]
+        y = run.lift(run.values[self.node.index])
         r = flow.relevance(y)
         arrived = run.per_sample(self.node, r)
         if isinstance(self.rule, Stop):
@@ -204,7 +208,8 @@ class Masked(Unary):
         self.mode = mode
 
     def backward(self, run: Execution, flow: Flow) -> Sent:
-        x, z = run.values[self.source], run.values[self.node.index]
+        x = run.values[self.source]
+        z = run.values[self.node.index]
         seen = torch.isfinite(z)
         offset = torch.where(seen, z - x, 0.0)
         flow = flow.map(lambda t: torch.where(run.lift(seen), t, 0.0))

@@ -65,7 +65,8 @@ def permute(lowering: Lowering, node: Node) -> Step:
     if node.operation == "aten.permute.default":
         order = [d % rank for d in node.args[1]]
     elif node.operation == "aten.transpose.int":
-        i, j = node.args[1] % rank, node.args[2] % rank
+        i = node.args[1] % rank
+        j = node.args[2] % rank
         order[i], order[j] = order[j], order[i]
     else:
         order.reverse()
@@ -74,7 +75,7 @@ def permute(lowering: Lowering, node: Node) -> Step:
 
 @operation(
     "slice.Tensor select.int expand index_select flip roll repeat repeat_interleave.self_int "
-    "repeat_interleave.self_Tensor as_strided tile broadcast_to "
+    "repeat_interleave.self_Tensor as_strided cummax cummin tile broadcast_to "
     "pixel_shuffle pixel_unshuffle channel_shuffle index.Tensor gather take_along_dim swapaxes movedim.int "
     "movedim.intlist mT rot90 unfold im2col diagonal diag_embed tril triu topk sort median.dim kthvalue max_unpool2d "
     "max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d to.dtype to.device "

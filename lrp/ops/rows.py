@@ -77,7 +77,8 @@ def _picked(node: Node, layouts: dict[int, Layout]) -> Rows | None:
     """The layout of x[numbers] with x's rows known."""
     if node.operation != "aten.index.Tensor" or len(node.args[1]) != 1:
         return None
-    source, numbers = node.args[0].index, node.args[1][0]
+    source = node.args[0].index
+    numbers = node.args[1][0]
     before = layouts.get(source, Layout())
     if not isinstance(numbers, Ref) or before.dim != 0:
         return None

@@ -49,7 +49,8 @@ class MaxPool(Linear1):
     ) -> Sent:
         if not isinstance(self.rule, (AsAverage, Flat)):
             return ((self.source, flow.map(lambda t: self.pull(run, t))),)
-        x, z = run.values[self.source], run.values[self.node.index]
+        x = run.values[self.source]
+        z = run.values[self.node.index]
         flat = isinstance(self.rule, Flat)
         d = self.average(torch.ones_like(x) if flat else x)
         stable = stabilised(d, run.epsilon_of(self.node, self.rule, d))
@@ -128,17 +129,6 @@ def extremum(lowering: Lowering, node: Node) -> Step:
 
     def average(x: Tensor) -> Tensor:
         return x.mean(places if isinstance(places, int) else places or None, keepdim=bool(keep))
-
-    return MaxPool(node, lowering.source(node), lowering.rule(node), average)
-
-
-@operation("cummax cummin", "maxpool", inherited)
-def running_extremum(lowering: Lowering, node: Node) -> Step:
-    """The largest or smallest value so far along a dimension."""
-    dim = node.args[1]
-
-    def average(x: Tensor) -> Tensor:
-        return x.cumsum(dim) / torch.ones_like(x).cumsum(dim)
 
     return MaxPool(node, lowering.source(node), lowering.rule(node), average)
 

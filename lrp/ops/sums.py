@@ -132,13 +132,13 @@ def _positive_sum(lowering: Lowering, node: Node) -> bool:
     return positive and inherited(lowering, node)
 
 
-@operation("add.Tensor", "sum", _positive_sum)
+@operation("add.Tensor add.Scalar", "sum", _positive_sum)
 def add(lowering: Lowering, node: Node) -> Step:
     x, y = node.args[:2]
     return total(lowering, node, (x, 1.0), (y, _alpha(node)), rule=lowering.rule(node))
 
 
-@operation("sub.Tensor", "sum")
+@operation("sub.Tensor sub.Scalar", "sum")
 def subtract(lowering: Lowering, node: Node) -> Step:
     x, y = node.args[:2]
     return total(lowering, node, (x, 1.0), (y, -_alpha(node)), rule=lowering.rule(node))

@@ -25,7 +25,8 @@ def _attention(writer: Writer, node: Node) -> Any:
             node.operation, node.module, "dropout that stays on in eval mode is random"
         )
     q, k, v = (writer.moved(given[name]) for name in names[:3])
-    mask, scale = writer.moved(given.get("attn_mask")), given.get("scale")
+    mask = writer.moved(given.get("attn_mask"))
+    scale = given.get("scale")
     if given.get("enable_gqa"):
         k, v = (
             _repeated(writer, node, label, part, q) for label, part in (("key", k), ("value", v))
@@ -62,7 +63,8 @@ def _repeated(
     q: Ref,
 ) -> Ref:
     """Keys or values [..., H, L, E] once for each of the query's heads."""
-    shape, heads = writer.shape(part), int(writer.shape(q)[-3])
+    shape = writer.shape(part)
+    heads = int(writer.shape(q)[-3])
     times = heads // int(shape[-3])
     if times == 1:
         return part
@@ -94,7 +96,8 @@ def masked(scores: Tensor, mask: Tensor) -> Tensor:
 def _baddbmm(writer: Writer, node: Node) -> Any:
     """β·c + α·(a b) as a product and a sum."""
     c, a, b = (writer.moved(argument) for argument in node.args[:3])
-    alpha, beta = node.kwargs.get("alpha", 1), node.kwargs.get("beta", 1)
+    alpha = node.kwargs.get("alpha", 1)
+    beta = node.kwargs.get("beta", 1)
     shape = node.shape
     z = writer.emit(node, "product", "aten.matmul", (a, b), shape)
     if alpha != 1:

@@ -47,7 +47,8 @@ def _embedding_bag(writer: Writer, node: Node) -> Any:
     names = "table ids offsets scaled mode sparse weights closed padding"
     given = {**dict(zip(names.split(), node.args, strict=False)), **node.kwargs}
     table, ids, offsets = (writer.moved(given[name]) for name in ("table", "ids", "offsets"))
-    mode, weights = given.get("mode", SUM), writer.moved(given.get("weights"))
+    mode = given.get("mode", SUM)
+    weights = writer.moved(given.get("weights"))
     first = (Ref(node.index), 0)
     shape = next(n.shape for n in writer.graph.nodes if n.args == first) or ()
     rows = writer.shape(ids)

@@ -73,12 +73,6 @@ def _bilinear(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "sum", "aten.add.Tensor", (z, bias[0]), node.shape)
 
 
-def _inner(writer: Writer, node: Node) -> Any:
-    """Σ_i x_i y_i along both last dimensions."""
-    x, y = writer.moved(node.args)
-    return writer.emit(node, "inner", "aten.tensordot", (x, y, [-1], [-1]), node.shape)
-
-
 def _addmm(writer: Writer, node: Node) -> Any:
     """β·c + α·(a b); one node where it is a layer with its bias."""
     alpha, beta = (float(node.kwargs.get(name, 1)) for name in ("alpha", "beta"))
@@ -118,16 +112,6 @@ def _lerp(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "sum", "aten.add.Tensor", (first, second), node.shape)
 
 
-def _pairwise_distance(writer: Writer, node: Node) -> Any:
-    """‖x − y + ε‖ along the last dimension."""
-    given = {"p": 2.0, "eps": 1e-6, "keepdim": False, **node.kwargs}
-    given.update(zip(("x", "y", "p", "eps", "keepdim"), writer.moved(node.args), strict=False))
-    z = writer.emit(node, "difference", "aten.sub.Tensor", (given["x"], given["y"]), None)
-    z = writer.emit(node, "offset", "aten.add.Tensor", (z, given["eps"]), None)
-    parts = (z, given["p"], [-1], given["keepdim"])
-    return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
-
-
 def _cdist(writer: Writer, node: Node) -> Any:
     """‖x_i − y_j‖ for every row of either."""
     x, y, *power = writer.moved(node.args)
@@ -138,19 +122,10 @@ def _cdist(writer: Writer, node: Node) -> Any:
     return writer.emit(node, "norm", "aten.linalg_vector_norm", parts, node.shape)
 
 
-def _hstack(writer: Writer, node: Node) -> Any:
-    """Concatenation along the second dimension."""
-    parts = writer.moved(node.args[0])
-    return writer.emit(node, "cat", "aten.cat", (parts, 1), node.shape)
-
-
 EXPANSIONS["aten.cosine_similarity.default"] = _cosine
 EXPANSIONS["aten.bilinear.default"] = _bilinear
-EXPANSIONS["aten.inner.default"] = _inner
 EXPANSIONS["aten.addmm.default"] = _addmm
 EXPANSIONS["aten.addcmul.default"] = _with_added("aten.mul.Tensor")
 EXPANSIONS["aten.addcdiv.default"] = _with_added("aten.div.Tensor")
 EXPANSIONS["aten.lerp.Scalar"] = EXPANSIONS["aten.lerp.Tensor"] = _lerp
-EXPANSIONS["aten.pairwise_distance.default"] = _pairwise_distance
 EXPANSIONS["aten.cdist.default"] = _cdist
-EXPANSIONS["aten.hstack.default"] = _hstack

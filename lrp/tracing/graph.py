@@ -205,7 +205,8 @@ def as_function(
             return known[leaf.name] if isinstance(leaf, Param) else leaf
 
         for node in inner:
-            args, kwargs = rewrite(node.args, value), rewrite(node.kwargs, value)
+            args = rewrite(node.args, value)
+            kwargs = rewrite(node.kwargs, value)
             known[node.index] = node.function(*args, **kwargs)
         return known[end]
 

@@ -196,9 +196,11 @@ def _recurrent(writer: Writer, node: Node) -> Any:
     shape, time, directions = writer.shape(x), (1 if batch_first else 0), (2 if both else 1)
     if len(shape) != 3:
         raise UnsupportedOperation(node.operation, node.module, "an input without batch")
-    length, batch = int(shape[time]), shape[1 - time]
+    length = int(shape[time])
+    batch = shape[1 - time]
     each = len(params) // (layers * directions)
-    out, width = int(writer.shape(states[0])[2]), int(writer.shape(states[-1])[2])
+    out = int(writer.shape(states[0])[2])
+    width = int(writer.shape(states[-1])[2])
     sequence = []
     for t in range(length):
         sizes = (batch, shape[2])
@@ -225,7 +227,8 @@ def _side_by_side(cell: _Cell, layer: int, halves: list[list[Ref]], out: int) ->
     """Both directions' hidden states at each time step as one."""
     made = []
     for t, pair in enumerate(zip(*halves, strict=True)):
-        name, shape = f"l{layer}.both{t}", (cell.batch, 2 * out)
+        name = f"l{layer}.both{t}"
+        shape = (cell.batch, 2 * out)
         made.append(cell.writer.emit(cell.node, name, "aten.cat", (list(pair), 1), shape))
     return made
 
@@ -238,7 +241,8 @@ def _results(
     widths: tuple[int, int],
 ) -> tuple[Ref, ...]:
     """The whole output, and the states at its end."""
-    batch, size = cell.batch, cell.writer.shape(sequence[0])[1]
+    batch = cell.batch
+    size = cell.writer.shape(sequence[0])[1]
     sizes: list[Size] = [batch, size]
     sizes.insert(time, len(sequence))
     made = [cell.writer.emit(cell.node, "output", "aten.stack", (sequence, time), sizes)]
@@ -269,7 +273,8 @@ def _starts(
     )
     made = []
     for i, (state, width) in enumerate(zip(states, widths, strict=False)):
-        name, shape = f"{cell.label}start{i}", (cell.batch, width)
+        name = f"{cell.label}start{i}"
+        shape = (cell.batch, width)
         select = (state, 0, place)
         made.append(cell.writer.emit(cell.node, name, "aten.select.int", select, shape))
     return Starts(made, zero)
@@ -308,7 +313,8 @@ def _one_step(writer: Writer, node: Node) -> Any:
     h, c = states if lstm else (states, None)
     if len(writer.shape(x)) != 2:
         raise UnsupportedOperation(node.operation, node.module, "an input without batch")
-    width, inputs = int(writer.shape(h)[1]), int(writer.shape(x)[1])
+    width = int(writer.shape(h)[1])
+    inputs = int(writer.shape(x)[1])
     own = [w_ih, w_hh] if b_ih is None else [w_ih, w_hh, b_ih, b_hh]
     weights = _weights(writer, node, "", own, b_ih is not None, width)
     cell = _Cell(writer, node, "", width, writer.shape(x)[0])
