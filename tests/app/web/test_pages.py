@@ -311,7 +311,7 @@ def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
     shown = {metric.label: metric.value for metric in test.metric}
     assert shown["Generation"] == str(released["generation"])
     assert shown["Self-play games"] == f"{released['games']:,}"
-    assert components(test, "othello_lines") == 4
+    assert components(test, "othello_lines") == 5  # the ladder's is the last
     grown = [name for name in test.selectbox(key="t_b").options if "generations" in name]
     assert len(grown) >= 10 and "othello8-growth/generations/0000" in grown
     other = next(one for one in test.selectbox(key="t_run").options if one == "othello8")
