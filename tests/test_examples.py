@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 TRAINS = ROOT / "examples" / "train_4x4.py"
+FOREIGN = ROOT / "examples" / "torchvision_resnet.py"
 FORKS = """
 import os, runpy, sys, torch, lrp, app.game.session
 torch.set_num_threads(1)
@@ -51,8 +52,8 @@ def output_of(words: list[str]) -> str:
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, str]:
-    """{script: what it printed}, without the one that trains."""
-    quick = [str(script) for script in SCRIPTS if script != TRAINS]
+    """{script: what it printed}, without the one that trains and the one that needs what tests do not."""
+    quick = [str(script) for script in SCRIPTS if script not in (TRAINS, FOREIGN)]
     printed = output_of([sys.executable, "-W", "error", "-c", FORKS, *quick])
     parts = re.findall(r"script [^\n]*/(\w+)\.py\n(.*?)exit (-?\d+)\n", printed, re.DOTALL)
     assert [code for *_, code in parts] == ["0"] * len(quick), parts
@@ -71,21 +72,39 @@ def test_a_script_is_short_says_its_command_and_stands_in_the_readme(script: Pat
 
 
 def test_every_script_is_read_below(said: dict[str, str]) -> None:
-    assert {*said, TRAINS.stem} == {script.stem for script in SCRIPTS}
+    assert {*said, TRAINS.stem, FOREIGN.stem} == {script.stem for script in SCRIPTS}
+
+
+def booked_in(printed: str) -> int:
+    """How many ledgers a script printed, each of which adds up."""
+    ledgers = re.findall(r"target .*(?=>)", printed)
+    for ledger in ledgers:
+        target, *booked = numbers(ledger.replace(" on average", ""))
+        assert len(booked) == 4 and sum(booked) == pytest.approx(target, rel=1e-2, abs=1e-3)
+    return len(ledgers)
 
 
 @pytest.mark.parametrize("name", ["foreign_network", "own_operation", "own_rule", "tokens"])
 def test_ledgers_close(name: str, said: dict[str, str]) -> None:
-    ledgers = re.findall(r"target .*(?=>)", said[name])
-    assert ledgers
-    for ledger in ledgers:
-        target, *booked = numbers(ledger.replace(" on average", ""))
-        assert len(booked) == 4 and sum(booked) == pytest.approx(target, rel=1e-2, abs=1e-3)
+    assert booked_in(said[name])
 
 
 def test_the_classifier_looks_at_the_bar(said: dict[str, str]) -> None:
     right, on_bar, pixels, brightness = numbers(said["image_classifier"])
     assert right >= 95 and on_bar > 1.5 * brightness > pixels
+
+
+def test_the_channel_for_rows_is_found(said: dict[str, str]) -> None:
+    (_, best, _, worst), (lit, pixels), (target, parts) = map(
+        numbers, said["concepts"].splitlines()
+    )
+    assert best >= 90 and worst <= 10 and lit > 5 * pixels
+    assert parts == pytest.approx(target, abs=1e-3)
+
+
+def test_torchvisions_network_is_explained() -> None:
+    pytest.importorskip("torchvision")
+    assert booked_in(output_of(command(FOREIGN)))
 
 
 def test_the_reader_read_the_word_it_looks_for(said: dict[str, str]) -> None:
@@ -124,6 +143,8 @@ def test_the_agent_answers_and_says_why(said: dict[str, str]) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_the_command_runs(script: Path) -> None:
+    if script == FOREIGN:
+        pytest.importorskip("torchvision")
     printed = output_of(command(script))
     assert printed
     if script == TRAINS:
