@@ -8,6 +8,7 @@ starts without torch and streamlit.
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import re
@@ -172,6 +173,9 @@ _SQUARE = re.compile("[a-zA-Z][0-9]+")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     signal.signal(signal.SIGINT, _interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a question mark for what its alphabet lacks
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

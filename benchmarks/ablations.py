@@ -137,7 +137,7 @@ class Study:
     def played(self) -> dict[tuple[Any, ...], dict[str, Any]]:
         """The matches in `out/matches.jsonl`, by what they were asked for with."""
         store = self.out / "matches.jsonl"
-        known = map(json.loads, store.read_text().splitlines()) if store.exists() else []
+        known = map(json.loads, store.read_text("utf-8").splitlines()) if store.exists() else []
         return {(match["a"], match["b"], match["games"], match["seed"]): match for match in known}
 
 

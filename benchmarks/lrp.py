@@ -147,7 +147,7 @@ def rise(job: Callable[[], object]) -> float:
 
 def _status(key: str) -> float:
     """KiB of this process under a key of /proc/self/status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(key)))
 
 

@@ -69,6 +69,8 @@ def completed(line: str) -> str:
     line = line.replace("import a.png", "import best.pth.tar").replace(
         "release run ", "release runs/mine "
     )
+    line = re.sub(r"\s*--base a.png", " --base WTH_2001.wtb", line)
+    line = line.replace("--run folder", "--run runs/mine")
     line = line.replace("--generations 10", "--generations 2")  # as many as the prepared run has
     if re.match("othello experiments .", line) and "--quick" not in line:
         line += " --quick"  # those of full size take longer than all other lines together

@@ -35,7 +35,9 @@ for script in sys.argv[1:]:
 
 def command(script: Path) -> list[str]:
     """The command that a script's docstring ends with, for the Python of these tests."""
-    found = re.search(r": `(python [^`]+)`\.$", ast.get_docstring(ast.parse(script.read_text())))
+    found = re.search(
+        r": `(python [^`]+)`\.$", ast.get_docstring(ast.parse(script.read_text("utf-8")))
+    )
     assert found, f"{script.name}: the docstring is one line that ends with its command"
     words = shlex.split(found[1])
     assert words[1:] == [f"examples/{script.name}"]

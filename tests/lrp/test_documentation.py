@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "lrp.md"
 
 def test_the_page_runs_from_top_to_bottom() -> None:
     torch.manual_seed(0)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), flags=re.DOTALL)
     assert len(blocks) >= 8
     names: dict[str, object] = {"__name__": "page"}
     for block in blocks:
@@ -28,7 +28,7 @@ def test_the_page_runs_from_top_to_bottom() -> None:
 
 
 def test_each_of_the_six_jobs_takes_five_lines_at_most() -> None:
-    jobs = PAGE.read_text().split("## Six jobs")[1].split("\n## ")[0]
+    jobs = PAGE.read_text("utf-8").split("## Six jobs")[1].split("\n## ")[0]
     blocks = re.findall(r"```python\n(.*?)```", jobs, flags=re.DOTALL)
     own = [block for block in blocks if "class " not in block]
     assert len(own) == 6

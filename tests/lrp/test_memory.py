@@ -134,7 +134,7 @@ def test_maps_at_layers_are_never_those_of_another_model_or_input() -> None:
 def resident() -> int:
     """Bytes of this process in memory (Linux)."""
     gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def explain(times: int, new: bool) -> int:

@@ -64,7 +64,7 @@ def test_figures_are_saved_whole_or_not_at_all(tmp_path: Path) -> None:
     lrp.plot.image(torch.randn(4, 4), save=tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     lrp.plot.grid([torch.randn(4, 4)], save=str(tmp_path / "b.svg"))
-    assert "<svg" in (tmp_path / "b.svg").read_text()
+    assert "<svg" in (tmp_path / "b.svg").read_text("utf-8")
     with pytest.raises(lrp.InvalidInput, match="ends in"):
         lrp.plot.image(torch.randn(4, 4), save=tmp_path / "c.exe")
     assert not (tmp_path / "c.exe").exists()
@@ -94,7 +94,7 @@ def test_text_is_escaped_and_every_token_shows_its_number(tmp_path: Path) -> Non
     tokens = ["<script>alert(1)</script>", '"&', "plain"]
     r = torch.tensor([[1.0, 1.0], [-1.5, 0.5], [0.0, 0.0]])
     page = lrp.plot.text(tokens, r, save=tmp_path / "text.html")
-    assert (tmp_path / "text.html").read_text() == page
+    assert (tmp_path / "text.html").read_text("utf-8") == page
     found = Spans(page)
     assert found.tags == ["div", "span", "span", "span"] and found.words == tokens
     assert found.titles == ["+2", "-1", "+0"]

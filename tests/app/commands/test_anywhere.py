@@ -189,7 +189,7 @@ def test_an_interrupted_match_keeps_its_finished_games(
     report = json.loads(out)
     assert report["games"] == len(report["records"]) == 3
     assert err == "error: interrupted after 3 of 8 games\n"
-    assert len((tmp_path / "games").read_text().splitlines()) == 3 + 1
+    assert len((tmp_path / "games").read_text("utf-8").splitlines()) == 3 + 1
 
 
 def test_an_interrupt_before_the_first_game_is_one_line(

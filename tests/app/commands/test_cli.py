@@ -239,7 +239,7 @@ def test_a_damaged_checkpoint_is_refused(
 
     copy = tmp_path / "copy"
     shutil.copytree(model.path, copy)
-    weights = copy / json.loads((copy / "meta.json").read_text())["weights"]["file"]
+    weights = copy / json.loads((copy / "meta.json").read_text("utf-8"))["weights"]["file"]
     weights.write_bytes(weights.read_bytes()[:-8])
     assert "truncated" in refused(capsys, "checkpoint", "verify", str(copy))
     weights.write_bytes(b"\x80\x04" + bytes(len(weights.read_bytes()) + 6))
@@ -321,7 +321,7 @@ def test_training_stops_cleanly_on_a_signal(how: signal.Signals, tmp_path: Path)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "stopped, resume with: othello train --run run --resume" in out and noticed(err) == ""
-    assert json.loads((tmp_path / "run" / "state.json").read_text())["generation_sha256"]
+    assert json.loads((tmp_path / "run" / "state.json").read_text("utf-8"))["generation_sha256"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -329,3 +329,14 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself(name: str) -
     command = LazyGroup(name="othello").get_command(None, name)
     assert command.name == name
     assert " ".join(command.help.split("\n\n")[0].split()) == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("alphabet", ["ascii", "cp1252"])
+def test_what_a_terminal_cannot_spell_ends_no_command(alphabet: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": alphabet, "PYTHONPATH": str(ROOT)}
+    for words in (("experiments",), ("explain", "--help"), ("perft", "1", "×")):
+        done = subprocess.run(
+            [sys.executable, "-m", "othello", *words], env=environment, capture_output=True
+        )
+        assert done.returncode == (2 if words[0] == "perft" else 0), done.stderr
+        assert "UnicodeEncodeError" not in done.stderr.decode(alphabet)

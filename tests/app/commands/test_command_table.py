@@ -263,7 +263,7 @@ def test_what_is_there_is_written_over_only_with_force(
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("mine")
     assert called(words(row.words)) == 2
-    assert "--force writes over it" in capsys.readouterr().err and mine.read_text() == "mine"
+    assert "--force writes over it" in capsys.readouterr().err and mine.read_text("utf-8") == "mine"
     assert called([*words(row.words), "--force"]) == 0
     assert mine.read_bytes() != b"mine"
 
@@ -381,7 +381,7 @@ def test_an_interrupted_ladder_keeps_its_matches(
     assert run(line) == 130
     out, err = capsys.readouterr()
     assert out == "" and "interrupted; 1 matches are kept" in err and err.count("\n") == 1
-    assert (trained / "metrics" / "ladder.jsonl").read_text().count('"games": 4') == 1
+    assert (trained / "metrics" / "ladder.jsonl").read_text("utf-8").count('"games": 4') == 1
 
 
 def test_the_module_is_the_command() -> None:

@@ -272,18 +272,18 @@ def test_the_report_holds_every_figure_and_reading_with_words_for_those_who_cann
     out, docs = tmp_path / "out", tmp_path / "docs"
     records = runner.run_all(runner.Request(out, positions=2, quick=True), ("empty-board", "prior"))
     page, text = report.write(records, out)
-    html = page.read_text()
+    html = page.read_text("utf-8")
     assert html.count("data:image/svg+xml;base64,") == 2 and "http" not in html.replace(
         "http-equiv", ""
     )
     for record in records:
-        assert escape(record["title"]) in html and record["reading"] in text.read_text()
+        assert escape(record["title"]) in html and record["reading"] in text.read_text("utf-8")
         for figure in record["figures"]:
             assert (
                 f'alt="{escape(figure["alt"], quote=True)}"' in html
                 and figure["alt"] != figure["caption"]
             )
-    published = report.publish(records, out, docs).read_text()
+    published = report.publish(records, out, docs).read_text("utf-8")
     pictures = [line for line in published.splitlines() if line.startswith("![")]
     assert len(pictures) == 2
     for line in pictures:
@@ -331,7 +331,7 @@ def test_the_full_studys_winner_becomes_the_default_and_a_quick_one_does_not(
     assert report.keeps_default([study], file) is None and not file.exists()
     study["settings"] = {"quick": False}
     assert report.keeps_default([study], file) == file
-    found = json.loads(file.read_text())
+    found = json.loads(file.read_text("utf-8"))
     assert (
         found["composite"] == "EpsilonGammaBox" and found["weights"] == "a" and "rule" not in found
     )

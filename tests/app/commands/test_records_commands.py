@@ -97,7 +97,7 @@ def test_scores_of_moves_are_kept_or_said_to_be_lost(tmp_path, capsys):
     source, out = tmp_path / "one.obf", tmp_path / "two.obf"
     source.write_text("-----OX--XO----- X; B1:-10; a2:-10;\n")
     assert run(["convert", str(source), str(out)]) == 0
-    assert out.read_text() == "-----OX--XO----- X; B1:-10; A2:-10;\n"
+    assert out.read_text("utf-8") == "-----OX--XO----- X; B1:-10; A2:-10;\n"
     assert run(["convert", str(source), str(tmp_path / "three.ggf")]) == 0
     assert "ggf does not keep them" in capsys.readouterr().err
 
@@ -158,7 +158,7 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     )
     released = checkpoint.load(out)
     assert released.meta["generation"] == 1 and released.meta["games"] == 6
-    card = (out / "README.md").read_text()
+    card = (out / "README.md").read_text("utf-8")
     assert card.startswith("---\nlicense: mit\n") and "playing and analysing Othello on 4×4" in card
     assert released.sha256 in card and "one core" in card and "Not measured yet" in card
     assert "Played by" in card
@@ -174,7 +174,7 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     assert run([*again, "--generations", "2"]) == 0
     shipped = sorted((out / "generations").iterdir())
     assert [each.name for each in shipped] == ["0000", "0001"]
-    assert "generations 0, 1 in half precision" in (out / "README.md").read_text()
+    assert "generations 0, 1 in half precision" in (out / "README.md").read_text("utf-8")
     for small in shipped:
         whole = checkpoint.load(folder / "generations" / small.name)
         read = checkpoint.load(small)

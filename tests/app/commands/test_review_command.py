@@ -55,7 +55,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["there.html"]
-    assert there.read_text() == "mine"
+    assert there.read_text("utf-8") == "mine"
 
 
 def test_another_ending_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,7 +133,7 @@ def one_thread_pool(config: RunConfig) -> Executor:
 
 
 def edited(folder: Path, *changes: tuple[str, str]) -> None:
-    text = (folder / "config.toml").read_text()
+    text = (folder / "config.toml").read_text("utf-8")
     for before, after in changes:
         assert before in text
         text = text.replace(before, after)

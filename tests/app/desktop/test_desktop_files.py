@@ -54,7 +54,7 @@ def test_save_and_open_give_the_game_back(
     line = game.actions
     key(window, pygame.K_s, mod=pygame.KMOD_CTRL)
     saved = tmp_path / "othello-1.txt"
-    assert saved.read_text() == format_moves(line) + "\n"
+    assert saved.read_text("utf-8") == format_moves(line) + "\n"
     key(window, pygame.K_n, "n")
     assert game.length == 0
     key(window, pygame.K_o, mod=pygame.KMOD_CTRL)

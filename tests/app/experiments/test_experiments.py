@@ -331,10 +331,10 @@ def test_every_experiment_runs_small_and_writes_its_files(
 ) -> None:
     record, known = runner.run(name, runner.Request(tmp_path, positions=2, quick=True))
     assert not known and len(record["reading"]) > 100 and record["figures"]
-    stored = json.loads((tmp_path / f"{name}.json").read_text())
+    stored = json.loads((tmp_path / f"{name}.json").read_text("utf-8"))
     assert stored == record
     for figure in record["figures"]:
-        assert "<svg" in (tmp_path / f"{figure['file']}.svg").read_text()
+        assert "<svg" in (tmp_path / f"{figure['file']}.svg").read_text("utf-8")
 
 
 def test_self_play_is_read_back_from_the_cache_and_a_damaged_cache_is_made_again(

@@ -296,8 +296,8 @@ def test_optimiser_state_survives(tmp_path: Path) -> None:
 
 
 def test_no_unpickler_is_called_in_the_source(saved: Path) -> None:
-    source = Path(checkpoint.__file__).read_text()
-    source += Path(sys.modules["othello.network.safetensors_io"].__file__ or "").read_text()
+    source = Path(checkpoint.__file__).read_text("utf-8")
+    source += Path(sys.modules["othello.network.safetensors_io"].__file__ or "").read_text("utf-8")
     assert (
         "torch.load" not in source
         and "pickle." not in source

@@ -90,13 +90,13 @@ def set_weights(folder: Path, data: bytes) -> None:
 
 
 def edit(folder: Path, **entries: Any) -> None:
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
     del meta["digest"]
     write_sealed(folder / "meta.json", {**meta, **entries})
 
 
 def unsealed(folder: Path, **entries: Any) -> None:
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
     del meta["digest"]
     (folder / "meta.json").write_text(json.dumps({**meta, **entries}))
 
@@ -113,13 +113,19 @@ def with_weights(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[
 
 
 def stored(folder: Path, **entries: Any) -> None:
-    edit(folder, weights={**json.loads((folder / "meta.json").read_text())["weights"], **entries})
+    edit(
+        folder,
+        weights={**json.loads((folder / "meta.json").read_text("utf-8"))["weights"], **entries},
+    )
 
 
 def architecture(folder: Path, **entries: Any) -> None:
     edit(
         folder,
-        architecture={**json.loads((folder / "meta.json").read_text())["architecture"], **entries},
+        architecture={
+            **json.loads((folder / "meta.json").read_text("utf-8"))["architecture"],
+            **entries,
+        },
     )
 
 

@@ -123,7 +123,7 @@ def test_visits_equal_those_of_the_slow_twin(size, seed, plies, c_puct, simulati
 
 
 def test_visits_of_four_positions_are_the_golden_ones():
-    golden = json.loads(GOLDEN.read_text())
+    golden = json.loads(GOLDEN.read_text("utf-8"))
     for case in golden["cases"]:
         board = Board.parse(case["position"])
         search = Search(

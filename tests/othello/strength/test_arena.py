@@ -128,7 +128,7 @@ def test_reports_are_json_with_seeds_hashes_and_games(tmp_path: Path) -> None:
     assert report["wins"] + report["draws"] + report["losses"] == report["games"] == 6
     result.write(tmp_path / "match.jsonl")
     head, *games = [
-        json.loads(line) for line in (tmp_path / "match.jsonl").read_text().splitlines()
+        json.loads(line) for line in (tmp_path / "match.jsonl").read_text("utf-8").splitlines()
     ]
     assert head["type"] == "match" and head["points"] == result.points and len(games) == 6
     assert all(game["type"] == "game" and set(game["seeds"]) == {"a", "b"} for game in games)
@@ -232,7 +232,7 @@ def test_the_children_of_an_engine_die_with_it(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     process = EngineProcess(f"sh -c 'sleep 1000 & echo $! > {note}; echo; wait'")
     process.read_line(time.monotonic() + 5, "")
-    child = int(note.read_text())
+    child = int(note.read_text("utf-8"))
     process.close()
     deadline = time.monotonic() + 5
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:

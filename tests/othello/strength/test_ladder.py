@@ -45,7 +45,7 @@ def test_a_ladder_rates_generations_and_fixed_opponents_and_plays_no_match_twice
     digest = checkpoint.load(run / "generations" / "0002").sha256
     assert next(row["checkpoint"] for row in rows if row["generation"] == "2") == digest
     climbers = [rung.generation for rung in rungs if rung.generation is not None]
-    assert int((run / "best").read_text()) == climbers[0]
+    assert int((run / "best").read_text("utf-8")) == climbers[0]
 
     played.clear()
     assert (

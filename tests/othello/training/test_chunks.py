@@ -255,6 +255,6 @@ def test_the_command_resumes_over_a_bad_chunk_with_one_line_on_standard_error(
     chunk = damaged_run(begun, tmp_path / "run", b"PK")
     process = start(command, tmp_path / "run", tmp_path / "log", "--resume", "--iterations", "1")
     process.join(300)
-    said = (tmp_path / "log.err").read_text()
+    said = (tmp_path / "log.err").read_text("utf-8")
     assert process.exitcode == 0, said
     assert str(chunk) in said and said.count("\n") == 1 and hashes(tmp_path / "run") == whole

@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def latest(folder: Path) -> str:
     """What `latest` says once a trainer has the run."""
     Run.open(folder).put_right()
-    return (folder / "latest").read_text()
+    return (folder / "latest").read_text("utf-8")
 
 
 READERS: dict[str, Callable[[Path], Any]] = {  # file -> what it means to those who read it
@@ -117,7 +117,10 @@ def test_a_run_and_checkpoints_of_an_older_version_are_read_and_go_on(
         older = {**read_sealed(file, 1 << 20), "format": 1}
         file.write_text(json.dumps(older))
     (run / "settings.json").unlink()
-    rows = [line.split(",")[:-1] for line in (run / "metrics/metrics.csv").read_text().splitlines()]
+    rows = [
+        line.split(",")[:-1]
+        for line in (run / "metrics/metrics.csv").read_text("utf-8").splitlines()
+    ]
     (run / "metrics/metrics.csv").write_text("".join(",".join(row) + "\n" for row in rows))
     assert checkpoint.load(run / "generations/0002").meta["generation"] == 2
     advance(run)

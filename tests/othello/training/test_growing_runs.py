@@ -88,7 +88,7 @@ def test_a_checkpoint_whose_account_is_no_number_is_refused_before_anything_is_w
 ):
     folder = tmp_path / "odd"
     shutil.copytree(older.generation(2), folder)
-    meta = json.loads((folder / "meta.json").read_text())
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
     del meta["digest"]
     write_sealed(folder / "meta.json", {**meta, "games": games})
     with pytest.raises(CheckpointError, match=r"meta\.json: games = .* whole number"):

@@ -40,7 +40,7 @@ def run(made: Path, tmp_path: Path) -> Path:
 
 
 def edit(folder: Path, **entries: Any) -> None:
-    data = json.loads((folder / "state.json").read_text())
+    data = json.loads((folder / "state.json").read_text("utf-8"))
     del data["digest"]
     write_sealed(folder / "state.json", {**data, **entries})
 
@@ -57,7 +57,7 @@ def cut(path: Path) -> None:
 
 
 def replay_entry(folder: Path, **changes: Any) -> None:
-    data = json.loads((folder / "state.json").read_text())
+    data = json.loads((folder / "state.json").read_text("utf-8"))
     edit(folder, replay=[{**data["replay"][0], **changes}, *data["replay"][1:]])
 
 
@@ -160,7 +160,7 @@ def test_a_run_that_is_not_whole_is_refused_with_what_and_where(run: Path, case:
 
 
 def test_a_manifest_without_a_format_is_read_as_the_first_one(run: Path) -> None:
-    data = json.loads((run / "state.json").read_text())
+    data = json.loads((run / "state.json").read_text("utf-8"))
     assert data.pop("format") == 2 and data.pop("digest")
     (run / "state.json").write_text(json.dumps(data))
     assert Run.open(run, verify=True).state.iteration == 2
@@ -174,7 +174,7 @@ def test_a_manifest_comes_back_as_it_was_written(made: Path, tmp_path: Path) -> 
 
 
 def test_generations_newer_than_the_manifest_are_never_removed(run: Path) -> None:
-    old = (run / "state.json").read_text()
+    old = (run / "state.json").read_text("utf-8")
     advance(run, 2)
     (run / "state.json").write_text(old)
     with pytest.raises(
@@ -217,7 +217,7 @@ def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match=r"not an empty folder \(thesis\.txt"):
         Run.create(tmp_path, TINY)
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "thesis.txt").read_text("utf-8") == "years of work"
     with pytest.raises(ConfigError, match="a file"):
         Run.create(tmp_path / "thesis.txt", TINY)
 
@@ -255,4 +255,4 @@ def test_a_lock_that_is_a_link_is_not_followed(run: Path, tmp_path: Path) -> Non
     (run / "lock").symlink_to(tmp_path / "thesis.txt")
     with pytest.raises(OSError, match="symbolic links"), locked(run):
         pass
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "thesis.txt").read_text("utf-8") == "years of work"

@@ -58,7 +58,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def operations(folder: Path, log: Path, config: Any = None) -> list[str]:
     """What one iteration does to the disk."""
     assert finish(start(trainers.publish, folder, log, 0, None, config)) == 0
-    return log.read_text().splitlines()
+    return log.read_text("utf-8").splitlines()
 
 
 def check_one_fault(
@@ -72,12 +72,12 @@ def check_one_fault(
     if failing is None:
         assert code == DIED
     else:  # a folder that exists already need not be made
-        assert code == 3 or log.read_text().splitlines()[at - 1].startswith("mkdir")
-        assert code == 0 or os.strerror(failing) in log.read_text()
+        assert code == 3 or log.read_text("utf-8").splitlines()[at - 1].startswith("mkdir")
+        assert code == 0 or os.strerror(failing) in log.read_text("utf-8")
     if base is not None:
         kept = hashes(folder)
         assert len(kept) in (DONE + 1, DONE + 2) and kept == hashes(whole)[: len(kept)]
-        assert int((folder / "latest").read_text()) in (len(kept) - 2, len(kept) - 1)
+        assert int((folder / "latest").read_text("utf-8")) in (len(kept) - 2, len(kept) - 1)
     advance(folder, 1, None if (folder / "config.toml").exists() else config)
     ended = hashes(folder)
     assert ended == hashes(whole)[: len(ended)]
@@ -92,7 +92,7 @@ def check_tidy(folder: Path) -> None:
         entry.name for entry in run.state.replay
     }
     assert len(list((folder / "generations").iterdir())) == run.state.iteration + 1
-    rows = (folder / "metrics" / "metrics.csv").read_text().splitlines()[1:]
+    rows = (folder / "metrics" / "metrics.csv").read_text("utf-8").splitlines()[1:]
     assert [int(row.split(",")[0]) for row in rows] == list(range(run.state.iteration))
 
 
@@ -192,7 +192,7 @@ def kill_and_resume(folder: Path, times: int, seed: int, command: bool) -> None:
             wait_for(partial(ended_or_advanced, process, folder, len(known)))
         time.sleep(generator.random() * (0.3 if number % 2 else 3.0))
         assert process.exitcode is None, (
-            log.with_suffix(".err").read_text() if command else "the trainer ended"
+            log.with_suffix(".err").read_text("utf-8") if command else "the trainer ended"
         )
         trainers.kill(process)
         found = hashes(folder)
@@ -225,17 +225,16 @@ def stop_with(folder: Path, how: signal.Signals, delay: float) -> float:
     """Seconds that `othello train` takes to end after a signal; its save is valid and it says how to go on."""
     log = folder.parent / f"{how.name}{int(1e6 * delay)}"
     process = start(trainers.command, folder, log, "--resume")
-    wait_for(lambda: f"pid {process.pid} " in (folder / "lock").read_text())
+    wait_for(lambda: f"pid {process.pid} " in (folder / "lock").read_text("utf-8"))
     time.sleep(0.2 + delay)
     began = time.perf_counter()
     os.kill(process.pid, how)
-    assert finish(process) == 0, log.with_suffix(".err").read_text()
+    assert finish(process) == 0, log.with_suffix(".err").read_text("utf-8")
     took = time.perf_counter() - began
-    assert (
-        f"stopped, resume with: othello train --run {folder} --resume"
-        in log.with_suffix(".out").read_text()
-    )
-    assert log.with_suffix(".err").read_text() == ""
+    assert f"stopped, resume with: othello train --run {folder} --resume" in log.with_suffix(
+        ".out"
+    ).read_text("utf-8")
+    assert log.with_suffix(".err").read_text("utf-8") == ""
     hashes(folder)
     return took
 
@@ -252,7 +251,7 @@ def test_a_signal_ends_training_with_a_valid_save(
 def test_forty_signals_at_random_moments(base: Path, tmp_path: Path) -> None:
     """pytest tests/othello/training/test_run_safety.py -m long -k forty_signals"""
     generator, folder = random.Random(3), copied(base, tmp_path / "run")
-    settings = (folder / "config.toml").read_text()
+    settings = (folder / "config.toml").read_text("utf-8")
     endless = settings.replace("iterations = 1000\n", "iterations = 10000\n")
     (folder / "config.toml").write_text(endless)
     times = [
@@ -276,7 +275,7 @@ def race(base: Path, work: Path, times: int) -> None:
         wait_for(lambda racers=racers: any(racer.exitcode is not None for racer in racers))
         loser = 0 if racers[0].exitcode is not None else 1
         winner = racers[1 - loser]
-        told = logs[loser].with_suffix(".err").read_text()
+        told = logs[loser].with_suffix(".err").read_text("utf-8")
         assert winner.exitcode is None and racers[loser].exitcode == 2, told
         assert (
             f"pid {winner.pid} on {socket.gethostname()} is training here" in told
@@ -321,7 +320,7 @@ def test_a_disk_that_fills_up_in_a_run_leaves_it_whole_and_it_goes_on_when_there
     usage = os.statvfs(megabyte)
     ballast.write_bytes(bytes(usage.f_bavail * usage.f_frsize - 60_000))
     assert finish(start(trainers.advance_until_error, folder, tmp_path / "log")) == 3
-    said = (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text("utf-8")
     assert "No space left on device" in said and str(folder) in said
     kept = hashes(folder)
     assert len(kept) > DONE
@@ -335,7 +334,7 @@ def test_too_little_disk_is_said_before_anything_is_written(megabyte: Path, tmp_
     (tmp_path / "tiny.toml").write_text(write_toml(TINY))
     arguments = (megabyte / "run", tmp_path / "log", "--config", str(tmp_path / "tiny.toml"))
     assert finish(start(trainers.command, *arguments)) == 1
-    said = (tmp_path / "log.err").read_text()
+    said = (tmp_path / "log.err").read_text("utf-8")
     assert "no free disk" in said and str(megabyte / "run") in said and said.count("\n") == 1
     assert not (megabyte / "run").exists()
 
@@ -346,10 +345,10 @@ def test_a_disk_that_gets_scarce_in_the_middle_stops_the_run_in_words(
     subprocess.run(["mount", "-o", "remount,size=4m", str(megabyte)], check=True)
     folder = copied(base, megabyte / "run")
     process = start(trainers.command, folder, tmp_path / "log", "--resume")
-    wait_for(lambda: f"pid {process.pid} " in (folder / "lock").read_text())
+    wait_for(lambda: f"pid {process.pid} " in (folder / "lock").read_text("utf-8"))
     (megabyte / "ballast").write_bytes(bytes(2_200_000))
     assert finish(process) == 1
-    said = (tmp_path / "log.err").read_text()
+    said = (tmp_path / "log.err").read_text("utf-8")
     warning, error = (
         line for line in said.splitlines() if "streamlit" not in line
     )  # of tests before this one

@@ -74,7 +74,9 @@ def test_an_interrupted_run_with_worker_processes_ends_with_the_same_weights_bit
     run = train(tmp_path / "parts", iterations=1)
     assert run.state.iteration == 4
     assert hashes(tmp_path / "whole") == hashes(tmp_path / "parts")
-    assert len((tmp_path / "parts" / "metrics" / "metrics.csv").read_text().splitlines()) == 5
+    assert (
+        len((tmp_path / "parts" / "metrics" / "metrics.csv").read_text("utf-8").splitlines()) == 5
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_a_bad_number_on_the_disk_ends_the_command_with_a_line_and_code_1(begun,
     run.commit(replace(run.state, replay=entries))
     process = start(command, folder, tmp_path / "log", "--resume")
     process.join(200)
-    said = (tmp_path / "log.err").read_text()
+    said = (tmp_path / "log.err").read_text("utf-8")
     assert process.exitcode == 1 and "NotFinite" in said and said.count("\n") == 1
     assert Run.open(folder, verify=True).state.iteration == 2
 
