@@ -28,8 +28,8 @@ _LOCKED_BYTE: Final = 1 << 30  # of a lock file: far behind its text, which stay
 _CHUNK: Final = 1 << 16
 _ALLOCATION: Final = {
     -8: 2,
-    -3: 1 << 22,
-    -1: 1 << 23,
+    -3: 1 << 18,
+    -1: 1 << 18,
 }  # glibc's M_ARENA_MAX, M_MMAP_ and M_TRIM_THRESHOLD
 _UNREAD: Final = 600.0  # seconds that a program's words wait for a reader
 

@@ -30,7 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
-@pytest.mark.parametrize("name", ["heads", "exploration", "policy"])
+@pytest.mark.parametrize("name", ["heads", "exploration"])
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(
     name: str, model: Model, tmp_path: Path
 ) -> None:

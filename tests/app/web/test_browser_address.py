@@ -156,10 +156,16 @@ def test_two_tabs_keep_their_own_games(browser: Any, server: str) -> None:
         assert [record(tab)["moves"] for tab in (page, other)] == ["f5d6", "d3c5"]
 
 
-@pytest.mark.parametrize("name", ["inspect", "search", "experiments", "training"])
-@pytest.mark.parametrize(
-    "bad", [{"moves": "f5f5"}, {"start": "<b>x</b>"}, {"start": "f5", "moves": "a1"}]
-)
+PLACES = ("inspect", "search", "experiments", "training")
+BAD = ({"moves": "f5f5"}, {"start": "<b>x</b>"}, {"start": "f5", "moves": "a1"})
+PAIRS = [
+    pytest.param(name, bad, marks=() if place % len(BAD) == kind else pytest.mark.long)
+    for place, name in enumerate(PLACES)
+    for kind, bad in enumerate(BAD)
+]
+
+
+@pytest.mark.parametrize(("name", "bad"), PAIRS)
 def test_a_damaged_game_in_the_address_of_a_page_is_reported_and_a_new_one_begins(
     name: str, bad: dict[str, str], browser: Any, server: str
 ) -> None:
