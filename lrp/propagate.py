@@ -153,7 +153,8 @@ def probe(
     if batch == 1 or program.whole:
         return {}, mixing
     steps = program.path(tuple(program.graph.outputs))
-    run, spoiled = _spoiled(program, steps, examples, 0)
+    clean = forward(program, steps, examples, {})
+    run, spoiled = _spoiled(program, steps, examples, clean, 0)
     layouts: dict[int, Layout] = {}
     owners: dict[int, int | None] = {}
     for index, numbers in spoiled.items():
@@ -162,12 +163,11 @@ def probe(
             owners[index] = 0
         else:
             layouts[index] = layout
-    if owners:
-        clean = forward(program, steps, examples, {})
-        owners = {i: own for i, own in owners.items() if not clean.values[i].isnan().any()}
+    owners = {i: own for i, own in owners.items() if not clean.values[i].isnan().any()}
     if owners and not program.graph.batch_symbols:
         for sample in range(1, batch):
-            for index in _spoiled(program, steps, examples, sample)[1].keys() - layouts.keys():
+            found = _spoiled(program, steps, examples, clean, sample)[1]
+            for index in found.keys() - layouts.keys():
                 owners[index] = None if index in owners else sample
     for index in program.graph.outputs:
         rows = layouts.get(index)
@@ -203,23 +203,25 @@ def mixes(program: Program) -> bool:
 
 
 def _spoiled(
-    program: Program, steps: Sequence[Step], examples: Sequence[Tensor], sample: int
+    program: Program,
+    steps: Sequence[Step],
+    examples: Sequence[Tensor],
+    clean: Execution,
+    sample: int,
 ) -> tuple[Execution, dict[int, Tensor]]:
     """A run with one sample made NaN, and which numbers turned NaN of those steps' values where any did.
 
-    What no relevance passes through, of which NaN may make anything, is as it is without.
+    What no relevance passes through, of which NaN may make anything, is as in the `clean` run.
     """
     held = [step for step in steps if isinstance(step, Refused) or makes_constants(step)]
-    if held:
-        clean = forward(program, steps, examples, {})
-        known = {step: _Known(step.node, clean.values[step.node.index]) for step in held}
-        steps = [known.get(step, step) for step in steps]
+    known = {step: _Known(step.node, clean.values[step.node.index]) for step in held}
+    read = [known.get(step, step) for step in steps]
     others = [x.clone() for x in examples]
     for x in others:
         if x.is_floating_point():
             x[sample] = torch.nan
-    looked_up = _ids_of(program, steps, examples, sample)
-    run = forward(program, steps, others, {}, looked_up)
+    looked_up = _ids_of(program, read, examples, clean, sample)
+    run = forward(program, read, others, {}, looked_up)
     found = {}
     for step in steps:
         value = run.values[step.node.index]
@@ -231,7 +233,11 @@ def _spoiled(
 
 
 def _ids_of(
-    program: Program, steps: Sequence[Step], examples: Sequence[Tensor], sample: int
+    program: Program,
+    steps: Sequence[Step],
+    examples: Sequence[Tensor],
+    clean: Execution,
+    sample: int,
 ) -> dict[int, Tensor]:
     """Which ids that an embedding looks up are one sample's: those that change when its tokens do."""
     tables = [step for step in steps if isinstance(step, Embedding)]
@@ -242,11 +248,10 @@ def _ids_of(
     for index, x in zip(program.graph.inputs, others, strict=True):
         if index in ids:
             x[sample] = (x[sample] == 0).to(x.dtype)
-    now = forward(program, steps, examples, {})
     then = forward(program, steps, others, {})
     found = {}
     for step in tables:
-        changed = now.values[step.source] != then.values[step.source]
+        changed = clean.values[step.source] != then.values[step.source]
         found[step.node.index] = changed
     return found
 
