@@ -1,4 +1,5 @@
-// The page's address: replaced, never pushed, so that Back leaves a page in one press; a page that was left says nothing.
+// The page's address, and how a page is left.
+// It is replaced, never pushed, so that Back leaves a page in one press; a page that was left says nothing.
 // The browser's storage keeps a copy.  A page opened without a record is asked by its data for the copy, and hands it over.
 const KEY = "othello-record", VERSION = 1, LONGEST = 8000;
 let handed = false, newest = null;
@@ -20,6 +21,27 @@ function keep(page, query) {
     // full or forbidden: the address has it all
   }
 }
+
+// Streamlit tells the server that an open menu closes only after the click that closes it, in the old page's name: a link
+// to another page would be called back, a button that opens one cut off.  So the menu is closed first, then clicked again.
+let closing = false;
+
+function closeFirst(event) {
+  const pressed = event.target.closest?.("[data-testid=stMain] :is(a, button)");
+  const [menu] = document.querySelectorAll("[data-testid=stPopoverBody]");
+  const other = event.metaKey || event.ctrlKey || event.shiftKey; // a tab of its own
+  if (closing || !menu || !pressed || other || menu.contains(pressed) || pressed.closest("[data-testid=stPopover]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  menu.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  closing = true;
+  setTimeout(() => { // by then the menu has told the server
+    pressed.click();
+    closing = false;
+  }, 80);
+}
+
+addEventListener("click", closeFirst, true);
 
 export default function ({ data, setTriggerValue }) {
   const page = location.pathname.split("/").pop() || "play";

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.app.web.browser_page import (
+    PAGES,
     cell,
     choose,
     go_to,
@@ -148,3 +149,25 @@ def test_a_menu_that_is_only_looked_into_changes_nothing(page: Any) -> None:
     menu.locator(".st-key-s_gallery input").first.click()
     page.get_by_role("option").first.click()
     menu.wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("start", "menu", "other"),
+    [("Play", "New", "Training"), ("Play", "Method", "Inspect"), ("Search", "Another", "Explorer")],
+)
+def test_a_page_is_left_in_one_press_while_a_menu_is_open(
+    page: Any, start: str, menu: str, other: str
+) -> None:
+    for pressed in ("click", "Enter"):
+        go_to(page, start)
+        open_menu(page, menu)
+        link = page.get_by_role("link", name=other, exact=True).first
+        if pressed == "click":
+            link.click()
+        else:
+            link.focus()
+            page.keyboard.press("Enter")
+        page.wait_for_url(f"**/{other.lower()}*", timeout=10_000)
+        settled(page)
+        assert f"/{other.lower()}" in page.url
+        page.get_by_text(PAGES[other]).first.wait_for(timeout=10_000)
