@@ -32,6 +32,14 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
         "spares": (f"leaves {mine} to {other}", ""),
         "overturns": ("", f"turns {mine}"),
         "wedge": (f"wedges in at {mine}", f"leaves the wedge at {theirs}"),
+        "anchors_edge": (
+            f"anchors {mine} on the edge",
+            f"does not anchor {theirs} on the edge",
+        ),
+        "breaks_edge": (
+            f"breaks {other}'s edge at {mine}",
+            f"leaves {other}'s edge whole at {theirs}",
+        ),
         "parity": ("plays into an odd region", "plays into an even region"),
         "pass": (f"makes {other} pass", f"lets {other} move"),
         "wipe_out": (
