@@ -43,7 +43,7 @@ def on_the_way(
     return totals
 
 
-class Answer(Baseline):
+class TargetOnly(Baseline):
     """What a model says, and no score of anything: the target alone."""
 
     def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class RivalMethod:
     def __init__(self, model: Model, name: str) -> None:
         example = encode_words(model, *np.array([[1, 2], [4, 8]], np.uint64))
         self._gradient = GradientTimesInput(model.network, example)
-        self._answer = Answer(model.network, example)
+        self._answer = TargetOnly(model.network, example)
         self._model, self._name = model, name
 
     def attribute(

@@ -21,6 +21,7 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
     shut = f"keeps {other} out of {mine}"
     if move in weight.squares:
         shut = f"takes {mine} before {other} can"
+    away = f"stays off {theirs} beside the empty {home}"
     said = {
         "takes_corner": (f"takes the corner {mine}", f"leaves the corner {theirs}"),
         "gives_corner": (f"keeps {theirs} closed", f"gives {other} {mine}"),
@@ -46,14 +47,8 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
             f"does not lose every disc to {theirs}",
             f"loses every disc to {mine}",
         ),
-        "x_square": (
-            f"stays off {theirs} beside the empty {home}",
-            f"plays beside the empty {home}",
-        ),
-        "c_square": (
-            f"stays off {theirs} beside the empty {home}",
-            f"plays beside the empty {home}",
-        ),
+        "x_square": (away, f"plays beside the empty {home}"),
+        "c_square": (away, f"plays beside the empty {home}"),
     }
     if weight.name in said:
         return said[weight.name][0 if pro else 1]

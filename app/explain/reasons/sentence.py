@@ -121,7 +121,7 @@ def why(
     certain = {each.square: float(score) for each, score in zip(whole, scores) if score is not None}
     worths = certain if solved else discs_of(model).of_moves(board, tries)
     worth = [worths[each.square] if each.square in tries else None for each in whole]
-    speech = Speech(result, whole, worth, solved, weights)
+    speech = Speech(result, whole, worth, solved, weights, (known or {}).get(move))
     spoken, sentence = speech.words()
     outlook = None if worth[0] is None else speech.outlook(worth[0])
     return Reasons(
@@ -187,6 +187,7 @@ class Speech:
     worth: Sequence[float | None]
     solved: bool  # whether worth is exact
     weights: Sequence[Weight]
+    known: float | None = None  # what the move alone is worth for certain
 
     def words(self) -> tuple[tuple[str, ...], str]:
         """The names of the facts that are said, and the sentence."""
@@ -195,7 +196,9 @@ class Speech:
             return (), f"{name}: the search did not try it, so nothing is claimed."
         if len(self.moves) == 1:
             spoken = [] if len(self.result.moves) == 1 else self._chosen(1, ABSOLUTE)
-            only = "it is the only move" if len(self.result.moves) == 1 else "no other was tried"
+            only = (
+                "it is the only move" if len(self.result.moves) == 1 else "no other move was tried"
+            )
             said = self._joined(spoken) or only
             return _names(spoken), f"{name}: {said}; {self._expectation(worth)}."
         other = self.worth[1]
@@ -261,6 +264,8 @@ class Speech:
         board, q = self.result.board, self.moves[0].q
         assert q is not None
         sign = 1 if board.side == "X" else -1
+        if self.known is not None:
+            return Outlook.of(sign * q, sign * self.known, exact=True)
         return Outlook.of(sign * q, sign * worth, exact=self.solved)
 
     def _name(self, which: int) -> str:
