@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from app.commands.options import print_json, wants_json
-from app.explain.reasons.sentence import Reasons, check, why
+from app.explain.reasons.line import followed
+from app.explain.reasons.sentence import check, why
 from app.game.tries import with_tries
-from app.models import Model, load_model_for
+from app.models import load_model_for
 from othello.rules.board import Board
 from othello.rules.notation import parse_square, square_name
-from othello.search.result import SearchResult
 from othello.search.search import Search
 
 Why = Annotated[
@@ -57,21 +56,11 @@ def say_why(
     move, rival = reasons.moves(board)
     model = load_model_for(board.size, checkpoint)
     run = Search(model.evaluator).run
-    found = reasons_for(model, board, move, rival, lambda each: run(each, simulations))
+    result = with_tries(run(board, simulations), (move, rival), lambda at: run(at, simulations))
+    found = why(model, result, move, rival)
     if wants_json(as_json):
-        print_json("why", found.as_json())
+        print_json("why", followed(model, result, found).as_json())
     else:
         print(found.sentence)
         outlined = " ".join(square_name(square, board.size) for square in found.outline())
         print(f"about: {outlined}" if outlined else "no fact has weight enough to be named")
-
-
-def reasons_for(
-    model: Model,
-    board: Board,
-    move: int | None,
-    rival: int | None,
-    search: Callable[[Board], SearchResult],
-) -> Reasons:
-    """The reasons for a move, by default the search's own; moves that it hardly tried are looked at by themselves."""
-    return why(model, with_tries(search(board), (move, rival), search), move, rival)

@@ -18,6 +18,7 @@ from app.experiments.positions import Words, states_of, words_of
 from app.explain.composites import explainer_of
 from app.explain.explanation import on_squares
 from app.explain.network import POLICY, VALUE
+from app.explain.rivals import on_the_way
 from app.models import Model, encode_words
 from lrp import LRP
 from lrp.baselines import GradientTimesInput
@@ -124,22 +125,27 @@ def _even(maps: Maps) -> Maps:
 def _by_gradient(
     model: Model, method: str, own: Words, opp: Words, moves: NDArray[np.int64]
 ) -> Maps:
-    """Gradient × input, or its mean along the line from the planes of nothing: with x·∇f(t·x) = (t·x·∇f(t·x)) / t."""
-    planes, points = encode_words(model, own, opp), [1.0]
+    """Gradient × input, or its mean along the line from the planes of nothing."""
+    planes = encode_words(model, own, opp)
     gradient = GradientTimesInput(model.network, planes[:2])
-    if method == "integrated gradients":
-        points = [(k + 0.5) / IG_STEPS for k in range(IG_STEPS)]
-    total = np.zeros((len(TARGETS), len(own), 64))
-    for t in points:
-        total += np.stack([summed(found) for found in asked(gradient, planes * t, moves)]) / t
-    value, best, second = total / len(points)
+
+    def found(x: torch.Tensor) -> list[torch.Tensor]:
+        return [scores.input for scores in asked(gradient, x, moves)]
+
+    steps = IG_STEPS if method == "integrated gradients" else 0
+    scores = on_the_way(found, planes, steps) if steps else found(planes)
+    value, best, second = (each.double().sum(1).flatten(1).numpy() for each in scores)
     return np.stack([value, best, best - second])
 
 
 def _one_by_one(
     model: Model, own: Words, opp: Words, moves: NDArray[np.int64], becomes: int
 ) -> Maps:
-    """f(board) − f(board with one disc multiplied by `becomes`), 0 on empty squares; the value after tanh."""
+    """f(board) − f(board with one disc multiplied by `becomes`), 0 on empty squares.
+
+    The value is the evaluator's, after tanh; `app.explain.rivals` swaps owners for the value before tanh, whose account
+    closes.  Of logits the two say the same.
+    """
     states = states_of(own, opp)
     rows, squares = np.nonzero(states)
     without = states[rows]

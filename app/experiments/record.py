@@ -92,6 +92,19 @@ class PerPosition:
 
 
 @dataclass(frozen=True)
+class PerInput:
+    """What was measured on each input that is no position, {column: values [P]}; `name` is part of its files' names.
+
+    inputs: [P, …], in the NPZ alone; the CSV numbers them.  kind: what one of them is called.
+    """
+
+    name: str
+    kind: str
+    inputs: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
 class Findings:
     """All an experiment found: numbers (JSON), a paragraph that reads them honestly, figures, tables, raw values."""
 
@@ -99,7 +112,7 @@ class Findings:
     reading: str
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...] = ()
-    each: tuple[PerPosition, ...] = ()
+    each: tuple[PerPosition | PerInput, ...] = ()
 
 
 @dataclass(frozen=True)

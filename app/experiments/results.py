@@ -12,6 +12,7 @@ import io
 import json
 import math
 import platform
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
@@ -22,8 +23,9 @@ import numpy as np
 import torch
 
 from app.experiments.positions import board_of
-from app.experiments.record import Experiment, Findings, PerPosition, Settings
+from app.experiments.record import Experiment, Findings, PerInput, PerPosition, Settings
 from app.models import Model
+from app.present.numbers import MINUS
 from othello import atomic
 
 FORMAT: Final = 1
@@ -50,8 +52,8 @@ def write(
         "checkpoint": _provenance(model),
         "code": all_sources(),
         "versions": versions(),
-        "reading": found.reading,
-        "tables": [asdict(table) for table in found.tables],
+        "reading": one_minus(found.reading),
+        "tables": one_minus([asdict(table) for table in found.tables]),
         "figures": _write_figures(folder, wanted.name, found),
         "each": [_write_each(folder, wanted.name, sample) for sample in found.each],
         "numbers": rounded(found.numbers),
@@ -67,31 +69,36 @@ def _write_figures(folder: Path, name: str, found: Findings) -> list[dict[str, s
     for figure in found.figures:
         file = f"{name}-{figure.name}" if figure.name else name
         atomic.write_bytes(folder / f"{file}.svg", plots.svg(figure.canvas))
-        words = {"caption": figure.caption, "alt": figure.alt or figure.caption}
+        words = one_minus({"caption": figure.caption, "alt": figure.alt or figure.caption})
         entries.append({"file": file, **words})
     return entries
 
 
-def _write_each(folder: Path, name: str, found: PerPosition) -> str:
-    """Write the values of every position as NPZ (positions [P], columns [K], values [P, K]) and as CSV; their name.
+def _write_each(folder: Path, name: str, found: PerPosition | PerInput) -> str:
+    """Write the values of every unit as NPZ (positions [P], columns [K], values [P, K]) and as CSV; their name.
 
-    Maps [P, 8, 8] go into the NPZ where there are any.
+    Maps [P, 8, 8] go into the NPZ where there are any; inputs [P, …] that are no positions stand in their place.
     """
     file = f"{name}-{found.name}"
-    boards = [str(board_of(own, opp)) for own, opp in zip(found.own, found.opp)]
     columns = list(found.values)
     values = np.array([found.values[column] for column in columns], np.float32).T
+    arrays: dict[str, Any] = {"columns": columns, "values": values}
+    if isinstance(found, PerInput):
+        kind, units = found.kind, [str(unit) for unit in range(len(found.inputs))]
+        arrays["inputs"] = found.inputs.astype(np.float32)
+    else:
+        kind, units = "position", [str(board_of(*words)) for words in zip(found.own, found.opp)]
+        arrays["positions"] = units
+        if found.maps is not None:
+            arrays["maps"] = found.maps.astype(np.float32)
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"positions": boards, "columns": columns, "values": values}
-    if found.maps is not None:
-        arrays["maps"] = found.maps.astype(np.float32)
     np.savez_compressed(buffer, **arrays)
     atomic.write_bytes(folder / f"{file}.npz", buffer.getvalue())
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["position", *columns])
-    for board, row in zip(boards, values.tolist()):
-        rows.writerow([board, *[f"{value:.5g}" for value in row]])
+    rows.writerow([kind, *columns])
+    for unit, row in zip(units, values.tolist()):
+        rows.writerow([unit, *[f"{value:.5g}" for value in row]])
     atomic.write_text(folder / f"{file}.csv", text.getvalue())
     return file
 
@@ -139,6 +146,21 @@ def versions() -> dict[str, str]:
     """The libraries that the numbers depend on."""
     python = platform.python_version()
     return {"python": python, "torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def one_minus(words: Any) -> Any:
+    """Texts, and what is made of them, with a minus before every negative number and exponent instead of a hyphen.
+
+    >>> one_minus(["-0.3, +1e-07", "LRP-0 of 2-3 X-squares"])
+    ['−0.3, +1e−07', 'LRP-0 of 2-3 X-squares']
+    """
+    if isinstance(words, str):
+        return re.sub(r"(?:(?<!\w)|(?<=\de))-(?=\d)", MINUS, words)
+    if isinstance(words, dict):
+        return {name: one_minus(entry) for name, entry in words.items()}
+    if isinstance(words, list | tuple):
+        return [one_minus(entry) for entry in words]
+    return words
 
 
 def _provenance(model: Model | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ compared with theirs wherever maps are shown.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from app.explain.explanation import Attributed
 from app.models import Model, encode_words, plane_names
-from lrp.baselines import GradientTimesInput
+from lrp.baselines import Baseline, GradientTimesInput
 from lrp.targets import Target
 
 INTEGRATED, SWAP = "IntegratedGradients", "OwnerSwap"
@@ -25,6 +26,28 @@ RIVALS: Final[dict[str, str]] = {
 }
 NOTHING, TOGETHER = "planes of nothing", "discs together"  # what the squares do not hold
 STEPS: Final = 32
+
+
+def on_the_way(
+    asked: Callable[[Tensor], Sequence[Tensor]], planes: Tensor, steps: int
+) -> list[Tensor]:
+    """Integrated gradients [B, C, N, N] in float64, from planes of nothing, of every number that `asked` is about.
+
+    asked: x · ∇f(x) of planes x.  The mean is over the middles of `steps` parts of the way; x · ∇f(t·x) is
+    (t·x · ∇f(t·x)) / t.
+    """
+    totals: list[Tensor] = []
+    for t in ((np.arange(steps) + 0.5) / steps).tolist():
+        found = [scores.double() / (t * steps) for scores in asked(planes * t)]
+        totals = [total + new for total, new in zip(totals, found)] if totals else found
+    return totals
+
+
+class TargetOnly(Baseline):
+    """What a model says, and no score of anything: the target alone."""
+
+    def _scores(self, value: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
 
 
 class RivalMethod:
@@ -42,6 +65,7 @@ class RivalMethod:
     def __init__(self, model: Model, name: str) -> None:
         example = encode_words(model, *np.array([[1, 2], [4, 8]], np.uint64))
         self._gradient = GradientTimesInput(model.network, example)
+        self._answer = TargetOnly(model.network, example)
         self._model, self._name = model, name
 
     def attribute(
@@ -53,13 +77,11 @@ class RivalMethod:
         return self._swapped(planes, target, output)
 
     def _integrated(self, planes: Tensor, target: Target, output: int) -> Attributed:
-        """x · the mean of ∇f(t·x) over the middles of `STEPS` parts of [0, 1]; x · ∇f(t·x) = (t·x · ∇f(t·x)) / t."""
-        total = torch.zeros_like(planes, dtype=torch.float64)
-        for t in (np.arange(STEPS) + 0.5) / STEPS:
-            found = self._gradient.attribute(planes * float(t), target, output=output)
-            total += found.input.double() / (t * STEPS)
+        (total,) = on_the_way(
+            lambda x: [self._gradient.attribute(x, target, output=output).input], planes, STEPS
+        )
         whole, start = (
-            self._gradient.attribute(x, target, output=output).target.double()
+            self._answer.attribute(x, target, output=output).target.double()
             for x in (planes, torch.zeros_like(planes))
         )
         left = whole - start - total.sum((1, 2, 3))
@@ -68,7 +90,7 @@ class RivalMethod:
     def _swapped(self, planes: Tensor, target: Target, output: int) -> Attributed:
         """f(board) − f(board with one disc the other side's), on the plane that shows the disc."""
         states = _states(self._model, planes)  # [B, N²]
-        whole = self._gradient.attribute(planes, target, output=output).target.double()
+        whole = self._answer.attribute(planes, target, output=output).target.double()
         total = torch.zeros_like(planes, dtype=torch.float64)
         discs = [np.flatnonzero(row) for row in states]
         for turn in range(max(map(len, discs))):  # one disc of every board at a time
@@ -77,7 +99,7 @@ class RivalMethod:
             swapped = states.copy()
             swapped[rows, squares] *= -1
             changed = encode_words(self._model, *_words(swapped, self._model.size))
-            now = self._gradient.attribute(changed, target, output=output).target.double()
+            now = self._answer.attribute(changed, target, output=output).target.double()
             shown = np.where(states[rows, squares] > 0, 0, min(1, planes.shape[1] - 1))
             total[rows, shown, squares // self._model.size, squares % self._model.size] = (
                 whole - now

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from app.experiments import alt, plots
 from app.experiments.attributions import batches
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
+from app.experiments.record import Experiment, Figure, Findings, PerInput, Progress, Settings, part
 from app.experiments.statistics import Interval, highest, proportion, shuffled_order
 from app.experiments.tables import bars, column, intervals, table
 from app.models import Model
@@ -155,10 +155,11 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     numbers: dict[str, Any] = {"pictures": len(x), "networks": {}}
     gains: dict[str, dict[str, Interval]] = {}
     drawn: dict[str, dict[str, Maps]] = {}
+    each = {"digit": y.double().numpy()}
     for place, (name, network) in enumerate(networks.items()):
         progress(0.8 + 0.1 * place, f"explaining the {name}")
         with torch.no_grad():
-            right = int((network(x).argmax(1) == y).sum())
+            right = network(x).argmax(1) == y
         drawn[name], ledgers = explain(network, x, y, RECIPES[name])
         plain = GradientTimesInput(network, x[:2]).attribute(x, y)
         maps = drawn[name] | {
@@ -168,8 +169,10 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         }
         srg = {m: pixel_gain(network, x, y, scores, settings.seed) for m, scores in maps.items()}
         gains[name] = intervals(srg, settings.seed)
+        each |= {f"{name} | {method}": samples for method, samples in srg.items()}
+        each[f"{name} | right"] = right.double().numpy()
         numbers["networks"][name] = {
-            "accuracy": proportion(right, len(x)),
+            "accuracy": proportion(int(right.sum()), len(x)),
             "srg": gains[name],
             "ledgers": ledgers,
         }
@@ -177,7 +180,11 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     title = "SRG of the true digit's logit, pixels set to 0 (0 is a random order)"
     figures = _maps(x, y, drawn), _bars(gains)
     return Findings(
-        numbers, _reading(numbers, gains), figures, (table(title, grid, list(networks)),)
+        numbers,
+        _reading(numbers, gains),
+        figures,
+        (table(title, grid, list(networks)),),
+        (PerInput("pictures", "picture", x[:, 0].double().numpy(), each),),
     )
 
 

@@ -6,13 +6,14 @@ every opening is played twice, so that each side searches widely once; then both
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings
+from app.experiments.record import Experiment, Figure, Findings, PerPosition, Progress, Settings
 from app.experiments.statistics import Interval, bootstrap, proportion
 from app.models import Model
 from othello.network.evaluator import Evaluator
@@ -55,15 +56,19 @@ def play(evaluator: Evaluator, board: Board, black: float, white: float) -> Lead
     return leads
 
 
+def openings(pairs: int, seed: int) -> list[Board]:
+    """The positions that the games of a tournament begin with."""
+    random = np.random.default_rng((seed, 1))
+    return [opening(random) for _ in range(pairs)]
+
+
 def tournament(
-    evaluator: Evaluator, pairs: int, seed: int, progress: Progress
+    evaluator: Evaluator, starts: Sequence[Board], progress: Progress
 ) -> tuple[Leads, Leads]:
     """Black's leads [G, PLIES + 1] where black searches narrowly, and where black searches widely."""
-    random = np.random.default_rng((seed, 1))
-    starts = [opening(random) for _ in range(pairs)]
     narrow, wide = [], []
     for place, start in enumerate(starts):
-        progress(place / pairs, f"opening {place + 1} of {pairs}")
+        progress(place / len(starts), f"opening {place + 1} of {len(starts)}")
         narrow.append(play(evaluator, start, NARROW, WIDE))
         wide.append(play(evaluator, start, WIDE, NARROW))
     return np.array(narrow), np.array(wide)
@@ -77,7 +82,8 @@ def by_ply(leads: Leads, seed: int) -> list[Interval]:
 def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     """Black's lead by ply as in the post, the wide searcher's lead, and its score with an interval."""
     pairs = max(1, settings.positions // 2)
-    narrow, wide = tournament(model.evaluator, pairs, settings.seed, progress)
+    starts = openings(pairs, settings.seed)
+    narrow, wide = tournament(model.evaluator, starts, progress)
     explorer = (wide - narrow) / 2  # an opening's two games; the colour cancels
     points = (np.sign(wide[:, -1]) - np.sign(narrow[:, -1])) / 4 + 0.5
     score = (
@@ -112,7 +118,19 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "The post says that black leads in both phases; a lead in discs before the end is a poor sign of who wins in "
         "Othello, and its sign has to be read from the curves with their bands."
     )
-    return Findings(numbers, reading, (_figure(curves, 2 * pairs),))
+    figures = (_figure(curves, 2 * pairs),)
+    return Findings(numbers, reading, figures, each=(_each(starts, narrow, wide, points),))
+
+
+def _each(starts: Sequence[Board], narrow: Leads, wide: Leads, points: Leads) -> PerPosition:
+    """Both games of every opening."""
+    values = {"wide searcher's score": points}
+    for name, leads in (("black narrow", narrow), ("black wide", wide)):
+        values |= {f"{name} | {ply}": leads[:, ply] for ply in PLIED}
+    own, opp = (
+        np.array([getattr(start, side) for start in starts], np.uint64) for side in ("own", "opp")
+    )
+    return PerPosition("openings", own, opp, values)
 
 
 def _figure(curves: dict[str, list[Interval]], games: int) -> Figure:

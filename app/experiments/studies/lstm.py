@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from app.experiments import alt, plots
-from app.experiments.record import Experiment, Figure, Findings, Progress, Settings, part
+from app.experiments.record import Experiment, Figure, Findings, PerInput, Progress, Settings, part
 from app.experiments.statistics import Interval, bootstrap, pearson
 from app.experiments.tables import bars, column, intervals, table
 from app.models import Model
@@ -86,17 +86,16 @@ def train(steps: int, progress: Progress) -> Adder:
     return network.eval()
 
 
-def scored(steps: Maps, truth: Maps, seed: int) -> dict[str, Interval]:
-    """How relevance by step [P, LENGTH] agrees with the right one: correlation, slope, error, share on unmarked."""
+def scored(steps: Maps, truth: Maps) -> dict[str, Maps]:
+    """How relevance by step [P, LENGTH] agrees with the right one: correlation, slope, error, share on unmarked [P]."""
     size = np.abs(steps)
     on_unmarked = (size * (truth == 0)).sum(1)
-    samples = {
+    return {
         "correlation": np.array([pearson(r, t) for r, t in zip(steps, truth)]),
         "slope": (steps * truth).sum(1) / (truth * truth).sum(1),
         "mean_error": np.abs(steps - truth).mean(1),
         "share_on_unmarked": on_unmarked / np.maximum(size.sum(1), 1e-12),
     }
-    return intervals(samples, seed)
 
 
 def explain(network: nn.Module, x: Tensor, seed: int) -> tuple[dict[str, Maps], dict[str, Any]]:
@@ -129,7 +128,8 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
         error = (network(x)[:, 0] - right.sum(1)).double().numpy()
     progress(0.9, "explaining")
     maps, ledgers = explain(network, x, settings.seed)
-    found = {name: scored(steps, truth, settings.seed) for name, steps in maps.items()}
+    samples = {name: scored(steps, truth) for name, steps in maps.items()}
+    found = {name: intervals(each, settings.seed) for name, each in samples.items()}
     numbers = {
         "sequences": len(x),
         "length": LENGTH,
@@ -141,7 +141,9 @@ def run(model: Model | None, settings: Settings, progress: Progress) -> Findings
     title = "Relevance of a step against the right answer (mean [95 % interval] over sequences)"
     reading = _reading(numbers, float(right.sum(1).std()))
     figure = _figure(x, truth, maps, found)
-    return Findings(numbers, reading, (figure,), (table(title, found, COLUMNS),))
+    flat = {f"{name} | {score}": v for name, each in samples.items() for score, v in each.items()}
+    each = PerInput("sequences", "sequence", x.double().numpy(), {"error": error} | flat)
+    return Findings(numbers, reading, (figure,), (table(title, found, COLUMNS),), (each,))
 
 
 def _reading(numbers: dict[str, Any], spread: float) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SECOND_LOOK: Final = SYMMETRIES[1::2]  # images that take no part in choosing what is said
 CONFIRMED: Final = 0.25  # discs: a smaller effect confirms nothing
-PLACED: Final = ("takes_corner", "gives_corner", "threatens", "stable", "frontier", "mobility")
-ON_DISCS: Final = ("takes_corner", "stable", "frontier")
+ON_DISCS: Final = ("takes_corner", "stable", "frontier", "anchors_edge", "breaks_edge")
+PLACED: Final = (*ON_DISCS, "gives_corner", "threatens", "mobility")
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,6 @@ class Looked:
     again: dict[str, Weight]
     false: dict[str, Weight]
 
-    def spoken(self) -> list[Weight]:
-        """The facts in the sentence."""
-        return [weight for weight in self.reasons.facts if weight.name in self.reasons.spoken]
-
     def confirmed(self, name: str) -> bool:
         """Whether the intervention on the other images has the sign of the fact and is no trifle."""
         weight = self.again[name]
@@ -44,6 +40,11 @@ class Looked:
         """Whether it exceeds the control there too."""
         weight = self.again[name]
         return self.confirmed(name) and abs(weight.effect) > weight.control
+
+    def along(self, name: str) -> bool | None:
+        """Whether what hangs on the fact where the search's line ends has its sign; None where nothing is left."""
+        line = self.reasons.lines.get(name)
+        return None if line is None else self.again[name].claim * line.effect > 0
 
     def by_rule(self, name: str) -> bool:
         """Whether the rules and the solver, asked anew, have the same values, and for a chosen square say the same."""
@@ -57,7 +58,7 @@ class Looked:
 
     def speaks_against(self) -> bool:
         """Whether relevance on the squares of a spoken fact speaks against what is said."""
-        return any(weight.relevance * weight.claim <= 0 for weight in self.spoken())
+        return any(weight.relevance * weight.claim <= 0 for weight in self.reasons.said())
 
 
 def look(model: Model, reasons: Reasons) -> Looked:

@@ -164,6 +164,28 @@ def wedge(board: Board, move: int) -> Fact:
     return _of_move(move, {move - step, move + step} <= set(squares_of(board.opp, size)))
 
 
+def anchors_edge(board: Board, move: int) -> Fact:
+    """Discs of `s` on an edge, corners apart, that are stable after the move and were not stable discs of `s` on `b`.
+
+    Such a disc stands in an unbroken row of discs of `s` from a corner of `s`, or on an edge without an empty square.
+    """
+    before, after = stable_discs(board), stable_discs(seen_by_other(board.play(move)))
+    gained = set(after) - set(before)
+    return Fact.count(tuple(square for square in _edges(board.size) if square in gained))
+
+
+def breaks_edge(board: Board, move: int) -> Fact:
+    """Discs of `o` on an edge that the move turns: nothing but a move on that edge can turn them."""
+    turned = set(squares_of(board.opp & board.play(move).opp, board.size))
+    return Fact.count(tuple(square for square in _edges(board.size) if square in turned))
+
+
+def _edges(size: int) -> Squares:
+    """The squares of the four edges but the corners."""
+    squares = range(size * size)
+    return tuple(s for s in squares if len(neighbours(s, size)) == 5)
+
+
 def parity(board: Board, move: int) -> Fact:
     """1 if the move is in a region of empty squares, connected in 8 directions, of an odd size; the region on `b`."""
     region = empty_region(board, move)
@@ -235,6 +257,8 @@ KINDS: Final = tuple(
         ("frontier", -1, frontier),
         ("stable", 1, stable),
         ("wedge", 1, wedge),
+        ("anchors_edge", 1, anchors_edge),
+        ("breaks_edge", 1, breaks_edge),
         ("parity", 1, parity),
         ("pass", 1, forced_pass),
         ("wipe_out", -1, wipe_out),

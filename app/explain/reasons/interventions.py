@@ -15,7 +15,10 @@ from app.explain.reasons.facts import Fact, Squares, region_kind
 from app.explain.reasons.questions import After, Questions, Reading
 from othello.rules.board import Board, squares_of
 
-DISCS: Final = ("takes_corner", "frontier", "stable", "wedge", "x_square", "c_square")
+DISCS: Final = (
+    *("takes_corner", "frontier", "stable", "wedge", "anchors_edge", "breaks_edge"),
+    *("x_square", "c_square"),
+)
 REPLIES: Final = ("gives_corner", "wipe_out")
 MOBILITY: Final = {"mobility": False, "own_mobility": True}  # whether it is of the mover
 SMALL: Final = 9  # empty squares: of larger regions nobody counts whether they are odd

@@ -21,6 +21,7 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
     shut = f"keeps {other} out of {mine}"
     if move in weight.squares:
         shut = f"takes {mine} before {other} can"
+    away = f"stays off {theirs} beside the empty {home}"
     said = {
         "takes_corner": (f"takes the corner {mine}", f"leaves the corner {theirs}"),
         "gives_corner": (f"keeps {theirs} closed", f"gives {other} {mine}"),
@@ -32,20 +33,22 @@ def phrase(weight: Weight, board: Board, move: int) -> str:
         "spares": (f"leaves {mine} to {other}", ""),
         "overturns": ("", f"turns {mine}"),
         "wedge": (f"wedges in at {mine}", f"leaves the wedge at {theirs}"),
+        "anchors_edge": (
+            f"anchors {mine} on the edge",
+            f"does not anchor {theirs} on the edge",
+        ),
+        "breaks_edge": (
+            f"breaks {other}'s edge at {mine}",
+            f"leaves {other}'s edge whole at {theirs}",
+        ),
         "parity": ("plays into an odd region", "plays into an even region"),
         "pass": (f"makes {other} pass", f"lets {other} move"),
         "wipe_out": (
             f"does not lose every disc to {theirs}",
             f"loses every disc to {mine}",
         ),
-        "x_square": (
-            f"stays off {theirs} beside the empty {home}",
-            f"plays beside the empty {home}",
-        ),
-        "c_square": (
-            f"stays off {theirs} beside the empty {home}",
-            f"plays beside the empty {home}",
-        ),
+        "x_square": (away, f"plays beside the empty {home}"),
+        "c_square": (away, f"plays beside the empty {home}"),
     }
     if weight.name in said:
         return said[weight.name][0 if pro else 1]

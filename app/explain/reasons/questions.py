@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.explain.network import planes_of
+from app.explain.reasons.facts import seen_by_other
 from othello.network.discs import CURVE
 from othello.network.encoding import PLANE_NAMES
 from othello.rules.board import Board
@@ -39,9 +40,14 @@ class After:
     @classmethod
     def of(cls, model: Model, board: Board, move: int) -> After:
         """The position after a legal move."""
-        reply = board.play(move)
-        later = reply.pass_turn() if reply.must_pass else reply
-        sign = 1 if later.side == board.side else -1
+        return cls.seen(model, board.play(move), board.side)
+
+    @classmethod
+    def seen(cls, model: Model, position: Board, mover: str) -> After:
+        """Any position that a mover looks at."""
+        reply = position if position.side != mover else seen_by_other(position)
+        later = position.pass_turn() if position.must_pass else position
+        sign = 1 if later.side == mover else -1
         planes = None if later.is_over else planes_of(model, [later])[0].numpy()
         names: tuple[str, ...] = ()
         if planes is not None and not hasattr(model.network, "encode"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from app.explain.reasons.chosen import CHOSEN
 from app.explain.reasons.facts import neighbours
 from app.explain.reasons.outlook import Outlook
 from app.explain.reasons.phrases import phrase
-from app.explain.reasons.weights import BETTER, Weight, weigh
+from app.explain.reasons.weights import BETTER, Along, Weight, weigh
 from othello.errors import ParseError
 from othello.network.discs import Discs
 from othello.rules.board import Board, squares_of
@@ -31,7 +31,13 @@ NEW_TO_OTHER: Final = (
 )  # what the other side can do now
 ABSOLUTE: Final = ("takes_corner", "closes_corner", "threatens", "wedge", "pass")  # need no rival
 CORNERS: Final = ("takes_corner", "gives_corner", "closes_corner", "threatens")
-_SAME: Final = {"x_square": "gives_corner", "c_square": "gives_corner", "wedge": "stable"}
+_SAME: Final = {  # what a fact says is said by the other one, too
+    "x_square": "gives_corner",
+    "c_square": "gives_corner",
+    "wedge": "stable",
+    "anchors_edge": "stable",
+    "breaks_edge": "anchors_edge",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Reasons:
     tries: simulations that began with the move.  expected_discs: the expected final difference, black minus white, and
     expected_percent black's chance in per cent, as `Outlook` brings them together; None where the search did not try
     the move.  facts: every fact, in a
-    fixed order; spoken: the names of those in the sentence.
+    fixed order; spoken: the names of those in the sentence.  lines: what hangs on some of these where the search's line
+    ends, if it was asked for.
     """
 
     board: Board
@@ -53,19 +60,23 @@ class Reasons:
     expected_percent: float | None
     facts: tuple[Weight, ...]
     spoken: tuple[str, ...]
+    lines: Mapping[str, Along] = field(default_factory=dict)
+
+    def said(self) -> list[Weight]:
+        """The facts in the sentence."""
+        return [weight for weight in self.facts if weight.name in self.spoken]
 
     def outline(self) -> tuple[int, ...]:
         """The squares that the sentence is about: of the move, or of the rival where a fact is about that one."""
-        found: set[int] = set()
-        for weight in self.facts:
-            if weight.name in self.spoken:
-                found.update(weight.about)
-        return tuple(sorted(found))
+        return tuple(sorted({square for weight in self.said() for square in weight.about}))
 
     def as_json(self) -> dict[str, Any]:
         """With square names, ready for `json.dumps`."""
         size = self.board.size
-        facts = [weight.as_json(size, spoken=weight.name in self.spoken) for weight in self.facts]
+        facts = [
+            each.as_json(size, spoken=each.name in self.spoken, line=self.lines.get(each.name))
+            for each in self.facts
+        ]
         return {
             "schema": SCHEMA,
             "position": str(self.board),
@@ -110,7 +121,7 @@ def why(
     certain = {each.square: float(score) for each, score in zip(whole, scores) if score is not None}
     worths = certain if solved else discs_of(model).of_moves(board, tries)
     worth = [worths[each.square] if each.square in tries else None for each in whole]
-    speech = Speech(result, whole, worth, solved, weights)
+    speech = Speech(result, whole, worth, solved, weights, (known or {}).get(move))
     spoken, sentence = speech.words()
     outlook = None if worth[0] is None else speech.outlook(worth[0])
     return Reasons(
@@ -176,6 +187,7 @@ class Speech:
     worth: Sequence[float | None]
     solved: bool  # whether worth is exact
     weights: Sequence[Weight]
+    known: float | None = None  # what the move alone is worth for certain
 
     def words(self) -> tuple[tuple[str, ...], str]:
         """The names of the facts that are said, and the sentence."""
@@ -184,7 +196,9 @@ class Speech:
             return (), f"{name}: the search did not try it, so nothing is claimed."
         if len(self.moves) == 1:
             spoken = [] if len(self.result.moves) == 1 else self._chosen(1, ABSOLUTE)
-            only = "it is the only move" if len(self.result.moves) == 1 else "no other was tried"
+            only = (
+                "it is the only move" if len(self.result.moves) == 1 else "no other move was tried"
+            )
             said = self._joined(spoken) or only
             return _names(spoken), f"{name}: {said}; {self._expectation(worth)}."
         other = self.worth[1]
@@ -250,6 +264,8 @@ class Speech:
         board, q = self.result.board, self.moves[0].q
         assert q is not None
         sign = 1 if board.side == "X" else -1
+        if self.known is not None:
+            return Outlook.of(sign * q, sign * self.known, exact=True)
         return Outlook.of(sign * q, sign * worth, exact=self.solved)
 
     def _name(self, which: int) -> str:

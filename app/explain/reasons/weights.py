@@ -8,7 +8,7 @@ what the same does to matched squares, or the fact is not spoken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -36,6 +36,14 @@ SOLVED: Final = 14  # empty squares after the move, from which on the outcome is
 _TABLE_BITS: Final = 14
 USUAL: Final = SYMMETRIES[::2]  # over which weights are averaged; the others are left to check them
 _CERTAIN: Final = 6.0  # a finished game's value before tanh: what the network says at its surest
+
+
+@dataclass(frozen=True)
+class Along:
+    """What hangs on a fact at the end of the search's line, and on matched squares, in discs for the mover."""
+
+    effect: float
+    control: float
 
 
 @dataclass(frozen=True)
@@ -79,8 +87,8 @@ class Weight:
         """How much of the effect the control does not have, in discs."""
         return abs(self.effect) - self.control
 
-    def as_json(self, size: int, *, spoken: bool) -> dict[str, Any]:
-        """With square names."""
+    def as_json(self, size: int, *, spoken: bool, line: Along | None = None) -> dict[str, Any]:
+        """With square names, and the weight along the search's line where there is one."""
         return {
             "name": self.name,
             "value": self.value,
@@ -90,6 +98,7 @@ class Weight:
             "relevance": self.relevance,
             "effect": self.effect,
             "control": self.control,
+            "line": line and asdict(line),
             "spoken": spoken,
         }
 

@@ -235,13 +235,13 @@ def test_the_second_look_is_at_the_squares_that_were_named(model: Model) -> None
         if not set(found.spoken) & set(CHOSEN):
             continue
         looks.append(looked := look(model, found))
-        for weight in looked.spoken():
+        for weight in looked.reasons.said():
             assert looked.again[weight.name].squares == weight.squares
             assert looked.by_rule(weight.name)
     counts = by_position(looks)
     shares = sentences(looks, counts)
-    assert counts["reasons"].tolist() == [len(looked.spoken()) for looked in looks]
-    held = [looked.confirmed(weight.name) for looked in looks for weight in looked.spoken()]
+    assert counts["reasons"].tolist() == [len(looked.reasons.said()) for looked in looks]
+    held = [looked.confirmed(weight.name) for looked in looks for weight in looked.reasons.said()]
     assert held and shares["confirmed"].mean == np.mean(held)
     assert sum(kind["confirmed"] for kind in shares["kinds"].values()) == sum(held)
     false = [w for looked in looks for w in looked.false.values() if w.claim]

@@ -15,9 +15,8 @@ from app.experiments.statistics import Interval
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channels_of
 from app.experiments.studies.inside.concept_values import CONCEPTS, concept_table
-from app.experiments.studies.inside.concepts import grown
 from app.experiments.studies.inside.generations import generations_of, shipped, untrained
-from app.experiments.studies.inside.over_generations import over_generations
+from app.experiments.studies.inside.over_generations import grown, over_generations
 from app.experiments.studies.inside.probes import (
     PENALTIES,
     Split,

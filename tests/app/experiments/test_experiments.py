@@ -35,6 +35,7 @@ from othello.network.architecture import Architecture, Network
 from othello.rules.board import Board
 from othello.search.search import Search
 from othello.solver.solver import Solver
+from tests.app.experiments.test_exports import PUBLISHED, check_exports
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -323,6 +324,7 @@ def test_the_study_compares_positions_that_are_the_same_for_every_method(
     assert numbers["winner"] in numbers["ranking"] and numbers["winner"] in record["reading"]
     assert numbers["sensitivity_n"]["occlusion"]["value"]["1"]["mean"] == pytest.approx(1, abs=1e-4)
     assert sum(numbers["choice"]["first_in_resamples"].values()) == pytest.approx(1)
+    check_exports(record, tmp_path)
 
 
 @pytest.mark.parametrize("name", [name for name in experiments() if name != "faithfulness"])
@@ -335,6 +337,8 @@ def test_every_experiment_runs_small_and_writes_its_files(
     assert stored == record
     for figure in record["figures"]:
         assert "<svg" in (tmp_path / f"{figure['file']}.svg").read_text("utf-8")
+    if name in PUBLISHED:
+        check_exports(record, tmp_path)
 
 
 def test_self_play_is_read_back_from_the_cache_and_a_damaged_cache_is_made_again(

@@ -17,13 +17,21 @@ from torch import Tensor
 
 from app.experiments import tables
 from app.experiments.positions import Games, Words, self_play, several_a_game
-from app.experiments.record import Experiment, Findings, Progress, Settings, Table, part
+from app.experiments.record import (
+    Experiment,
+    Findings,
+    PerPosition,
+    Progress,
+    Settings,
+    Table,
+    part,
+)
 from app.experiments.statistics import Array, Interval, bootstrap, number
 from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.channels import channel_table, channels_of, sought_by
 from app.experiments.studies.inside.concept_values import CONCEPTS, Concept, concept_table
 from app.experiments.studies.inside.generations import generations_of, shipped, untrained
-from app.experiments.studies.inside.over_generations import over_generations
+from app.experiments.studies.inside.over_generations import grown, over_generations
 from app.experiments.studies.inside.probes import (
     Probe,
     Split,
@@ -119,6 +127,7 @@ class Bench:
     """What effects are measured on: at most so many positions of the measured games, and their games."""
 
     planes: Tensor
+    rows: NDArray[np.int64]  # of the sample
     game: NDArray[np.int64]
     directions: int
 
@@ -128,15 +137,25 @@ class Bench:
         random = np.random.default_rng((settings.seed, 23))
         count = 24 if settings.quick else 128
         rows = np.sort(random.permutation(np.flatnonzero(split.test))[:count])
-        return cls(planes[torch.from_numpy(rows)], sample.game[rows], 32 if settings.quick else 100)
+        directions = 32 if settings.quick else 100
+        return cls(planes[torch.from_numpy(rows)], rows, sample.game[rows], directions)
+
+    def changed(self, sample: Sample, changes: dict[str, Array]) -> PerPosition:
+        """How much the value changes on each position, by concept."""
+        values = {"game": self.game.astype(np.float64), **changes}
+        return PerPosition("effects", sample.own[self.rows], sample.opp[self.rows], values)
 
 
 def listening(
     network: Network, bench: Bench, ours: Told, sample: Sample, split: Split, tell: Progress
-) -> dict[str, Any]:
-    """For each concept the value's change when its best stage moves by one standard deviation along the probe."""
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """For each concept the value's change when its best stage moves by one standard deviation along the probe.
+
+    The second is the change itself, position by position.
+    """
     spread = sample.concepts[split.fit].std(0)
     found: dict[str, Any] = {}
+    each: dict[str, Array] = {}
     for stage, x in stages(network, bench.planes):
         here = [k for k in range(len(CONCEPTS)) if ours.best(k) == stage and spread[k] > 0]
         for k in here:
@@ -150,8 +169,9 @@ def listening(
             sizes = np.linalg.norm(directions, axis=1, keepdims=True)
             directions *= length / np.maximum(sizes, 1e-12)
             changes = effects(rest(network, stage), x, directions)
+            each[CONCEPTS[k].name] = changes[0]
             found[CONCEPTS[k].name] = _effect(changes, bench, CONCEPTS[k])
-    return found
+    return found, each
 
 
 def _effect(changes: Array, bench: Bench, concept: Concept) -> dict[str, Any]:
@@ -183,7 +203,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     random = probed(fresh, planes, sample, split, part(progress, 0.5, 0.7))
     told = scores(sample, split, ours, random, settings.seed)
     bench = Bench.of(planes, sample, split, settings)
-    heard = listening(model.network, bench, ours, sample, split, part(progress, 0.7, 0.9))
+    heard, changes = listening(model.network, bench, ours, sample, split, part(progress, 0.7, 0.9))
     rows = np.flatnonzero(split.test)[: 64 if settings.quick else 512]
     seen = channels_of(model, sample.own[rows], sample.opp[rows])
     named = sought_by(seen, sample.concepts[rows], settings.seed)
@@ -206,6 +226,7 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         "run": run_of,
         "generations": over,
     }
+    each = by_position(sample, split, ours, random), bench.changed(sample, changes)
     figures = (
         concept_figures.by_stage(told),
         concept_figures.effect_bars(heard),
@@ -213,7 +234,19 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
         *concept_figures.over_time(over, told),
     )
     shown = (concept_rows(told, heard), channel_table(named))
-    return Findings(numbers, reading(numbers, told, heard), figures, shown)
+    return Findings(numbers, reading(numbers, told, heard), figures, shown, each)
+
+
+def by_position(sample: Sample, split: Split, ours: Told, random: Told) -> PerPosition:
+    """What is so on each measured position, and what probes tell: of the best stage, the input, a random network."""
+    test = split.test
+    values: dict[str, Array] = {"game": sample.game[test].astype(np.float64)}
+    for k, concept in enumerate(CONCEPTS):
+        values[concept.name] = sample.concepts[test, k]
+        values[f"{concept.name} | best stage"] = ours.predictions[ours.best(k)][:, k]
+        values[f"{concept.name} | planes"] = ours.predictions["planes"][:, k]
+        values[f"{concept.name} | random network"] = random.predictions[random.best(k)][:, k]
+    return PerPosition("told", sample.own[test], sample.opp[test], values)
 
 
 def passed(told: dict[str, Any], heard: dict[str, Any]) -> list[str]:
@@ -255,28 +288,6 @@ def reading(numbers: dict[str, Any], told: dict[str, Any], heard: dict[str, Any]
         f"the value of {ledger['positions']} positions is parts {number(ledger['parts'])} + biases above "
         f"{number(ledger['bias'])} + rest {number(ledger['rest'])} on average, and the sum misses it by "
         f"{ledger['difference']:.0e}." + grown(numbers, told)
-    )
-
-
-def grown(numbers: dict[str, Any], told: dict[str, Any]) -> str:
-    """What the curves over generations say of the concepts that gain most, beside the input planes."""
-    over = numbers["generations"]
-    if not over:
-        return ""
-    order = list(over)
-    first, last = over[order[0]], over[order[-1]]
-    names = concept_figures.gaining(over)
-    curves = [
-        f"{name} from {number(first[name]['r2'])} to {number(last[name]['r2'])} (planes "
-        f"{number(told[name]['r2']['planes'].mean)})"
-        for name in names
-    ]
-    rising = sum(last[name]["r2"] > first[name]["r2"] for name in last)
-    return (
-        f" Over {len(order)} generations of the run {numbers['run']['name']}, {int(order[0])} to {int(order[-1])}, on "
-        f"the same positions, the last block's R² rises for {rising} of {len(last)} concepts, most for "
-        f"{', '.join(curves)}."
-        + (f" Generation {int(order[0])} has seen no game." if numbers["run"]["untrained"] else "")
     )
 
 

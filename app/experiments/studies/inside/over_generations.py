@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from app.experiments.positions import Words
-from app.experiments.statistics import Array
+from app.experiments.statistics import Array, number
+from app.experiments.studies.inside import concept_figures
 from app.experiments.studies.inside.concept_values import CONCEPTS
 from app.experiments.studies.inside.generations import generations_of
 from app.experiments.studies.inside.probes import Split, effects, fit, r_squared, rest, stages
@@ -57,3 +58,25 @@ def _sizes(
     spread = effects(follow, chosen, random).mean(1).std() / max(float(lengths.mean()), 1e-12)
     found: Array = effects(follow, chosen, along).mean(1) / np.maximum(spread * lengths, 1e-12)
     return found
+
+
+def grown(numbers: dict[str, Any], told: dict[str, Any]) -> str:
+    """What the curves over generations say of the concepts that gain most, beside the input planes."""
+    over = numbers["generations"]
+    if not over:
+        return ""
+    order = list(over)
+    first, last = over[order[0]], over[order[-1]]
+    names = concept_figures.gaining(over)
+    curves = [
+        f"{name} from {number(first[name]['r2'])} to {number(last[name]['r2'])} (planes "
+        f"{number(told[name]['r2']['planes'].mean)})"
+        for name in names
+    ]
+    rising = sum(last[name]["r2"] > first[name]["r2"] for name in last)
+    return (
+        f" Over {len(order)} generations of the run {numbers['run']['name']}, {int(order[0])} to {int(order[-1])}, on "
+        f"the same positions, the last block's R² rises for {rising} of {len(last)} concepts, most for "
+        f"{', '.join(curves)}."
+        + (f" Generation {int(order[0])} has seen no game." if numbers["run"]["untrained"] else "")
+    )

@@ -11,29 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from app.experiments import alt, plots, tables
-from app.experiments.attributions import IG_STEPS, Maps, asked, batches, summed
-from app.experiments.positions import BOARD_31, Games, Positions, Words, held_out, legal_table
+from app.experiments.attributions import IG_STEPS, Maps, asked, summed
+from app.experiments.positions import BOARD_31, Games, Positions, Words, held_out
 from app.experiments.record import (
     Experiment,
     Figure,
     Findings,
+    PerPosition,
     Progress,
     Settings,
     Table,
     part,
 )
-from app.experiments.statistics import Interval, bootstrap, cosine, number, proportion
+from app.experiments.statistics import Interval, bootstrap, number, proportion
 from app.experiments.studies.inside.distillation import (
     Curriculum,
     distil,
-    legal_policy,
     lessons,
 )
-from app.explain.composites import explainer_of
+from app.experiments.studies.inside.twin_likeness import COMPOSITES, compared, likeness, value_maps
+from app.explain.rivals import on_the_way
 from app.models import Model, encode_words
 from lrp.baselines import GradientTimesInput
 from othello.errors import CheckpointError
@@ -46,13 +46,6 @@ from othello.training.selfplay import Samples
 if TYPE_CHECKING:
     from othello.players.simple import ManyGames
 
-COMPOSITES: Final = (
-    "LRPZero",
-    "EpsilonPlus",
-    "EpsilonPlusFlat",
-    "EpsilonGammaBox",
-    "EpsilonAlpha2Beta1",
-)
 QUICK: Final = Curriculum(rounds=2, steps=8, batch=64)
 FULL: Final = Curriculum(rounds=20, steps=200, batch=512, precision="bfloat16")
 SEARCHED: Final = 100  # simulations a move of the second match
@@ -117,21 +110,6 @@ def _digest(network: Any, folder: Path | None, meta: dict[str, Any]) -> str:
     return save(network, folder / "checkpoint", meta, replace=True)
 
 
-def likeness(model: Model, twin: Model, at: Positions) -> dict[str, Interval]:
-    """How far the twin says what the agent says: the best move, the policy, the value."""
-    legal = legal_table(at.own, at.opp)
-    (logits, value), (others, guess) = (one.evaluator(at.own, at.opp) for one in (model, twin))
-    policy, copied = (legal_policy(each, legal).astype(np.float64) for each in (logits, others))
-    same = policy.argmax(1) == copied.argmax(1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        divergence = np.where(policy > 0, policy * np.log(policy / copied), 0.0).sum(1)
-    return {
-        "same_move": proportion(int(same.sum()), len(same)),
-        "divergence": bootstrap(divergence),
-        "value_error": bootstrap(np.abs(value - guess).astype(np.float64)),
-    }
-
-
 def exactness(model: Model, at: Positions) -> dict[str, Any]:
     """Of the value and of a move's logit: how far gradient × input, integrated gradients and the target are apart.
 
@@ -143,10 +121,8 @@ def exactness(model: Model, at: Positions) -> dict[str, Any]:
     method = GradientTimesInput(network, planes[:2])
     once, twice = (asked(method, planes * scale, moves) for scale in (1, 2))
     gradient, target, doubled = _maps(once), _targets(once), _targets(twice)
-    integrated = np.zeros_like(gradient)
-    for step in range(IG_STEPS):
-        t = (step + 0.5) / IG_STEPS
-        integrated += _maps(asked(method, planes * t, moves)) / (t * IG_STEPS)
+    way = on_the_way(lambda x: [f.input for f in asked(method, x, moves)], planes, IG_STEPS)
+    integrated = np.stack([scores.sum(1).flatten(1).numpy() for scores in way])
     size = np.maximum(np.abs(gradient).sum(2), 1e-12)
     apart = np.abs(gradient - integrated).sum(2) / size
     return {
@@ -164,40 +140,6 @@ def _maps(found: list[Any]) -> Maps:
 
 def _targets(found: list[Any]) -> NDArray[np.float64]:
     return np.stack([each.target.double().numpy() for each in found])
-
-
-def value_maps(model: Model, composite: str, at: Positions) -> tuple[Maps, NDArray[np.float64]]:
-    """The value's maps [P, 64], and the share of |relevance| that biases keep, unit by unit [P]."""
-    explainer = explainer_of(model, composite, "sink")
-    maps, shares = [], []
-    for rows in batches(len(at.own)):
-        planes = encode_words(model, at.own[rows], at.opp[rows])
-        (found,) = asked(explainer, planes, np.empty((len(planes), 0), np.int64))
-        kept = [tensor.double().flatten(1).abs().sum(1) for tensor in found.bias.values()]
-        biases = torch.stack(kept).sum(0) if kept else torch.zeros(len(planes), dtype=torch.float64)
-        squares = found.inputs[0].double().flatten(1).abs().sum(1)
-        maps.append(summed(found))
-        shares.append((biases / (biases + squares)).numpy())
-    return np.concatenate(maps), np.concatenate(shares)
-
-
-def compared(model: Model, twin: Model, at: Positions, tell: Progress) -> dict[str, Any]:
-    """Under each composite how alike the two networks' maps are, and what biases keep of both."""
-    found = {}
-    for place, composite in enumerate(COMPOSITES):
-        tell(place / len(COMPOSITES), f"maps by {composite}")
-        (ours, kept), (copied, left) = (value_maps(one, composite, at) for one in (model, twin))
-        alike = np.array([cosine(x, y) for x, y in zip(ours, copied)])
-        others = np.array([cosine(x, y) for x, y in zip(ours, np.roll(copied, 1, 0))])
-        found[composite] = {
-            "cosine": bootstrap(alike),
-            "other_positions": bootstrap(others),
-            "beyond": bootstrap(alike - others),
-            "agent_bias": bootstrap(kept),
-            "twin_bias": bootstrap(left),
-            "twin_bias_most": float(left.max()),
-        }
-    return found
 
 
 def matches(model: Model, twin: Model, settings: Settings, tell: Progress) -> dict[str, Any]:
@@ -230,17 +172,30 @@ def run(model: Model, settings: Settings, progress: Progress) -> Findings:
     games, at = held_out(model, settings, part(progress, 0.0, 0.2))
     twin, about = twin_of(model, games, settings, part(progress, 0.2, 0.6))
     few = at.first(16 if settings.quick else 128)
+    said = likeness(model, twin, at)
+    drawn = compared(model, twin, at, part(progress, 0.6, 0.8))
     numbers: dict[str, Any] = {
         "positions": len(at.own),
         "twin": about,
-        "likeness": likeness(model, twin, at),
+        "likeness": {name: told(name, values) for name, values in said.items()},
         "exact": {"agent": exactness(model, few), "twin": exactness(twin, few)},
-        "composites": compared(model, twin, at, part(progress, 0.6, 0.8)),
+        "composites": {
+            name: {key: bootstrap(values) for key, values in each.items()}
+            | {"twin_bias_most": float(each["twin_bias"].max())}
+            for name, each in drawn.items()
+        },
         "matches": matches(model, twin, settings, part(progress, 0.8, 1.0)),
     }
     figures = (figure(model, twin), bias_figure(numbers["composites"]))
     shown = (exact_table(numbers), composite_table(numbers), match_table(numbers))
-    return Findings(numbers, reading(numbers), figures, shown)
+    flat = {f"{name} | {key}": v for name, each in drawn.items() for key, v in each.items()}
+    each = PerPosition("positions", at.own, at.opp, said | flat)
+    return Findings(numbers, reading(numbers), figures, shown, (each,))
+
+
+def told(name: str, values: NDArray[np.float64]) -> Interval:
+    """A mean, or the share of positions where the best move is the same."""
+    return proportion(int(values.sum()), len(values)) if name == "same_move" else bootstrap(values)
 
 
 def reading(numbers: dict[str, Any]) -> str:

@@ -97,6 +97,10 @@ def twins(board: Board, move: int) -> dict[str, tuple[int, list[tuple[int, int]]
         along = [(row - 1, column), (row + 1, column)]
     on_edge = (row in (0, size - 1)) != (column in (0, size - 1))
     wedged = on_edge and all(before.at.get(p) == other for p in along)
+    edges = [p for p in before.at if p not in corners and set(p) & {0, size - 1}]
+    held, holds = before.stable(side), after.stable(side)
+    anchored = [p for p in edges if p in holds and p not in held]
+    broken = [p for p in edges if p in before.turned(side, place)]
     region = before.region(place)
     deaths = [r for r in after.moves(other) if not after.play(other, r).discs(side)]
     near = [c for c in corners if max(abs(c[0] - row), abs(c[1] - column)) == 1]
@@ -115,6 +119,8 @@ def twins(board: Board, move: int) -> dict[str, tuple[int, list[tuple[int, int]]
         "frontier": (len(front), front),
         "stable": (len(after.stable(side)), after.stable(side)),
         "wedge": (int(wedged), here if wedged else []),
+        "anchors_edge": (len(anchored), anchored),
+        "breaks_edge": (len(broken), broken),
         "parity": (len(region) % 2, region if len(region) % 2 else []),
         "pass": (int(passes), []),
         "wipe_out": (int(bool(deaths)), deaths),
@@ -187,6 +193,29 @@ def test_a_wedge_lies_between_two_discs_of_the_other_side() -> None:
     assert facts(rows, "d1")["wedge"] == (1, ("d1",))
     rows = "--O-X---" + "---O----" + "---X----" + EMPTY * 5
     assert facts(rows, "d1")["wedge"] == (0, ())
+
+
+def test_an_edge_is_anchored_to_a_corner_or_complete() -> None:
+    rows = "-OOX----" + EMPTY * 7
+    assert facts(rows, "a1")["anchors_edge"] == (3, ("b1", "c1", "d1"))
+    rows = "X-OX----" + EMPTY * 7
+    assert facts(rows, "b1")["anchors_edge"] == (3, ("b1", "c1", "d1"))
+    rows = "-X-OX---" + EMPTY * 7
+    assert facts(rows, "c1")["anchors_edge"] == (0, ())
+    rows = "OXX-OOXO" + EMPTY * 7
+    assert facts(rows, "d1")["anchors_edge"] == (6, ("b1", "c1", "d1", "e1", "f1", "g1"))
+    rows = "XXX-----" + "--------" + "--O-----" + "---X----" + EMPTY * 4
+    assert facts(rows, "b2")["anchors_edge"] == (0, ())
+
+
+def test_an_edge_is_broken_where_its_discs_are_turned() -> None:
+    rows = "--OOX---" + EMPTY * 7
+    assert facts(rows, "b1")["breaks_edge"] == (2, ("c1", "d1"))
+    assert facts(rows, "b1")["anchors_edge"] == (0, ())
+    rows = "--O-O---" + "---O----" + "---X----" + EMPTY * 5
+    assert facts(rows, "d1")["breaks_edge"] == (0, ())
+    rows = EMPTY * 3 + "X-------" + "O-------" + "O-------" + EMPTY * 2
+    assert facts(rows, "a7")["breaks_edge"] == (2, ("a5", "a6"))
 
 
 def test_a_reply_may_wipe_out_and_a_move_may_force_a_pass() -> None:

@@ -115,6 +115,14 @@ def test_without_a_reason_the_sentence_says_which_move_is_expected_to_bring_more
     assert "difference" not in sentence
 
 
+def test_what_the_move_alone_is_worth_for_certain_is_what_is_expected(model: Model) -> None:
+    result = searched(Board.initial(), ("d3", 50, -0.1), ("c4", 50, -0.2))
+    found = why(model, result, 19, known={19: 22.0})
+    assert (found.expected_percent, found.expected_discs) == (100.0, 22.0)
+    assert found.sentence.endswith("50 of 100 tries, 100 % for black, +22.0 discs.")
+    assert "best play" not in found.sentence
+
+
 def test_nothing_is_claimed_for_a_move_that_was_not_tried(model: Model) -> None:
     result = searched(Board.initial(), ("d3", 50, 0.1))
     found = why(model, result, 26)
@@ -124,7 +132,7 @@ def test_nothing_is_claimed_for_a_move_that_was_not_tried(model: Model) -> None:
     assert found.sentence.startswith("d3: the search did not try c4, so nothing is claimed beside")
     found = why(model, result)
     assert found.rival is None
-    assert found.sentence.startswith("d3: no other was tried; 50 of 50 tries, 55 %")
+    assert found.sentence.startswith("d3: no other move was tried; 50 of 50 tries, 55 %")
 
 
 @pytest.mark.parametrize(
