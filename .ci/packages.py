@@ -11,6 +11,7 @@ from a folder that is not the checkout.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -130,29 +132,56 @@ def free_port() -> int:
 
 
 def stays(where: Path, folder: Path, words: list[str], port: int | None = None) -> None:
-    """Start a command that runs until Ctrl-C, wait for its page or its first seconds, and end it by Ctrl-C."""
-    environment = dict(os.environ) if port else {**os.environ, "SDL_VIDEODRIVER": "dummy"}
-    environment.pop("PYTHONPATH", None)
-    process = subprocess.Popen(
-        [str(where / "bin" / "othello"), *words],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    ask, begun = [str(where / "bin" / "python"), "-c", ANSWERS, str(port)], time.monotonic()
-    while process.poll() is None and time.monotonic() - begun < (READY if port else READY / 6):
-        if port and subprocess.run(ask, capture_output=True).returncode == 0:
-            break
-        time.sleep(0.5)
-    if process.poll() is not None:
-        raise SystemExit(f"othello {' '.join(words)}: ended by itself, {process.returncode}")
-    if port:
-        subprocess.run(ask, check=True)
-    process.send_signal(signal.SIGINT)
-    code = process.wait(READY)
+    """Start a command that runs until Ctrl-C, wait for its page or its window, and end it by Ctrl-C."""
+    with screen(folder) as (seen, display):
+        environment = {**os.environ, **({} if port else display)}
+        environment.pop("PYTHONPATH", None)
+        process = subprocess.Popen(
+            [str(where / "bin" / "othello"), *words],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        ask = [str(where / "bin" / "python"), "-c", ANSWERS, str(port)]
+        begun = time.monotonic()
+        while process.poll() is None and time.monotonic() - begun < READY:
+            if subprocess.run(ask, capture_output=True).returncode == 0 if port else seen():
+                break
+            time.sleep(0.5)
+        else:
+            process.kill()
+            raise SystemExit(f"othello {' '.join(words)}: nothing came, {process.wait()}")
+        process.send_signal(signal.SIGINT)
+        code = process.wait(READY)
     if code not in (0, 130):
         raise SystemExit(f"othello {' '.join(words)}: exit code {code} after Ctrl-C")
+
+
+@contextlib.contextmanager
+def screen(folder: Path) -> Iterator[tuple[Callable[[], bool], dict[str, str]]]:
+    """Whether a window is seen on a screen of its own, and the variables that lead there.
+
+    Where the X server Xvfb is not installed windows are opened without a screen, and seen after READY / 6.
+    """
+    if shutil.which("Xvfb") is None:
+        begun = time.monotonic()
+        yield lambda: time.monotonic() - begun > READY / 6, {"SDL_VIDEODRIVER": "dummy"}
+        return
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x1000x24", "-fbdir", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    number = server.stdout.readline().strip()
+    picture = folder / "Xvfb_screen0"  # what is on the screen, after a header
+    try:
+        yield lambda: len(set(picture.read_bytes()[4096:])) > 64, {"DISPLAY": f":{number}"}
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def environment(folder: Path) -> Path:

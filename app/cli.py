@@ -127,22 +127,30 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt as stop:
             raise Interrupted(*stop.args) from None
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """What a shell offers for a word here: commands from the table and options; no module is imported for it."""
+        listed = TyperGroup(name="othello", params=self.params, commands=_from_table())
+        beginning = listed.context_class(listed, resilient_parsing=True)
+        return list(listed.shell_complete(beginning, incomplete))
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands from the table; no module is imported for it."""
         limit = formatter.width - 6 - max(map(len, COMMANDS))
-        rows = []
-        for name, (_, line) in COMMANDS.items():
-            listed = TyperGroup(name=name, help=line)
-            rows.append((name, listed.get_short_help_str(limit)))
+        rows = [(name, each.get_short_help_str(limit)) for name, each in _from_table().items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _from_table() -> dict[str, Any]:
+    """The commands with what is said of them, and no more."""
+    return {name: TyperGroup(name=name, help=line) for name, (_, line) in COMMANDS.items()}
 
 
 app = typer.Typer(
     name="othello",
     cls=LazyGroup,
     help="A self-taught Othello agent that explains its moves.  A POSITION is a board string, a transcript or `start`.",
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from othello.errors import OthelloError, ParseError
 from othello.records.game import GameRecord
 from othello.rules.board import Board
-from othello.rules.notation import plain
+from othello.rules.notation import excerpt, plain
 
 _NAME = re.compile(
     r"^[^\W\d][^0-9\n:]{1,80}:|(?<=[\s:])[(\[]?(?!(?:pass|pa|ps)\b)[A-Z][^\W\d][^0-9\n]*$",
@@ -33,7 +33,10 @@ def scan_transcripts(text: str, size: int = 8) -> Iterator[GameRecord | OthelloE
     for number, line in enumerate(lines, 1):
         if line:
             try:
-                yield GameRecord.from_transcript(_NAME.sub("", line[:8192]), size)
+                moves = _NAME.sub("", line[:8192])
+                if not moves.strip():
+                    raise ParseError(f"{excerpt(line)}: a name without moves")
+                yield GameRecord.from_transcript(moves, size)
             except OthelloError as error:
                 yield type(error)(f"line {number}: {error}")
 

@@ -19,6 +19,7 @@ WHITE_LETTERS: Final = "OoWw"
 EMPTY_LETTERS: Final = "-."
 MAX_TEXT: Final = 4096  # characters; the longest transcript anybody writes is far shorter
 
+_AREAS: Final = tuple(size * size for size in SIZES)
 _BOARD_LETTERS = frozenset(BLACK_LETTERS + WHITE_LETTERS + EMPTY_LETTERS)
 _PASS_WORDS = frozenset({"pass", "pa", "ps", "--"})
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
@@ -117,7 +118,8 @@ def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
     """
     if len(text) > MAX_TEXT:
         raise ParseError(f"transcript of {len(text)} characters: at most {MAX_TEXT} are read")
-    text, _ = split_score(text, size)
+    accepted = f"squares a1..{COLUMNS[size - 1]}{size}, move numbers and -- for a pass"
+    given, (text, _) = text, split_score(text, size)
     moves: list[int] = []
     place = 0
     fresh = True  # at the start or behind a separator, where a move number may stand
@@ -134,10 +136,11 @@ def parse_moves(text: str, size: int = 8) -> tuple[int, ...]:
         elif fresh and (number := _MOVE_NUMBER.match(text, place)):
             place = number.end()
         else:
-            accepted = f"squares a1..{COLUMNS[size - 1]}{size}, move numbers and -- for a pass"
             raise ParseError(
                 f"transcript, character {place + 1}: {excerpt(text[place:], 8)}; accepted are {accepted}"
             )
+    if not moves and any(letter.isalnum() for letter in given):
+        raise ParseError(f"transcript {excerpt(given)}: holds no move; accepted are {accepted}")
     return tuple(moves)
 
 
@@ -187,18 +190,26 @@ def looks_like_board(text: str) -> bool:
 
 
 def parse_placement(text: str) -> Placement:
-    """Read a board string: 16, 36 or 64 squares a1, b1, …, then perhaps the side to move; white space is free."""
+    """Read a board string: 16, 36 or 64 squares a1, b1, …, then perhaps the side to move; white space is free.
+
+    A letter that stands alone behind longer words is the side, not a square: the board lacks one then.
+    """
     if len(text) > MAX_TEXT:
         raise ParseError(
             f"board string of {len(text)} characters: accepted are 16, 36 or 64 squares and a side"
         )
-    letters = "".join(plain(text).split())
+    words = plain(text).split()
+    letters = "".join(words)
     for place, letter in enumerate(letters):
         if letter not in _BOARD_LETTERS:
             raise ParseError(
                 f"board string, square {place + 1}: {excerpt(letter)}; accepted are X x * B b, O o W w and - ."
             )
     squares, side = len(letters), None
+    if squares in _AREAS and len(words[-1]) == 1 < len(words[0]) and words[-1] not in EMPTY_LETTERS:
+        raise ParseError(
+            f"board string of {squares - 1} squares and the side {words[-1]}: accepted are 16, 36 or 64 squares"
+        )
     for size in SIZES:
         if squares == size * size + 1:
             if letters[-1] in EMPTY_LETTERS:
@@ -234,9 +245,9 @@ def parse_picture(text: str) -> Placement | None:
     numbers, rows = [number for number, _ in found if number], [squares for _, squares in found]
     if len(rows) not in SIZES or any(len(row) != len(rows) for row in rows):
         return None
-    if numbers == sorted(numbers, reverse=True) and len(numbers) == len(rows):
+    if numbers == sorted(set(numbers), reverse=True) and len(numbers) == len(rows):
         rows.reverse()
-    elif numbers != sorted(numbers):
+    elif numbers != sorted(set(numbers)):
         return None
     squares = "".join(rows)
     placement = parse_placement(squares.replace("*", "-") if "X" in squares.upper() else squares)

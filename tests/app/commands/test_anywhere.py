@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 import lrp
 import othello
-from app.cli import COMMANDS, run
+from app.cli import COMMANDS, LazyGroup, app, run
 from app.commands import play, rules
 from othello.network.checkpoint import default_checkpoint
 
@@ -225,6 +226,30 @@ def test_h_is_help(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -
 def test_h_is_help_of_what_checkpoint_does(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["checkpoint", name, "-h"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: othello checkpoint {name}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("othello ex", {"explain", "explore", "experiments"}),
+        ("othello explain --ta", {"--target"}),
+        ("othello checkpoint ", {"info", "verify", "import", "export"}),
+    ],
+)
+def test_a_shell_completes_commands_and_options(
+    typed: str, offered: set[str], tmp_path: Path
+) -> None:
+    place = str(len(typed.split(" ")) - 1)
+    asked = {"_OTHELLO_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": place}
+    out, err = started((), tmp_path, **asked).communicate(timeout=60)
+    assert set(out.split()) == offered and err == ""
+
+
+def test_completing_a_command_imports_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LazyGroup, "get_command", None)
+    group = typer.main.get_command(app)
+    offered = group.shell_complete(group.context_class(group, resilient_parsing=True), "c")
+    assert [one.value for one in offered] == ["convert", "checkpoint"]
 
 
 def test_one_version_is_told_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
