@@ -14,7 +14,7 @@ import lrp.tracing.attention
 import lrp.tracing.bags
 import lrp.tracing.compounds
 import lrp.tracing.recurrent  # noqa: F401  (each fills the expansions)
-from lrp.compiler import Compiler, Program, Refused, finite, is_random
+from lrp.compiler import Compiler, Program, Refused, is_random
 from lrp.composites import Composite, as_composite
 from lrp.errors import LRPError, ModelMismatch, UnsupportedOperation
 from lrp.ops.context import Layout, Step
@@ -27,6 +27,7 @@ from lrp.tracing.canonizers import alive, canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.complex_maps import real_maps
 from lrp.tracing.content import Content
+from lrp.tracing.finite import check_weights
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, hooked, quiet
@@ -275,7 +276,7 @@ class Live:
         with torch.inference_mode(False), torch.no_grad():
             values, graph = Values(counted(self.model)), entry.graph
             tensors = self._tensors(entry)
-            finite(tensors)
+            check_weights(tensors)
             base, flat = self._programs(graph, tensors)
             program = base
             layouts: Mapping[int, Layout] = {}

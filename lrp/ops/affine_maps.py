@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_convolve: Callable[..., Tensor] = torch.ops.aten.convolution.default
+_convolve: Callable[..., Tensor] = torch.convolution
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lrp.errors import InvalidInput
 from lrp.tracing.calls import Call
+from lrp.tracing.finite import is_finite
 
 
 class CallReader:
@@ -38,7 +39,7 @@ class CallReader:
             raise InvalidInput(f"the model takes {wanted} inputs, not {given}")
         check_kinds(call)
         for x in call.tensors:
-            if x.is_floating_point() and not bool(torch.isfinite(x).all()):
+            if x.is_floating_point() and not is_finite(x):
                 raise InvalidInput(
                     "an input contains NaN or Inf; only finite inputs can be explained"
                 )
