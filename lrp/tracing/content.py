@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.tracing.watch import ALL, IDLE, Guards, registered
+from lrp.tracing.watch import ALL, Guards, read, registered
 
 LIMIT = 100_000
 """Objects that are looked at; of a larger model the rest is not seen."""
@@ -218,8 +218,8 @@ class Content:
             self.guards.typed.append(value)
             module = isinstance(value, nn.Module)
             (self.guards.modules if module else self.guards.mappings).append(attributes)
-            kept = {k: v for k, v in attributes.items() if not module or k not in IDLE}
-            parts += [tuple(kept), self._notes(kept.values()), self._note(kind)]
+            kept = read(attributes) if module else attributes
+            parts += [tuple(kept), self._notes(attributes[k] for k in kept), self._note(kind)]
             known = True
         for name in slots(kind):
             if hasattr(value, name):

@@ -27,6 +27,12 @@ IDLE = {
     "_load_state_dict_post_hooks",
 }
 """Attributes of every module that no forward pass in eval mode depends on."""
+HOOKED = {
+    "_forward_hooks_with_kwargs": "_forward_hooks",
+    "_forward_hooks_always_called": "_forward_hooks",
+    "_forward_pre_hooks_with_kwargs": "_forward_pre_hooks",
+}
+"""Attributes that only say how the hooks in another one are called."""
 _VALUES: Callable[[Any], Iterable[Any]] = methodcaller("values")
 _FUNCTION = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 _CELL = attrgetter("cell_contents")
@@ -48,6 +54,13 @@ def counted(model: nn.Module) -> tuple[Tensor, ...]:
     own = [m for m in model.modules() if type(m).__module__ == nn.BatchNorm2d.__module__]
     idle = {id(m._buffers.get("num_batches_tracked")) for m in own}
     return tuple(t for t in registered(model) if id(t) not in idle)
+
+
+def read(attributes: dict[str, Any]) -> list[str]:
+    """Those attributes of a module that its forward pass may read."""
+    return [
+        n for n in attributes if n not in IDLE and (n not in HOOKED or attributes.get(HOOKED[n]))
+    ]
 
 
 class Values:
@@ -187,7 +200,7 @@ class Guards:
 
 def _getter(attributes: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     """Reads those attributes of a module that its forward pass may read, at least two."""
-    return itemgetter(*(name for name in attributes if name not in IDLE), "_parameters")
+    return itemgetter(*read(attributes), "_parameters")
 
 
 def _by_value(value: Any) -> bool:
