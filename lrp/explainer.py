@@ -20,9 +20,9 @@ from lrp.propagate import backward, forward, laid, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
 from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
+from lrp.tracing.agreement import check_made, check_outputs
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
-from lrp.tracing.finite import check_outputs
 from lrp.tracing.graph import Graph
 from lrp.tracing.inputs import CallReader, check_kinds, is_integral, plain
 from lrp.travel import Portable
@@ -64,6 +64,7 @@ class LRP(CallReader, Portable):
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
         self.model = unwrapped(model)
+        check_made(self.model)
         self.start = start
         self.checkpoint = checkpoint
         self.composite = as_composite(composite)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 import lrp.tracing.attention
-import lrp.tracing.bags
 import lrp.tracing.compounds
 import lrp.tracing.recurrent  # noqa: F401  (each fills the expansions)
 from lrp.compiler import Compiler, Program, Refused, is_random
@@ -21,13 +20,12 @@ from lrp.ops.context import Layout, Step
 from lrp.propagate import forward, mixes, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
-from lrp.tracing.agreement import called, close
+from lrp.tracing.agreement import called, check_weights, close
 from lrp.tracing.calls import Call
 from lrp.tracing.canonizers import alive, canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
 from lrp.tracing.complex_maps import real_maps
 from lrp.tracing.content import Content
-from lrp.tracing.finite import check_weights
 from lrp.tracing.folding import folded
 from lrp.tracing.graph import Graph
 from lrp.tracing.hooks import Quiet, hooked, quiet
@@ -156,6 +154,7 @@ class Live:
         content = Content(self.model)
         if entry is not None and entry.content.facts == content.facts and not entry.fixed:
             entry.content, entry.compiled, entry.owners = content, None, {}
+            entry.agreed = False
             return entry
         self._entries.clear()
         return self._capture(call, content)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from lrp.tracing.finite import is_finite
+from lrp.tracing.agreement import is_finite
 from lrp.tracing.graph import Node, Ref, leaves, rewrite
 
 

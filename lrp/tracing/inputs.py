@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lrp.errors import InvalidInput
+from lrp.tracing.agreement import is_finite
 from lrp.tracing.calls import Call
-from lrp.tracing.finite import is_finite
 
 
 class CallReader:

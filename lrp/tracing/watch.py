@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from itertools import chain
 from operator import attrgetter, is_, itemgetter, methodcaller
 from types import CodeType
@@ -12,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lrp.tracing.ambient import settings
+
 WHOLE = 1024
 """Numbers of a tensor that are compared one by one; of a larger one its first `WHOLE`, and of all tensors `ALL`."""
 ALL = 1 << 14
+RAW = (bytearray, memoryview, array)
 IDLE = {
     "training",
     "_backward_hooks",
@@ -138,6 +143,7 @@ class Guards:
         self.slots: list[tuple[Any, str]] = []
         self.arrays: list[Any] = []
         self.tensors: list[Tensor] = []
+        self.contexts: list[ContextVar[Any]] = []
 
     def name(self, scope: dict[str, Any], name: str) -> Any:
         """The value of a name in a scope that a function reads, from now on compared."""
@@ -155,7 +161,7 @@ class Guards:
         self._read = [(m, _getter(m)) for m in self.modules]
         for scope, found in self.names.values():
             self._read.append((scope, itemgetter(*found, next(iter(found)))))
-        self._arrays = [(part, part.tobytes()) for part in map(_part, self.arrays)]
+        self._arrays = [(part, _bytes(part)) for part in map(_part, self.arrays)]
         self._held = Values(self.tensors)
         self._found = self._now()
         by_identity = [i for i, value in enumerate(self._found) if not _by_value(value)]
@@ -171,7 +177,7 @@ class Guards:
                 and all(map(is_, self._chosen(now), self._identities))
                 and not any(self._empty)
                 and all(now == then for now, then in self._sets)
-                and all(part.tobytes() == then for part, then in self._arrays)
+                and all(_bytes(part) == then for part, then in self._arrays)
                 and (not self.tensors or self._held.same())
             )
         except Exception:  # what stands where something else stood may not be comparable
@@ -191,6 +197,8 @@ class Guards:
             *chain.from_iterable(self.sequences),
             *chain.from_iterable(map(_FUNCTION, self.functions)),
             *map(_CELL, self.cells),
+            *(context.get(None) for context in self.contexts),
+            *settings(),
             *(getattr(o, name) for o, name in self.slots),
         ]
         for attributes, get in self._read:
@@ -220,10 +228,14 @@ def _by_value(value: Any) -> bool:
     return kind in (int, bool, str, bytes, CodeType) or kind.__eq__ is object.__eq__  # type: ignore[comparison-overlap]
 
 
+def _bytes(part: Any) -> bytes:
+    return bytes(part) if isinstance(part, RAW) else part.tobytes()  # type: ignore[no-any-return]
+
+
 def _part(array: Any) -> Any:
     """The numbers of an array that are compared: all of a small one, evenly spaced ones of a larger one."""
-    if isinstance(array, bytearray):
-        return memoryview(array)
+    if isinstance(array, RAW):
+        return array
     step = -(-array.size // ALL)
     if step <= 1 or not array.ndim:
         return array
