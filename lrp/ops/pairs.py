@@ -131,5 +131,19 @@ class GammaStep(PairStep):
         assert isinstance(self.rule, Gamma)
         size = F.leaky_relu(z, -1 - self.rule.gamma).add_(more)
         s = quotient(flow.relevance(z), size)
-        up = mask(s, z, -torch.finfo(z.dtype).tiny)
-        return self.give(shares, torch.cat([up, up - s], self.layer.channels))
+        return self.give(shares, self._halves(s, z))
+
+    def _halves(self, s: Tensor, z: Tensor) -> Tensor:
+        """s where z ≥ 0 and −s where z < 0, beside each other, 0 elsewhere; written there unless differentiated."""
+        tiny, dim = -torch.finfo(z.dtype).tiny, self.layer.channels % z.dim()
+        if torch.is_grad_enabled():
+            up = mask(s, z, tiny)
+            return torch.cat([up, up - s], dim)
+        shape = [size * 2 if d == dim else size for d, size in enumerate(s.shape)]
+        last = s.dim() == 4 and s.is_contiguous(memory_format=torch.channels_last)
+        form = torch.channels_last if last else torch.contiguous_format
+        both = torch.empty(shape, dtype=s.dtype, device=s.device, memory_format=form)
+        up, down = both.chunk(2, dim)
+        torch.ops.aten.threshold_backward.grad_input(s, z, tiny, grad_input=up)
+        torch.sub(up, s, out=down)
+        return both
