@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ import lrp.ops.routing
 import lrp.ops.selections  # noqa: F401  (each fills the registry)
 from lrp.bias import BiasMode
 from lrp.composites import DEFAULTS, Composite, Layer
-from lrp.errors import MIXES, InvalidInput, InvalidTarget, UnsupportedOperation
+from lrp.errors import MIXES, InvalidTarget, UnsupportedOperation
 from lrp.ops.affine import AffineStep
 from lrp.ops.budget import Budget
 from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
@@ -42,6 +42,7 @@ class Program:
     layers: tuple[Layer, ...]
     whole: bool = False
     """Whether the inputs are one sample, such as the nodes and edges of a graph, and not a batch of them."""
+    _paths: dict[Any, tuple[Step, ...]] = field(default_factory=dict, init=False, repr=False)
 
     def path(
         self,
@@ -49,6 +50,12 @@ class Program:
         relevant: bool = False,
     ) -> tuple[Step, ...]:
         """The steps that lead to these nodes, in order of computation; `relevant`: not past what makes constants."""
+        found = self._paths.get((outputs, relevant))
+        if found is None:
+            found = self._paths[outputs, relevant] = self._path(outputs, relevant)
+        return found
+
+    def _path(self, outputs: tuple[int, ...], relevant: bool) -> tuple[Step, ...]:
         needed, stack = set(), list(outputs)
         while stack:
             index = stack.pop()
@@ -294,15 +301,6 @@ def makes_constants(step: Step) -> bool:
     """Whether an operation makes a constant of what it reads, whatever that is."""
     exact = step.node.integral or step.node.dtype == torch.bool
     return isinstance(step, Static) and (exact or step.node.operation in STATIC)
-
-
-def finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raises InvalidInput if a parameter or buffer is not finite."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise InvalidInput(
-                f"parameter {name} contains NaN or Inf; only finite weights can be explained"
-            )
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from lrp.errors import InvalidInput, InvalidTarget, LRPError, UnsupportedOperati
 from lrp.live import Compiled, Live
 from lrp.ops.context import Execution, Flow, Step
 from lrp.ops.routing import Reshape, Transparent
-from lrp.propagate import backward, check_finite, forward, laid, project
+from lrp.propagate import backward, forward, laid, project
 from lrp.result import Relevance, gather
 from lrp.rules import Rule
 from lrp.targets import Target, each_index, masks, one_hot, seeds, seeds_of_graph
+from lrp.tracing.agreement import check_made, check_outputs
 from lrp.tracing.calls import Call
 from lrp.tracing.capture import unwrapped
 from lrp.tracing.graph import Graph
@@ -63,6 +64,7 @@ class LRP(CallReader, Portable):
         if start not in ("preactivation", "activation"):
             raise InvalidTarget(f"start is 'preactivation' or 'activation', not {start!r}")
         self.model = unwrapped(model)
+        check_made(self.model)
         self.start = start
         self.checkpoint = checkpoint
         self.composite = as_composite(composite)
@@ -269,7 +271,7 @@ class LRP(CallReader, Portable):
         used = tuple(index for index, flow in pairs if flow is not None)
         if len(plan.chosen) > 1:
             check_explained(plan.program, used)
-        check_finite([run.values[i] for i in used])
+        check_outputs([run.values[i] for i in used])
         return replace(plan, conditions=masks(through, plan.program, run)) if through else plan
 
     @staticmethod

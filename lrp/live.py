@@ -11,17 +11,16 @@ import torch
 from torch import Tensor, nn
 
 import lrp.tracing.attention
-import lrp.tracing.bags
 import lrp.tracing.compounds
 import lrp.tracing.recurrent  # noqa: F401  (each fills the expansions)
-from lrp.compiler import Compiler, Program, Refused, finite, is_random
+from lrp.compiler import Compiler, Program, Refused, is_random
 from lrp.composites import Composite, as_composite
 from lrp.errors import LRPError, ModelMismatch, UnsupportedOperation
 from lrp.ops.context import Layout, Step
 from lrp.propagate import forward, mixes, probe
 from lrp.registration import collapsed
 from lrp.rules import Flat
-from lrp.tracing.agreement import called, close
+from lrp.tracing.agreement import called, check_weights, close
 from lrp.tracing.calls import Call
 from lrp.tracing.canonizers import alive, canonical
 from lrp.tracing.capture import EXPORTING, MODULES, capture, twin
@@ -155,6 +154,7 @@ class Live:
         content = Content(self.model)
         if entry is not None and entry.content.facts == content.facts and not entry.fixed:
             entry.content, entry.compiled, entry.owners = content, None, {}
+            entry.agreed = False
             return entry
         self._entries.clear()
         return self._capture(call, content)
@@ -275,7 +275,7 @@ class Live:
         with torch.inference_mode(False), torch.no_grad():
             values, graph = Values(counted(self.model)), entry.graph
             tensors = self._tensors(entry)
-            finite(tensors)
+            check_weights(tensors)
             base, flat = self._programs(graph, tensors)
             program = base
             layouts: Mapping[int, Layout] = {}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lrp.compiler import Plan, Program, Refused, makes_constants
-from lrp.errors import MIXES, InvalidInput, UnsupportedOperation
+from lrp.errors import MIXES, UnsupportedOperation
 from lrp.ops.context import Execution, Flow, Layout, Sent, Static, Step
 from lrp.ops.embedding import Embedding
 from lrp.ops.rows import Owned, Rows, rows_of
@@ -270,15 +270,6 @@ def _layout(spoiled: Tensor, batch: int) -> Layout | None:
             if not bool(first[:, 1:].any()) and bool(first[:, 0].any()):
                 return Layout(dim, inner)
     return None
-
-
-def check_finite(values: Sequence[Tensor]) -> None:
-    """Raises InvalidInput if an explained output is not finite."""
-    for value in values:
-        if not bool(torch.isfinite(value).all()):
-            raise InvalidInput(
-                "the model's output is not finite for these inputs; nothing can be explained"
-            )
 
 
 class Runs:

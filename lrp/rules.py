@@ -10,7 +10,7 @@ Sources: Bach et al. 2015; Montavon et al. 2017 and 2019 (the LRP overview, sect
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -184,35 +184,19 @@ class Gamma(AffineRule):
             raise RuleError(f"gamma must be a finite number ≥ 0, not {self.gamma!r}")
 
     def sides(self, layer: Affine, nonnegative: bool) -> tuple[Side, ...]:
-        _, upper, lower = self.mirrored(layer)
-        if nonnegative:
-            return upper, lower
-        up = upper.terms[0].weight
-        down = lower.terms[0].weight
-        above = replace(upper, terms=_signed(up, down, nonnegative))
-        return above, replace(lower, terms=_signed(down, up, nonnegative))
+        def parts(t: Tensor | None) -> tuple[Tensor, Tensor] | tuple[None, None]:
+            """t + γp(t), and t + γn(t)."""
+            if t is None:
+                return None, None
+            return torch.add(t, p(t), alpha=self.gamma), torch.add(t, n(t), alpha=self.gamma)
 
-    def upper(self, layer: Affine) -> Side:
-        """The side of z ≥ 0 where a ≥ 0: w + γp(w)."""
-        weight = torch.add(layer.weight, p(layer.weight), alpha=self.gamma)
-        bias = None
-        if layer.bias is not None:
-            bias = torch.add(layer.bias, p(layer.bias), alpha=self.gamma)
-        return Side((Term("a", weight),), bias, when="z>=0", sign=1)
-
-    def mirrored(self, layer: Affine) -> tuple[Term, Side, Side]:
-        """Where a ≥ 0: the positive weights, and the sides of z ≥ 0 and of z < 0."""
-
-        def parts(t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            positive = p(t)
-            up = torch.add(t, positive, alpha=self.gamma)
-            return positive, up, torch.lerp(positive, t, 1 + self.gamma)  # t + γ(t − p(t))
-
-        positive, up, down = parts(layer.weight)
-        bias = (None, None, None) if layer.bias is None else parts(layer.bias)
-        above = Side((Term("a", up),), bias[1], when="z>=0", sign=1)
-        below = Side((Term("a", down),), bias[2], when="z<0", sign=-1)
-        return Term("a", positive), above, below
+        up, down = parts(layer.weight)
+        above, below = parts(layer.bias)
+        assert up is not None and down is not None
+        return (
+            Side(_signed(up, down, nonnegative), above, when="z>=0", sign=1),
+            Side(_signed(down, up, nonnegative), below, when="z<0", sign=-1),
+        )
 
 
 @dataclass(frozen=True)
@@ -265,8 +249,9 @@ class ZBox(AffineRule):
         w = layer.weight
         low = torch.as_tensor(self.low, dtype=w.dtype, device=w.device)
         high = torch.as_tensor(self.high, dtype=w.dtype, device=w.device)
-        terms = (Term("a", w), Term("const", p(w), -low), Term("const", n(w), -high))
-        return (Side(terms, None),)
+        ends = ((p(w), -low), (n(w), -high))
+        consts = (Term("const", weight, value) for weight, value in ends if bool(value.any()))
+        return (Side((Term("a", w), *consts), None),)
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,10 @@ def seeds(
         r = target.to(y)
         return [Flow(rest=r)], layouts[0].sum(r, batch)
     _check_samples(y, batch, layouts[0])
+    place = _index(target, y, batch).unsqueeze(1)
     gain = y.new_zeros(y.shape)
-    flat = gain.view(batch, -1)
-    index = _index(target, y, batch)
-    rows = torch.arange(batch, device=y.device)
-    flat[rows, index] = 1.0
-    return [Flow(gain=gain)], y.reshape(batch, -1)[rows, index]
+    gain.view(batch, -1).scatter_(1, place, 1.0)
+    return [Flow(gain=gain)], y.reshape(batch, -1).gather(1, place).squeeze(1)
 
 
 def _check_samples(y: Tensor, batch: int, layout: Layout) -> None:
@@ -125,6 +123,8 @@ def _index(
                 f"the output has {count} values a sample: give a target, an index below {count}"
             )
         return torch.zeros(batch, dtype=torch.long, device=y.device)
+    if type(target) is int and len(sizes) < 2 and -count <= target < count:
+        return torch.full((batch,), target % count, device=y.device)
     if isinstance(target, str):
         target = (target,) * max(len(sizes), 1)
     if isinstance(target, tuple) and all(map(_is_place, target)):

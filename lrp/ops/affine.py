@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lrp.bias import BiasMode, settle
@@ -15,7 +14,7 @@ from lrp.ops.activations import mask
 from lrp.ops.affine_maps import Affine
 from lrp.ops.budget import Budget
 from lrp.ops.context import Execution, Flow, Sent, Unary, added, divided_at, stabilised
-from lrp.rules import AffineRule, Flat, Gamma, Side, Term
+from lrp.rules import AffineRule, Flat, Side, Term
 from lrp.tracing.graph import Node
 
 
@@ -52,12 +51,9 @@ class AffineStep(Unary):
     def forward(self, run: Execution) -> Tensor:
         return self.layer.apply(run.values[self.source], self.layer.weight, self.layer.bias)
 
-    def _sides(self, rectified: bool = False) -> tuple[Side, ...]:
+    def sides(self, rectified: bool = False) -> tuple[Side, ...]:
         """The rule's sides, without those of z < 0 where nothing arrives there."""
-        rule = self.rule
-        layer = self.layer
-        if rectified and self.nonnegative and isinstance(rule, Gamma):
-            return (self.made("upper", lambda: rule.upper(layer)),)
+        rule, layer = self.rule, self.layer
         found: tuple[Side, ...] = self.made("sides", lambda: rule.sides(layer, self.nonnegative))
         return tuple(side for side in found if side.when != "z<0" or not rectified)
 
@@ -81,7 +77,7 @@ class AffineStep(Unary):
         bias = None if self.mode == "ignore" else side.bias
         if bias is not None and shift:
             given = bias
-            bias = self.made(f"bias of {id(side)}", lambda: given + shift)
+            bias = self.made(f"bias where {side.when}, {side.sign}", lambda: given + shift)
         total: Tensor | None = None
         for term in side.terms:
             part = self.layer.apply(term.input(x), term.weight, bias if total is None else None)
@@ -103,12 +99,8 @@ class AffineStep(Unary):
         if isinstance(self.rule, Flat):
             return ((self.source, self._evenly(run, flow.relevance(run.lift(z)), x)),)
         shares = Shares(self, run, x)
-        if self._mirrored() and not flow.rectified:
-            shares.mirror(flow.relevance(run.lift(z)), z)
-            return ((self.source, shares.flow()),)
         relevance: Tensor | None = None
-        sides = self._sides(flow.rectified)
-        for side in sides:
+        for side in self.sides(flow.rectified):
             own = side.is_output and (self.mode != "ignore" or side.bias is None)
             if own and flow.rest is None and flow.gain is not None and not self.rule.relative:
                 shares.damp(side, flow.gain, z)
@@ -117,11 +109,6 @@ class AffineStep(Unary):
             relevance = flow.relevance(run.lift(z)) if relevance is None else relevance
             shares.divide(side, relevance, d, z)
         return ((self.source, shares.flow()),)
-
-    def _mirrored(self) -> bool:
-        """Whether both sides of γ follow from z and one more product."""
-        gamma = isinstance(self.rule, Gamma) and self.nonnegative
-        return gamma and self.mode != "ignore" and self.rule.epsilon > 0 and not self.rule.relative
 
     def _evenly(self, run: Execution, r: Tensor, x: Tensor) -> Flow:
         counts = self.fan_in(tuple(x.shape))
@@ -181,25 +168,6 @@ class Shares:
                 run.book_stabilizer(step.node, s * (stable - run.lift(d)))
         self.send(side, s, shift)
 
-    def mirror(self, relevance: Tensor, z: Tensor) -> None:
-        """γ on a ≥ 0: with Q = p(w)a + p(b) the denominators are z + γQ where z ≥ 0, else z + γ(z − Q)."""
-        step = self.step
-        run = self.run
-        layer = self.step.layer
-        assert isinstance(step.rule, Gamma)
-        gamma = step.rule.gamma
-        epsilon = step.rule.epsilon
-        bias = None if layer.bias is None else layer.bias.clamp(min=0)
-        rule = step.rule
-        term, above, below = step.made("mirrored", lambda: rule.mirrored(layer))
-        positive = layer.apply(self.x, term.weight, bias)
-        size = F.leaky_relu(z, -1 - gamma).add_(positive, alpha=gamma).add_(epsilon)
-        s = _quotient(relevance, run.lift(size))
-        up = mask(s, run.lift(z), -torch.finfo(z.dtype).tiny)
-        down = up - s if torch.is_grad_enabled() else torch.sub(up, s, out=s)
-        self.send(above, up, epsilon)
-        self.send(below, down, -epsilon)
-
     def send(self, side: Side, s: Tensor, shift: float = 0.0) -> None:
         """Sends s through the side's terms and deals with its bias, and with a stabilizer ±ε."""
         for term in side.terms:
@@ -213,6 +181,11 @@ class Shares:
         layer = self.step.layer
         bias = None if step.mode == "ignore" else bias
         sums = self.sums(s)
+        if sums is not None and bias is not None and shift:
+            key = f"ledger where {side.when}, {side.sign}"
+            ledger = step.made(key, lambda: torch.stack([bias, torch.full_like(bias, shift)], 1))
+            self.book_sums(sums, ledger)
+            return
         if shift:
             total = run.per_sample(step.node, s) if sums is None else sums.sum(1)
             run.book_lost(step.node, total * shift)
@@ -229,6 +202,13 @@ class Shares:
         run = self.run
         short = run.lean and step.mode in ("sink", "absorb", "ignore")
         return run.by_channel(step.node, s, step.layer.channels) if short else None
+
+    def book_sums(self, sums: Tensor, ledger: Tensor) -> None:
+        """Books what of sums [T·B, K] the biases take, if there are any, and ±ε: columns of `ledger` [K, 1 or 2]."""
+        *kept, lost = (sums @ ledger).unbind(1)
+        self.run.book_lost(self.step.node, lost)
+        for claimed in kept:
+            self.book_claim(claimed)
 
     def book_claim(self, claimed: Tensor) -> None:
         """Books a bias's claim [T·B] where it goes to no input."""
@@ -291,7 +271,7 @@ class Shares:
         return Flow(self.gain, self.rest)
 
 
-def _quotient(r: Tensor, d: Tensor) -> Tensor:
+def quotient(r: Tensor, d: Tensor) -> Tensor:
     """r / d, written over d, which nobody else reads, unless it is to be differentiated."""
     alike = r.shape == d.shape and r.dtype == d.dtype
     return torch.div(r, d, out=d) if alike and not torch.is_grad_enabled() else r / d
@@ -299,4 +279,4 @@ def _quotient(r: Tensor, d: Tensor) -> Tensor:
 
 def _scaled_quotient(r: Tensor, d: Tensor, share: float) -> Tensor:
     """share · r / d in one pass, written over d."""
-    return _quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)
+    return quotient(r, d) if share == 1 else torch.addcdiv(d.new_zeros(()), r, d, value=share)

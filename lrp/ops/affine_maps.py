@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_convolve: Callable[..., Tensor] = torch.ops.aten.convolution.default
+_convolve: Callable[..., Tensor] = torch.convolution
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,24 @@ class Linear(Affine):
         return r.sum(-1, keepdim=True).expand(*r.shape[:-1], self.weight.shape[1])
 
 
+@lru_cache(maxsize=1024)
+def _beyond(
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    after: tuple[int, ...],
+    kernel: tuple[int, ...],
+    outputs: tuple[int, ...],
+    inputs: tuple[int, ...],
+) -> tuple[int, ...]:
+    """Places of an input of these sizes that a convolution's outputs do not reach, behind each dimension."""
+    found = []
+    for i, size in enumerate(outputs):
+        reached = (size - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
+        found.append(inputs[i] + after[i] + 2 * padding[i] - reached)
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Convolution(Affine):
     """A 1-, 2- or 3-dimensional convolution, plain or transposed; weight as torch lays it out."""
@@ -109,13 +128,11 @@ class Convolution(Affine):
         )
 
     def adjoint(self, s: Tensor, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        kernel = weight.shape[2:]
-        more = self.after or (0,) * len(self.padding)
-        beyond = [0] * len(self.padding)
+        beyond = (0,) * len(self.padding)
         if not self.transposed:
-            for i, (stride, size) in enumerate(zip(self.stride, s.shape[2:], strict=True)):
-                reached = (size - 1) * stride + self.dilation[i] * (kernel[i] - 1) + 1
-                beyond[i] = shape[2 + i] + more[i] + 2 * self.padding[i] - reached
+            after = self.after or beyond
+            kernel, sizes, wanted = weight.shape[2:], s.shape[2:], tuple(shape[2:])
+            beyond = _beyond(self.stride, self.padding, self.dilation, after, kernel, sizes, wanted)
         back: Tensor = _convolve(
             s,
             weight,

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from lrp.tracing.agreement import is_finite
 from lrp.tracing.graph import Node, Ref, leaves, rewrite
 
 
@@ -238,10 +239,10 @@ def stabilised(d: Tensor, epsilon: float | Tensor) -> Tensor:
 def divided(r: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
     """r / d where that is finite, else 0; and what was dropped, r there and 0 elsewhere."""
     s = r / d
-    fine = torch.isfinite(s)
-    if bool(fine.all()):
-        return s, torch.zeros((), dtype=r.dtype, device=r.device)
     zero = torch.zeros((), dtype=s.dtype, device=s.device)
+    if is_finite(s):
+        return s, zero
+    fine = torch.isfinite(s)
     return torch.where(fine, s, zero), torch.where(fine, zero, r)
 
 

@@ -22,8 +22,9 @@ def affine_step(lowering: Lowering, node: Node, source: int, layer: Affine) -> S
     rule = lowering.rule(node)
     if isinstance(rule, AffineRule):
         positive = source in lowering.positive
-        kind = PairStep if PairStep.fits(rule, layer, positive) else AffineStep
-        return kind(node, source, layer, rule, lowering.mode(rule), positive)
+        mode = lowering.mode(rule)
+        kind = PairStep.kind(rule, layer, mode) if positive else AffineStep
+        return kind(node, source, layer, rule, mode, positive)
     shapes = (node.shape, lowering.graph.nodes[source].shape)
     if isinstance(rule, Pass) and shapes[0] == shapes[1]:
         return Activation(node, source)

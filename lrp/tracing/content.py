@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrp.tracing.watch import ALL, IDLE, Guards, registered
+from lrp.tracing.ambient import ENVIRONMENT, environment, is_opaque, is_own, names_of, spoken
+from lrp.tracing.watch import ALL, RAW, Guards, read, registered
 
 LIMIT = 100_000
 """Objects that are looked at; of a larger model the rest is not seen."""
@@ -62,6 +64,8 @@ class Content:
         self.modes: list[bool] = [module.training for module in model.modules()]
         self.guards = Guards()
         self.own = False
+        self._opaque = False
+        self._homes = {type(module).__module__ for module in model.modules()}
         self._kept: list[Any] = []
         self._seen: dict[int, int] = {}
         self._registered = {id(t) for t in registered(model)}
@@ -71,7 +75,7 @@ class Content:
             self._note(getattr(nn.modules.module, name, None))
         while self._queue and len(self._kept) < LIMIT:
             self.facts.append(self._fact(self._queue.popleft()))
-        self.complete = not self._queue
+        self.complete = not self._queue and not self._opaque
         self.guards.close()
 
     def _note(self, value: Any) -> Any:
@@ -106,6 +110,9 @@ class Content:
             return "partial", self._notes((value.func, value.args, value.keywords))
         if isinstance(value, BuiltinFunctionType):
             return self._builtin(value)
+        if isinstance(value, ContextVar):
+            self.guards.contexts.append(value)
+            return "context", self._note(value.get(None))
         if isinstance(value, ModuleType):
             return "module", value.__name__
         if is_array(value):
@@ -138,7 +145,8 @@ class Content:
     def _class(self, value: type) -> Any:
         """A class: what its attributes are; of a library's class the functions by name only."""
         name = f"{value.__module__}.{value.__qualname__}"
-        bases = self._notes(value.__mro__[1:-1])
+        above = () if _library(_home(type(value))) else (type(value),)
+        bases = self._notes((*value.__mro__[1:-1], *above))
         attributes = {k: v for k, v in vars(value).items() if k not in _SKIPPED}
         if not _library(_home(value)):
             self.guards.mappings.append(vars(value))
@@ -162,7 +170,16 @@ class Content:
                 self.guards.cells.append(cell)
             except ValueError:
                 parts.append("empty")
-        names = set(_names(value.__code__))
+        names = set(names_of(value.__code__))
+        if not library and (value.__module__ in self._homes or is_own(value.__code__)):
+            names = spoken(value.__code__)
+            self._opaque |= is_opaque(value, names)
+            for name in sorted(names & sys.modules.keys() - value.__globals__.keys()):
+                self._module(sys.modules[name], names - {name}, parts, False)
+            if names & ENVIRONMENT:
+                self.guards.mappings.append(environment())
+        else:
+            names.discard("getattr")
         self._scope(value.__globals__, names, parts, library)
         return "function", value.__code__, tuple(parts)
 
@@ -177,24 +194,32 @@ class Content:
         for name in sorted(names & scope.keys()):
             value = self.guards.name(scope, name)
             if isinstance(value, ModuleType):
-                if value is not torch and not _standard(value.__name__):
-                    inner = vars(value)
-                    shallow = library or _library(value.__name__)
-                    if inner is not scope:
-                        self._scope(inner, names - {name}, parts, shallow)
-                elif value is torch:
-                    self._torch(names, parts)
+                if vars(value) is not scope:
+                    self._module(value, names - {name}, parts, library)
             elif library or _library(_home(value)):
                 parts.append((name, id(value) if not isinstance(value, _ATOMS) else value))
                 self._kept.append(value)
             else:
                 parts.append((name, self._note(value)))
 
-    def _torch(self, names: set[str], parts: list[Any]) -> None:
-        for name in sorted(names & vars(torch).keys()):
-            value = self.guards.name(vars(torch), name)
-            if not isinstance(value, ModuleType):
-                parts.append((name, id(value)))
+    def _module(
+        self,
+        module: ModuleType,
+        names: set[str],
+        parts: list[Any],
+        library: bool,
+    ) -> None:
+        """The values of those names in a module; all of a library's where `getattr` may read any of them."""
+        scope = vars(module)
+        shallow = library or _library(module.__name__)
+        anything = shallow and not library and "getattr" in names
+        if module is not torch and not anything and not _standard(module.__name__):
+            self._scope(scope, names, parts, shallow)
+        elif module is torch or not _standard(module.__name__):
+            for name in sorted(scope.keys() if anything else names & scope.keys()):
+                value = self.guards.name(scope, name)
+                if not isinstance(value, ModuleType):
+                    parts.append((name, id(value)))
 
     def _container(self, value: Any) -> Any:
         """Mappings, sequences, sets, and objects with attributes; anything else counts as itself."""
@@ -218,8 +243,8 @@ class Content:
             self.guards.typed.append(value)
             module = isinstance(value, nn.Module)
             (self.guards.modules if module else self.guards.mappings).append(attributes)
-            kept = {k: v for k, v in attributes.items() if not module or k not in IDLE}
-            parts += [tuple(kept), self._notes(kept.values()), self._note(kind)]
+            kept = read(attributes) if module else attributes
+            parts += [tuple(kept), self._notes(attributes[k] for k in kept), self._note(kind)]
             known = True
         for name in slots(kind):
             if hasattr(value, name):
@@ -229,14 +254,6 @@ class Content:
         return (kind.__qualname__, *parts) if known else (kind.__qualname__, self._identity(value))
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    """Names that a function's code and the functions written in it mention."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
 def _is_plain(kind: type) -> bool:
     """Whether a mapping's values lie there: a class's own `values` may compute or import what they name."""
     maker = next(base for base in kind.__mro__ if "values" in vars(base))
@@ -244,8 +261,8 @@ def _is_plain(kind: type) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """A NumPy array or scalar of numbers, or a bytearray."""
-    if isinstance(value, bytearray):
+    """A NumPy array or scalar of numbers, or Python's own arrays of them."""
+    if isinstance(value, RAW):
         return True
     kind = type(value)
     return (
@@ -257,7 +274,7 @@ def is_array(value: Any) -> bool:
 
 def numbers(array: Any) -> tuple[Any, ...]:
     """An array's type, shape and bytes."""
-    if isinstance(array, bytearray):
+    if isinstance(array, RAW):
         return (bytes(array),)
     return str(array.dtype), array.shape, array.tobytes()
 

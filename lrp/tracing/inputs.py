@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lrp.errors import InvalidInput
+from lrp.tracing.agreement import is_finite
 from lrp.tracing.calls import Call
 
 
@@ -38,7 +39,7 @@ class CallReader:
             raise InvalidInput(f"the model takes {wanted} inputs, not {given}")
         check_kinds(call)
         for x in call.tensors:
-            if x.is_floating_point() and not bool(torch.isfinite(x).all()):
+            if x.is_floating_point() and not is_finite(x):
                 raise InvalidInput(
                     "an input contains NaN or Inf; only finite inputs can be explained"
                 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from itertools import chain
 from operator import attrgetter, is_, itemgetter, methodcaller
 from types import CodeType
@@ -12,9 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lrp.tracing.ambient import settings
+
 WHOLE = 1024
 """Numbers of a tensor that are compared one by one; of a larger one its first `WHOLE`, and of all tensors `ALL`."""
 ALL = 1 << 14
+RAW = (bytearray, memoryview, array)
 IDLE = {
     "training",
     "_backward_hooks",
@@ -27,6 +32,12 @@ IDLE = {
     "_load_state_dict_post_hooks",
 }
 """Attributes of every module that no forward pass in eval mode depends on."""
+HOOKED = {
+    "_forward_hooks_with_kwargs": "_forward_hooks",
+    "_forward_hooks_always_called": "_forward_hooks",
+    "_forward_pre_hooks_with_kwargs": "_forward_pre_hooks",
+}
+"""Attributes that only say how the hooks in another one are called."""
 _VALUES: Callable[[Any], Iterable[Any]] = methodcaller("values")
 _FUNCTION = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 _CELL = attrgetter("cell_contents")
@@ -48,6 +59,13 @@ def counted(model: nn.Module) -> tuple[Tensor, ...]:
     own = [m for m in model.modules() if type(m).__module__ == nn.BatchNorm2d.__module__]
     idle = {id(m._buffers.get("num_batches_tracked")) for m in own}
     return tuple(t for t in registered(model) if id(t) not in idle)
+
+
+def read(attributes: dict[str, Any]) -> list[str]:
+    """Those attributes of a module that its forward pass may read."""
+    return [
+        n for n in attributes if n not in IDLE and (n not in HOOKED or attributes.get(HOOKED[n]))
+    ]
 
 
 class Values:
@@ -125,6 +143,7 @@ class Guards:
         self.slots: list[tuple[Any, str]] = []
         self.arrays: list[Any] = []
         self.tensors: list[Tensor] = []
+        self.contexts: list[ContextVar[Any]] = []
 
     def name(self, scope: dict[str, Any], name: str) -> Any:
         """The value of a name in a scope that a function reads, from now on compared."""
@@ -142,7 +161,7 @@ class Guards:
         self._read = [(m, _getter(m)) for m in self.modules]
         for scope, found in self.names.values():
             self._read.append((scope, itemgetter(*found, next(iter(found)))))
-        self._arrays = [(part, part.tobytes()) for part in map(_part, self.arrays)]
+        self._arrays = [(part, _bytes(part)) for part in map(_part, self.arrays)]
         self._held = Values(self.tensors)
         self._found = self._now()
         by_identity = [i for i, value in enumerate(self._found) if not _by_value(value)]
@@ -158,7 +177,7 @@ class Guards:
                 and all(map(is_, self._chosen(now), self._identities))
                 and not any(self._empty)
                 and all(now == then for now, then in self._sets)
-                and all(part.tobytes() == then for part, then in self._arrays)
+                and all(_bytes(part) == then for part, then in self._arrays)
                 and (not self.tensors or self._held.same())
             )
         except Exception:  # what stands where something else stood may not be comparable
@@ -178,6 +197,8 @@ class Guards:
             *chain.from_iterable(self.sequences),
             *chain.from_iterable(map(_FUNCTION, self.functions)),
             *map(_CELL, self.cells),
+            *(context.get(None) for context in self.contexts),
+            *settings(),
             *(getattr(o, name) for o, name in self.slots),
         ]
         for attributes, get in self._read:
@@ -187,7 +208,7 @@ class Guards:
 
 def _getter(attributes: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     """Reads those attributes of a module that its forward pass may read, at least two."""
-    return itemgetter(*(name for name in attributes if name not in IDLE), "_parameters")
+    return itemgetter(*read(attributes), "_parameters")
 
 
 def _by_value(value: Any) -> bool:
@@ -207,10 +228,14 @@ def _by_value(value: Any) -> bool:
     return kind in (int, bool, str, bytes, CodeType) or kind.__eq__ is object.__eq__  # type: ignore[comparison-overlap]
 
 
+def _bytes(part: Any) -> bytes:
+    return bytes(part) if isinstance(part, RAW) else part.tobytes()  # type: ignore[no-any-return]
+
+
 def _part(array: Any) -> Any:
     """The numbers of an array that are compared: all of a small one, evenly spaced ones of a larger one."""
-    if isinstance(array, bytearray):
-        return memoryview(array)
+    if isinstance(array, RAW):
+        return array
     step = -(-array.size // ALL)
     if step <= 1 or not array.ndim:
         return array
