@@ -211,11 +211,11 @@ def test_a_trainer_killed_at_random_moments_loses_no_generation(tmp_path: Path) 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("command", [False, True], ids=["trainer", "command"])
-def test_fifty_kills_lose_no_generation(tmp_path: Path, command: bool) -> None:
-    """pytest tests/othello/training/test_run_safety.py -m long -k fifty  (`command`: with its worker processes)"""
-    kill_and_resume(tmp_path / "run", 50, seed=2, command=command)
+def test_a_hundred_kills_lose_no_generation(tmp_path: Path, command: bool) -> None:
+    """pytest tests/othello/training/test_run_safety.py -m long -k hundred  (`command`: with its worker processes)"""
+    kill_and_resume(tmp_path / "run", 100, seed=2, command=command)
 
 
 # --- signals ------------------------------------------------------------------------------------------------------
