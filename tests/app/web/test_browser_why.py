@@ -99,6 +99,7 @@ def test_the_box_fits_a_phone_with_the_networks_view_unfolded(browser: Any, serv
         assert page.locator(".st-key-why p").first.bounding_box()["y"] < 844
         page.get_by_text("The network's view").click()
         page.locator(".st-key-why_map .oth-cell").first.wait_for()
+        settled(page)  # what comes in above it would move it from under the pointer
         page.locator(".st-key-why_biases label").first.click()
         page.locator(".st-key-why_bias_map .oth-cell").first.wait_for()
         settled(page)
