@@ -28,6 +28,8 @@ def draw_panel(surface: Surface, view: View, layout: Places, palette: Palette) -
             _graph(surface, view, rect, unit, palette)
         elif name in ("ledger", "account") and view.ledger is not None:
             _ledger(surface, view, view.ledger, rect, unit, palette)
+        elif name == "why":
+            _sentence(surface, view.sentence, rect, rect.y + 0.9 * unit, unit, palette.ink)
         elif name == "moves":
             _moves(surface, view, rect, unit, palette)
         elif name == "record":
@@ -131,7 +133,6 @@ def _ledger(
     """The account as bars that start where the one before ended, the colours' scale and a sentence: why the last move
     where that is known, else what the account amounts to.
     """
-    small = round(unit * 0.86)
     head = rect.y + 0.9 * unit
     taken = write(
         surface, ledger.shown, (rect.right, head), round(unit * 0.75), palette.soft, align="right"
@@ -139,12 +140,18 @@ def _ledger(
     limit = rect.width - taken - unit // 2
     write(surface, ledger.title, (rect.x, head), unit, palette.ink, bold=True, limit=limit)
     y = _account(surface, ledger, rect, unit, palette) + 0.15 * unit
-    _scale(surface, view.heat.scale if view.heat else 0.0, rect, y, unit, palette)
-    y += 1.4 * unit
-    for words in wrapped(view.sentence or ledger.sentence, small, rect.width, 3):
+    _scale(surface, view.heat.scale if view.heat else 0.0, ledger.poles, rect, y, unit, palette)
+    words = view.sentence or ledger.sentence
+    _sentence(surface, words, rect, y + 2.4 * unit, unit, palette.soft)
+
+
+def _sentence(surface: Surface, words: str, rect: Rect, y: float, unit: int, ink: str) -> None:
+    """As many of three lines as there is room for."""
+    small = round(unit * 0.86)
+    for line in wrapped(words, small, rect.width, 3):
         if y + 0.5 * unit > rect.bottom:
             break
-        write(surface, words, (rect.x, y), small, palette.soft)
+        write(surface, line, (rect.x, y), small, ink)
         y += 1.2 * unit
 
 
@@ -173,19 +180,22 @@ def _account(surface: Surface, ledger: Ledger, rect: Rect, unit: int, palette: P
 
 
 def _scale(
-    surface: Surface, scale: float, rect: Rect, y: float, unit: int, palette: Palette
+    surface: Surface,
+    scale: float,
+    poles: tuple[str, str],
+    rect: Rect,
+    y: float,
+    unit: int,
+    palette: Palette,
 ) -> None:
-    """The colours from full blue to full red between their numbers."""
+    """The colours from full blue to full red, below them their numbers and whom they speak for."""
     small = round(unit * 0.86)
-    strip = Rect(
-        rect.x + round(4.7 * unit),
-        round(y - 0.3 * unit),
-        rect.width - round(9.4 * unit),
-        round(0.6 * unit),
-    )
+    strip = Rect(rect.x, round(y - 0.3 * unit), rect.width, round(0.6 * unit))
     surface.blit(_gradient(strip.width, strip.height), strip)
-    write(surface, f"−{scale:.2g}", (strip.x - unit * 0.5, y), small, palette.soft, align="right")
-    write(surface, f"+{scale:.2g}", (strip.right + unit * 0.5, y), small, palette.soft)
+    low, high = f"−{scale:.2g} {poles[0]}", f"{poles[1]} +{scale:.2g}"
+    y += 1.1 * unit
+    write(surface, low, (strip.x, y), small, palette.soft)
+    write(surface, high, (strip.right, y), small, palette.soft, align="right")
 
 
 _strips: dict[tuple[int, int], Surface] = {}

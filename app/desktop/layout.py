@@ -12,13 +12,14 @@ SECTIONS = {  # heights in units
     "players": 5.6,
     "status": 3.9,
     "graph": 7.6,
-    "ledger": 14.0,
-    "account": 9.9,
+    "ledger": 14.6,
+    "account": 10.9,
+    "why": 4.6,
     "moves": 11.2,
     "record": 7.0,
 }
 BUTTON_ROW = 2.7
-_SECOND_COLUMN = ("ledger", "account", "moves")
+_SECOND_COLUMN = ("ledger", "account", "why", "moves")
 _FULL = sum(SECTIONS[name] for name in ("players", "status", "graph", "ledger", "moves"))
 _BARE = sum(
     SECTIONS[name] for name in ("players", "graph", "account", "moves")

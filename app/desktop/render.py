@@ -35,6 +35,7 @@ def layout_of(view: View, size: tuple[int, int]) -> Places:
         "graph": bool(view.values),
         "ledger": view.ledger is not None and bool(view.ledger.sentence),
         "account": view.ledger is not None and not view.ledger.sentence,
+        "why": view.ledger is None and bool(view.sentence),
         "moves": bool(view.candidates),
         "record": bool(view.moves),
     }

@@ -38,7 +38,7 @@ def view_of(desk: Desk) -> View:
         board=board,
         players=players(line, opponent),
         status=status(line, opponent, paused=desk.paused, brief=True),
-        notice=desk.notice,
+        notice=desk.notice or ("Explaining …" if desk.heat != "off" and study is None else ""),
         progress=_progress(desk) if thinking else None,
         last=line.last_move,
         dots=() if hint else legal,

@@ -25,20 +25,21 @@ class Study:
     maps: tuple[
         tuple[Heat, Ledger], ...
     ] = ()  # of the squares and of the biases; none without a heatmap
-    sentence: str = ""  # why the agent's last move; nothing without a heatmap or a search
+    sentence: str = ""  # why the agent's last move; nothing without a search
 
 
 def study_of(game: Session, line: GameLine, heat: HeatMode, stop: Stop) -> Study:
     """The study of the position that a line shows; it lets the game know the values of every ply, too."""
     game.plies()
     board = line.board
+    sentence = "" if stop() else why_last(game, line)
     if heat == "off" or board.is_over or stop():
-        return Study(board, heat)
+        return Study(board, heat, sentence=sentence)
     found = game.explain(board, question(game, board, heat))
     told = in_points(found)
     maps = (told.squares, told.bias_squares)
     ledgers = (ledger_of(found), ledger_of(found, biases=True))
-    return Study(board, heat, tuple(zip(map(heat_of, maps), ledgers)), why_last(game, line))
+    return Study(board, heat, tuple(zip(map(heat_of, maps), ledgers)), sentence)
 
 
 def question(game: Session, board: Board, heat: HeatMode) -> Target:

@@ -82,7 +82,7 @@ class View:
     ply: int = 0
     plies: int = 60  # the graph's width
     ledger: Ledger | None = None
-    sentence: str = ""  # why the agent's last move; it stands in place of the ledger's words
+    sentence: str = ""  # why the agent's last move; under a ledger in place of its words
     candidates: tuple[Candidate, ...] = ()
     candidates_title: str = ""
     opening: str = ""

@@ -18,6 +18,7 @@ from app.present.sentences import (
     chance_words,
     outcome_words,
     players_words,
+    poles,
     side_word,
     value_words,
 )
@@ -53,6 +54,7 @@ class Ledger:
 
     title: str
     shown: str  # what the map shows
+    poles: tuple[str, str]  # what blue and red speak for
     rows: tuple[LedgerRow, ...]
     total: LedgerRow
     sentence: str
@@ -195,6 +197,7 @@ def ledger_of(explanation: Explanation, biases: bool = False) -> Ledger:
     return Ledger(
         title=title,
         shown=f"{'biases' if biases else 'squares'}, in {unit_of(explanation)}",
+        poles=poles(explanation.target, explanation.board.side),
         rows=ledger_rows(explanation),
         total=LedgerRow("target", total, _account(total)),
         sentence=sentence.strip(),

@@ -185,17 +185,23 @@ def test_a_map_is_never_shown_on_another_position(open_window: Callable[..., Win
         )
 
 
-def test_why_the_agent_moved_stands_under_the_heatmap(open_window: Callable[..., Window]) -> None:
+def test_why_the_agent_moved_stands_there_with_and_without_a_heatmap(
+    open_window: Callable[..., Window],
+) -> None:
     window = open_window(simulations=30)
     game = window.desk.game
     click_square(window, game.board.legal_moves()[0])
-    assert window.view().sentence == ""  # there is no heatmap
-    key(window, pygame.K_e, "e")
     found, reply = game.search_of(1), game.action_at(1)
     assert found is not None and reply is not None
     reasons = game.why(1, reply)
     assert reasons is not None and window.view().sentence == reasons.sentence
     assert reasons.sentence.startswith(square_name(reply, 8))
+    assert "why" in window.layout().sections
+    key(window, pygame.K_e, "e")
+    assert window.view().sentence == reasons.sentence
+    assert "ledger" in window.layout().sections
+    ledger = window.view().ledger
+    assert ledger is not None and ledger.poles == ("for white", "for black")  # whom red speaks for
     key(window, pygame.K_u, "u")
     assert window.view().sentence == ""  # it has not moved yet
 

@@ -65,6 +65,7 @@ def full_view(board: Board = BOARD) -> View:
         ledger=Ledger(
             "Value for black",
             "squares, in points",
+            ("for white", "for black"),
             (row, row),
             replace(row, name="target"),
             "Words. " * 30,
