@@ -42,8 +42,12 @@ def page() -> None:
 
 
 def board() -> Board:
-    """The position under inspection."""
-    found: Board = st.session_state.setdefault("inspected", Board.parse(gallery.GALLERY["Start"]))
+    """The position under inspection: at first the game's."""
+    if "inspected" not in st.session_state:
+        game: Session | None = st.session_state.get("game")
+        start = Board.parse(gallery.GALLERY["Start"])
+        st.session_state.inspected = start if game is None else game.board
+    found: Board = st.session_state.inspected
     return found
 
 
@@ -184,6 +188,7 @@ def _editor() -> None:
         widgets.button("Other side to move", "swap_vert", key="i_side", do=_other_side)
         if st.button("Play from here", icon=":material/sports_esports:", key="i_play"):
             state.open_in_play(board())
+        gallery.game_position("i_game", set_board)
     gallery.choose("i_gallery", set_board, placeholder="Choose a position")
     files.draw(board().size, set_board)
 

@@ -16,7 +16,15 @@ import pytest
 from app.cli import run
 from othello.rules.board import Board
 from othello.rules.notation import square_name
-from tests.app.web.browser_page import cell, choose, opened, position, settled, wait_for_position
+from tests.app.web.browser_page import (
+    cell,
+    choose,
+    go_to,
+    opened,
+    position,
+    settled,
+    wait_for_position,
+)
 
 pytestmark = pytest.mark.browser
 FILLS = "map => [...map.querySelectorAll('.oth-cell')].map(cell => getComputedStyle(cell).backgroundColor)"
@@ -70,6 +78,19 @@ def edited(page: Any) -> Board:
     page.get_by_text("White to move.").wait_for()
     settled(page)
     return Board.parse(str(board)[:64] + " O")
+
+
+def test_the_game_is_inspected_until_another_position_is_chosen(browser: Any, server: str) -> None:
+    played, start = Board.parse("f5d6c3d3c4"), Board.initial()
+    with opened(browser, f"{server}/?seat=both&moves=f5d6c3d3c4") as (page, _):
+        settled(page)
+        go_to(page, "Inspect")
+        wait_for_position(page, str(played)[:64])
+        choose(page, "i_gallery", "Start")
+        wait_for_position(page, str(start)[:64])
+        settled(page)
+        page.get_by_role("button", name="The game's position").click()
+        wait_for_position(page, str(played)[:64])
 
 
 def test_a_position_is_edited_explained_compared_shared_by_link_and_reopened_equal(
