@@ -28,7 +28,7 @@ let closing = false;
 
 function closeFirst(event) {
   const pressed = event.target.closest?.("[data-testid=stMain] :is(a, button)");
-  const [menu] = document.querySelectorAll("[data-testid=stPopoverBody]");
+  const menu = document.querySelector("[data-testid=stPopoverBody]");
   const other = event.metaKey || event.ctrlKey || event.shiftKey; // a tab of its own
   if (closing || !menu || !pressed || other || menu.contains(pressed) || pressed.closest("[data-testid=stPopover]")) return;
   event.preventDefault();
