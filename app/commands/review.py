@@ -101,6 +101,8 @@ def review(
     if how.html is not None and how.why:
         raise ParseError("--why is for the terminal; the report of --html says why by itself")
     game = game_of(source, how.number, size)
+    if not game.actions:
+        raise ParseError("the game has no move to review")
     one_thread()
     model = load_model_for(game.start.size, checkpoint)
     with ProgressLine("reviewing", len(game.actions), "moves", output.quiet) as line:

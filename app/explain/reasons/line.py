@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.models import Model
     from othello.search.result import SearchResult
 
-DISCS: Final = ("takes_corner", "stable", "wedge", "anchors_edge", "breaks_edge")
+SWAPPED: Final = ("takes_corner", "stable", "wedge", "anchors_edge", "breaks_edge")
 REPLIES: Final = ("gives_corner", "mobility", "lets_in", "wipe_out")
 KEPT: Final = ("gives_corner", "mobility", "keeps_out", "closes_corner")
 OWN_MOVES: Final = ("threatens", "own_mobility", "opens")
@@ -66,7 +66,7 @@ def _test(weight: Weight, end: After, questions: Questions) -> Test | None:
     name, pro = weight.name, weight.claim > 0
     mine = tuple(s for s in weight.squares if s not in weight.rival_squares)
     missed = tuple(s for s in weight.rival_squares if s not in weight.squares)
-    if name in DISCS and pro:
+    if name in SWAPPED and pro:
         discs = squares_of(end.side_discs, end.board.size)
         left = tuple(square for square in mine if square in discs)
         return owner_swap(end, left, questions) if left else None

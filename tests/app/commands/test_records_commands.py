@@ -139,6 +139,14 @@ def test_a_review_of_an_illegal_game_names_the_move(capsys):
     assert "f5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("how", [[], ["--why"], ["--json"], ["--html", "report.html"]])
+def test_a_review_of_a_game_without_a_move_is_refused(how, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["review", "", *how]) == 2
+    assert capsys.readouterr() == ("", "error: the game has no move to review\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     settings = RunConfig(
         games=6,
