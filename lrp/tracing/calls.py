@@ -63,11 +63,8 @@ class Call:
     @property
     def sizes(self) -> tuple[Any, ...]:
         """The shape of each tensor, without the batch where it belongs to it."""
-        found = []
-        for x, own in zip(self.tensors, self.batched, strict=True):
-            size = x.shape[1:] if own else x.shape
-            found.append((own, size))
-        return tuple(found)
+        own = self.batched
+        return own, *(x.shape[part:] for x, part in zip(self.tensors, own, strict=True))
 
     def change(
         self,

@@ -151,7 +151,11 @@ class Content:
         if not _library(_home(value)):
             self.guards.mappings.append(vars(value))
             return "class", name, tuple(attributes), self._notes(attributes.values()), bases
-        found = {k: v for k, v in attributes.items() if k in _CALLED or "forward" in k}
+        found = {
+            k: v
+            for k, v in attributes.items()
+            if k in _CALLED or ("forward" in k and not k.startswith("register_"))
+        }
         for key in found:
             self.guards.name(vars(value), key)  # type: ignore[arg-type]
         plain = (v if isinstance(v, (FunctionType, *_ATOMS)) else None for v in found.values())
@@ -240,7 +244,6 @@ class Content:
         attributes = _attributes(value)
         if attributes is not None and (attributes or not known):
             self.guards.objects.append(value)
-            self.guards.typed.append(value)
             module = isinstance(value, nn.Module)
             (self.guards.modules if module else self.guards.mappings).append(attributes)
             kept = read(attributes) if module else attributes
