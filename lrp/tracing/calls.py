@@ -63,8 +63,10 @@ class Call:
     @property
     def sizes(self) -> tuple[Any, ...]:
         """The shape of each tensor, without the batch where it belongs to it."""
-        own = self.batched
-        return own, *(x.shape[part:] for x, part in zip(self.tensors, own, strict=True))
+        found: list[Any] = [self.batched]
+        for x, own in zip(self.tensors, self.batched, strict=True):
+            found.append(x.shape[own:])
+        return tuple(found)
 
     def change(
         self,

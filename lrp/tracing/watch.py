@@ -81,7 +81,8 @@ class Values:
         near = [part for part in parts if part.device.type == "cpu"]
         self._near = [part.numpy().data for part in near]
         self._far = [(part, part.clone()) for part in parts if part.device.type != "cpu"]
-        self._places, self._bytes = self._look(), b"".join(self._near)
+        self._places = self._look()
+        self._bytes = b"".join(self._near)
 
     def same(self) -> bool:
         """Whether no tensor has changed since. Numbers are read where all tensors still lie where they lay."""
