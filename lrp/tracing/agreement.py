@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from lrp.errors import InvalidInput
+from lrp.errors import InvalidInput, UnsupportedOperation
 from lrp.tracing.calls import Call, results
 
 TOLERANCE = {torch.float64: 1e-7, torch.float32: 2e-3}
@@ -48,7 +48,16 @@ def is_finite(t: Tensor) -> bool:
 
 
 def check_made(model: nn.Module) -> None:
-    """Raises InvalidInput where a lazy module has no weights yet."""
+    """Raises InvalidInput where a lazy module has no weights yet, UnsupportedOperation where a part is quantised."""
+    for name, module in model.named_modules():
+        home = type(module).__module__
+        if home.startswith("torch.ao.nn.") and ".quantized." in home and ".reference." not in home:
+            reason = (
+                "it computes with packed integers, whose operations cannot be followed; explain the floating point "
+                "model that was quantised"
+            )
+            kind = f"{home}.{type(module).__qualname__}"
+            raise UnsupportedOperation(kind, name, reason, registrable=False)
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             raise InvalidInput(

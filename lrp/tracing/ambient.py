@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dis import get_instructions
+from functools import partial
 from types import CodeType, ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 OPAQUE = {"eval", "exec", "globals", "locals", "open", "input", "__import__"}
 """Built-in functions that may read anything: a model that calls one is compared with its graph in every call."""
@@ -22,9 +22,8 @@ _SETTINGS: tuple[Callable[[], Any], ...] = (
     torch.get_default_dtype,
     torch.get_num_threads,
     torch.are_deterministic_algorithms_enabled,
-    lambda: torch.is_autocast_enabled("cpu"),
-    lambda: torch.is_autocast_enabled("cuda"),
-    lambda: len(vars(Tensor)),  # an operator that was put into the class
+    partial(torch.is_autocast_enabled, "cpu"),
+    partial(torch.is_autocast_enabled, "cuda"),
 )
 
 

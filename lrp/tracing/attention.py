@@ -87,8 +87,10 @@ def _causal(rows: int, columns: int) -> Callable[[], Tensor]:
 
 
 def masked(scores: Tensor, mask: Tensor) -> Tensor:
-    """Scores with an attention mask: added if it holds numbers, −∞ where it is False."""
+    """Scores with an attention mask: added if it holds numbers, −∞ where it is False, as they are where none is."""
     if mask.dtype == torch.bool:
+        if mask.all():
+            return scores
         return scores.masked_fill(~mask.to(scores.device), -torch.inf)
     return scores + mask
 

@@ -63,10 +63,9 @@ class Call:
     @property
     def sizes(self) -> tuple[Any, ...]:
         """The shape of each tensor, without the batch where it belongs to it."""
-        found = []
+        found: list[Any] = [self.batched]
         for x, own in zip(self.tensors, self.batched, strict=True):
-            size = x.shape[1:] if own else x.shape
-            found.append((own, size))
+            found.append(x.shape[own:])
         return tuple(found)
 
     def change(

@@ -196,13 +196,19 @@ def _in_place_as_plain(node: Node) -> Node:
 
 
 def _without_empty_parts(graph: Graph, node: Node) -> Node:
-    """A concatenation without the parts of shape [0], which torch lets stand beside parts of any rank."""
+    """A concatenation without the parts of shape [0], which torch lets stand beside parts of any rank.
+
+    Of one part alone it is that part, which need not be held twice.
+    """
     if node.operation != "aten.cat.default" or len(node.shape or ()) < 2:
         return node
     parts, *rest = node.args
     full = [
         part for part in parts if not isinstance(part, Ref) or graph.nodes[part.index].shape != (0,)
     ]
+    if len(full) == 1 and isinstance(full[0], Ref):
+        alias = torch.ops.aten.alias.default
+        return replace(node, operation=str(alias), function=alias, args=(full[0],), kwargs={})
     return replace(node, args=(full, *rest))
 
 

@@ -44,6 +44,8 @@ _SKIPPED = {
     "__dataclass_params__",
 }
 _CALLED = {"__call__", "_call_impl", "__getattr__", "_wrapped_call_impl"}
+_UNCALLED = {"__init_subclass__", "__repr__", "__del__", "__deepcopy__", "__reduce__"}
+"""Special methods that a forward pass does not call without naming them."""
 _HOOKS = (
     "_global_forward_hooks",
     "_global_forward_pre_hooks",
@@ -70,6 +72,8 @@ class Content:
         self._seen: dict[int, int] = {}
         self._registered = {id(t) for t in registered(model)}
         self._queue: deque[Any] = deque()
+        self._spoken: set[str] = set()
+        self._unspoken: dict[str, list[Any]] = {}
         self._note(model)
         for name in _HOOKS:
             self._note(getattr(nn.modules.module, name, None))
@@ -150,12 +154,33 @@ class Content:
         attributes = {k: v for k, v in vars(value).items() if k not in _SKIPPED}
         if not _library(_home(value)):
             self.guards.mappings.append(vars(value))
-            return "class", name, tuple(attributes), self._notes(attributes.values()), bases
-        found = {k: v for k, v in attributes.items() if k in _CALLED or "forward" in k}
+            noted = tuple(self._attribute(k, v) for k, v in attributes.items())
+            return "class", name, tuple(attributes), noted, bases
+        found = {
+            k: v
+            for k, v in attributes.items()
+            if k in _CALLED or ("forward" in k and not k.startswith("register_"))
+        }
         for key in found:
             self.guards.name(vars(value), key)  # type: ignore[arg-type]
         plain = (v if isinstance(v, (FunctionType, *_ATOMS)) else None for v in found.values())
         return "class", name, tuple(found), self._notes(plain), bases
+
+    def _attribute(self, name: str, value: Any) -> Any:
+        """What stands for a class's attribute: of an installed package's function its code, until its name is met."""
+        code = getattr(_inside(value), "__code__", None)
+        called = name in _CALLED or "forward" in name or name in self._spoken
+        unnamed = name[:2] == "__" and name not in _UNCALLED
+        if code is None or is_own(code) or called or unnamed:
+            return self._note(value)
+        self._unspoken.setdefault(name, []).append(value)
+        return type(value).__name__, code
+
+    def _speak(self, names: set[str]) -> None:
+        """Functions that were met under these names are followed from now on."""
+        for name in names & self._unspoken.keys():
+            self._notes(self._unspoken.pop(name))
+        self._spoken |= names
 
     def _function(self, value: Any) -> Any:
         """A function: its code, defaults, closure, and the values of the global names that its code reads."""
@@ -180,6 +205,7 @@ class Content:
                 self.guards.mappings.append(environment())
         else:
             names.discard("getattr")
+        self._speak(names)
         self._scope(value.__globals__, names, parts, library)
         return "function", value.__code__, tuple(parts)
 
@@ -240,7 +266,6 @@ class Content:
         attributes = _attributes(value)
         if attributes is not None and (attributes or not known):
             self.guards.objects.append(value)
-            self.guards.typed.append(value)
             module = isinstance(value, nn.Module)
             (self.guards.modules if module else self.guards.mappings).append(attributes)
             kept = read(attributes) if module else attributes
@@ -252,6 +277,11 @@ class Content:
                 parts.append((name, self._note(getattr(value, name))))
                 known = True
         return (kind.__qualname__, *parts) if known else (kind.__qualname__, self._identity(value))
+
+
+def _inside(value: Any) -> Any:
+    """The function in a static or class method or in a property."""
+    return value.fget if isinstance(value, property) else getattr(value, "__func__", value)
 
 
 def _is_plain(kind: type) -> bool:

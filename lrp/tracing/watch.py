@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from itertools import chain
 from operator import attrgetter, is_, itemgetter, methodcaller
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import torch
@@ -40,7 +41,6 @@ HOOKED = {
 """Attributes that only say how the hooks in another one are called."""
 _VALUES: Callable[[Any], Iterable[Any]] = methodcaller("values")
 _FUNCTION = attrgetter("__code__", "__defaults__", "__kwdefaults__")
-_CELL = attrgetter("cell_contents")
 _VERSION = attrgetter("_version")
 
 
@@ -75,28 +75,31 @@ class Values:
     """
 
     def __init__(self, tensors: Sequence[Tensor]) -> None:
-        self._tensors = tuple(tensors)
-        self._counted = tuple(t for t in tensors if not t.is_inference())
         self._placed = tuple(t for t in tensors if _plain(t))
-        self._parts = _parts(self._placed)
-        near = [part for part in self._parts if part.device.type == "cpu"]
+        parts, whole = _parts(self._placed)
+        self._counted = tuple(t for t in tensors if not t.is_inference() and id(t) not in whole)
+        near = [part for part in parts if part.device.type == "cpu"]
         self._near = [part.numpy().data for part in near]
-        self._far = [(part, part.clone()) for part in self._parts if part.device.type != "cpu"]
-        self._looks = self._look()
+        self._far = [(part, part.clone()) for part in parts if part.device.type != "cpu"]
+        self._places = self._look()
+        self._bytes = b"".join(self._near)
 
     def same(self) -> bool:
-        """Whether no tensor has changed since."""
-        return self._look() == self._looks and all(torch.equal(*pair) for pair in self._far)
-
-    def _look(self) -> tuple[Any, ...]:
-        placed = self._placed
+        """Whether no tensor has changed since. Numbers are read where all tensors still lie where they lay."""
         return (
-            list(map(_VERSION, self._counted)),
-            list(map(Tensor.data_ptr, placed)),
-            list(map(Tensor.stride, placed)),
-            list(map(Tensor.numel, placed)),
-            b"".join(self._near),
+            self._look() == self._places
+            and b"".join(self._near) == self._bytes
+            and all(torch.equal(*pair) for pair in self._far)
         )
+
+    def _look(self) -> list[Any]:
+        placed = self._placed
+        return [
+            *map(Tensor.data_ptr, placed),
+            *map(Tensor.stride, placed),
+            *map(Tensor.numel, placed),
+            *map(_VERSION, self._counted),
+        ]
 
 
 def _plain(t: Tensor) -> bool:
@@ -106,9 +109,10 @@ def _plain(t: Tensor) -> bool:
     return t.layout == torch.strided and t.device.type != "meta" and not t.is_quantized
 
 
-def _parts(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Views of the numbers that are compared, as bytes; small tensors first."""
+def _parts(tensors: Sequence[Tensor]) -> tuple[list[Tensor], set[int]]:
+    """Views of the numbers that are compared, as bytes, small tensors first; the ids of tensors compared as a whole."""
     parts = []
+    whole = set()
     left = ALL
     with torch.inference_mode(False), torch.no_grad():
         for t in sorted(tensors, key=Tensor.numel):
@@ -119,7 +123,9 @@ def _parts(tensors: Sequence[Tensor]) -> list[Tensor]:
             flat = t.detach()
             flat = flat.view(-1) if flat.is_contiguous() else flat.as_strided((_reach(flat),), (1,))
             parts.append(flat[:count].view(torch.uint8))
-    return parts
+            if count == flat.numel():
+                whole.add(id(t))
+    return parts, whole
 
 
 def _reach(t: Tensor) -> int:
@@ -133,7 +139,6 @@ class Guards:
     def __init__(self) -> None:
         self.objects: list[Any] = []
         self.modules: list[dict[str, Any]] = []
-        self.typed: list[Any] = []
         self.mappings: list[Any] = []
         self.sequences: list[Any] = []
         self.sets: list[Any] = []
@@ -153,10 +158,11 @@ class Guards:
 
     def close(self) -> None:
         """Notes what is held now."""
-        self._empty = [c for c in (*self.mappings, *self.sequences, *self.sets) if not len(c)]
-        filled = [m for m in self.mappings if len(m)]
-        self._dicts = [m for m in filled if type(m) is dict]
-        self._others = [m for m in filled if type(m) is not dict]
+        mappings = [_inner(m) for m in self.mappings]
+        self._dicts = [m for m in mappings if type(m) is dict and m]
+        self._others = [m for m in mappings if type(m) is not dict and len(m)]
+        self._roots = (*self.objects, *self._dicts, *self.sequences, *self.cells)
+        self._sized = (*mappings, *self.sequences, *self.sets, *self.modules, vars(Tensor))
         self._sets = [(s, frozenset(s)) for s in self.sets if len(s)]
         self._read = [(m, _getter(m)) for m in self.modules]
         for scope, found in self.names.values():
@@ -175,7 +181,6 @@ class Guards:
             return (
                 now == self._found
                 and all(map(is_, self._chosen(now), self._identities))
-                and not any(self._empty)
                 and all(now == then for now, then in self._sets)
                 and all(_bytes(part) == then for part, then in self._arrays)
                 and (not self.tensors or self._held.same())
@@ -186,17 +191,12 @@ class Guards:
     def _now(self) -> list[Any]:
         """Everything that is held, in one list."""
         now = [
-            *map(vars, self.objects),
-            *map(type, self.typed),
-            *map(len, self.modules),
-            *chain.from_iterable(map(dict.values, self._dicts)),
+            *gc.get_referents(*self._roots),
+            *map(len, self._sized),
             *chain.from_iterable(self._dicts),
             *chain.from_iterable(map(_VALUES, self._others)),
             *chain.from_iterable(self._others),
-            *map(len, self.sequences),
-            *chain.from_iterable(self.sequences),
             *chain.from_iterable(map(_FUNCTION, self.functions)),
-            *map(_CELL, self.cells),
             *(context.get(None) for context in self.contexts),
             *settings(),
             *(getattr(o, name) for o, name in self.slots),
@@ -209,6 +209,11 @@ class Guards:
 def _getter(attributes: dict[str, Any]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     """Reads those attributes of a module that its forward pass may read, at least two."""
     return itemgetter(*read(attributes), "_parameters")
+
+
+def _inner(mapping: Any) -> Any:
+    """The dict behind a class's attributes: its values are found in one step."""
+    return gc.get_referents(mapping)[0] if isinstance(mapping, MappingProxyType) else mapping
 
 
 def _by_value(value: Any) -> bool:

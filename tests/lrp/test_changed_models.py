@@ -159,6 +159,7 @@ CHANGES: dict[str, Callable[[Model], object]] = {
     "written data": lambda m: m.a.weight.data.mul_(2),
     "one number of data": lambda m: m.b.weight.data[1].fill_(7.0),
     "numpy view": in_numpy,
+    "shared memory": lambda m: (m.share_memory(), m.b.weight.data[1].fill_(7.0)),
     "vector_to_parameters": lambda m: vector_to_parameters(
         2 * parameters_to_vector(m.parameters()), m.parameters()
     ),
@@ -224,6 +225,25 @@ def test_what_was_replaced_by_its_equal_is_watched() -> None:
         CHANGES[name](m)
         assert_right(m, x, lambda: explainer.attribute(x, 1))
     m.norm.register_forward_hook(lambda module, args, out: out * 2)
+    assert_right(m, x, lambda: explainer.attribute(x, 1))
+
+
+def test_an_entry_that_moves_from_one_dict_into_the_next_is_seen() -> None:
+    class Balance(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+            self.more, self.less = {"x": 1.5, "y": 2.5}, {"z": 3.5}
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x) * (sum(self.more.values()) - sum(self.less.values()))
+
+    m, x = Balance().eval(), torch.randn(2, 4)
+    explainer = lrp.LRP(m, "EpsilonPlus", x)
+    explainer.attribute(x, 1)
+    moved = {"y": m.more.pop("y"), **m.less}
+    m.less.clear()
+    m.less.update(moved)
     assert_right(m, x, lambda: explainer.attribute(x, 1))
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lrp
 from lrp.ops import budget
+from lrp.propagate import forward
 
 
 class Bottleneck(nn.Module):
@@ -129,6 +131,33 @@ def test_maps_at_layers_are_never_those_of_another_model_or_input() -> None:
     x.mul_(2)
     with pytest.raises(lrp.LRPError, match="have changed"):
         first.bias["8"]
+
+
+class Attending(nn.Module):
+    """Attention under a mask of which it is asked, to a cache that is still empty and to what comes now."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        known = torch.cat([torch.tensor([], dtype=x.dtype), x], dim=1)
+        return F.scaled_dot_product_attention(x, known, known, mask).flatten(1)
+
+
+@pytest.mark.parametrize("visible", [True, False])
+def test_what_an_operation_leaves_as_it_is_is_not_held_twice(visible: bool) -> None:
+    x, mask = torch.randn(2, 3, 4, dtype=torch.float64), torch.ones(2, 3, 3, dtype=torch.bool)
+    mask[:, 0, 2] = visible
+    explainer = lrp.LRP(Attending(), "AttnLRP", x, mask)
+    relevance = explainer.attribute(x, mask, target=1)
+    program = explainer.program
+    steps = program.path(program.graph.outputs)
+    run = forward(program, steps, (x, mask), {})
+    places = {
+        node.name.rpartition(".")[2]: run.values[node.index].data_ptr()
+        for node in program.graph.nodes
+    }
+    assert places["cat"] == x.data_ptr()
+    assert (places["masked"] == places["scaled"]) == visible
+    assert torch.allclose(relevance.target, Attending()(x, mask)[:, 1])
+    assert float(relevance.closure.abs().max()) < 1e-12
 
 
 def resident() -> int:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lrp
+from lrp.tracing.content import Content
 
 FACTOR: ContextVar[float] = ContextVar("FACTOR", default=1.0)
 VALUE = 1.0
@@ -166,3 +167,62 @@ def test_a_lazy_module_without_weights_is_named() -> None:
         lrp.LRP(model, "EpsilonPlus", x)
     model(x)
     assert torch.allclose(lrp.LRP(model, "EpsilonPlus", x).attribute(x, 1).target, model(x)[:, 1])
+
+
+PACKAGE = """
+import torch
+
+READ, INHERITED, UNREAD = {"factor": 1.0}, {"factor": 1.0}, {"factor": 1.0}
+
+
+class Part(torch.nn.Linear):
+    @property
+    def factor(self):
+        return READ["factor"] * self._inherited()
+
+    def _inherited(self):
+        return INHERITED["factor"]
+
+    @classmethod
+    def from_disk(cls):
+        return UNREAD["factor"]
+
+    def __repr__(self):
+        return str(UNREAD)
+
+    def forward(self, x):
+        return super().forward(x) * self.factor
+"""
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
+    """A package with one module, as it lies where packages are installed."""
+    found = types.ModuleType("installed_for_lrp")
+    monkeypatch.setitem(sys.modules, found.__name__, found)
+    file = tmp_path / "site-packages" / "installed_for_lrp.py"
+    exec(compile(PACKAGE, str(file), "exec"), vars(found))
+    return found
+
+
+@pytest.mark.parametrize("name", ["READ", "INHERITED"])
+def test_what_an_installed_module_reads_is_followed(name: str, installed: types.ModuleType) -> None:
+    model, x = installed.Part(4, 3).eval(), torch.randn(2, 4)
+    explainer = lrp.LRP(model, "EpsilonPlus", x)
+    explainer.attribute(x, 1)
+    getattr(installed, name)["factor"] = 2.0
+    assert torch.allclose(explainer.attribute(x, 1).target, model(x)[:, 1])
+    assert torch.allclose(lrp.LRP(model, "EpsilonPlus", x).attribute(x, 1).target, model(x)[:, 1])
+
+
+def test_of_an_installed_module_what_no_forward_pass_names_is_not_looked_at(
+    installed: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, x = installed.Part(4, 3).eval(), torch.randn(2, 4)
+    watched = Content(model).guards.mappings
+    assert any(part is installed.READ for part in watched)
+    assert not any(part is installed.UNREAD for part in watched)
+    explainer = lrp.LRP(model, "EpsilonPlus", x)
+    explainer.attribute(x, 1)
+    monkeypatch.setattr(installed.Part, "_inherited", lambda self: 3.0)
+    assert torch.allclose(explainer.attribute(x, 1).target, model(x)[:, 1])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.ao import quantization
 from torch.nn.utils import parametrizations, prune
 
 import lrp
@@ -244,3 +245,58 @@ def test_a_model_may_hold_what_cannot_be_copied() -> None:
     model, x = Locked(), torch.rand(2, 3)
     r = lrp.LRP(model, lrp.rules.Zero(), x).attribute(x, 1)
     torch.testing.assert_close(r.target, model(x)[:, 1].detach())
+
+
+class Quantised(nn.Module):
+    """A convolution and a linear layer between the stubs that static quantisation needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = quantization.QuantStub(), quantization.DeQuantStub()
+        self.conv, self.linear = nn.Conv2d(1, 2, 3), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.leave(self.linear(self.conv(self.enter(x)).flatten(1)))
+
+
+@pytest.mark.skipif(
+    "fbgemm" not in torch.backends.quantized.supported_engines, reason="no engine for integers here"
+)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("static", [False, True])
+def test_a_quantised_module_is_named_and_what_is_explained_instead(static: bool) -> None:
+    model, x = Quantised().eval(), torch.randn(2, 1, 4, 4)
+    if static:
+        model.qconfig = quantization.get_default_qconfig("fbgemm")
+        prepared = quantization.prepare(model)
+        prepared(x)
+        other = quantization.convert(prepared)
+    else:
+        other = quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+    named = r"Quantize in enter" if static else r"Linear in linear"
+    with pytest.raises(
+        lrp.UnsupportedOperation, match=f"quantized.*{named} .*explain the floating point model"
+    ):
+        lrp.LRP(other, "EpsilonPlus", x)
+    assert torch.allclose(lrp.LRP(model, "EpsilonPlus", x).attribute(x, 1).target, model(x)[:, 1])
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_model_that_asks_for_gradients_is_explained_as_it_is_without(create_graph: bool) -> None:
+    class Asking(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x) * (2.0 if torch.is_grad_enabled() else 1.0)
+
+    model, x = Asking().eval(), torch.randn(2, 4)
+    with torch.no_grad():
+        wanted = model(x)[:, 1]
+    for enabled in (True, False):
+        with torch.set_grad_enabled(enabled):
+            explainer = lrp.LRP(model, "EpsilonPlus", x)
+            found = explainer.attribute(x, 1, create_graph=create_graph)
+            assert torch.allclose(found.target, wanted)
+            assert float(found.closure.detach().abs().max()) < 1e-6
