@@ -92,6 +92,9 @@ def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
             if name != "Play":
                 go_to(page, name)
             settled(page)
+            title = "Othello, explained" if name == "Play" else name
+            assert page.get_by_role("heading", level=1).all_inner_texts() == [title]
+            assert len(page.locator(".othg p").inner_text()) > 40  # what it is for
             text = seen(page)
             for menu in OPEN.get(name, ()):
                 page.get_by_role("button", name=menu).first.click()
