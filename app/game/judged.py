@@ -23,7 +23,7 @@ from app.models import Model
 from othello.errors import ParseError
 from othello.records.game import GameRecord
 from othello.rules.board import Board
-from othello.rules.notation import square_name
+from othello.rules.notation import parse_square, square_name
 from othello.search.search import Search, SearchResult
 from othello.strength.review import (
     ActionValues,
@@ -69,9 +69,14 @@ class Judged:
         return square_name(self.action, self.board.size)
 
     @property
+    def rival(self) -> int | None:
+        """The move it is compared with: the first of the best ones that is another; None where it alone is best."""
+        return next((action for action in self.best if action != self.action), None)
+
+    @property
     def better(self) -> str:
         """The best move, or the played one where it is as good."""
-        best = self.action if self.action in self.best else self.best[0]
+        best = self.rival if self.loss > 0 and self.rival is not None else self.action
         return square_name(best, self.board.size)
 
     def as_json(self) -> dict[str, object]:
@@ -238,39 +243,47 @@ def _standing(side: str, worth: float, discs: float, exact: bool) -> Standing:
 
 
 def reasons_of(
-    move: Judged, found: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+    move: Judged,
+    found: MoveReview,
+    model: Model,
+    search: Callable[[Board], SearchResult | None],
 ) -> Reasons:
-    """Why a move rather than the better one, or than the next that was tried, worth what its review says.
+    """Why a move rather than its rival, or than the next that was tried, worth what its review says.
 
-    Raises ParseError where no game reaches the position.
+    `search` must know the position of the move.  Raises ParseError where no game reaches that.
     """
-    rival = None if move.action in move.best else move.best[0]
-    known = {move.action: move.after, move.best[0]: move.before} if move.exact else None
-    return why(model, _with_worths(move, found, search), move.action, rival, known)
+    known = None
+    if move.exact:
+        known = {move.action: move.after}
+        known |= {} if move.rival is None else {move.rival: move.before}
+    return why(model, _with_worths(move, found, search), move.action, move.rival, known)
 
 
 def _with_worths(
-    move: Judged, found: MoveReview, search: Callable[[Board], SearchResult]
+    move: Judged, found: MoveReview, search: Callable[[Board], SearchResult | None]
 ) -> SearchResult:
-    """The search before a move, in which this and the better move have what the review says, the better one first."""
-    best, values = move.best[0], dict[int, float]()
+    """The search before a move, in which this one and its rival have what the review says, the better one first."""
+    best, values = move.best[0], dict[int | None, float]()
     if not move.exact:
         assert found.after is not None and found.before is not None
-        values = {move.action: found.after, best: found.before}
-    result = with_tries(search(move.board), (move.action, best), search)
+        values = {move.rival: found.before, move.action: found.after}
+    searched = search(move.board)
+    assert searched is not None
+    result = with_tries(searched, (move.action, move.rival), search)
     entries = [replace(entry, q=values.get(entry.square, entry.q)) for entry in result.moves]
     entries.sort(key=lambda entry: entry.square != best)
     return replace(result, moves=tuple(entries))
 
 
 def _turn(
-    move: Judged, found: MoveReview, model: Model, search: Callable[[Board], SearchResult]
+    move: Judged, found: MoveReview, model: Model, search: Callable[[Board], SearchResult | None]
 ) -> Turn:
     try:
         sentence = reasons_of(move, found, model, search).sentence
     except ParseError:  # a position that no game reaches: nothing is claimed but the loss
         sentence = f"{move.name}? Better {move.better}, costs {move.loss:.0f} discs."
-    played, better = (_picture(move.board, square, model) for square in (move.action, move.best[0]))
+    squares = (parse_square(name, move.board.size) for name in (move.name, move.better))
+    played, better = (_picture(move.board, square, model) for square in squares)
     return Turn(move, sentence, played, better)
 
 

@@ -16,7 +16,7 @@ from app.explain.targets import Target
 from app.game.game_line import SEATS, GameLine, Seat
 from app.game.judged import EXACT_EMPTIES
 from app.game.kept import Kept
-from app.game.losses import Loss, losses_of
+from app.game.losses import LineReview, Loss, review_line
 from app.game.opponents import Rivals
 from app.game.shared_line import SharedLine
 from app.game.tries import with_tries
@@ -50,9 +50,7 @@ class PlyValue:
     number: int
     board: Board
     action: int | None
-    value: (
-        float | None
-    )  # expected outcome in [−1, 1] for BLACK: the outcome, the search's value, or the network's
+    value: float | None  # expected outcome in [−1, 1] for BLACK, by rules, search or network
     searched: bool
 
 
@@ -87,6 +85,7 @@ class Session(SharedLine):
         self._values: dict[Board, float] = {}  # of this model
         self._explanations = Kept[Explanation](_KEPT)
         self._reasons = Kept[Reasons](_KEPT)
+        self._review: LineReview | None = None
         self.rivals = Rivals()
         self.strength = strength or Strength()
         self.opponent = opponent
@@ -113,7 +112,7 @@ class Session(SharedLine):
         with self._lock:
             if model is not self._model:
                 self._model, self._player = model, None
-                self._searches, self._values = {}, {}
+                self._searches, self._values, self._review = {}, {}, None
                 self._explanations.clear()
                 self.change(lambda line: line)
 
@@ -302,7 +301,8 @@ class Session(SharedLine):
         for board in line.boards:
             if board.empties <= SOLVE_EMPTIES:
                 self.analyse(board, simulations)  # the value graph knows them exactly, too
-        return losses_of(line, model, simulations, searches, solve_empties)
+        self._review = review_line(line, model, simulations, searches, solve_empties)
+        return self._review.losses()
 
     def explain(
         self,
@@ -330,18 +330,21 @@ class Session(SharedLine):
     def why(self, place: Place, move: int, rival: int | None = None) -> Reasons | None:
         """Why a move at a ply or of a position, rather than another one (kept); None where nobody searched there.
 
-        Without a rival it is the best other move that was tried.  Raises ParseError for a move that does not fit.
+        Without a rival it is the best other move that was tried.  Of a reviewed move it says what the review says.
+        Raises ParseError for a move that does not fit.
         """
         model, found = self._need_model(), self.search_of(place)
         if found is None:
             return None
+        if (review := self._review) and (
+            told := review.why(model, found.board, move, rival, self.analyse)
+        ):
+            return told
         result = with_tries(found, (move, rival), self.search_of)
         key = (model.sha256, result.board, move, rival, result.simulations, result.value)
         return self._reasons.get(key, lambda: why(model, result, move, rival))
 
 
 def _misfit(model: Model, board: Board) -> str:
-    return (
-        f"{model.name} plays {model.size}×{model.size} boards, "
-        f"this game is {board.size}×{board.size}"
-    )
+    n, own = model.size, board.size
+    return f"{model.name} plays {n}×{n} boards, this game is {own}×{own}"

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Final
 
 MINUS: Final = "−"
+_PERCENT: Final = re.compile(r"(?<=\d) (?=%)")
+
+
+def unbroken(text: str) -> str:
+    """A text whose lines do not break between a number and its per cent sign.
+
+    >>> unbroken("95 % of 3 games")
+    '95\\xa0% of 3 games'
+    """
+    return _PERCENT.sub("\u00a0", text)
 
 
 def fixed(value: float, digits: int = 2) -> str:

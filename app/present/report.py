@@ -15,6 +15,7 @@ from typing import Final
 from app.game.judged import JudgedGame
 from app.present import report_parts as parts
 from app.present.colormap import MAPS
+from app.present.numbers import unbroken
 from app.present.report_graph import graph
 from app.present.sentences import outcome_words
 from othello.rules.board import Board
@@ -36,7 +37,7 @@ def report(game: JudgedGame) -> str:
     """
     script = _read("report.js")
     black, white = (parts.side_name(game, side) for side in "XO")
-    return f"""{_head(game, script)}
+    text = f"""{_head(game, script)}
 <body>
 <header>
 <div><h1>{black} – {white}</h1><p>{_facts(game)}</p></div>
@@ -61,6 +62,7 @@ changed in the network’s value, in points of the chance in per cent, on one sc
 </body>
 </html>
 """
+    return unbroken(text)
 
 
 def _head(game: JudgedGame, script: str) -> str:

@@ -165,8 +165,9 @@ def _players_target(explanation: Explanation) -> str:
         points = in_points(explanation).value
         favoured = side_word(side if points >= 0 else "XO".replace(side, ""))
         return f"{subject}: {abs(points):.1f} points for {favoured}."
-    chance = value if target.kind == "q" else math.tanh(value)
-    return f"{subject}: {chance_words(chance, side)} for black."
+    if target.kind == "q":
+        return f"{subject}: {chance_words(value, side)} for black."
+    return f"{subject}, at first sight: {chance_words(math.tanh(value), side)} for black."
 
 
 def q_words(q: float | None, digits: int = 2) -> str:

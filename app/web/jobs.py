@@ -33,6 +33,11 @@ class Job:
         """Whether it is under way."""
         return self._thread.is_alive()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody cancelled it; it may be under way still."""
+        return self._cancelled.is_set()
+
     def cancel(self) -> None:
         """Let it end at its next report, with nothing kept."""
         self._cancelled.set()
@@ -42,7 +47,7 @@ class Job:
         self._thread.join(seconds)
 
     def _report(self, share: float, what: str) -> None:
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise Cancelled
         self.share, self.what = min(1.0, max(0.0, share)), what
 

@@ -30,19 +30,28 @@ st.html(
     " .stMainBlockContainer:has(.st-key-tour_place) > [data-testid=stVerticalBlock] { gap: 0.5rem; }"
     " .stMain div:has(> .st-key-tour_place .otht[hidden]) { margin-top: -0.5rem; }"
     " .stMain:has(.otht:not([hidden])) .othg p { display: none; }"
-    " .st-key-e_cards > * { width: 100% !important; }"
+    " .st-key-e_cards > *, .st-key-e_cards > * > * { width: 100% !important; }"
     " [data-testid=stPopoverBody] { inset: auto auto 8px 0 !important; transform: translateX(8px) !important;"
     " max-height: 70dvh !important; } }"  # menus rise from the lower edge, wherever their button is
     ".st-key-why_chips button { white-space: normal; height: auto; max-width: 100%; text-align: left; }"
-    "@media (max-width: 640px) {"  # the pages' links stand in one row without their icons
+    "@media (max-width: 640px), (max-height: 500px) {"  # the pages' links stand in one row without their icons
     " [data-testid=stPageLink-NavLink] > :has(> [data-testid=stIconMaterial]) { display: none; }"
     " .st-key-pages { gap: 0; } [data-testid=stPageLink-NavLink] { padding: 0 0.37rem; justify-content: center; }"
     " [data-testid=stPageLink-NavLink] p { font-size: 0.84rem; } }"
+    "@media (min-width: 641px) and (max-height: 500px) {"  # a phone on its side: the board stays beside what is said
+    " .stMainBlockContainer:has(.st-key-board) { padding: 0 0.6rem 2rem calc(min(100dvh, 50vw) + 4px); }"
+    " .st-key-board .oth { container-type: normal; }"
+    " .st-key-board .oth .oth-frame { position: fixed; left: 3px; top: 1px; margin: 0; z-index: 1;"
+    " width: calc(min(100dvh, 50vw) - 6px); container-type: inline-size; }"
+    " .stMainBlockContainer:has(.st-key-board) [data-testid=stVerticalBlock] { gap: 0.4rem; }"
+    " [data-testid=stHorizontalBlock]:has(> [data-testid=stColumn] .st-key-board) { flex-direction: column; }"
+    " [data-testid=stHorizontalBlock]:has(.st-key-board) > [data-testid=stColumn] { width: 100%; flex: none; }"
+    " .stMain:has(.st-key-board) .othg p { display: none; } .st-key-board .oth-score { padding: 0; } }"
     "@media (max-width: 640px), (max-height: 500px) {"  # a finger needs 44 pixels
     " .stMain button, .stMain [role=radio], [data-testid=stPageLink-NavLink], .stMain summary,"
     " .stMain [data-baseweb=select] > div { min-height: 44px; min-width: 44px; } }</style>"
 )
-pages = {}
+pages, lines = {}, {view.title: view.line for view in views()}
 for number, view in enumerate(views()):
     name = view.title.lower()
     pages[name] = st.Page(
@@ -54,5 +63,7 @@ chosen = st.navigation(list(pages.values()), position="hidden")
 with st.container(horizontal=True, gap="small", key="pages"):
     for page in pages.values():
         st.page_link(page, width="content")
+if lines[chosen.title]:
+    guide.heading(chosen.title, lines[chosen.title])
 chosen.run()
 guide.words()

@@ -12,12 +12,16 @@ from pkgutil import iter_modules
 
 @dataclass(frozen=True)
 class WebPage:
-    """A page: its title, which in small letters is its address, its icon, its place in the row, what draws it."""
+    """A page: its title, which in small letters is its address, its icon, its place in the row, what draws it.
+
+    `line` says in a sentence what it is for, beside its title; empty where `draw` makes both.
+    """
 
     title: str
     icon: str
     place: int
     draw: Callable[[], None]
+    line: str = ""
 
 
 @cache

@@ -20,6 +20,7 @@ from app.explain.ask import explain
 from app.game.session import Session, Strength
 from app.models import Model, available_checkpoints, board_size_of, load_model
 from app.present import board_png
+from app.present.numbers import unbroken
 from app.web import widgets
 from lrp.errors import LRPError
 from othello.errors import CheckpointError, OthelloError, ParseError
@@ -43,7 +44,8 @@ def plain(text: str) -> str:
     >>> plain("<b>*c4*</b>")
     '\\\\<b\\\\>\\\\*c4\\\\*\\\\</b\\\\>'
     """
-    return _MARKDOWN.sub(r"\\\1", _TYPOGRAPHY.sub("\u2060", " ".join(text.split())))
+    words = unbroken(" ".join(text.split()))
+    return _MARKDOWN.sub(r"\\\1", _TYPOGRAPHY.sub("\u2060", words))
 
 
 @contextmanager

@@ -41,8 +41,9 @@ function press(event) {
 }
 
 function build(root, data) {
-  make(root, "h1", "", data.title);
-  make(root, "p", "", data.line);
+  make(root, "h1");
+  make(root, "p");
+  if (!data.rows.length) return; // no keys here, so no sheet of them, and no tour of them
   const buttons = make(root, "div", "buttons");
   const tour = make(buttons, "button", "", "Tour"), button = make(buttons, "button", "", "Keys");
   make(button, "kbd", "", "?").setAttribute("aria-hidden", "true");
@@ -71,6 +72,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root = make(parentElement, "div", "othg");
     build(root, data);
   }
+  root.querySelector("h1").textContent = data.title; // other pages share the place
+  root.querySelector("p").textContent = data.line;
   if (!now) window.addEventListener("keydown", press, true);
   now = { root, data, trigger: setTriggerValue };
 }

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app.present.glossary import terms
+from app.present.numbers import unbroken
 
 
 def _declared(name: str) -> Any:
@@ -47,6 +48,12 @@ def title(
     _GUIDE(key="guide", data=data, on_key_change=on_key)
 
 
+def heading(name: str, line: str) -> None:
+    """The title of a page without tour and keys, and a line on what it is for."""
+    data = {"title": name, "line": unbroken(line), "rows": [], "keys": {}, "serial": 0}
+    _GUIDE(key="heading", data=data)
+
+
 def tour(steps: Sequence[TourStep], *, ply: int) -> None:
     """A tour of the live page, shown unless this browser has skipped it; a higher `ply` ends its first step."""
     _TOUR(key="tour", data={"steps": [asdict(step) for step in steps], "ply": ply})
@@ -54,4 +61,7 @@ def tour(steps: Sequence[TourStep], *, ply: int) -> None:
 
 def words() -> None:
     """Underline the glossary's words where they first stand on the page, with their sentence for who points at one."""
-    _WORDS(key="words", data={"terms": [term._asdict() for term in terms()]})
+    _WORDS(
+        key="words",
+        data={"terms": [{**term._asdict(), "words": unbroken(term.words)} for term in terms()]},
+    )

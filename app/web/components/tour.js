@@ -32,7 +32,7 @@ function show(step, moved = false) {
   const { root, data } = now, at = root.__step = step;
   root.hidden = at === null;
   root.__ring.textContent = at === null ? "" : `.stMain ${data.steps[at].at} { outline: 3px solid var(--st-primary-color, #2c7a58);
-    outline-offset: 5px; border-radius: 10px; }`;
+    outline-offset: ${data.steps[at].at.includes("oth-frame") ? 0 : 4}px; border-left-color: transparent; border-radius: 10px; }`;
   if (at === null) return;
   root.__count.textContent = `${at + 1} of ${data.steps.length}`;
   root.__words.textContent = data.steps[at].words;

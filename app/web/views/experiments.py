@@ -13,7 +13,7 @@ import streamlit as st
 from app.experiments.catalogue import experiment, experiments
 from app.experiments.results import stored
 from app.experiments.runner import Request, durations, run
-from app.web import jobs, record, state, widgets
+from app.web import jobs, record, state, thumbnail, widgets
 from app.web.pages import WebPage
 from app.web.views import tables
 
@@ -26,6 +26,9 @@ SHIPPED = (  # what the project's own run left
     _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "docs" / "experiments"
 )
 SIZES = {"Quick": True, "Full": False}
+_CARD = (
+    394  # pixels: three beside each other, each as wide as a phone, for which the figures are drawn
+)
 
 
 def page() -> None:
@@ -33,10 +36,6 @@ def page() -> None:
     with state.drawing():
         record.follow("experiments")
         state.messages("link_error")
-        st.markdown(
-            "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets "
-            "are 95 % intervals."
-        )
         if not st.session_state.get("e_open"):
             record.write("experiments")
             if jobs.current() is not None:
@@ -64,7 +63,7 @@ def _gallery() -> None:
     took = durations(FOLDER)
     with st.container(horizontal=True, gap="small", key="e_cards"):
         for one in experiments().values():
-            with st.container(border=True, width=288, height="stretch", key=f"e_card_{one.name}"):
+            with st.container(border=True, width=_CARD, height="stretch", key=f"e_card_{one.name}"):
                 _small_figure(one)
                 st.markdown(state.plain(one.shows))
                 if seconds := took.get(one.name, {}).get("wall_s"):
@@ -82,8 +81,14 @@ def _small_figure(one: Experiment) -> None:
         st.caption("Not measured yet.")
         return
     figure, folder = found[0]["figures"][0], found[1]
-    style = "width: 100%; aspect-ratio: 28 / 15; object-fit: cover; object-position: top; border-radius: 6px"
-    st.html(_image((folder / f"{figure['file']}.svg").read_bytes(), figure, style))
+    svg = thumbnail.first_row((folder / f"{figure['file']}.svg").read_text("utf-8"))
+    st.html(
+        _image(
+            svg.encode(),
+            figure,
+            "display: block; margin: auto; max-width: 100%; border-radius: 6px",
+        )
+    )
 
 
 def _controls(chosen: Experiment) -> None:
@@ -223,4 +228,11 @@ def _close() -> None:
 
 
 record.holds("experiments", record.Part("experiment", _chosen, _choose))
-PAGE = WebPage("Experiments", ":material/science:", 5, page)
+PAGE = WebPage(
+    "Experiments",
+    ":material/science:",
+    5,
+    page,
+    "The figures of the blog post redone, and tests of whether the explanations are true. Numbers in brackets are "
+    "95 % intervals.",
+)

@@ -188,4 +188,10 @@ def _take_position(text: str) -> None:
 
 record.holds("explorer", record.Part("position", _position, _take_position))
 
-PAGE = WebPage("Explorer", ":material/explore:", 4, page)
+PAGE = WebPage(
+    "Explorer",
+    ":material/explore:",
+    4,
+    page,
+    "Go through positions move by move: what each is worth, its opening, and how masters played where a base is given.",
+)

@@ -260,4 +260,10 @@ record.holds(
     record.choice("numbers", "i_numbers", lambda: (False, True), lambda: False),
     *tools.PARTS,
 )
-PAGE = WebPage("Inspect", ":material/search_insights:", 2, page)
+PAGE = WebPage(
+    "Inspect",
+    ":material/search_insights:",
+    2,
+    page,
+    "Ask the network about any position, by any rules: which squares and which biases its answer rests on.",
+)

@@ -249,7 +249,11 @@ def _on_jump() -> None:
 def _explanation(asked: Shown, found: Explanation, view: options.Choices) -> None:
     told, unit = in_points(found), unit_of(found)
     legend = Legend.of(told, view.look, unit=unit)
-    st.markdown(state.plain(players_words(found)))
+    said = players_words(found)
+    if asked.marked is not None and found.target.kind == "value" and view.reveal != "always":
+        move = square_name(asked.marked, found.board.size)
+        said = f"Before {move}, {said[0].lower()}{said[1:]}"
+    st.markdown(state.plain(said))
     left, right = st.columns(2, gap="small")
     with left:
         if view.reveal == "always":

@@ -67,8 +67,8 @@ def _table() -> None:
                 st.session_state.restored = False
         with turns.afterwards():
             with left:
-                if said := _evaluation(game):
-                    waiting.caption(said)
+                if said := _evaluation(game, view):
+                    waiting.caption(state.plain(said))
                 else:
                     waiting.empty()
             with right:
@@ -259,10 +259,13 @@ def _let_agent_move(game: Session, waiting: st.delta_generator.DeltaGenerator) -
     state.rerun()
 
 
-def _evaluation(game: Session) -> str:
-    """The value of the position in words, from the search made there or from the network alone; the end needs none."""
+def _evaluation(game: Session, view: options.Choices) -> str:
+    """The value of the position in words, from the search made there or from the network alone.
+
+    Empty at the end, and where the answer why says what is expected: one chance is enough.
+    """
     board = game.board
-    if board.is_over or options.reading().reveal == "never":
+    if board.is_over or view.reveal == "never" or why.searched(game, view):
         return ""
     if game.search_of(board) is None:
         game.network_value(board)  # which the line does not ask

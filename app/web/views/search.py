@@ -80,16 +80,21 @@ def _show(model: Model, searched: Searched, left: DeltaGenerator, right: DeltaGe
     position, wanted = searched.result.board, searched.key[2]
     with right:
         if searched.result.simulations < wanted:
-            st.caption(f"Stopped after {searched.result.simulations} of {wanted} simulations.")
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                made = f"Stopped after {searched.result.simulations} of {wanted} simulations."
+                st.caption(made, width="content")
+                args = (searched.key,)
+                widgets.button("Search again", "replay", key="s_again", do=begin_search, args=args)
         shown = searched.stages[_stage(searched)] if len(searched.stages) > 1 else searched.result
         _moves_table(shown)
     with left:
         _draw_board(position, shown)
-        st.caption(
+        told = (
             f"{value_words(position, shown.value, 'Search')}, "
             f"{value_words(position, shown.network_value, 'network alone')}. "
             f"{sum(part.evaluations for part in searched.stages)} network evaluations."
         )
+        st.caption(state.plain(told))
     _principal_variation(position, searched.result)
     search_relevance.draw(model, searched)
     _next_part(len(searched.stages))
@@ -291,4 +296,10 @@ record.holds(
     record.choice("about", "s_about", lambda: search_relevance.ABOUT, lambda: "q"),
     record.choice("rather", "s_move_y", _tried, lambda: search_relevance.NOBODY),
 )
-PAGE = WebPage("Search", ":material/account_tree:", 3, page)
+PAGE = WebPage(
+    "Search",
+    ":material/account_tree:",
+    3,
+    page,
+    "What the agent weighs before a move: how often it tries each one, and the game that it expects.",
+)

@@ -61,5 +61,6 @@ def account(found: Explanation, *, key: str, colours: str, unit: str = "") -> No
 def progress(job: jobs.Job, *, key: str) -> None:
     """How far a job is, and the button that ends it."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.progress(job.share, f"{state.plain(job.title)}: {state.plain(job.what)}")
-        st.button("Cancel", key=key, on_click=job.cancel)
+        what = "ends after this step" if job.cancelled else job.what
+        st.progress(job.share, f"{state.plain(job.title)}: {state.plain(what)}")
+        st.button("Cancel", key=key, on_click=job.cancel, disabled=job.cancelled)

@@ -290,4 +290,10 @@ record.holds(
     "training",
     record.choice("run", "t_run", _courses, _first_course, lambda path: path.name if path else ""),
 )
-PAGE = WebPage("Training", ":material/monitoring:", 6, page)
+PAGE = WebPage(
+    "Training",
+    ":material/monitoring:",
+    6,
+    page,
+    "How the agents taught themselves: a run's curves, strength and games, and two networks side by side.",
+)

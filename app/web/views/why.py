@@ -142,7 +142,7 @@ def told(found: Reasons) -> Why:
     if found.expected_discs is None:
         return Why(found.sentence, chips)
     reason, _, expectations = found.sentence.removesuffix(".").rpartition("; ")
-    return Why(f"{reason}.", chips, f"{expectations} (black minus white)")
+    return Why(f"{reason}.", chips, f"After search: {expectations} (black minus white)")
 
 
 def _chip(found: Reasons, weight: Weight) -> Chip:
@@ -169,6 +169,12 @@ def answer(game: Session, question: Asked) -> Why:
         name = question.name(question.move)
         return Why(f"{name}: no search was made before it, so nothing is claimed.")
     return told(found)
+
+
+def searched(game: Session, view: options.Choices) -> bool:
+    """Whether the answer tells what a search expects of the game."""
+    question = asked(game, view)
+    return question is not None and game.search_of(question.board) is not None
 
 
 def begin(game: Session, view: options.Choices) -> None:

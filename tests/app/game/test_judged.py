@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.game.judged import JudgedGame, judge_game
+from app.game.judged import Judged, JudgedGame, judge_game, reasons_of
 from othello.errors import ParseError
 from othello.records import GameRecord
 from othello.rules.board import Board
+from othello.search.search import Search
 from othello.solver.solver import Solver
-from othello.strength.review import Mark
+from othello.strength.review import Mark, MoveReview, mark_of_discs
 from tests.app.lost_game import CLOSE, LOST, SIMULATIONS
 
 if TYPE_CHECKING:
@@ -88,6 +89,34 @@ def test_a_game_of_another_size_and_an_open_one_are_judged(model: Model) -> None
     assert not short.standings[-1].exact
     with pytest.raises(ParseError, match="no move"):
         judge_game(GameRecord(), model, 4)
+
+
+def judged(best: tuple[int, ...], after: float) -> Judged:
+    """d3 as the first move of a game, worth `after` where `best` are worth 2 discs."""
+    loss = 2.0 - after
+    return Judged(0, Board.initial(), 19, best, 2.0, after, True, mark_of_discs(loss))
+
+
+@pytest.mark.parametrize(
+    ("best", "after", "better", "rival"),
+    [
+        ((26, 37), 0.0, "c4", 26),  # two are better, and equal
+        ((37, 26), 0.0, "f5", 37),
+        ((26, 19), 2.0, "d3", 26),  # as good as another one, wherever it stands
+        ((19, 26), 2.0, "d3", 26),
+        ((19,), 2.0, "d3", None),
+    ],
+)
+def test_of_equal_moves_row_and_sentence_name_the_same(
+    best: tuple[int, ...], after: float, better: str, rival: int | None, model: Model
+) -> None:
+    move = judged(best, after)
+    assert (move.better, move.rival) == (better, rival)
+    exact = MoveReview(1, "X", 19, True, 2.0, after, 2.0 - after, best, move.mark)
+    told = reasons_of(move, exact, model, lambda board: Search(model.evaluator).run(board, 16))
+    assert told.rival == rival or (rival is None and told.rival not in (None, 19))
+    if move.loss:
+        assert told.sentence.startswith("d3?") and f"better {better}, costs 2 " in told.sentence
 
 
 @pytest.mark.long

@@ -30,6 +30,7 @@ from othello.rules.notation import format_moves, parse_moves, parse_square
 from othello.rules.symmetry import SYMMETRIES, transform_board
 from othello.solver.solver import Solver
 from othello.strength.review import Mark
+from tests.app.lost_game import LOST
 
 FULL = (
     "f5d6c3d3c4f4f6g5e6d7e3c5f3e7h5e2c6d2c2b3b4g6a4h6g4h4c7h3d8b5f8b6f7a5a3a2a7c1b7g3g2c8b8e8d1e1f1b2a6a8h2h1g1f2g7"
@@ -188,6 +189,19 @@ def test_a_review_says_of_every_move_what_the_report_says(model: Any) -> None:
         assert (loss.move, loss.best, loss.loss, loss.exact, loss.mark) == told
         assert str(loss).endswith("discs")
     assert not mine
+
+
+def test_a_reviewed_moves_sentence_says_what_its_row_says(model: Any) -> None:
+    game = Session(model, seat="both")
+    game.open(LOST)
+    costly = [loss for loss in game.review(8, solve_empties=16) if loss.loss >= 2][:8]
+    assert len(costly) >= 6 and {loss.exact for loss in costly} == {True, False}
+    for loss in costly:
+        played, better = (parse_square(name, 8) for name in (loss.move, loss.best))
+        told = game.why(loss.ply, played, better)
+        assert told is not None and told is game.why(loss.ply, played)
+        assert told.sentence.startswith(f"{loss.move}?")
+        assert f"better {loss.best}, costs {loss.loss:.0f} discs" in told.sentence
 
 
 def test_explanations_are_kept_and_belong_to_their_ply(model: Any) -> None:

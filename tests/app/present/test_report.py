@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from app.game.judged import JudgedGame, judge_game
+from app.present.numbers import unbroken
 from app.present.report import report
 from othello.records import GameRecord
 from othello.strength.review import Mark
@@ -71,7 +72,7 @@ def test_every_move_its_mark_and_every_turning_point_are_there(lost_game: Judged
         count = lost_game.count("X", mark) + lost_game.count("O", mark)
         assert table.count(f'class="badge {mark.value}"') == count
     for turn in lost_game.turns:
-        assert turn.sentence in page.text
+        assert unbroken(turn.sentence) in page.text
     assert text.count("<figure>") == 2 * len(lost_game.turns)
     assert "White wins 61–3" in page.text
     assert text.count("<circle class=") == 2 * table.count("badge ")

@@ -21,6 +21,13 @@ PHONE = """() => [...document.querySelectorAll("[class*=st-key-e_card_]")].map(c
     return [Math.round(box.left), box.right <= innerWidth, go.height >= 44, !!card.querySelector("img[alt]")];
 })"""
 
+LEGIBLE = """() => [...document.querySelectorAll("[class*=st-key-e_card_] img")].every(image => {
+    const svg = atob(image.src.split(",")[1]), [, wide, high] = svg.match(/viewBox="0 0 ([0-9.]+) ([0-9.]+)"/);
+    const box = image.getBoundingClientRect(), scale = box.width / wide;
+    const sizes = [...svg.matchAll(/font-size: ([0-9.]+)px/g)].map(found => +found[1]);
+    return image.complete && Math.abs(scale * high - box.height) < 2 && scale * Math.min(...sizes) > 6;
+})"""
+
 
 def test_stop_keeps_what_was_found_and_so_does_its_link(browser: Any, server: str) -> None:
     query = {**SEARCH, "simulations": "3200", "play.network": "othello8-strong"}
@@ -43,6 +50,9 @@ def test_stop_keeps_what_was_found_and_so_does_its_link(browser: Any, server: st
         page.reload()
         kept.wait_for()
         title.get_by_text(f"after {made} simulations").wait_for()
+        settled(page)
+        page.get_by_role("button", name="Search again").click()
+        title.get_by_text("after 3200 simulations").wait_for()
         page.goto(f"{server}/search?{urlencode({**query, 'searched': '7'})}")
         page.get_by_text("The 7 simulations of this link are no longer here").wait_for()
         page.locator(".st-key-s_search button").wait_for()
@@ -71,6 +81,10 @@ def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
         until(lambda: len(page.evaluate(PHONE)) == len(experiments()), 30, "a card for each")
         until(lambda: len({tuple(card) for card in page.evaluate(PHONE)}) == 1, 30, "one column")
         assert page.evaluate(PHONE)[0][1:] == [True, True, True]
+        assert page.get_by_role("heading", level=1).inner_text() == "Experiments"
+        until(
+            lambda: page.evaluate(LEGIBLE), 30, "whole figures with letters of more than 6 pixels"
+        )
         page.locator(".st-key-e_go_lstm button").click()
         page.locator(".st-key-e_run button").wait_for()
         page.wait_for_function("location.search.includes('experiment=lstm')")

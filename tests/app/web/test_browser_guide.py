@@ -92,6 +92,9 @@ def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
             if name != "Play":
                 go_to(page, name)
             settled(page)
+            title = "Othello, explained" if name == "Play" else name
+            assert page.get_by_role("heading", level=1).all_inner_texts() == [title]
+            assert len(page.locator(".othg p").inner_text()) > 40  # what it is for
             text = seen(page)
             for menu in OPEN.get(name, ()):
                 page.get_by_role("button", name=menu).first.click()
@@ -103,7 +106,7 @@ def test_every_word_of_the_field_on_every_page_is_dotted_and_has_its_sentence(
             until(lambda: not undotted(page), 20, f"the dotted words: {undotted(page)}")
             marks = page.locator(".othw .word")
             for label in marks.evaluate_all("all => all.map(one => one.ariaLabel)"):
-                word, _, sentence = label.partition(": ")
+                word, _, sentence = label.replace("\xa0", " ").partition(": ")
                 assert any(
                     sentence == term.words and word.lower().rstrip("s") in map(_stem, term.forms)
                     for term in terms()

@@ -40,7 +40,8 @@ def run_to_the_end(page: AppTest) -> None:
 def texts(page: AppTest) -> str:
     """All words on the page, with the backslashes of Markdown taken off."""
     elements = [*page.markdown, *page.caption, *page.subheader, *page.info, *page.error]
-    return "\n".join(str(element.value) for element in elements).replace("\\", "")
+    found = "\n".join(str(element.value) for element in elements)
+    return found.replace("\\", "").replace("\u00a0", " ")
 
 
 def test_the_page_lists_every_experiment_and_runs_the_chosen_one(page: AppTest) -> None:
@@ -116,6 +117,8 @@ def test_a_run_that_is_cancelled_ends_and_keeps_nothing(
     page.button(key="e_run").click().run()
     page.run()
     page.button(key="e_cancel").click().run()
+    (bar,) = page.get("progress")
+    assert "ends after this step" in bar.proto.text and page.button(key="e_cancel").disabled
     cancelled.set()
     page.session_state["e_job"].wait(120)
     page.run()

@@ -57,7 +57,7 @@ def page(why: Why) -> AppTest:
 def words(test: AppTest) -> str:
     """All words on the page, with the backslashes of Markdown taken off."""
     found = [str(one.value) for one in [*test.markdown, *test.caption]]
-    return "\n".join(found).replace("\\", "")
+    return "\n".join(found).replace("\\", "").replace("\u00a0", " ")
 
 
 def test_the_sentence_the_expectations_and_three_chips_are_drawn_letter_by_letter() -> None:
@@ -185,7 +185,9 @@ def test_the_answer_is_the_sentence_in_two_lines_with_a_chip_for_every_spoken_fa
         if each.expected_discs is None:
             assert why == Why(each.sentence)
             continue
-        numbers = why.expectations.removesuffix(" (black minus white)")
+        numbers = why.expectations.removeprefix("After search: ").removesuffix(
+            " (black minus white)"
+        )
         assert f"{why.sentence.removesuffix('.')}; {numbers}." == each.sentence
         assert re.match(rf"{each.tries} of (60|100) tries, ", numbers)
         assert len(why.chips) == len(each.spoken)
@@ -289,3 +291,18 @@ def test_a_position_that_no_game_reaches_is_explained_by_saying_so(model: Model)
     game.analyse(0, 16)
     game.play("c1")
     assert "no game reaches this position" in words(table(game))
+
+
+def test_after_a_reply_one_chance_stands_under_the_board_and_the_maps_says_whose_it_is(
+    model: Model,
+) -> None:
+    game = game_after(model, PLIES)
+    test = table(game)
+    first = "Agent: "
+    assert not [one.value for one in test.caption if one.value.startswith(first)]
+    assert "After search: " in words(test)
+    move = game.line.action_at(game.line.decision or 0)
+    assert f"Before {square_name(move or 0)}, the value of the position" in words(test)
+    assert ", at first sight: " in words(test)
+    begun = table(Session(model))  # where nothing is told yet, the network's view stands there
+    assert [one.value for one in begun.caption if one.value.replace("\\", "").startswith(first)]
