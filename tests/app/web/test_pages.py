@@ -325,7 +325,7 @@ def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
     first, second = test.selectbox(key="t_a"), test.selectbox(key="t_b")
     assert {"othello6", "othello8", "othello8-strong"} <= set(first.options)
     shelf = {name for name in second.options if "generations" not in name}
-    assert shelf == {"othello8", "othello8-growth", "othello8-strong"}
+    assert shelf == {"othello8", "othello8-growth", "othello8-strong", "othello8-twin"}
     six = next(path for path in first.options if path == "othello6")
     test = healthy(first.select(six).run())
     assert test.selectbox(key="t_b").options == ["othello6"]
