@@ -4,6 +4,7 @@ home, without Chromium, without root.
     python .ci/conditions.py                    some quick files under every condition
     python .ci/conditions.py tests              every test but the long ones, under every condition
     python .ci/conditions.py --only order,root tests/lrp
+    python .ci/conditions.py --only order+chromium+root tests    all three at once
 """
 
 from __future__ import annotations
@@ -68,25 +69,37 @@ def without_chromium(folder: str) -> str:
 
 
 def ended(name: str, tests: list[str], seed: int) -> int:
-    """pytest's exit code under a condition."""
-    front, says, more = CONDITIONS[name]
-    if name == "root" and (os.name != "posix" or os.geteuid() != 0 or not shutil.which(front[0])):
-        front = ()  # nobody else to be
+    """pytest's exit code under a condition, or under several joined by +."""
+    parts = name.split("+")
+    front, more = [], []
     with tempfile.TemporaryDirectory(prefix="conditions-") as folder:
         os.chmod(folder, 0o777)
-        environment = {**os.environ, **says, "TMPDIR": folder}
-        if name == "chromium":
+        environment = {**os.environ, "TMPDIR": folder}
+        if "chromium" in parts:
             environment["PATH"] = without_chromium(folder)
+        for part in parts:
+            first, says, further = CONDITIONS[part]
+            if part != "root" or somebody_else():
+                front += first
+            environment |= says
+            more += further
+        if "order" in parts:
+            more += ["--seed", str(seed)]
         command = [*front, sys.executable, __file__, "--here", *tests, *more]
-        if name == "order":
-            command += ["--seed", str(seed)]
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def somebody_else() -> bool:
+    """Whether a command can run as another user."""
+    return os.name == "posix" and os.geteuid() == 0 and shutil.which(AS_NOBODY[0]) is not None
 
 
 def main() -> int:
     """The number of conditions under which a test failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(CONDITIONS), help="conditions, by commas")
+    parser.add_argument(
+        "--only", default=",".join(CONDITIONS), help="conditions, by commas or joined by +"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the order")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked, tests = parser.parse_known_args()
@@ -98,7 +111,7 @@ def main() -> int:
         return int(pytest.main([*quiet, *tests], plugins=plugins))
     failed = []
     for name in asked.only.split(","):
-        print(f"--- {name}" + f", seed {asked.seed}" * (name == "order"), flush=True)
+        print(f"--- {name}" + f", seed {asked.seed}" * ("order" in name), flush=True)
         if ended(name, tests or list(SAMPLE), asked.seed):
             failed.append(name)
     print(f"failed: {', '.join(failed)}" if failed else "all green")

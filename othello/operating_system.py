@@ -211,11 +211,14 @@ def _ready(descriptor: int, event: int, deadline: float) -> bool:
 
 
 class ThreadedPipes:
-    """Pipes that a thread each waits for; what is read ahead is bounded."""
+    """Pipes that a thread each waits for; what is read ahead is bounded.
+
+    They go by the files, not their descriptors, which may be others' once a file is closed.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin and process.stdout
-        self._in, self._out = process.stdin.fileno(), process.stdout.fileno()
+        self._in, self._out = process.stdin, process.stdout
         self._come: queue.Queue[bytes] = queue.Queue(maxsize=4)
         self._told: queue.Queue[tuple[bytes, threading.Event]] = queue.Queue()
         self._failed: OSError | None = None
@@ -250,8 +253,8 @@ class ThreadedPipes:
         found = b"more"
         while found:
             try:
-                found = os.read(self._out, _CHUNK)
-            except OSError:  # closed on this side
+                found = self._out.read(_CHUNK)
+            except (OSError, ValueError):  # closed on this side
                 found = b""
             with contextlib.suppress(
                 queue.Full
@@ -268,7 +271,7 @@ class ThreadedPipes:
                 return
             try:
                 while data:
-                    data = data[os.write(self._in, data) :]
-            except OSError as error:
-                self._failed = error
+                    data = data[self._in.write(data) :]
+            except (OSError, ValueError) as error:  # ValueError: closed on this side
+                self._failed = OSError(str(error))
             written.set()

@@ -93,7 +93,7 @@ GRAPH = {  # folder -> folders of this project it may import, besides itself
     ),
     "app.experiments": (
         "app app.explain app.present lrp othello othello.network othello.players othello.rules "
-        "othello.search othello.serve othello.solver othello.training"
+        "othello.search othello.solver othello.training"
     ),
     "app.experiments.maps": "app app.experiments app.explain othello othello.rules",
     "app.experiments.studies": (

@@ -2,9 +2,10 @@
 
 With `--check` it checks the stored ones.  The positions are those of held-out games of self-play.  The curve of the
 value alone is fitted to the final scores of their games, the curve of value and score to the solver's scores near the
-end.  Even games are fitted, odd ones only checked, where the solver can judge: what engines and pages say, which is
-the solver's score wherever it settles the position in their budget, and the estimates alone.  Beside them stand the
-value times N² and a constant, the games' median.
+end, and that with the end of the search's line to those of earlier positions.  Even games are fitted, odd ones only
+checked, where the solver can judge: what engines and pages say, which is the solver's score wherever it settles the
+position in their budget, and the estimates alone.  Beside them stand the value times N² and a constant, the games'
+median.
 """
 
 from __future__ import annotations
@@ -23,14 +24,19 @@ from othello.network import discs
 from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.search.search import search_many
-from othello.serve.worth import of_best
+from othello.search.worth import end_of_line, of_best
 from othello.solver.solver import Solver
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
 GAMES, SEED, SIMULATIONS = 512, 17, 100
-FITTED = 1500  # positions
+FITTED = 1500  # positions near the end
+FOLLOWED = 50  # positions of each number of empty squares whose lines are followed
 CHECKED = 40  # positions of each number of empty squares
-FIT, CHECK = range(9, 19), range(10, 25)  # empty squares where the solver judges
+FIT, FIT_LINES, CHECK = (
+    range(9, 19),
+    range(19, 23),
+    range(10, 25),
+)  # empty squares where the solver judges
 BOUNDS = (-24, -12, -4, 4, 12, 24)  # discs
 RULES = SelfPlaySettings(simulations=16, slots=64, solve_empties=12)
 
@@ -44,22 +50,36 @@ class Judgements(NamedTuple):
     sight: Array  # the network's value
     value: Array  # the search's
     score: Array  # the score head's discs
+    end: Array  # what the search's line ends with in discs, NaN where that is not settled
     truth: Array  # the solver's discs
 
 
-def calibrate(model: Model, games: int = GAMES, fitted: int = FITTED) -> str:
+def calibrate(
+    model: Model, games: int = GAMES, fitted: int = FITTED, followed: int = FOLLOWED
+) -> str:
     """The text of `discs.json` for a model from so many games."""
     found = _played(model, games)
     even = found.game % 2 == 0
     at_sight = model.evaluator(found.own[even], found.opp[even])[1].astype(np.float64)
     truth = found.score[even].astype(np.float64)
     train = _measured(model, found, _drawn(found, even, fitted, FIT))
+    places = [_drawn(found, even, followed, [empties]) for empties in FIT_LINES]
+    lines = _measured(model, found, np.concatenate(places))
+    settled = ~np.isnan(lines.end)
     curves = {
         "value": discs.fit(at_sight, truth),
         "value and score": discs.fit(train.value, train.truth, train.score),
+        "value, score and line": discs.fit(
+            lines.value[settled], lines.truth[settled], lines.score[settled], lines.end[settled]
+        ),
     }
     return discs.as_json(
-        curves, positions=len(truth), searched=fitted, games=games, weights=model.sha256
+        curves,
+        positions=len(truth),
+        searched=fitted,
+        followed=int(settled.sum()),
+        games=games,
+        weights=model.sha256,
     )
 
 
@@ -111,11 +131,13 @@ def _measured(model: Model, found: Samples, places: NDArray[np.int64]) -> Judgem
         truth[place] = solution.score
     searched = search_many(model.evaluator, boards, SIMULATIONS)
     values = np.array([result.value for result in searched])
+    worth = discs.Discs(model.evaluator)
     return Judgements(
         empties=np.array([board.empties for board in boards]),
         sight=model.evaluator(own, opp)[1].astype(np.float64),
         value=np.clip(values, -discs.SUREST, discs.SUREST),
-        score=np.array(discs.Discs(model.evaluator).scores(boards)),
+        score=np.array(worth.scores(boards)),
+        end=np.array([end_of_line(worth, result) for result in searched], np.float64),
         truth=truth,
     )
 

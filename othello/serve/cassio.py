@@ -35,10 +35,10 @@ from othello.players.endgame import SOLVE_EMPTIES
 from othello.rules.board import Board
 from othello.rules.notation import excerpt, square_name
 from othello.search.policy import RootSearch
+from othello.search.worth import of_best
 from othello.serve.gtp import version
 from othello.serve.lines import Inbox, handle_all, printable, write
 from othello.serve.nboard import USUAL_DEPTH
-from othello.serve.worth import of_best
 from othello.solver.solver import Solver
 
 PREFIX: Final = "ENGINE-PROTOCOL"

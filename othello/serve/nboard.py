@@ -26,9 +26,9 @@ from othello.rules.board import Board
 from othello.rules.notation import excerpt, square_name
 from othello.search.policy import Gumbel, RootSearch
 from othello.search.result import SearchResult
+from othello.search.worth import of_best, of_moves
 from othello.serve.gtp import Clock
 from othello.serve.lines import Inbox, handle_all, printable, write
-from othello.serve.worth import of_best, of_moves
 from othello.solver.solver import exact_scores
 
 NAME = "Othello-LRP"

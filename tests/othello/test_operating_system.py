@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import select
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -118,6 +121,8 @@ def test_every_line_works_without_what_windows_lacks(tmp_path: Path) -> None:
 HELD = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from othello.errors import RunLocked
 from othello.training.run import locked
 import subprocess
@@ -204,6 +209,25 @@ def test_a_program_that_does_not_read_is_told_of(soon: float) -> None:
     with pytest.raises(EngineFailure, match="did not read in time"):
         engine.send("x" * 10_000_000, time.monotonic() + 0.3)
     assert not engine.alive
+
+
+def test_what_a_program_left_unread_reaches_no_later_one() -> None:
+    ours, theirs, answers = os.pipe(), os.pipe(), os.pipe()
+    number = ours[1]
+    with open(answers[0], "rb", 0) as out:
+        told = io.FileIO(number, "wb")
+        pipes = ThreadedPipes(cast(Any, SimpleNamespace(stdin=told, stdout=out)))
+        assert not pipes.write(b"x" * 1_000_000, time.monotonic() + 0.3)
+        told.close()
+        os.dup2(theirs[1], number)  # a later program's pipe gets the number of the closed one
+        os.close(ours[0])  # and the first program ends with half a line unread
+        os.set_blocking(theirs[0], False)
+        time.sleep(0.3)
+        with pytest.raises(BlockingIOError):
+            os.read(theirs[0], 1)
+        os.close(answers[1])
+    for descriptor in (number, *theirs):
+        os.close(descriptor)
 
 
 def test_a_name_that_no_file_has_is_refused(tmp_path: Path) -> None:

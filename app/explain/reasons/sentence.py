@@ -16,6 +16,7 @@ from othello.network.discs import Discs
 from othello.rules.board import Board, squares_of
 from othello.rules.notation import square_name
 from othello.search.result import MoveStatistics, SearchResult
+from othello.search.worth import estimates
 
 if TYPE_CHECKING:
     from app.models import Model
@@ -117,10 +118,10 @@ def why(
     if known and all(each.square in known for each in whole):
         scores = [known[each.square] for each in whole]
     solved = None not in scores
-    tries = {each.square: each.q for each in whole if each.q is not None}
     certain = {each.square: float(score) for each, score in zip(whole, scores) if score is not None}
-    worths = certain if solved else discs_of(model).of_moves(board, tries)
-    worth = [worths[each.square] if each.square in tries else None for each in whole]
+    searched = [each for each in whole if each.q is not None]
+    worths = certain if solved else estimates(discs_of(model), result, searched)
+    worth = [worths[each.square] if each in searched else None for each in whole]
     speech = Speech(result, whole, worth, solved, weights, (known or {}).get(move))
     spoken, sentence = speech.words()
     outlook = None if worth[0] is None else speech.outlook(worth[0])

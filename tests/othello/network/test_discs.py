@@ -10,7 +10,15 @@ import torch
 
 from othello.errors import EvaluationError
 from othello.network.checkpoint import default_checkpoint, load
-from othello.network.discs import CURVE, CURVE_WITH_SCORE, DiscCurve, Discs, as_json, fit
+from othello.network.discs import (
+    CURVE,
+    CURVE_WITH_LINE,
+    CURVE_WITH_SCORE,
+    DiscCurve,
+    Discs,
+    as_json,
+    fit,
+)
 from othello.network.encoding import encode
 from othello.network.evaluator import NetworkEvaluator
 from othello.rules.board import Board
@@ -26,11 +34,12 @@ SMALL = {"blocks": 1, "channels": 8, "value_channels": 2, "value_hidden": 8}
 
 def test_the_curve_is_odd_grows_and_is_found_again() -> None:
     values = np.linspace(-0.999, 0.999, 201)
-    for curve in (CURVE, CURVE_WITH_SCORE):
+    for curve in (CURVE, CURVE_WITH_SCORE, CURVE_WITH_LINE):
         discs = curve(values)
         assert (np.diff(discs) > 0).all()
         assert np.allclose(discs, -discs[::-1])
         assert curve(0.3, scores=5.0) >= curve(0.3, scores=4.0)
+        assert curve(0.3, ends=5.0) >= curve(0.3, ends=4.0)
     known = DiscCurve(20.0, 0.9, 3.0)
     again = fit(values, known(values))
     assert np.allclose(again(values), known(values), atol=0.05)
@@ -46,6 +55,10 @@ def test_a_curve_of_value_and_score_is_found_again_and_takes_nothing_negative() 
     found = fit(values, known(values, scores=scores), scores)
     assert found.score == pytest.approx(0.7, abs=0.01)
     assert np.allclose(found(values, scores=scores), known(values, scores=scores), atol=0.05)
+    ends = scores + draw.normal(0, 10, 400)
+    with_line = DiscCurve(6.0, 1.5, 2.0, score=0.3, line=0.5)
+    found = fit(values, with_line(values, scores=scores, ends=ends), scores, ends)
+    assert (found.score, found.line) == pytest.approx((0.3, 0.5), abs=0.01)
     against = fit(values, known(values) - 2 * scores, scores)
     assert against.score == 0 and min(against.a, against.c) >= 0
 
