@@ -118,8 +118,6 @@ def markdown(records: Sequence[Record], figures: str) -> str:
                 f"[{f}.csv]({figures}{f}.csv), [npz]({figures}{f}.npz)" for f in record["each"]
             ]
             lines += ["", f"Every position's values: {', '.join(links)}."]
-        elif record["settings"]["positions"] > 1:
-            lines += ["", "A new run writes every position's values; this result is older."]
         lines += ["", _made(record)]
     return "\n".join(lines) + "\n"
 
