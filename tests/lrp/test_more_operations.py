@@ -214,6 +214,8 @@ def test_what_is_made_of_other_operations_or_moves_numbers_is_explained(name: st
     """Each is homogeneous of degree 1 in its input: gradient × input."""
     x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     leaf = x.clone().requires_grad_(True)
+    if name == "aminmax" and torch.__version__ < "2.10":
+        pytest.skip("this torch has no derivative of aminmax")
     (gradient,) = torch.autograd.grad(WRITTEN_OUT[name](leaf).sum(), leaf)
     r = explain(lambda x: WRITTEN_OUT[name](x).reshape(len(x), -1), x)
     torch.testing.assert_close(r.input, x * gradient)

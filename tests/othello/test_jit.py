@@ -36,7 +36,9 @@ os.utime = refuse
 
 def kept(folder: Path, before: str = "", **environment: str) -> tuple[str, str]:
     """Where a process keeps its kernels, and what it says on standard error."""
-    (folder / "program.py").write_text(CODE)
+    program = folder / "program.py"
+    if not program.exists():  # an older Numba compiles anew what was written again
+        program.write_text(CODE)
     usual = {"PYTHONPATH": str(ROOT), "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
     ours = ("OTHELLO_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")
     inherited = {name: value for name, value in os.environ.items() if name not in ours}

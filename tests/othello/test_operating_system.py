@@ -96,7 +96,7 @@ def robbed(folder: Path, program: str, *arguments: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "USERNAME": "player"},  # as every user there has
         capture_output=True,
         text=True,
         timeout=600,
