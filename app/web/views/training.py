@@ -22,7 +22,7 @@ from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
 from othello.strength.arena import MatchSettings, play_match
-from othello.training.manifest import read_state
+from othello.training.manifest import State, read_state
 from othello.training.metrics import read_metrics
 from othello.training.release import seen
 
@@ -81,11 +81,8 @@ def _run(folder: Path) -> None:
         summary = read_state(folder / "state.json") if going else seen(folder)
         metrics = folder / "metrics" / "metrics.csv"
         rows = read_metrics(metrics) if metrics.exists() else []
-        with st.container(horizontal=True):  # two in a row on a phone
-            st.metric("Generation", summary.iteration, width=150)
-            st.metric("Self-play games", f"{summary.games:,}", width=150)
-            st.metric("Positions", f"{summary.positions:,}", width=150)
-            st.metric("Core hours", f"{summary.core_seconds / 3600:.1f}", width=150)
+        if going or summary.games:  # a network that another taught has played none
+            _seen(summary)
         _card(folder)
         if not rows:
             none = "No iteration is finished yet." if going else "Its curves did not come with it."
@@ -101,6 +98,15 @@ def _run(folder: Path) -> None:
             speed = [3600 * row.get("games", 0) / max(row.get("seconds", 0), 1e-9) for row in rows]
             parts.lines("Self-play games an hour", x, {"games an hour": speed}, key="t_speed")
         _ladder(folder)
+
+
+def _seen(summary: State) -> None:
+    """How far a run is, in numbers."""
+    with st.container(horizontal=True):  # two in a row on a phone
+        st.metric("Generation", summary.iteration, width=150)
+        st.metric("Self-play games", f"{summary.games:,}", width=150)
+        st.metric("Positions", f"{summary.positions:,}", width=150)
+        st.metric("Core hours", f"{summary.core_seconds / 3600:.1f}", width=150)
 
 
 def _card(folder: Path) -> None:

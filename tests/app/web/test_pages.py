@@ -314,10 +314,11 @@ def test_the_training_page_shows_the_course_of_a_released_run_in_a_fresh_clone(
     assert components(test, "othello_lines") == 5  # the ladder's is the last
     grown = [name for name in test.selectbox(key="t_b").options if "generations" in name]
     assert len(grown) >= 10 and "othello8-growth/generations/0000" in grown
-    other = next(one for one in test.selectbox(key="t_run").options if one == "othello8")
-    test = healthy(test.selectbox(key="t_run").select(other).run())
+    test = healthy(test.selectbox(key="t_run").select("othello8").run())
     assert not test.error and components(test, "othello_lines") == 0
     assert any("gtp-rhino" in text.value for text in test.markdown)
+    test = healthy(test.selectbox(key="t_run").select("othello8-twin").run())
+    assert not test.metric and any("othello8, generation 201" in t.value for t in test.markdown)
 
 
 def test_two_checkpoints_are_compared_on_one_board(model: Any) -> None:
