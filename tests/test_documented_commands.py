@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -142,6 +143,18 @@ def need(line: str) -> None:
             pytest.skip(f"{package} is not installed")
 
 
+@pytest.fixture
+def cluster(line: str) -> Iterator[None]:
+    """The Ray cluster that a line joins, as the page starts it."""
+    joins = "--ray auto" in line and importlib.util.find_spec("ray") is not None
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    if joins:
+        subprocess.run([*ray, "start", "--head", "--num-cpus=1"], check=True, timeout=300)
+    yield
+    if joins:
+        subprocess.run([*ray, "stop"], check=True, timeout=300)
+
+
 @pytest.mark.parametrize("line", QUICK)
 def test_a_documented_command_runs(
     line: str, place: Path, capsys: pytest.CaptureFixture[str]
@@ -153,6 +166,7 @@ def test_a_documented_command_runs(
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("line", TYPED)
+@pytest.mark.usefixtures("cluster")
 def test_a_documented_command_runs_as_it_stands(line: str, place: Path, prepared: Path) -> None:
     """Experiments are asked for with --quick, and find what another line measured."""
     need(line)
