@@ -32,11 +32,8 @@ GAMES, SEED, SIMULATIONS = 512, 17, 100
 FITTED = 1500  # positions near the end
 FOLLOWED = 50  # positions of each number of empty squares whose lines are followed
 CHECKED = 40  # positions of each number of empty squares
-FIT, FIT_LINES, CHECK = (
-    range(9, 19),
-    range(19, 23),
-    range(10, 25),
-)  # empty squares where the solver judges
+FIT, CHECK = range(9, 19), range(10, 25)  # empty squares where the solver judges
+FIT_LINES = range(19, 23)  # empty squares of the positions whose lines are followed to be fitted
 BOUNDS = (-24, -12, -4, 4, 12, 24)  # discs
 RULES = SelfPlaySettings(simulations=16, slots=64, solve_empties=12)
 

@@ -26,9 +26,7 @@ SHIPPED = (  # what the project's own run left
     _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[3] / "docs" / "experiments"
 )
 SIZES = {"Quick": True, "Full": False}
-_CARD = (
-    394  # pixels: three beside each other, each as wide as a phone, for which the figures are drawn
-)
+_CARD = 394  # pixels of width: three in a row, each as wide as a phone, for which figures are drawn
 
 
 def page() -> None:
