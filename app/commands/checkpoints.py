@@ -40,7 +40,7 @@ group = typer.Typer(
 
 
 @group.command()
-def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
+def info(checkpoint: Folder = None, as_json: AsJson = None) -> None:
     """What a checkpoint says of itself; the weights are not read."""
     _report(
         "checkpoint-info",
@@ -50,7 +50,7 @@ def info(checkpoint: Folder = None, as_json: AsJson = False) -> None:
 
 
 @group.command()
-def verify(checkpoint: Folder = None, as_json: AsJson = False) -> None:
+def verify(checkpoint: Folder = None, as_json: AsJson = None) -> None:
     """Read everything and check sizes, hash, shapes and numbers."""
     found = checkpoints.verify(checkpoint or checkpoints.default_checkpoint(8))
     _report("checkpoint-verify", {"ok": True, **found}, as_json)
@@ -108,7 +108,7 @@ def export(
     )
 
 
-def _report(schema: str, meta: dict[str, Any], as_json: bool) -> None:
+def _report(schema: str, meta: dict[str, Any], as_json: bool | None) -> None:
     if as_json:
         print_json(schema, meta)
         return

@@ -170,7 +170,7 @@ def _all(request: Request, progress: Progress, output: Output, how: Running) -> 
     print("\n".join(["", *notes, "written: " + ", ".join(map(str, pages))]))
 
 
-def _list(as_json: bool) -> None:
+def _list(as_json: bool | None) -> None:
     entries = [
         {"number": e.number, "name": e.name, "title": e.title, "shows": e.shows, "redoes": e.source}
         for e in catalogue().values()

@@ -32,7 +32,9 @@ Positions = Annotated[
         help="A board string, a transcript, `start`; or a file of positions or games, - for standard input.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+AsJson = Annotated[
+    bool | None, typer.Option("--json/--text", help="Report as JSON, or in words, into a pipe too.")
+]
 Size = Annotated[
     int, typer.Option("--size", help="Board side N of a transcript or `start`: 4, 6 or 8.")
 ]
@@ -68,9 +70,9 @@ def _hush(context: typer.Context, quiet: bool) -> bool:
 
 @dataclass(frozen=True)
 class Output:
-    """How a command reports: `as_json` for programs, `quiet` without progress and notes."""
+    """How a command reports: `as_json` for programs or not (None: unasked), `quiet` without progress and notes."""
 
-    as_json: AsJson = False
+    as_json: AsJson = None
     quiet: Annotated[
         bool,
         typer.Option(
@@ -90,12 +92,12 @@ def print_json(document: str, value: dict[str, Any] | Sequence[dict[str, Any]]) 
     print(json.dumps(stamped, allow_nan=False, ensure_ascii=False), flush=True)
 
 
-def wants_json(asked: bool) -> bool:
-    """Whether an answer about a position is JSON: when asked, or when nobody reads along (stdout is no terminal).
+def wants_json(asked: bool | None) -> bool:
+    """Whether an answer about a position is JSON: as asked, else when nobody reads along (stdout is no terminal).
 
     For `solve`, `analyze` and `explain` alone, which programs call by the thousand; others write JSON when asked.
     """
-    return asked or not sys.stdout.isatty()
+    return not sys.stdout.isatty() if asked is None else asked
 
 
 def parse_position(text: str, size: int | None = None) -> Board:

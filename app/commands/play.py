@@ -124,7 +124,7 @@ def match(
     _report(result, file.out, output.as_json)
 
 
-def _report(result: MatchResult, out: Path | None, as_json: bool) -> None:
+def _report(result: MatchResult, out: Path | None, as_json: bool | None) -> None:
     if out is not None:
         result.write(out)
     if as_json:

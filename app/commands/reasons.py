@@ -50,7 +50,11 @@ class AskedReasons:
 
 
 def say_why(
-    board: Board, reasons: AskedReasons, simulations: int, checkpoint: str | None, as_json: bool
+    board: Board,
+    reasons: AskedReasons,
+    simulations: int,
+    checkpoint: str | None,
+    as_json: bool | None,
 ) -> None:
     """Print the reasons for a move, by default the one that a search prefers; ParseError says what is wrong."""
     move, rival = reasons.moves(board)

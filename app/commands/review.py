@@ -117,7 +117,7 @@ def review(
     _say_written(how.html, judged, len(text.encode()), output.as_json)
 
 
-def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool) -> None:
+def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool | None) -> None:
     if as_json:
         record = judged.record
         told = {"black": record.black, "white": record.white, "transcript": record.transcript}
@@ -132,7 +132,7 @@ def _say_written(path: Path, judged: JudgedGame, size: int, as_json: bool) -> No
 
 
 def _in_the_terminal(
-    game: GameRecord, model: Model, how: ReviewOptions, as_json: bool, line: ProgressLine
+    game: GameRecord, model: Model, how: ReviewOptions, as_json: bool | None, line: ProgressLine
 ) -> None:
     """Print the review of every move, with reasons if they are asked for, as far as Ctrl-C lets it."""
     run = cache(Search(model.evaluator).run)
@@ -175,7 +175,7 @@ def _print_moves(
     game: GameRecord,
     moves: list[Judged],
     reasons: list[Reasons | None] | None,
-    as_json: bool,
+    as_json: bool | None,
 ) -> None:
     given = [*(reasons or []), *[None] * len(moves)][: len(moves)]
     if as_json:

@@ -115,7 +115,7 @@ def solve(
     for_each_position(position, size, work, output.quiet, silent=SILENT)
 
 
-def _print_solution(board: Board, solution: Solution, as_json: bool) -> None:
+def _print_solution(board: Board, solution: Solution, as_json: bool | None) -> None:
     best = [square_name(action, board.size) for action in solution.best]
     line = [square_name(action, board.size) for action in solution.pv]
     if wants_json(as_json):
@@ -130,7 +130,7 @@ def _print_solution(board: Board, solution: Solution, as_json: bool) -> None:
     print(f"{' '.join(line)}   {solution.nodes:,} nodes, {solution.seconds:.2f} s")
 
 
-def _print_verdict(board: Board, verdict: Verdict, as_json: bool) -> None:
+def _print_verdict(board: Board, verdict: Verdict, as_json: bool | None) -> None:
     best = [square_name(action, board.size) for action in verdict.best]
     result = verdict.result.value
     if wants_json(as_json):

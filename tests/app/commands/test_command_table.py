@@ -197,7 +197,8 @@ def test_the_table_has_every_command_and_the_page_every_document() -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_the_help_lists_what_the_table_promises(name: str) -> None:
     row, options = TABLE[name], {option for each in of(name).params for option in each.opts}
-    assert ("--json" in options) == bool(row.document)
+    others = {option for each in of(name).params for option in each.secondary_opts}
+    assert ("--json" in options) == ("--text" in others) == bool(row.document)
     assert ("--quiet" in options) == row.long
     assert "--force" in options or not row.writes
 
@@ -214,6 +215,16 @@ def test_json_is_what_the_page_says_and_quiet_means_quiet(
         for document in found if isinstance(found, list) else [found]:
             check(row.document, document)
     assert err == "" or (name == "train" and err == "done: 1 iterations, 6 games\n")
+
+
+@pytest.mark.parametrize(
+    "line", [*EXTRA.values(), *(TABLE[name].words for name in RUNS if TABLE[name].document)]
+)
+def test_text_is_text_where_nobody_watches(
+    line: str, words: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called([*words(line), "--text"]) == 0
+    assert capsys.readouterr().out[:1] not in ("{", "[", "")
 
 
 @pytest.mark.parametrize("document", EXTRA)
