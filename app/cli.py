@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _interrupt(number: int, frame: Any) -> None:
     """Ctrl-C: an exception where it can be caught; a compiler would swallow it or show where it was."""
     jit = sys.modules.get("othello.jit")
-    if jit is not None and jit.compiling():
+    if jit is not None and jit.compiling(frame):
         _complain("interrupted", 130)
         sys.stdout.flush()
         os._exit(130)

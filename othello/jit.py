@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numba
@@ -136,8 +137,15 @@ _compilations = _Compilations()
 event.register("numba:compile", _compilations)  # type: ignore[no-untyped-call]
 
 
-def compiling() -> bool:
-    """Whether some thread of this process compiles a kernel at this moment."""
+def compiling(frame: FrameType | None = None) -> bool:
+    """Whether some thread of this process compiles a kernel at this moment.
+
+    With a frame, also whether that one works for the compiler: keeps or fetches what was compiled.
+    """
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(("numba.", "llvmlite.")):
+            return True
+        frame = frame.f_back
     return _compilations.under_way > 0
 
 

@@ -156,6 +156,33 @@ def test_an_interrupt_ends_a_cold_compile_in_one_line(tmp_path: Path) -> None:
     interrupt_a_cold_compile(tmp_path, 0.5)
 
 
+def test_an_interrupt_between_compiler_and_cache_ends_in_one_line(tmp_path: Path) -> None:
+    program = """
+import os, signal
+from llvmlite.binding.executionengine import ExecutionEngine
+
+keep = ExecutionEngine.set_object_cache
+def interrupted(engine, notify, find):
+    def told(*compiled):
+        os.kill(os.getpid(), signal.SIGINT)
+        notify(*compiled)
+    keep(engine, told, find)
+ExecutionEngine.set_object_cache = interrupted
+from app.cli import main
+import othello.jit
+othello.jit._compilations.on_start = othello.jit._compilations.on_end = lambda event: None
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "perft", "2", "--size", "4"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OTHELLO_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", INTERRUPTED)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_twenty_interrupts_end_a_cold_compile_in_one_line(tmp_path: Path) -> None:
