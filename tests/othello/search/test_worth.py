@@ -60,6 +60,7 @@ def test_more_nodes_settle_nearer_positions_and_few_none() -> None:
     found = [nearest_settled(DISCS, result, nodes) for nodes in (2_000_000, 300_000, 10)]
     assert found[0] is not None and found[1] is not None and found[2] is None
     assert 0 <= found[0].moves < found[1].moves <= 20 - END
+    assert nearest_settled(DISCS, result, 2_000_000) is found[0]  # solved once
 
 
 def test_the_position_is_worth_what_value_score_and_line_say() -> None:
