@@ -2,10 +2,10 @@
 
 With `--check` it checks the stored ones.  The positions are those of held-out games of self-play.  The curve of the
 value alone is fitted to the final scores of their games, the curve of value and score to the solver's scores near the
-end, and that with the end of the search's line to those of earlier positions.  Even games are fitted, odd ones only
-checked, where the solver can judge: what engines and pages say, which is the solver's score wherever it settles the
-position in their budget, and the estimates alone.  Beside them stand the value times N² and a constant, the games'
-median.
+end, and what a settled position on the search's line counts for to those of earlier positions.  Even games are fitted,
+odd ones only checked, where the solver can judge: what engines and pages say, which is the solver's score wherever it
+settles the position in their budget, and the estimates alone.  Beside them stand the value times N² and a constant,
+the games' median.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from othello.network import discs
 from othello.players.agent import SearchPlayer
 from othello.rules.board import Board
 from othello.search.search import search_many
-from othello.search.worth import end_of_line, of_best
+from othello.search.worth import nearest_settled, of_best
 from othello.solver.solver import Solver
 from othello.training.selfplay import Samples, SelfPlaySettings, play_games
 
@@ -47,7 +47,8 @@ class Judgements(NamedTuple):
     sight: Array  # the network's value
     value: Array  # the search's
     score: Array  # the score head's discs
-    end: Array  # what the search's line ends with in discs, NaN where that is not settled
+    line: Array  # exact discs of the nearest position on the search's line that was settled, NaN without one
+    moves: Array  # before that position
     truth: Array  # the solver's discs
 
 
@@ -62,16 +63,13 @@ def calibrate(
     train = _measured(model, found, _drawn(found, even, fitted, FIT))
     places = [_drawn(found, even, followed, [empties]) for empties in FIT_LINES]
     lines = _measured(model, found, np.concatenate(places))
-    settled = ~np.isnan(lines.end)
-    curves = {
-        "value": discs.fit(at_sight, truth),
-        "value and score": discs.fit(train.value, train.truth, train.score),
-        "value, score and line": discs.fit(
-            lines.value[settled], lines.truth[settled], lines.score[settled], lines.end[settled]
-        ),
-    }
+    settled = ~np.isnan(lines.line)
+    both = discs.fit(train.value, train.truth, train.score)
+    plain = both(lines.value, model.size, lines.score)
+    known = (column[settled] for column in (plain, lines.line, lines.moves, lines.truth))
     return discs.as_json(
-        curves,
+        {"value": discs.fit(at_sight, truth), "value and score": both},
+        line_share=discs.fit_share(*known),
         positions=len(truth),
         searched=fitted,
         followed=int(settled.sum()),
@@ -95,7 +93,11 @@ def check(
         "as heard": np.array([of_best(worth, result) for result in results]),
         **_estimates(curves, test, model.size, float(np.median(found.score[even]))),
     }
-    tables = _differences(said, test), _calibrated(said["value and score"], test.truth)
+    tables = (
+        _differences(said, test),
+        _calibrated("value and score", said["value and score"], test.truth),
+        _calibrated("as heard, not settled", said["as heard"][~settled], test.truth[~settled]),
+    )
     return "\n\n".join((*tables, f"{settled.mean():.0%} of them were settled in the budget"))
 
 
@@ -129,12 +131,15 @@ def _measured(model: Model, found: Samples, places: NDArray[np.int64]) -> Judgem
     searched = search_many(model.evaluator, boards, SIMULATIONS)
     values = np.array([result.value for result in searched])
     worth = discs.Discs(model.evaluator)
+    settled = [nearest_settled(worth, result) or (np.nan, np.nan) for result in searched]
+    line, moves = np.array(settled, np.float64).T
     return Judgements(
         empties=np.array([board.empties for board in boards]),
         sight=model.evaluator(own, opp)[1].astype(np.float64),
         value=np.clip(values, -discs.SUREST, discs.SUREST),
         score=np.array(worth.scores(boards)),
-        end=np.array([end_of_line(worth, result) for result in searched], np.float64),
+        line=line,
+        moves=moves,
         truth=truth,
     )
 
@@ -165,7 +170,7 @@ def _differences(said: Mapping[str, Array], test: Judgements) -> str:
     return "\n".join(rows)
 
 
-def _calibrated(said: Array, truth: Array) -> str:
+def _calibrated(what: str, said: Array, truth: Array) -> str:
     """What the solver says on the average where an estimate lies between two bounds."""
     place = np.digitize(said, BOUNDS)
     within = [place == number for number in range(len(BOUNDS) + 1)]
@@ -175,7 +180,7 @@ def _calibrated(said: Array, truth: Array) -> str:
         "positions": [str(those.sum()) for those in within],
     }
     names = [f"below {BOUNDS[0]}", *(f"to {bound}" for bound in BOUNDS[1:]), "above"]
-    head = ["| mean discs, estimate | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    head = [f"| mean discs, {what} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     body = [f"| {name} | " + " | ".join(cells) + " |" for name, cells in rows.items()]
     return "\n".join(head + body)
 

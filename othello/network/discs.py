@@ -2,9 +2,10 @@
 
 A value's z = arctanh(value) is the network's number before tanh; its discs, the expected final difference with empties
 to the winner, are a · tanh(b · z) + c · z.  Where the network's score head (Wu, "Accelerating self-play learning in
-Go", 2019, section 3.3) can be asked too, they are `score` times its answer and a curve of their own; so are they with
-`line` times what the search's line ends with, where that is settled (`othello.search.worth`).  No coefficient is
-negative, so that more of any is never worth less.  `python -m app.experiments.calibration` writes `discs.json`.
+Go", 2019, section 3.3) can be asked too, they are `score` times its answer and a curve of their own; no coefficient is
+negative, so that more of either is never worth less.  Where the solver settles a position on the search's line, they go
+towards its exact discs, the less so the more moves it is away (`othello.search.worth`).
+`python -m app.experiments.calibration` writes `discs.json`.
 """
 
 from __future__ import annotations
@@ -47,48 +48,52 @@ class DiscCurve:
     b: float
     c: float
     score: float = 0.0  # times the score head's discs
-    line: float = 0.0  # times the discs at the end of the search's line
 
-    def __call__(
-        self, value: ArrayLike, size: int = 8, scores: ArrayLike = 0.0, ends: ArrayLike = 0.0
-    ) -> Any:
-        """The expected final difference in discs, for the side whose value, score and end of a line it is."""
+    def __call__(self, value: ArrayLike, size: int = 8, scores: ArrayLike = 0.0) -> Any:
+        """The expected final difference in discs, for the side whose value and score it is."""
         z = np.arctanh(np.clip(np.asarray(value, float), -_LIMIT, _LIMIT))
         discs = (self.a * np.tanh(self.b * z) + self.c * z) * (size * size / 64)
-        discs = discs + self.score * np.asarray(scores, float) + self.line * np.asarray(ends, float)
+        discs = discs + self.score * np.asarray(scores, float)
         return float(discs) if np.ndim(discs) == 0 else discs
 
 
-def fit(
-    values: Array, discs: Array, scores: Array | None = None, ends: Array | None = None
-) -> DiscCurve:
-    """The curve nearest to final differences [S] at values [S] and, if given, scores and ends of lines [S]: least
-    squares, all ≥ 0."""
+def fit(values: Array, discs: Array, scores: Array | None = None) -> DiscCurve:
+    """The curve nearest to final differences [S] at values [S] and, if given, scores [S]: least squares, all ≥ 0."""
     z = np.arctanh(np.clip(values, -_LIMIT, _LIMIT))
     found: list[tuple[float, DiscCurve]] = []
     for slope in _SLOPES:
-        given = (np.tanh(slope * z), z, scores, ends)
-        columns = {place: column for place, column in enumerate(given) if column is not None}
-        for kept in _choices(tuple(columns)):
+        columns = [np.tanh(slope * z), z, *([] if scores is None else [scores])]
+        for kept in _choices(len(columns)):
             table = np.stack([columns[place] for place in kept], 1)
             weights, *_ = np.linalg.lstsq(table, discs, rcond=None)
             if (weights >= 0).all():
                 error = float(((table @ weights - discs) ** 2).sum())
                 of = dict(zip(kept, map(float, weights)))
-                a, c, score, end = (of.get(place, 0.0) for place in range(len(given)))
-                found.append((error, DiscCurve(a, float(slope), c, score, end)))
+                curve = DiscCurve(of.get(0, 0.0), float(slope), of.get(1, 0.0), of.get(2, 0.0))
+                found.append((error, curve))
     if not found:
         raise ValueError("the values do not grow with the scores")
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def _choices(columns: tuple[int, ...]) -> Iterable[tuple[int, ...]]:
-    """Which of the columns take part: any of them but none."""
-    for size in range(len(columns), 0, -1):
-        yield from combinations(columns, size)
+def _choices(count: int) -> Iterable[tuple[int, ...]]:
+    """Which of so many columns take part: any of them but none."""
+    for size in range(count, 0, -1):
+        yield from combinations(range(count), size)
 
 
-def as_json(curves: Mapping[str, DiscCurve], **origin: int | str) -> str:
+def fit_share(plain: Array, exact: Array, moves: Array, discs: Array) -> float:
+    """The share in 0..1 with which plain + shareᵐᵒᵛᵉˢ · (exact − plain) is nearest to differences [S], in squares.
+
+    plain: discs without the line; exact: those of the position on it that was settled; moves: before that, all [S].
+    """
+    shares = np.arange(0, 1.001, 0.01)
+    powers = shares[:, None] ** moves
+    errors = ((plain + powers * (exact - plain) - discs) ** 2).sum(1)
+    return round(float(shares[errors.argmin()]), 2)
+
+
+def as_json(curves: Mapping[str, DiscCurve], **origin: float | str) -> str:
     """The text of `discs.json`: the curves by what they are told, and what they were fitted on."""
     rounded = {
         name: {what: round(number, 4) for what, number in asdict(curve).items()}
@@ -102,8 +107,8 @@ CURVE: Final = DiscCurve(**_STORED["value"])
 """For a value alone."""
 CURVE_WITH_SCORE: Final = DiscCurve(**_STORED["value and score"])
 """For a value and the score head's discs."""
-CURVE_WITH_LINE: Final = DiscCurve(**_STORED["value, score and line"])
-"""For these and what the search's line ends with."""
+LINE_SHARE: Final[float] = _STORED["line_share"]
+"""What of the way to exact discs is gone for each move to the position on the search's line that has them."""
 
 
 class Discs:
@@ -128,21 +133,12 @@ class Discs:
         """Whether there is a score head to ask."""
         return isinstance(self.evaluator, NetworkEvaluator) and self.evaluator.has_scores
 
-    def __call__(
-        self, boards: Sequence[Board], values: Sequence[float], ends: Sequence[float] | None = None
-    ) -> list[float]:
-        """Discs of positions whose values in [−1, 1], a search's say, are known; of finished games their scores.
-
-        ends: what the search's lines end with, in discs to the sides to move of the positions.
-        """
+    def __call__(self, boards: Sequence[Board], values: Sequence[float]) -> list[float]:
+        """Discs of positions whose values in [−1, 1], a search's say, are known; of finished games their scores."""
         bounded = np.clip(np.asarray(values, float), -SUREST, SUREST)
         size = self.evaluator.size
         if self.has_scores:
-            scores = self.scores(boards)
-            if ends is None:
-                found = CURVE_WITH_SCORE(bounded, size, scores)
-            else:
-                found = CURVE_WITH_LINE(bounded, size, scores, ends)
+            found = CURVE_WITH_SCORE(bounded, size, self.scores(boards))
             found = np.where(found * bounded < 0, 0.0, found)  # nobody leads against the odds
         else:
             found = CURVE(bounded, size)

@@ -1,25 +1,34 @@
 """What a searched position and its moves are worth in discs to the side to move: said by engines and explanations.
 
-From 24 empty squares on the search's line is followed, after its end by the policy's likeliest moves, to where the
-solver settles it: what it ends with is one of the things that the position's discs come from.
+With 19 to 24 empty squares the search's line is followed, after its end by the policy's likeliest moves, to 16 and
+solved from there backwards, move by move, as far as a number of nodes reaches.  The nearer to the position that is, the
+more the exact score counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from othello.network.discs import Discs
+from othello.network.discs import LINE_SHARE, Discs
 from othello.network.evaluator import Evaluator, ask
 from othello.rules.board import Board
 from othello.search.result import MoveStatistics, SearchResult, pooled
 from othello.solver.solver import Solver
 
-FOLLOWED: Final = 24  # empty squares from which on lines are followed
-SETTLED: Final = 18  # empty squares where they end
-_NODES: Final = 4_000_000  # of the solver there: some 0.04 s on the average, 0.2 s at most
+FOLLOWED: Final = range(19, 25)  # empty squares of positions whose lines are followed
+END: Final = 16  # empty squares where lines end
+NODES: Final = 2_500_000  # of the solver: some 0.08 s on the average, 0.13 s at most
+
+
+class Settled(NamedTuple):
+    """The exact discs of a position on a search's line, to the side to move of the searched one."""
+
+    discs: float
+    moves: int  # before it
 
 
 def of_moves(
@@ -33,11 +42,11 @@ def of_moves(
 
 
 def estimates(
-    discs: Discs, result: SearchResult, moves: Sequence[MoveStatistics]
+    discs: Discs, result: SearchResult, moves: Sequence[MoveStatistics], nodes: int = NODES
 ) -> dict[int, float]:
     """Discs of searched moves to the side to move; where the line is settled, all moved by what it changes the best's.
 
-    None of them names another winner than the move's value.
+    None of them names another winner than the move's value, unless so many nodes settle the position itself.
     """
     board, best = result.board, result.moves[0]
     tried = pooled(board, result.moves)
@@ -46,12 +55,12 @@ def estimates(
         for move in (best, *moves)
     }
     found = discs.of_moves(board, values)
-    end = None if result.exact is not None else end_of_line(discs, result)
-    if end is not None:
-        change = discs([board], [result.value], [end])[0] - found[best.square]
+    settled = nearest_settled(discs, result, nodes)
+    if settled is not None:
+        change = LINE_SHARE**settled.moves * (settled.discs - found[best.square])
         for move, value in values.items():
             worth = float(np.clip(found[move] + change, -(board.size**2), board.size**2))
-            found[move] = worth if value * worth >= 0 else 0.0
+            found[move] = worth if value * worth >= 0 or not settled.moves else 0.0
     return {move.square: found[move.square] for move in moves}
 
 
@@ -60,31 +69,40 @@ def of_best(discs: Discs, result: SearchResult) -> float:
     return of_moves(discs, result, result.moves[:1])[result.moves[0].square]
 
 
-def end_of_line(discs: Discs, result: SearchResult) -> float | None:
-    """The exact discs to the side to move where a result's line is settled; None where it is not."""
-    board = result.board
-    if not discs.has_scores or not SETTLED < board.empties <= FOLLOWED:
-        return None
-    end = _followed(discs.evaluator, board, result.principal_variation)
-    if end.is_over:
-        return float(end.score() if board.side == "X" else -end.score())
-    solution = Solver(board.size).solve(end, every=False, nodes=_NODES, line=False)
-    if solution is None:
-        return None
-    return float(solution.score if end.side == board.side else -solution.score)
+def nearest_settled(discs: Discs, result: SearchResult, nodes: int = NODES) -> Settled | None:
+    """The nearest position on a result's line that so many nodes settle; None where none is, or no line followed."""
+    followed = discs.has_scores and result.board.empties in FOLLOWED and result.exact is None
+    line = result.principal_variation
+    return _settled(discs, result.board, line, nodes) if followed else None
 
 
-def _followed(evaluator: Evaluator, board: Board, line: Sequence[int]) -> Board:
-    """Where a line of squares, and then the policy's likeliest moves, lead: a move to make, or a finished game."""
-    following = iter(line)
-    while not board.is_over and (board.must_pass or board.empties > SETTLED):
+@lru_cache(maxsize=64)
+def _settled(discs: Discs, board: Board, line: Sequence[int], nodes: int) -> Settled | None:
+    solver, spent, found = Solver(board.size), 0, None
+    for later in reversed(_followed(discs.evaluator, board, line)):
+        if 2 * spent > nodes:  # a move more would take more than what is left
+            break
+        solution = solver.solve(later, every=False, nodes=nodes - spent, line=False)
+        if solution is None:
+            break
+        spent += solution.nodes
+        score = float(solution.score if later.side == board.side else -solution.score)
+        found = Settled(score, board.empties - later.empties)
+    return found
+
+
+def _followed(evaluator: Evaluator, board: Board, line: Sequence[int]) -> list[Board]:
+    """The positions on a line of squares, and after it of the policy's likeliest moves, passes included."""
+    boards, following = [board], iter(line)
+    while not board.is_over and board.empties > END:
         if board.must_pass:
             board = board.pass_turn()
-            continue
-        move = next(following, None)
-        if move is None:
-            words = (np.array([word], np.uint64) for word in (board.own, board.opp))
-            logits = ask(evaluator, *words)[0][0]
-            move = max(board.legal_moves(), key=lambda square: float(logits[square]))
-        board = board.play(move)
-    return board
+        else:
+            move = next(following, None)
+            if move is None:
+                words = (np.array([word], np.uint64) for word in (board.own, board.opp))
+                logits = ask(evaluator, *words)[0][0]
+                move = max(board.legal_moves(), key=lambda square: float(logits[square]))
+            board = board.play(move)
+        boards.append(board)
+    return boards

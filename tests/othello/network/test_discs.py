@@ -12,12 +12,12 @@ from othello.errors import EvaluationError
 from othello.network.checkpoint import default_checkpoint, load
 from othello.network.discs import (
     CURVE,
-    CURVE_WITH_LINE,
     CURVE_WITH_SCORE,
     DiscCurve,
     Discs,
     as_json,
     fit,
+    fit_share,
 )
 from othello.network.encoding import encode
 from othello.network.evaluator import NetworkEvaluator
@@ -34,12 +34,11 @@ SMALL = {"blocks": 1, "channels": 8, "value_channels": 2, "value_hidden": 8}
 
 def test_the_curve_is_odd_grows_and_is_found_again() -> None:
     values = np.linspace(-0.999, 0.999, 201)
-    for curve in (CURVE, CURVE_WITH_SCORE, CURVE_WITH_LINE):
+    for curve in (CURVE, CURVE_WITH_SCORE):
         discs = curve(values)
         assert (np.diff(discs) > 0).all()
         assert np.allclose(discs, -discs[::-1])
         assert curve(0.3, scores=5.0) >= curve(0.3, scores=4.0)
-        assert curve(0.3, ends=5.0) >= curve(0.3, ends=4.0)
     known = DiscCurve(20.0, 0.9, 3.0)
     again = fit(values, known(values))
     assert np.allclose(again(values), known(values), atol=0.05)
@@ -55,12 +54,19 @@ def test_a_curve_of_value_and_score_is_found_again_and_takes_nothing_negative() 
     found = fit(values, known(values, scores=scores), scores)
     assert found.score == pytest.approx(0.7, abs=0.01)
     assert np.allclose(found(values, scores=scores), known(values, scores=scores), atol=0.05)
-    ends = scores + draw.normal(0, 10, 400)
-    with_line = DiscCurve(6.0, 1.5, 2.0, score=0.3, line=0.5)
-    found = fit(values, with_line(values, scores=scores, ends=ends), scores, ends)
-    assert (found.score, found.line) == pytest.approx((0.3, 0.5), abs=0.01)
     against = fit(values, known(values) - 2 * scores, scores)
     assert against.score == 0 and min(against.a, against.c) >= 0
+
+
+def test_the_share_of_a_settled_position_is_found_again() -> None:
+    draw = np.random.default_rng(2)
+    plain, exact, moves = draw.normal(0, 10, 300), draw.normal(0, 10, 300), draw.integers(0, 7, 300)
+    truth = plain + 0.8**moves * (exact - plain)
+    noise = draw.normal(0, 1, 300)
+    assert fit_share(plain, exact, moves, truth + noise) == pytest.approx(0.8, abs=0.03)
+    assert fit_share(plain, exact, moves, exact) == 1
+    assert fit_share(plain, exact, np.maximum(moves, 1), plain) == 0
+    assert '"line_share": 0.8' in as_json({}, line_share=0.8)
 
 
 def by_torch(network, board: Board) -> float:
