@@ -279,3 +279,12 @@ def test_a_folder_without_meta_is_a_save_that_never_finished_and_can_be_saved_ag
         checkpoint.load(tmp_path / "net")
     digest = checkpoint.save(lively_network(blocks=0, channels=8), tmp_path / "net")
     assert checkpoint.load(tmp_path / "net").sha256 == digest
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_no_file_that_could_be_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="not a file") as caught:
+        atomic.write_bytes(tmp_path / "pipe", NEW)
+    assert caught.value.filename == str(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo() and os.listdir(tmp_path) == ["pipe"]
