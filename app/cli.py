@@ -28,6 +28,7 @@ import othello  # noqa: E402
 from app.examples import show_examples  # noqa: E402
 from app.extras import advice  # noqa: E402
 from app.option_records import spread  # noqa: E402
+from app.terminal import visible  # noqa: E402
 from othello.errors import EngineError, OthelloError, RunLocked  # noqa: E402
 
 COMMANDS = {  # command -> (module of app.commands : what it runs, the line `othello --help` shows)
@@ -242,7 +243,7 @@ def is_bad_input(error: Exception) -> bool:
 
 
 def _complain(message: str, code: int, kind: str = "") -> int:
-    lines = message.strip().splitlines()[:2]
+    lines = visible(message.strip()).split("\n")[:2]
     internal = bool(kind) and code == 1
     print(
         "\n".join([("error: " if not internal else f"error ({kind}): ") + lines[0], *lines[1:]]),

@@ -6,11 +6,12 @@ systems are not created equal", OSDI 2014).
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` when the block ends, and vanishes when it raises.
 
     Raises `OSError` (its `filename` is `path`) if the disk is full or the folder cannot be written; `path` then still
-    holds what it held before.
+    holds what it held before; and where `path` is there and no file, which would vanish.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp(), "state")
@@ -34,6 +35,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     b'all of it'
     """
     target = Path(path)
+    if target.exists() and not target.is_file() and not target.is_symlink():
+        raise FileExistsError(errno.EEXIST, "a device, pipe or folder, not a file", str(target))
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}")
     try:
         with open(temporary, "xb") as file:
@@ -42,7 +45,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong is the first error
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename, error.filename2 = str(target), None
         raise

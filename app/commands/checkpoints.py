@@ -18,6 +18,7 @@ from app.commands.options import (
 )
 from app.commands.progress import ProgressLine
 from app.option_records import spread
+from app.terminal import visible
 from othello import atomic
 from othello.network import checkpoint as checkpoints
 from othello.network import onnx_export
@@ -115,4 +116,4 @@ def _report(schema: str, meta: dict[str, Any], as_json: bool | None) -> None:
     for name, value in meta.items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {entry}" for key, entry in value.items())
-        print(f"{name:16} {value}")
+        print(visible(f"{name:16} {value}"))

@@ -206,9 +206,9 @@ def check_writable(*paths: Path | None, force: bool = False) -> None:
     for path in paths:
         if path is None:
             continue
-        if not path.absolute().parent.is_dir() or path.is_dir():
+        if not path.absolute().parent.is_dir() or (path.exists() and not path.is_file()):
             raise ParseError(
-                f"{path}: cannot be written; its folder must exist and it must be no folder itself"
+                f"{path}: cannot be written; its folder must exist, and a folder, device or pipe is no file"
             )
         if not force and (path.exists() or path.is_symlink()):
             raise ParseError(f"{path}: is there already; --force writes over it")

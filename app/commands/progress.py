@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO
 
+from app.terminal import visible
+
 SILENT: Final = 1.0  # seconds before the first line on a terminal
 SILENT_ELSEWHERE: Final = 60.0  # … and in a log
 _REDRAWN: Final = 0.5  # seconds between two states of the line on a terminal
@@ -68,7 +70,7 @@ class ProgressLine:
         if not self._quiet:
             with self._lock:
                 self._clear()
-                print(text, file=self.stream, flush=True)
+                print(visible(text), file=self.stream, flush=True)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

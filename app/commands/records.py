@@ -19,6 +19,7 @@ from app.commands.options import (
     scan_games_of,
 )
 from app.commands.progress import ProgressLine
+from app.terminal import visible
 from othello.errors import OthelloError, ParseError
 from othello.records import FORMATS, GameRecord, save_games, write_games
 
@@ -112,5 +113,5 @@ def _games(
     if strict and skipped:
         raise skipped[0]
     for error in [] if quiet else skipped:
-        print(f"skipped: {error}", file=sys.stderr)
+        print(visible(f"skipped: {error}"), file=sys.stderr)
     return [each for each in found if isinstance(each, GameRecord)], skipped

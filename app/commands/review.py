@@ -34,6 +34,7 @@ from app.game.judged import (
 )
 from app.models import Model, load_model_for
 from app.present.report import report
+from app.terminal import visible
 from othello import atomic
 from othello.errors import ParseError
 from othello.records import GameRecord
@@ -185,7 +186,7 @@ def _print_moves(
         told = {"black": game.black, "white": game.white, "transcript": game.transcript}
         print_json("review", told | {"moves": rows})
         return
-    names = f"{game.black or 'black'} – {game.white or 'white'}"
+    names = visible(f"{game.black or 'black'} – {game.white or 'white'}")
     print(f"{names}; discs to the player of the move, about so many where there is a point")
     for move, each in zip(moves, given):
         print(_line(move))

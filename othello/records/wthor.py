@@ -59,6 +59,8 @@ def scan_wthor(
     for number, entry in enumerate(_GAME.iter_unpack(whole), 1):
         place, black, white, score, best, moves = entry
         try:
+            if not any(entry[:5]) and not any(moves):
+                raise ParseError("nothing but zeros, as where a disk lost what was written")
             if max(score, best) > 64:
                 raise ParseError(f"black's score {max(score, best)}; 0..64 is accepted")
             yield GameRecord(

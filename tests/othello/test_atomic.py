@@ -188,6 +188,20 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(small_disk: Path) -> None:
     assert os.listdir(small_disk) == ["file"] and target.read_bytes() == OLD
 
 
+def test_a_disk_that_became_read_only_is_named_by_its_file_and_still_read(small_disk: Path) -> None:
+    folder, network = small_disk / "net", lively_network(size=4, blocks=1, channels=8)
+    checkpoint.save(network, folder)
+    target = small_disk / "file"
+    atomic.write_bytes(target, OLD)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        atomic.write_bytes(target, NEW)
+    assert (caught.value.errno, caught.value.filename) == (errno.EROFS, str(target))
+    with pytest.raises(OSError, match="Read-only file system"):
+        checkpoint.save(network, folder, replace=True)
+    assert checkpoint.verify(folder) and target.read_bytes() == OLD
+
+
 def test_a_full_disk_leaves_the_old_checkpoint_loadable(small_disk: Path) -> None:
     folder = small_disk / "net"
     digest = checkpoint.save(lively_network(blocks=0, channels=8), folder, {"generation": 1})
@@ -279,3 +293,12 @@ def test_a_folder_without_meta_is_a_save_that_never_finished_and_can_be_saved_ag
         checkpoint.load(tmp_path / "net")
     digest = checkpoint.save(lively_network(blocks=0, channels=8), tmp_path / "net")
     assert checkpoint.load(tmp_path / "net").sha256 == digest
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_no_file_that_could_be_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="not a file") as caught:
+        atomic.write_bytes(tmp_path / "pipe", NEW)
+    assert caught.value.filename == str(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo() and os.listdir(tmp_path) == ["pipe"]

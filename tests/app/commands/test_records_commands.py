@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch.testing import assert_close
 from app.cli import run
 from app.commands import progress, records
 from othello.network import checkpoint
-from othello.network.architecture import Architecture
+from othello.network.architecture import Architecture, Network
 from othello.records import read_games
 from othello.training.config import LearnerSettings, RunConfig
 from othello.training.loop import train
@@ -215,3 +216,38 @@ def test_a_long_conversion_says_what_it_does(
     monkeypatch.setattr(records, "scan_games_of", lambda *asked: time.sleep(0.2) or read(*asked))
     assert run(["convert", str(tmp_path / "games.txt"), str(tmp_path / "games.sgf")]) == 0
     assert capsys.readouterr().err.startswith("reading games.txt, 0 s so far; Ctrl-C ends it\n")
+
+
+OBEYED = (
+    "\x1b\x07\x9b\u202e"  # the beginning of a command, a bell, another beginning, turned writing
+)
+
+
+def test_names_of_strangers_reach_a_terminal_as_they_are_written(tmp_path, capsys):
+    """Names of files and players and what a checkpoint says of itself may hold what a terminal obeys."""
+    bad, good = tmp_path / f"{OBEYED}.ggf", tmp_path / "good.ggf"
+    bad.write_text("(;GM[Othello]garbage")
+    good.write_text(f"(;GM[Othello]PB[{OBEYED}]PW[b]B[F5];)(;GM[Othello]PB[{OBEYED}]B[a1];)")
+    folder = tmp_path / "weights"
+    network = Network(Architecture(blocks=1, channels=8, value_hidden=8))
+    checkpoint.save(network, folder, {"hardware": OBEYED})
+    for *command, code in (
+        ("convert", str(bad), str(tmp_path / "a.ggf"), 2),
+        ("analyze", str(bad), "-n", "2", 2),
+        ("convert", str(good), str(tmp_path / "b.sgf"), 0),
+        ("review", str(good), "-n", "2", 0),
+        ("checkpoint", "info", str(folder), 0),
+        ("checkpoint", "verify", str(folder / OBEYED), 2),
+    ):
+        assert run(command) == code
+        said = "".join(capsys.readouterr())
+        assert said.strip() and not set(OBEYED) & set(said)
+
+
+def test_no_device_and_no_pipe_is_replaced_by_a_file(tmp_path, capsys):
+    pipe = tmp_path / "pipe.ggf"
+    os.mkfifo(pipe)
+    for option in ([], ["--force"]):
+        assert run(["convert", str(GAMES), str(pipe), *option]) == 2
+        assert "cannot be written" in capsys.readouterr().err
+    assert pipe.is_fifo()

@@ -64,6 +64,8 @@ Every twentieth file has a process that starts from nothing, as each has by the 
 of the one that has its imports, under the same limits.
 """
 
+TORCH = "import resource, torch; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
 
 def repickled(path: Path, pickled: bytes) -> None:
     """An archive of less than a kilobyte as torch writes it, with another pickle in it."""
@@ -147,7 +149,7 @@ def hostile_files(folder: Path, count: int) -> list[Path]:
 @pytest.mark.parametrize("count", [24, pytest.param(1000, marks=pytest.mark.long)])
 @pytest.mark.timeout(7200)
 def test_hostile_imports_run_nothing_and_take_little_memory(tmp_path: Path, count: int) -> None:
-    """The largest child stays below 500 MiB, and so does our own process."""
+    """The largest child stays below 500 MiB, or 100 MiB above torch where a build of it alone takes more."""
     paths = hostile_files(tmp_path, count)
     command = [sys.executable, "-c", MEASURED, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -156,7 +158,8 @@ def test_hostile_imports_run_nothing_and_take_little_memory(tmp_path: Path, coun
     print(
         f"{count} files, the largest child {children // 1024} MiB, ourselves +{grown // 1024} MiB"
     )
-    assert children < 500 * 1024 and grown < 100 * 1024
+    alone = int(subprocess.run([sys.executable, "-c", TORCH], capture_output=True).stdout)
+    assert children < max(500 * 1024, alone + 100 * 1024) and grown < 100 * 1024
     assert not (tmp_path / "ran").exists()
 
 

@@ -215,6 +215,17 @@ def test_a_year_of_wthor_is_read_but_for_the_games_with_an_altered_byte(tmp_path
         load_games(file)
 
 
+def test_games_that_a_disk_lost_are_no_games_of_a_wthor_base() -> None:
+    data = bytearray(write_wthor(GAMES[:1] * 5).games)
+    data[16 + 68 : 16 + 3 * 68] = bytes(2 * 68)
+    good, reasons = split(bytes(data), "wthor")
+    assert len(good) == 3 and [reason.partition(":")[0] for reason in reasons] == [
+        "WTHOR .wtb, game 2",
+        "WTHOR .wtb, game 3",
+    ]
+    assert all("nothing but zeros" in reason for reason in reasons)
+
+
 def test_a_wthor_base_without_a_header_is_refused_as_a_whole() -> None:
     data = bytearray(write_wthor(GAMES).games)
     struct.pack_into("<B", data, 12, 10)
