@@ -5,11 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-_OBEYED: Final = (
-    "Cc",
-    "Cf",
-    "Cs",
-)  # Unicode's controls, such as escape, turned writing, half letters
+_OBEYED: Final = ("Cc", "Cf", "Cs")  # Unicode's controls, turned writing and half letters
 
 
 def visible(text: str) -> str:
@@ -18,9 +14,8 @@ def visible(text: str) -> str:
     >>> visible("a" + chr(27) + "[31mb")
     'a\\\\x1b[31mb'
     """
-    return "".join(
-        repr(letter)[1:-1]
-        if unicodedata.category(letter) in _OBEYED and letter not in "\n\t"
-        else letter
-        for letter in text
-    )
+    return "".join(repr(letter)[1:-1] if _is_obeyed(letter) else letter for letter in text)
+
+
+def _is_obeyed(letter: str) -> bool:
+    return unicodedata.category(letter) in _OBEYED and letter not in "\n\t"
