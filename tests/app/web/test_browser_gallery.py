@@ -25,7 +25,7 @@ LEGIBLE = """() => [...document.querySelectorAll("[class*=st-key-e_card_] img")]
     const svg = atob(image.src.split(",")[1]), [, wide, high] = svg.match(/viewBox="0 0 ([0-9.]+) ([0-9.]+)"/);
     const box = image.getBoundingClientRect(), scale = box.width / wide;
     const sizes = [...svg.matchAll(/font-size: ([0-9.]+)px/g)].map(found => +found[1]);
-    return image.complete && Math.abs(scale * high - box.height) < 2 && scale * Math.min(...sizes) > 6;
+    return image.complete && Math.abs(scale * high - box.height) < 2 && scale * Math.min(...sizes) > 7;
 })"""
 
 
@@ -124,7 +124,7 @@ def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
         assert page.evaluate(PHONE)[0][1:] == [True, True, True]
         assert page.get_by_role("heading", level=1).inner_text() == "Experiments"
         until(
-            lambda: page.evaluate(LEGIBLE), 30, "whole figures with letters of more than 6 pixels"
+            lambda: page.evaluate(LEGIBLE), 30, "whole figures with letters of more than 7 pixels"
         )
         page.locator(".st-key-e_go_lstm button").click()
         page.locator(".st-key-e_run button").wait_for()
