@@ -121,6 +121,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("othello8", "four"):
         shutil.copytree(folder / "runs" / "mine", folder / "runs" / name)
     (folder / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "ladder.csv", folder / "docs")
     return folder
 
 

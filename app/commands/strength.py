@@ -23,7 +23,7 @@ from othello import atomic
 from othello.errors import OthelloError
 from othello.network import checkpoint
 from othello.strength.arena import MatchSettings, play_match
-from othello.strength.ladder import LadderSettings, Rung, climb, missing_matches
+from othello.strength.ladder import LadderSettings, Rung, climb, missing_matches, read_ladder
 from othello.strength.results import MatchResult
 from othello.training.release import MeasuredMatch, check_generations
 from othello.training.release import release as write
@@ -52,7 +52,13 @@ FROM_THE_START = (
 
 
 def ladder(
-    run: RunFolder,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A training run's directory, or the ladder.csv of one: then nothing is played.",
+        ),
+    ],
     kind: Annotated[
         str, typer.Option("--kind", help="How generations play: net, mcts:SIMS or gumbel:SIMS.")
     ] = "net",
@@ -77,13 +83,12 @@ def ladder(
 
     Ctrl-C keeps the matches that are played; the same command plays the others.
     """
-    Run.open(run)
     check_writable(plot, force=force)
     one_thread()
     settings = LadderSettings(kind=kind, every=every, games=games, size=size)
-    rungs = _climbed(run, settings, output)
+    rungs = read_ladder(run) if run.is_file() else _climbed(run, settings, output)
     if plot is not None:
-        _draw(rungs, kind, plot)
+        _draw(rungs, plot)
     if output.as_json:
         print_json("ladder", [rung.row() for rung in rungs])
         return
@@ -100,6 +105,7 @@ def _climbed(run: Path, settings: LadderSettings, output: Output) -> Sequence[Ru
             with line.paused():
                 _tell(match)
 
+    Run.open(run)
     waiting = missing_matches(run, settings)
     with ProgressLine("playing", waiting, "matches", output.quiet) as line:
         try:
@@ -109,32 +115,21 @@ def _climbed(run: Path, settings: LadderSettings, output: Output) -> Sequence[Ru
             raise KeyboardInterrupt(f"interrupted; {kept}") from None
 
 
-def _draw(rungs: Sequence[Rung], kind: str, file: Path) -> None:
-    """Elo of the generations with 95 % bars; fixed opponents as lines."""
+def _draw(rungs: Sequence[Rung], file: Path) -> None:
+    """Elo of the generations with 95 % bars; fixed opponents as lines, named beside them."""
     from app.experiments import plots  # loads matplotlib
 
     figure, (axes,) = plots.canvas(1, width=5.4, height=3.6)
-    climbers = sorted(
-        (r for r in rungs if r.generation is not None and r.rating.elo is not None), key=_generation
-    )
+    rated = [rung for rung in rungs if rung.rating.elo is not None]
+    climbers = sorted((rung for rung in rated if rung.generation is not None), key=_generation)
     numbers, elos = [_generation(r) for r in climbers], [float(r.rating.elo or 0) for r in climbers]
     bars = [
         [0.0 if r.rating.low is None else elo - r.rating.low for elo, r in zip(elos, climbers)],
         [0.0 if r.rating.high is None else r.rating.high - elo for elo, r in zip(elos, climbers)],
     ]
-    axes.errorbar(numbers, elos, yerr=bars, fmt="o-", color=plots.COLOURS[0], capsize=3, label=kind)
-    for rung in rungs:
-        if rung.generation is None and rung.rating.elo is not None:
-            axes.axhline(rung.rating.elo, color="#919191", linewidth=1, zorder=0)
-            axes.annotate(
-                rung.player.removeprefix("gtp:"),
-                (0.995, rung.rating.elo),
-                va="bottom",
-                ha="right",
-                xycoords=("axes fraction", "data"),
-                fontsize=8,
-                color=plots.SOFT,
-            )
+    axes.errorbar(numbers, elos, yerr=bars, fmt="o-", color=plots.COLOURS[0], capsize=3)
+    levels = {r.player.removeprefix("gtp:"): r.rating.elo for r in rated if r.generation is None}
+    plots.levels(axes, {name: elo for name, elo in levels.items() if elo is not None})
     title = "Strength of the generations, 95 % intervals"
     plots.lines(axes, title, "generation", "Elo, random = 0", legend=False)
     if file.suffix == ".svg":

@@ -258,6 +258,18 @@ def lines(axes: Axes, title: str, x: str, y: str, *, legend: bool = True) -> Non
         axes.legend(frameon=False, fontsize=8)
 
 
+def levels(axes: Axes, named: Mapping[str, float]) -> None:
+    """A line across at each height of the drawn axes, its name to the right and none over another."""
+    low, high = axes.get_ylim()
+    line = 10 / 72 * axes.figure.dpi / axes.bbox.height * (high - low)  # of 8-point letters
+    free = -np.inf
+    for name, height in sorted(named.items(), key=lambda one: one[1]):
+        axes.axhline(height, color="#919191", linewidth=1, zorder=0)
+        free = max(height, free + line)
+        place, across = (1.01, free), ("axes fraction", "data")
+        axes.annotate(name, place, va="center", xycoords=across, fontsize=8, color=SOFT)
+
+
 def svg(figure: Figure) -> bytes:
     """The figure as an SVG file's contents, the same bytes every time, dark where its reader prefers dark pages.
 

@@ -8,6 +8,7 @@ linear in what it starts from, so the relevance of Q is the same mean of the nod
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -50,9 +51,19 @@ def explain_search(
 
 
 def explain_tree(
-    model: Model, board: Board, target: Target, tree: TreeView, *, composite: str, bias: str
+    model: Model,
+    board: Board,
+    target: Target,
+    tree: TreeView,
+    *,
+    composite: str,
+    bias: str,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Explanation:
-    """Explain Q of one move at the root of `tree`, or the difference of two moves' Q."""
+    """Explain Q of one move at the root of `tree`, or the difference of two moves' Q.
+
+    `tell` hears before each batch how many of the tree's positions are done, and of how many.
+    """
     weights, value = np.zeros(len(tree.own)), 0.0
     for sign, action in zip((1.0, -1.0), target.actions):
         share, q = move_weights(tree, action, target.size)
@@ -62,6 +73,7 @@ def explain_tree(
     about = labels(model, board, target, composite, bias)
     turned, found = _turned(tree), Explanation.zero(**about)
     for start in range(0, len(nodes), BATCH):
+        tell(start, len(nodes))
         chosen = nodes[start : start + BATCH]
         planes = encode_words(model, tree.own[chosen], tree.opp[chosen])
         relevance = method_of(model, composite, bias).attribute(

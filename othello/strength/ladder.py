@@ -131,6 +131,31 @@ def climb(
     return rungs
 
 
+def read_ladder(file: str | Path) -> tuple[Rung, ...]:
+    """The players of a `ladder.csv`, ratings in whole Elo; `CheckpointError` where it is damaged."""
+    try:
+        with open(file, newline="", encoding="utf-8") as text:
+            return tuple(_rung(row) for row in csv.DictReader(text, strict=True))
+    except (csv.Error, OverflowError, ValueError) as error:
+        raise CheckpointError(f"{file}: damaged ({error})") from None
+
+
+def _rung(row: dict[str, str]) -> Rung:
+    """A line of ladder.csv; ValueError or OverflowError for what is none."""
+    if None in row or None in row.values() or not row.keys() >= {"player", "elo", "low", "high"}:
+        raise ValueError(f"the line of {str(row.get('player'))[:40]!r}")
+    elo, low, high = (
+        float(round(float(row[name]))) if row[name] else None for name in ("elo", "low", "high")
+    )
+    number, games, points = (row.get(name) or 0 for name in ("generation", "games", "points"))
+    return Rung(
+        row["player"],
+        int(number) if row.get("generation") else None,
+        Rating(elo, low, high, int(games), float(points)),
+        row.get("checkpoint") or None,
+    )
+
+
 def missing_matches(run: str | Path, settings: LadderSettings = _USUAL) -> int:
     """How many matches `climb` would play now; errors as there."""
     known = _read(Path(run) / "metrics" / "ladder.jsonl")

@@ -176,7 +176,7 @@ def _figure(
         left.bar(places + (offset - 1.5) * 0.2, steps, 0.19, label=name, color=colour)
         words.append(f"{name} {', '.join([f'{v:+.2f}' for v in steps])}")
     ticks = [f"{v:+.1f}{'*' if m else ''}" for v, m in x[0].tolist()]
-    left.set_xticks(places, ticks, fontsize=7)
+    left.set_xticks(places, ticks, fontsize=8)
     left.axhline(0, color=plots.INK, linewidth=0.8)
     plots.lines(left, "One sequence (* marked)", "number", "relevance")
     title, label = "Agreement with the right answer", "correlation by sequence"

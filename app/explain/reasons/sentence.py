@@ -198,10 +198,7 @@ class Speech:
             return (), f"{name}: the search did not try it, so nothing is claimed."
         if len(self.moves) == 1:
             spoken = [] if len(self.result.moves) == 1 else self._chosen(1, ABSOLUTE)
-            only = (
-                "it is the only move" if len(self.result.moves) == 1 else "no other move was tried"
-            )
-            said = self._joined(spoken) or only
+            said = self._joined(spoken) or self._alone()
             return _names(spoken), f"{name}: {said}; {self._expectation(worth)}."
         other = self.worth[1]
         if other is None:
@@ -214,6 +211,17 @@ class Speech:
         reason = self._joined(spoken) or self._unexplained(worth - other)
         sentence = f"{name} rather than {self._name(1)}: {reason}; {self._expectation(worth)}."
         return _names(spoken), sentence
+
+    def _alone(self) -> str:
+        """Of a move without a rival: that there is none, or what the network thought of the next one at first sight."""
+        if len(self.result.moves) == 1:
+            return "it is the only move"
+        others = [entry for entry in self.result.moves if entry is not self.moves[0]]
+        likes = [self.moves[0], max(others, key=lambda entry: entry.prior)]
+        mine, next_one = (_share(entry.prior) for entry in likes)
+        other = square_name(likes[1].square, self.result.board.size)
+        sight = f"at first sight the network gave it {mine} and {other} {next_one}"
+        return f"no other move was tried; {sight}"
 
     def _mistake(self, worth: float, other: float) -> tuple[tuple[str, ...], str]:
         spoken = self._chosen(-1)
@@ -272,6 +280,17 @@ class Speech:
 
     def _name(self, which: int) -> str:
         return square_name(self.moves[which].square, self.result.board.size)
+
+
+def _share(prior: float) -> str:
+    """A move's prior in whole per cent.
+
+    >>> _share(0.256), _share(0.001), _share(0.999)
+    ('26 %', 'under 1 %', 'over 99 %')
+    """
+    if not 0.005 <= prior < 0.995:
+        return "under 1 %" if prior < 0.5 else "over 99 %"
+    return f"{100 * prior:.0f} %"
 
 
 def _names(weights: Sequence[Weight]) -> tuple[str, ...]:

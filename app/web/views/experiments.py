@@ -80,13 +80,9 @@ def _small_figure(one: Experiment) -> None:
         return
     figure, folder = found[0]["figures"][0], found[1]
     svg = thumbnail.first_row((folder / f"{figure['file']}.svg").read_text("utf-8"))
-    st.html(
-        _image(
-            svg.encode(),
-            figure,
-            "display: block; margin: auto; max-width: 100%; border-radius: 6px",
-        )
-    )
+    style = "display: block; margin: auto; max-width: 100%; border-radius: 6px"
+    picture = _image(svg.encode(), figure, style)
+    st.html(f'<div style="margin: 0 -0.75rem">{picture}</div>')  # almost to the card's edge
 
 
 def _controls(chosen: Experiment) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app.explain.composites import DEFAULT_BIAS, DEFAULT_COMPOSITE
 from app.explain.explanation import Explanation
@@ -38,10 +37,12 @@ def draw(model: Model, searched: Searched) -> None:
         if about == "q":
             others = [NOBODY, *(name for name in names if name != first)]
             second = widgets.select("rather than", others, key="s_move_y", width=140)
-    with st.spinner("explaining every position of the search"):
-        began = time.perf_counter()
-        found = _explained(model, searched, Target(about, names[first], names.get(second), size))
-        seconds = time.perf_counter() - began
+    target = Target(about, names[first], names.get(second), size)
+    bar = st.empty()
+    if target not in searched.explained:
+        searched.explained[target] = _explained(model, searched, target, bar)
+        bar.empty()
+    found = searched.explained[target]
     st.markdown(state.plain(headline_words(found)))
     one, two, three = st.columns([1, 1, 1.2])
     legend = Legend.of(found)
@@ -55,21 +56,28 @@ def draw(model: Model, searched: Searched) -> None:
             )
     with three:
         tables.account(found, key="s_q_ledger", colours=legend.look.colours)
-        st.caption(_reading(found, seconds))
+        st.caption(_reading(found))
 
 
-def _explained(model: Model, searched: Searched, target: Target) -> Explanation:
+def _explained(
+    model: Model, searched: Searched, target: Target, bar: DeltaGenerator
+) -> Explanation:
+    """A map that may take seconds: `bar` tells how far it is, and it ends where the page is left."""
     method = {"composite": DEFAULT_COMPOSITE, "bias": DEFAULT_BIAS}
     board, action = searched.result.board, target.action
-    with turns.searching():
+
+    def tell(done: int, total: int) -> None:
+        bar.progress(done / total, f"explaining position {done + 1} of {total}")
+
+    with turns.searching(bar):
         if target.kind == "u" and action is not None:
             return explain_bonus(
                 model, board, action, searched.tree, c_puct=searched.key[3], **method
             )
-        return explain_tree(model, board, target, searched.tree, **method)
+        return explain_tree(model, board, target, searched.tree, **method, tell=tell)
 
 
-def _reading(found: Explanation, seconds: float) -> str:
+def _reading(found: Explanation) -> str:
     if found.target.kind == "u":
         return (
             "U = c·P·√ΣN / (1 + N): the prior P is all that the network has in it, so the map says why the move was "
@@ -77,5 +85,5 @@ def _reading(found: Explanation, seconds: float) -> str:
         )
     return (
         f"The mean over {found.leaves} positions of the tree, each on its own board and from the view of "
-        f"{side_word(found.board.side)}; {seconds:.1f} s."
+        f"{side_word(found.board.side)}."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from pathlib import Path
@@ -13,15 +12,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app.models import Model, board_size_of, load_model
+from app.present.numbers import MINUS
 from app.web import record, state, turns, widgets
 from app.web.components import parts
 from app.web.pages import WebPage
 from app.web.views import training_games
-from othello.errors import CheckpointError
 from othello.players.agent import PolicyPlayer, SearchPlayer, evaluate
 from othello.rules.board import Board
 from othello.rules.notation import format_moves
 from othello.strength.arena import MatchSettings, play_match
+from othello.strength.ladder import read_ladder
 from othello.training.manifest import State, read_state
 from othello.training.metrics import read_metrics
 from othello.training.release import seen
@@ -133,28 +133,26 @@ def _ladder(folder: Path) -> None:
         if (folder / "state.json").exists():
             st.caption("No ladder yet. Play one with: othello ladder " + state.plain(str(folder)))
         return
-    rungs = _rungs(file)
-    mine = [_numbers(row) for row in rungs if row.get("generation")]
-    mine.sort(key=lambda row: row["generation"])
+    rungs = [rung for rung in read_ladder(file) if rung.rating.elo is not None]
+    mine = {rung.generation: rung.rating for rung in rungs if rung.generation is not None}
     graph, table = st.columns(2, gap="large")
     if len(mine) > 1:
-        curves = {}
-        for name, key in (("Elo", "elo"), ("95 % low", "low"), ("95 % high", "high")):
-            curves[name] = [row.get(key) for row in mine]
-        numbers = [row["generation"] for row in mine]
+        numbers = sorted(mine)
+        curves = {
+            "Elo": [mine[number].elo for number in numbers],
+            "95 % low": [mine[number].low for number in numbers],
+            "95 % high": [mine[number].high for number in numbers],
+        }
         with graph:
             parts.lines(
                 "Ladder: Elo by generation", numbers, curves, key="t_ladder", axis="generation"
             )
     rows = []
-    for row in rungs[:12]:
-        interval = f"{_minus(row['low'])} … {_minus(row['high'])}" if row.get("low") else "–"
-        rows.append(
-            {
-                "cells": [row["player"], _minus(row["elo"]), interval, row["games"]],
-                "value": row["player"],
-            }
-        )
+    for rung in rungs[:12]:
+        elo, low, high = (_whole(x) for x in (rung.rating.elo, rung.rating.low, rung.rating.high))
+        interval = "–" if rung.rating.low is None else f"{low} … {high}"
+        cells = [rung.player, elo, interval, str(rung.rating.games)]
+        rows.append({"cells": cells, "value": rung.player})
     with table:
         parts.moves(
             ("player", "Elo", "95 % interval", "games"),
@@ -164,34 +162,8 @@ def _ladder(folder: Path) -> None:
         )
 
 
-def _rungs(file: Path) -> list[dict[str, str]]:
-    """The lines of a ladder's file that have a rating; `CheckpointError` where one is damaged."""
-    try:
-        with open(file, newline="", encoding="utf-8") as text:
-            rungs = [row for row in csv.DictReader(text, strict=True) if row.get("elo")]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CheckpointError(f"{file}: damaged ({error})") from None
-    for row in rungs:
-        try:
-            _numbers(row)
-            whole = all(
-                isinstance(row.get(name), str) for name in ("player", "low", "high", "games")
-            )
-        except ValueError:
-            whole = False
-        if not whole or None in row:
-            raise CheckpointError(f"{file}: damaged (the line of {str(row.get('player'))[:40]!r})")
-    return rungs
-
-
-def _numbers(row: dict[str, str]) -> dict[str, float]:
-    """What a line of the ladder's file says in numbers."""
-    keys = ("generation", "elo", "low", "high")
-    return {key: float(row[key]) for key in keys if row.get(key)}
-
-
-def _minus(number: str) -> str:
-    return number.replace("-", "−")
+def _whole(elo: float | None) -> str:
+    return "–" if elo is None else f"{elo:.0f}".replace("-", MINUS)
 
 
 def _generations(runs: list[Path]) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 
 import streamlit as st
 
+from app.explain.explanation import Explanation
+from app.explain.targets import Target
 from app.game.kept import Kept
 from app.models import Model
 from app.web import state, turns, widgets
@@ -31,11 +33,12 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class Searched:
-    """A search that has ended, with the stages it went through and its tree."""
+    """A search that has ended, with the stages it went through, its tree, and what was explained of it."""
 
     key: Asked
     stages: tuple[SearchResult, ...]
     tree: TreeView
+    explained: dict[Target, Explanation] = field(default_factory=dict)
 
     @property
     def result(self) -> SearchResult:

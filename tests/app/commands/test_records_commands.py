@@ -196,6 +196,13 @@ def test_a_run_is_rated_and_released_with_a_card(tmp_path, capsys):
     assert run(["ladder", str(tmp_path / "nothing")]) == 2
 
 
+def test_the_published_ladder_is_what_its_table_draws(tmp_path, capsys):
+    docs, drawn = Path(__file__).parents[3] / "docs", tmp_path / "ladder.svg"
+    assert run(["ladder", str(docs / "ladder.csv"), "--plot", str(drawn)]) == 0
+    assert capsys.readouterr().out.startswith("net 0180")
+    assert drawn.read_bytes() == (docs / "ladder.svg").read_bytes()
+
+
 def test_a_match_ends_when_its_sequential_test_has_decided(capsys):
     assert (
         run(["match", "alphabeta:3", "random", "--games", "400", "--sprt", "0", "50", "--json"])

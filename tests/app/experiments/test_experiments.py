@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -365,6 +366,22 @@ def test_a_map_has_a_colour_bar_with_its_ends_and_its_sides_below_the_board() ->
     boxes = [one.get_tightbbox() for one in figure.axes]
     assert boxes[2].y1 < boxes[0].y0 + 1 and boxes[2].y0 > 0, "neither cut nor over the board"
     assert boxes[0].x1 < boxes[1].x0 and boxes[0].y1 <= figure.bbox.height
+
+
+def test_names_of_levels_stand_beside_their_lines_and_none_over_another() -> None:
+    figure, (axes,) = plots.canvas(1, width=5.4, height=3.6)
+    axes.plot([0, 1], [0, 1000])
+    plots.levels(axes, {"one": 500.0, "far": 900.0, "two": 503.0, "three": 505.0})
+    plots.svg(figure)
+    names = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    heights = [names[name].y0 for name in ("one", "two", "three", "far")]
+    assert all(high - low > 9 * figure.dpi / 72 for low, high in pairwise(heights))
+    assert all(
+        axes.bbox.x1 < box.x0 and box.x1 < figure.bbox.x1 and box.y1 < figure.bbox.y1
+        for box in names.values()
+    )
+    middle = names["far"].y0 / 2 + names["far"].y1 / 2
+    assert abs(middle - axes.transData.transform((0, 900))[1]) < 3
 
 
 def drawn_map() -> bytes:

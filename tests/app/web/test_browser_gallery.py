@@ -25,7 +25,7 @@ LEGIBLE = """() => [...document.querySelectorAll("[class*=st-key-e_card_] img")]
     const svg = atob(image.src.split(",")[1]), [, wide, high] = svg.match(/viewBox="0 0 ([0-9.]+) ([0-9.]+)"/);
     const box = image.getBoundingClientRect(), scale = box.width / wide;
     const sizes = [...svg.matchAll(/font-size: ([0-9.]+)px/g)].map(found => +found[1]);
-    return image.complete && Math.abs(scale * high - box.height) < 2 && scale * Math.min(...sizes) > 6;
+    return image.complete && Math.abs(scale * high - box.height) < 2 && scale * Math.min(...sizes) > 7;
 })"""
 
 
@@ -58,6 +58,47 @@ def test_stop_keeps_what_was_found_and_so_does_its_link(browser: Any, server: st
         page.locator(".st-key-s_search button").wait_for()
 
 
+def test_a_search_that_is_left_goes_on_where_it_was_and_stays_stopped_once_stopped(
+    browser: Any, server: str
+) -> None:
+    query = {**SEARCH, "simulations": "3200", "play.network": "othello8-strong"}
+    with opened(browser, f"{server}/search?{urlencode(query)}") as (page, _):
+        under_way = page.get_by_text(re.compile(r"searching: [1-9]\d* simulations"))
+        kept = page.get_by_text(re.compile(r"Stopped after \d+ of 3200 simulations"))
+
+        def come_back() -> None:
+            page.get_by_role("link", name="Search", exact=True).first.click()
+            wait_for_position(page, SEARCH["position"][:64])
+
+        def made(words: Any) -> int:
+            words.wait_for()
+            return int(re.findall(r"\d+", words.inner_text())[0])
+
+        settled(page)
+        page.locator(".st-key-s_search button").click()
+        before = made(under_way)
+        go_to(page, "Explorer")
+        assert not under_way.count()
+        come_back()
+        again = made(under_way)
+        page.locator(".st-key-s_stop button").click()
+        stopped = made(kept)
+        assert before <= again <= stopped < 3200
+        go_to(page, "Experiments")  # while what Q rests on may be under way
+        come_back()
+        settled(page)
+        assert made(kept) == stopped and not page.locator(".st-key-s_stop").count()
+        title = page.locator(".st-key-s_moves .title")
+        title.get_by_text(f"after {stopped} simulations").wait_for()
+        page.get_by_role("button", name="Search again").click()
+        made(under_way)
+        go_to(page, "Training")
+        page.go_back()
+        page.locator(".st-key-s_stop button").click()
+        assert 0 < made(kept) < 3200
+        title.get_by_text(f"after {made(kept)} simulations").wait_for()
+
+
 def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
     browser: Any, server: str
 ) -> None:
@@ -83,7 +124,7 @@ def test_a_search_begins_when_asked_and_cards_open_experiments_on_a_phone_too(
         assert page.evaluate(PHONE)[0][1:] == [True, True, True]
         assert page.get_by_role("heading", level=1).inner_text() == "Experiments"
         until(
-            lambda: page.evaluate(LEGIBLE), 30, "whole figures with letters of more than 6 pixels"
+            lambda: page.evaluate(LEGIBLE), 30, "whole figures with letters of more than 7 pixels"
         )
         page.locator(".st-key-e_go_lstm button").click()
         page.locator(".st-key-e_run button").wait_for()

@@ -31,6 +31,7 @@ from othello.training.selfplay import Samples
 pytest.importorskip("streamlit")
 import streamlit as st
 from PIL import Image
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from app.web import turns
@@ -250,6 +251,33 @@ def test_the_search_page_explains_the_q_of_a_move(model: Any) -> None:
         and components(test, "othello_moves") == 1
         and components(test, "othello_ledger") == 1
     )
+
+
+def test_what_q_rests_on_is_worked_out_once_and_ends_where_the_page_is_left(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, batches = DeltaGenerator.progress, []
+
+    def heard(bar: DeltaGenerator, share: float, text: str) -> DeltaGenerator:
+        if text.startswith("explaining"):
+            batches.append(text)
+            if len(batches) == 2:
+                st.stop()  # as a click on another page does
+        return told(bar, share, text)
+
+    monkeypatch.setattr(DeltaGenerator, "progress", heard)
+    test = healthy(view("search", s_simulations=400, s_puct=1.3).run())
+    healthy(test.button(key="s_search").click().run())
+    assert components(test, "othello_ledger") == 0 and len(batches) == 2  # cut short
+    healthy(test.run())
+    assert components(test, "othello_ledger") == 1
+    assert batches[2:] == batches[:2] + batches[4:] and batches[0].startswith(
+        "explaining position 1 of"
+    )
+    known = len(batches)
+    healthy(test.slider(key="s_stage").set_value(3).run())
+    healthy(test.button(key="s_play").click().run())  # sixteen runs of the page
+    assert components(test, "othello_ledger") == 1 and len(batches) == known
 
 
 def test_a_search_that_is_stopped_shows_what_it_had_and_one_that_is_left_goes_on(

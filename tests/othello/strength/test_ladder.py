@@ -10,7 +10,7 @@ import pytest
 
 from othello.errors import CheckpointError, ConfigError, ParseError
 from othello.network import checkpoint
-from othello.strength.ladder import LadderSettings, climb
+from othello.strength.ladder import LadderSettings, climb, read_ladder
 from tests.othello.networks import lively_network
 
 SETTINGS: dict[str, Any] = {"size": 4, "games": 4, "opening_plies": 2, "every": 2}
@@ -88,3 +88,19 @@ def test_bad_ladders_are_refused(run: Path, tmp_path: Path) -> None:
     (run / "metrics" / "ladder.jsonl").write_text("{half")
     with pytest.raises(ConfigError, match="damaged"):
         climb(run, LadderSettings(opponents=("random",), **SETTINGS))
+
+
+def test_a_ladder_reads_back_from_its_table(run: Path) -> None:
+    rungs = climb(run, LadderSettings(opponents=("random",), **SETTINGS))
+    read = read_ladder(run / "metrics" / "ladder.csv")
+    assert [rung.row() for rung in read] == [rung.row() for rung in rungs]
+
+
+@pytest.mark.parametrize(
+    "line", ["net,1,good,1,2", "net,1,5", "net,one,5,1,2", "net,1,5,1,2,3", "net,1,inf,1,2", "\xff"]
+)
+def test_a_damaged_table_of_a_ladder_is_refused(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "ladder.csv"
+    file.write_text(f"player,generation,elo,low,high\n{line}\n", encoding="latin-1")
+    with pytest.raises(CheckpointError, match=r"ladder\.csv: damaged"):
+        read_ladder(file)

@@ -132,7 +132,21 @@ def test_nothing_is_claimed_for_a_move_that_was_not_tried(model: Model) -> None:
     assert found.sentence.startswith("d3: the search did not try c4, so nothing is claimed beside")
     found = why(model, result)
     assert found.rival is None
-    assert found.sentence.startswith("d3: no other move was tried; 50 of 50 tries, 55 %")
+    assert found.sentence.startswith(
+        "d3: no other move was tried; at first sight the network gave it 10 % and c4 10 %; 50 of 50 tries, 55 %"
+    )
+
+
+def test_a_move_without_a_rival_is_told_beside_the_one_that_the_network_likes_next() -> None:
+    result = searched(Board.initial(), ("d3", 50, 0.1))
+    priors = {19: 0.93, 26: 0.01, 37: 0.056, 44: 0.004}
+    moves = tuple(replace(each, prior=priors[each.square]) for each in result.moves)
+    result = replace(result, moves=moves)
+    spoken, sentence = Speech(result, moves[:1], [1.0], False, ()).words()
+    assert spoken == () and "the network gave it 93 % and f5 6 %; 50 of 50 tries" in sentence
+    result = replace(result, moves=moves[:1])
+    _, sentence = Speech(result, moves[:1], [1.0], False, ()).words()
+    assert sentence.startswith("d3: it is the only move; 50 of 50 tries")
 
 
 @pytest.mark.parametrize(
