@@ -138,3 +138,15 @@ def test_every_identity_holds_on_random_networks(drawn: dict) -> None:
 @LONG
 def test_every_identity_holds_on_a_thousand_random_networks(drawn: dict) -> None:
     check_all(drawn)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(14400)
+@given(drawn=drawn_network(architectures=random_networks.ARCHITECTURES))
+@settings(LONG, max_examples=100_000, database=None)
+def test_the_ledger_closes_on_a_hundred_thousand_random_networks(drawn: dict) -> None:
+    explain, x = random_case(drawn)
+    mode = lrp.bias.MODES[drawn["seed"] % len(lrp.bias.MODES)]
+    r = explain(drawn["composite"], mode, x)
+    assert bool(torch.isfinite(r.input).all()), mode
+    close(r.closure, torch.zeros_like(r.closure), size(r))
