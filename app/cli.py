@@ -226,7 +226,10 @@ def explain_failure(error: Exception) -> int:
         return _complain("interrupted", 130)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}", 1)
+        of_another_kind = isinstance(
+            error, FileExistsError | NotADirectoryError | IsADirectoryError
+        )
+        return _complain(f"{where}{error.strerror or error}", 2 if of_another_kind else 1)
     if isinstance(error, ModuleNotFoundError):
         return _complain(advice(error.name), 1)
     return _complain(

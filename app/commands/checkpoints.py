@@ -65,7 +65,10 @@ def import_foreign(
         typer.Argument(metavar="FILE", help="A .pth.tar of alpha-zero-general's Othello network."),
     ],
     folder: Annotated[
-        Path, typer.Option("--to", metavar="FOLDER", help="Where to write the checkpoint.")
+        Path,
+        typer.Option(
+            "--to", metavar="FOLDER", file_okay=False, help="Where to write the checkpoint."
+        ),
     ] = Path("checkpoints/imported"),
     force: Force = False,
     output: Output = Output(),

@@ -122,7 +122,10 @@ Dark = Annotated[bool, typer.Option("--dark", help="A dark panel.")]
 Folder = Annotated[
     Path | None,
     typer.Option(
-        "--folder", metavar="DIR", help="Where the window saves files; here if not given."
+        "--folder",
+        metavar="DIR",
+        file_okay=False,
+        help="Where the window saves files; here if not given.",
     ),
 ]
 

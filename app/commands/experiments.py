@@ -27,7 +27,9 @@ FOLDER = Path("runs/experiments")
 
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME|all]", help="Leave it out for a list.")]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Where results are kept.")
+]
 Positions = Annotated[
     int | None,
     typer.Option(
@@ -45,7 +47,10 @@ Processes = Annotated[
 Docs = Annotated[
     Path | None,
     typer.Option(
-        "--docs", metavar="DIR", help="With all: write experiments.md there, come what may."
+        "--docs",
+        metavar="DIR",
+        file_okay=False,
+        help="With all: write experiments.md there, come what may.",
     ),
 ]
 Virelay = Annotated[
@@ -57,6 +62,7 @@ OfRun = Annotated[
     typer.Option(
         "--run",
         metavar="DIR",
+        file_okay=False,
         help="A training run: concepts follows its generations, twin learns from its replay.",
     ),
 ]

@@ -29,7 +29,9 @@ from othello.training.release import MeasuredMatch, check_generations
 from othello.training.release import release as write
 from othello.training.run import Run
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A training run's directory.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", file_okay=False, help="A training run's directory.")
+]
 RELEASE_MATCHES = (
     ("net", "greedy"),
     ("net", "gtp:gtp-rhino -l 1"),
@@ -169,7 +171,10 @@ class ReleasedGenerations:
 def release(
     run: RunFolder,
     out: Annotated[
-        Path, typer.Option("--out", help="The checkpoint's folder, such as checkpoints/othello8.")
+        Path,
+        typer.Option(
+            "--out", file_okay=False, help="The checkpoint's folder, such as checkpoints/othello8."
+        ),
     ],
     kept: ReleasedGenerations = ReleasedGenerations(),
     games: Annotated[

@@ -53,7 +53,9 @@ Config = Annotated[
         "--config", metavar="FILE", help="Settings of a new run: TOML, or a name such as othello8."
     ),
 ]
-RunFolder = Annotated[Path, typer.Option("--run", metavar="DIR", help="The run's folder.")]
+RunFolder = Annotated[
+    Path, typer.Option("--run", metavar="DIR", file_okay=False, help="The run's folder.")
+]
 Initial = Annotated[
     str | None,
     typer.Option(

@@ -135,9 +135,12 @@ def read_ladder(file: str | Path) -> tuple[Rung, ...]:
     """The players of a `ladder.csv`, ratings in whole Elo; `CheckpointError` where it is damaged."""
     try:
         with open(file, newline="", encoding="utf-8") as text:
-            return tuple(_rung(row) for row in csv.DictReader(text, strict=True))
+            rungs = tuple(_rung(row) for row in csv.DictReader(text, strict=True))
     except (csv.Error, OverflowError, ValueError) as error:
         raise CheckpointError(f"{file}: damaged ({error})") from None
+    if not rungs:
+        raise CheckpointError(f"{file}: no players, so not a ladder.csv")
+    return rungs
 
 
 def _rung(row: dict[str, str]) -> Rung:

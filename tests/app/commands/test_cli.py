@@ -224,6 +224,9 @@ BAD = {
     "resume nothing": ("train", "--resume", "--run", "no-such-run"),
     "config": ("train", "--config", "no-such-file.toml", "--run", "no-such-run"),
     "pickle": ("checkpoint", "import", __file__),
+    "run that is a file": ("train", "--run", __file__),
+    "results into a file": ("experiments", "value-plus", "--out", __file__),
+    "results below a file": ("experiments", "value-plus", "--out", __file__ + "/results"),
 }
 
 

@@ -104,3 +104,11 @@ def test_a_damaged_table_of_a_ladder_is_refused(line: str, tmp_path: Path) -> No
     file.write_text(f"player,generation,elo,low,high\n{line}\n", encoding="latin-1")
     with pytest.raises(CheckpointError, match=r"ladder\.csv: damaged"):
         read_ladder(file)
+
+
+@pytest.mark.parametrize("text", ["", "x\n", "player,generation,elo,low,high\n"])
+def test_a_file_without_players_is_no_ladder(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "ladder.csv"
+    file.write_text(text)
+    with pytest.raises(CheckpointError, match=r"ladder\.csv: no players"):
+        read_ladder(file)
