@@ -80,7 +80,7 @@ def _small_figure(one: Experiment) -> None:
         return
     figure, folder = found[0]["figures"][0], found[1]
     svg = thumbnail.first_row((folder / f"{figure['file']}.svg").read_text("utf-8"))
-    style = "display: block; margin: auto; max-width: 100%; max-height: 16rem; border-radius: 6px"
+    style = "display: block; margin: auto; max-width: 100%; border-radius: 6px"
     picture = _image(svg.encode(), figure, style)
     st.html(f'<div style="margin: 0 -0.75rem">{picture}</div>')  # almost to the card's edge
 
