@@ -201,7 +201,7 @@ def test_bad_requests_are_refused_before_any_work(
     file = tmp_path / "file"
     file.write_text("")
     code, message = complaint(capsys, "prior", "--out", str(file / "below"))
-    assert code == 1 and str(file) in message
+    assert code == 2 and str(file) in message
     small = tmp_path / "six"
     checkpoint.save(Network(Architecture(size=6, blocks=1, channels=4)), small)
     code, message = complaint(
